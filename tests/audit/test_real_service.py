@@ -13,7 +13,8 @@ import pytest
 from facegap.audit.models import Loaded, load_models
 from facegap.audit.settings import AuditSettings, Models
 from facegap.inputs.images.decode import Unreadable, decode
-from facegap.vision.pipeline import Row, embed_all, empty_record, look_at_picture
+from facegap.vision.look import Row, empty_record, look_at_picture
+from facegap.vision.pipeline import embed_all
 from fixtures.dialects import KEYS, Brain, CompreFaceGallery, DialectServer, Embedding, card_for, serving
 from fixtures.settings import audited
 

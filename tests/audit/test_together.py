@@ -16,7 +16,7 @@ from facegap.audit.settings import AuditSettings, Faces, Groups, Models, Output,
 from facegap.audit.together import audit_together, resolved_together
 from facegap.errors import RunError, SettingError
 from facegap.store.run import Run
-from facegap.vision import pipeline, several
+from facegap.vision import look, pipeline, several
 
 IMAGES = 12
 TIMED = {"run.json", "SHA256SUMS", ".lock"}
@@ -88,9 +88,9 @@ def test_an_image_is_decoded_and_searched_once_and_a_crop_is_cut_once_for_all_wh
         monkeypatch.setattr(module, name, call)
 
     for module, name in (
-        (pipeline, "decode"),
-        (pipeline, "find_faces"),
-        (pipeline, "embedder_crop"),
+        (look, "decode"),
+        (look, "find_faces"),
+        (look, "embedder_crop"),
         (several, "cut_crops"),
     ):
         counting(module, name)

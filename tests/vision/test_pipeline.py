@@ -17,11 +17,12 @@ from facegap.inputs.cards.decoders import Faces
 from facegap.inputs.cards.read import read_card
 from facegap.runtime import open_session
 from facegap.tables import COVARIATES
-from facegap.vision import find, pipeline
+from facegap.vision import find, look, pipeline
 from facegap.vision.classify import classifier
 from facegap.vision.detect import Detector, detector
 from facegap.vision.embed import embedder, raw_embeddings
-from facegap.vision.pipeline import STAGES, Part, Stages, run_part, run_parts
+from facegap.vision.look import Stages
+from facegap.vision.pipeline import STAGES, Part, run_part, run_parts
 
 
 @pytest.fixture
@@ -239,6 +240,4 @@ def embed_crop(made: Stages, path: Path) -> Any:
     pixels = cv2.imread(str(path))
     assert made.detector is not None
     assert made.embedder is not None
-    return pipeline.embedder_crop(
-        made.embedder, pixels, pipeline.find_faces(made.detector, path.name, pixels).points[0]
-    )
+    return look.embedder_crop(made.embedder, pixels, look.find_faces(made.detector, path.name, pixels).points[0])

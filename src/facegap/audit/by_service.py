@@ -52,7 +52,7 @@ from facegap.store.record import BegunRecord
 from facegap.store.run import Run
 from facegap.tables import NOT_SENT, SCORED
 from facegap.types import FloatArray
-from facegap.vision.pipeline import Stages
+from facegap.vision.look import Stages
 from facegap.vision.service.wire import read_key
 
 MOST_AT_ONCE = 16  # calls under way

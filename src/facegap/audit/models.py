@@ -27,7 +27,7 @@ from facegap.vision.classify import classifier
 from facegap.vision.detect import Detector, detector
 from facegap.vision.embed import embedder
 from facegap.vision.find import Finder, WholePicture, misfit, require_boxes
-from facegap.vision.pipeline import Stages
+from facegap.vision.look import Stages
 from facegap.vision.rehearsal import (
     Remarks,
     rehearse_assessor,

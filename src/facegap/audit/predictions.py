@@ -28,7 +28,7 @@ from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.predictions import Predictions, read_predictions
 from facegap.store.run import Run
 from facegap.tables import FACES, check
-from facegap.vision.pipeline import NO_DETECTOR
+from facegap.vision.look import NO_DETECTOR
 
 NO_ROW = "the file of predictions has no row for the image"
 EMPTY = "the prediction is empty"

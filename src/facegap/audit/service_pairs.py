@@ -19,7 +19,7 @@ from facegap.errors import RunError, TableError
 from facegap.inputs.images.decode import ImageFile, read_image
 from facegap.tables import NEVER_SHOWN, NOT_SENT, SCORED
 from facegap.types import BoolArray, IntArray
-from facegap.vision.pipeline import Stages, empty_record, look
+from facegap.vision.look import Stages, empty_record, look
 from facegap.vision.service.answers import Asked
 from facegap.vision.service.client import Service
 from facegap.vision.service.compare import FACELESS, NO_ANSWER, Compared, compare

@@ -34,7 +34,8 @@ from facegap.store.record.data import Ended
 from facegap.store.run import Run
 from facegap.tables import NOT_SENT, SCORED
 from facegap.types import BoolArray, IntArray
-from facegap.vision.pipeline import STAGES, Stages, empty_record, look
+from facegap.vision.look import Stages, empty_record, look
+from facegap.vision.pipeline import STAGES
 from facegap.vision.service.client import Service
 
 PEOPLE_PER_LOOK = 25

@@ -29,7 +29,7 @@ from facegap.inputs.manifests.read import read_manifest
 from facegap.types import AnyArray, FloatArray
 from facegap.vision import assess, classify, embed
 from facegap.vision.find import Finder
-from facegap.vision.pipeline import Stages
+from facegap.vision.look import Stages
 from facegap.vision.rehearsal import agree
 
 MOST_IMAGES = 40  # of the manifest; more would say the same

@@ -21,7 +21,7 @@ from facegap.types import AnyArray
 from facegap.vision import assess, classify, embed
 from facegap.vision.align import square_crop
 from facegap.vision.find import Finder, WholePicture, find_faces, whole_for_box, whole_for_template
-from facegap.vision.pipeline import BOX_COLUMNS, POINT_COLUMNS, Row, Stages, empty_record, take_face
+from facegap.vision.look import BOX_COLUMNS, POINT_COLUMNS, Row, Stages, empty_record, take_face
 
 PART_ROWS = 16
 BATCH = 8

@@ -25,17 +25,8 @@ from facegap.store.parts import committed_parts, read_part, write_part
 from facegap.stress.perturb import Dose, Place, perturbed
 from facegap.types import FloatArray
 from facegap.vision.find import WholePicture, find_faces
-from facegap.vision.pipeline import (
-    POINT_COLUMNS,
-    Part,
-    Row,
-    Stages,
-    classify_all,
-    embed_all,
-    empty_record,
-    run_parts,
-    take_face,
-)
+from facegap.vision.look import POINT_COLUMNS, Row, Stages, empty_record, take_face
+from facegap.vision.pipeline import Part, classify_all, embed_all, run_parts
 
 PART_ROWS = 16  # each has a crop per dose and model in memory
 NONE = "none"  # in place of a perturbation: the image as it is

@@ -31,7 +31,7 @@ from facegap.tables import MEASURED_TONES, TONE, TONE_OUTCOMES, check
 from facegap.types import BoolArray, FloatArray
 from facegap.vision.align import similarity
 from facegap.vision.find import find_faces
-from facegap.vision.pipeline import POINT_COLUMNS, Row, Stages, empty_record, take_face
+from facegap.vision.look import POINT_COLUMNS, Row, Stages, empty_record, take_face
 
 THUMBNAIL = 256  # pixels of the longer side; enough to judge the light of a whole picture
 ROWS_AT_ONCE = 1024  # bounds what waits in the queue of the workers

@@ -16,7 +16,7 @@ from facegap.inputs.images.decode import Pixels
 from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.videos.read import is_video
 from facegap.types import AnyArray
-from facegap.vision.pipeline import Row, Stages, look
+from facegap.vision.look import Row, Stages, look
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,7 +32,7 @@ from facegap.variants.crops import Crops, crops_of
 from facegap.vision.assess import assess
 from facegap.vision.classify import classify
 from facegap.vision.embed import embed
-from facegap.vision.pipeline import Stages
+from facegap.vision.look import Stages
 from facegap.vision.ports import picture_input
 from facegap.vision.tensors import to_tensor
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,75 +19,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facegap.errors import ModelError
-from facegap.inputs.cards.decoders import Faces
-from facegap.inputs.images.colour import Colour
-from facegap.inputs.images.decode import MAX_PIXELS, ImageFile, Picture, Pixels, Unreadable, decode, read_image
-from facegap.inputs.images.jpeg_quality import jpeg_quality
-from facegap.inputs.videos.read import MOST_PIXELS, Sampling, VideoFile, is_video, read_video
-from facegap.runtime.models import stop_model
+from facegap.inputs.videos.read import is_video
 from facegap.store.pooled import decisive_of, detail_of
-from facegap.tables import COVARIATES, FRAMES, MODEL_QUALITY, POINTS
-from facegap.types import BoolArray, FloatArray
+from facegap.tables import FRAMES, MODEL_QUALITY
+from facegap.types import BoolArray
 from facegap.vision.assess import Assessor, assess
-from facegap.vision.assess import face_crop as assessor_crop
-from facegap.vision.classify import Classifier, classify, too_small_for
-from facegap.vision.classify import face_crop as classifier_crop
-from facegap.vision.covariates import Sample, measured, sample
-from facegap.vision.detect import Detector, ManyFaces, choose
+from facegap.vision.classify import Classifier, classify
+from facegap.vision.covariates import measured
 from facegap.vision.embed import Embedder, lengths, raw_templates, unit_rows
-from facegap.vision.embed import face_crop as embedder_crop
-from facegap.vision.find import Finder, WholePicture, find_faces, nothing_found, whole_for_box, whole_for_template
-from facegap.vision.service.client import Service
-from facegap.vision.service.embed import template
+from facegap.vision.look import Row, Stages, look_at_image, look_at_video
 
-POINT_COLUMNS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
-BOX_COLUMNS = ("x1", "y1", "x2", "y2")
 STAGES = ("decode", "detect", "crop", "covariates", "embed", "classify", "quality")
-NO_DETECTOR = "no detector ran: the black box had to find the face itself"
-EVERY_HALF_SECOND = Sampling()
-NOT_SAID: Mapping[str, Any] = {"answer": "", "probability": np.nan}  # of a category
 PART_ROWS = 32  # small enough that workers end together and a kill loses seconds, large enough that files stay few
-
-
-@dataclass(frozen=True)
-class Stages:
-    """The models of a run and the rules that are not theirs; a black-box service instead of a classifier of our own.
-
-    detector : what says where faces are: a model, a file of points, or nothing but the picture itself; None: nobody
-    """
-
-    detector: Finder | None
-    embedder: Embedder | None
-    classifier: Classifier | None
-    many_faces: ManyFaces = "largest"
-    min_face_px: int = 12
-    max_pixels: int = MAX_PIXELS
-    colour: Colour = "managed"
-    service: Service | None = None
-    sampling: Sampling = EVERY_HALF_SECOND
-    assessor: Assessor | None = None
-
-    @property
-    def dimension(self) -> int | None:
-        """Numbers per template, of an embedder here or of a service that embeds; None without either."""
-        if self.embedder is not None:
-            return self.embedder.dimension
-        answer = None if self.service is None else self.service.card.answer
-        return None if answer is None else answer.dimension
-
-    @property
-    def categories(self) -> tuple[str, ...]:
-        """Names of what is answered besides gender and age."""
-        card = self.service.card if self.service else self.classifier.card if self.classifier else None
-        return () if card is None else tuple(card.categories)
-
-    def stop(self) -> None:
-        """End the processes of the models and the exchanges with a service; what is under way ends in an error."""
-        for model in (self.detector, self.embedder, self.classifier, self.assessor):
-            if isinstance(model, Detector | Embedder | Classifier | Assessor):
-                stop_model(model.session)
-        if self.service is not None:
-            self.service.stop()
 
 
 @dataclass(frozen=True)
@@ -101,25 +44,6 @@ class Part:
 
     rows: pd.DataFrame
     embeddings: NDArray[np.float32] | None
-
-
-@dataclass
-class Row:
-    """One image, or one frame of a video, on its way; crops are dropped as soon as the models have seen them.
-
-    template      : that a service gave, float32 (dimension,); None without one
-    frame, time_s : of a frame of a video; None of an image, and of a video that gave none
-    """
-
-    record: dict[str, Any]
-    for_embedder: Pixels | None = None
-    for_classifier: Pixels | None = None
-    for_assessor: Pixels | None = None
-    for_covariates: Sample | None = None
-    template: NDArray[np.float32] | None = None
-    spent_ns: dict[str, int] = field(default_factory=dict)
-    frame: int | None = None
-    time_s: float | None = None
 
 
 Work = Callable[[pd.DataFrame, Path, Stages, Callable[[], None]], Part]
@@ -219,200 +143,6 @@ def record_of_file(rows: Sequence[Row]) -> dict[str, Any]:
     ]
     frames = json.dumps(told, default=float)
     return {**shown.record, **spent, "outcome": outcome, "detail": detail_of(counts), "frames": frames}
-
-
-def look_at_video(number: int, image: str, folder: Path, path: str, stages: Stages) -> list[Row]:
-    """Find the face in each frame of a video; one row without a frame where the video cannot be decoded."""
-    rows: list[Row] = []
-    about: dict[str, Any] = {}
-    begun = time.perf_counter_ns()
-    for item in read_video(path, root=folder, sampling=stages.sampling, max_pixels=min(stages.max_pixels, MOST_PIXELS)):
-        row = Row(empty_record(number, image, stages), spent_ns={"decode": time.perf_counter_ns() - begun})
-        if isinstance(item, VideoFile):
-            about = {"sha256": item.sha256, "stamp": item.stamp}
-            continue
-        row.record |= about
-        if isinstance(item, Unreadable):
-            row.record |= {"outcome": item.outcome, "detail": item.detail}
-            return [row]
-        row.frame, row.time_s = len(rows), item.time_s
-        look_at_picture(row, item.picture, stages)
-        rows.append(row)
-        begun = time.perf_counter_ns()
-    return rows
-
-
-def look_at_image(number: int, image: str, folder: Path, path: str, stages: Stages) -> list[Row]:
-    """`look`, as the only row of a file."""
-    return [look(number, image, folder, path, stages)]
-
-
-def look(number: int, image: str, folder: Path, path: str, stages: Stages) -> Row:
-    """Decode one image, find its face and cut the crops; the outcome is set whatever happens."""
-    row, picture = open_picture(number, image, folder, path, stages)
-    if picture is not None:
-        look_at_picture(row, picture, stages)
-    return row
-
-
-def open_picture(number: int, image: str, folder: Path, path: str, stages: Stages) -> tuple[Row, Picture | None]:
-    """One image decoded, and sent where a service is asked; None in place of the picture where there is no more to do."""
-    started = time.perf_counter_ns()
-    file = read_image(path, root=folder)
-    picture = (
-        file if isinstance(file, Unreadable) else decode(file.data, max_pixels=stages.max_pixels, colour=stages.colour)
-    )
-    decoded = time.perf_counter_ns()
-    row = Row(empty_record(number, image, stages), spent_ns={"decode": decoded - started})
-    if isinstance(file, ImageFile):
-        row.record |= {"sha256": file.sha256, "stamp": file.stamp}
-    if isinstance(picture, Unreadable):
-        row.record |= {"outcome": picture.outcome, "detail": picture.detail}
-        return row, None
-    if isinstance(file, ImageFile):
-        row.record["jpeg_quality"] = jpeg_quality(file.data)
-        if stages.service:
-            ask(row, file, stages.service)
-    return row, picture if row.record["outcome"] == "ok" else None
-
-
-def look_at_picture(row: Row, picture: Picture, stages: Stages) -> None:
-    """Find the face of a decoded picture and cut the crops."""
-    faces = faces_of(row, picture, stages)
-    if faces is not None:
-        begun = time.perf_counter_ns()
-        take_face(row, picture, faces, stages)
-        row.spent_ns["crop"] = time.perf_counter_ns() - begun
-
-
-def faces_of(row: Row, picture: Picture, stages: Stages) -> Faces | None:
-    """The faces that the detector finds in a decoded picture; None where there is no detector."""
-    height, width = picture.pixels.shape[:2]
-    row.record |= {"width": width, "height": height, "colour": "grey" if picture.grey else "colour"}
-    row.record |= {"profile": picture.profile, "converted": picture.converted}
-    if stages.detector is None:
-        row.record["detail"] = NO_DETECTOR
-        return None
-    begun = time.perf_counter_ns()
-    faces = find_faces(stages.detector, row.record["image"], picture.pixels)
-    row.spent_ns["detect"] = time.perf_counter_ns() - begun
-    return faces
-
-
-def ask(row: Row, file: ImageFile, service: Service) -> None:
-    """Write what a black-box service says of an image into its record; the file goes out as it is, and only if it decodes."""
-    started = time.perf_counter_ns()
-    assert service.card.request is not None
-    limit = service.card.request.largest_image_bytes
-    if limit is not None and len(file.data) > limit:
-        detail = f"{len(file.data):,} bytes, more than the service takes ({limit:,})"
-        row.record |= {"outcome": "refused", "detail": detail}
-        return
-    if service.card.task == "embed":
-        found = template(service, row.record["row"], file.data)
-        row.spent_ns["embed"] = time.perf_counter_ns() - started
-        row.template = found.vector
-        row.record |= {"outcome": found.outcome, "detail": found.detail, "template_norm": found.norm}
-        return
-    said = service.ask(row.record["row"], file.data)
-    row.spent_ns["classify"] = time.perf_counter_ns() - started
-    row.record |= {
-        "prediction": said.prediction,
-        "probability": said.probability,
-        "age": said.age,
-        **{f"{name}_answer": word for name, (word, _) in said.categories.items()},
-        **{f"{name}_probability": sure for name, (_, sure) in said.categories.items()},
-        "age_low": said.age_low,
-        "answer_detail": said.detail,
-        "sent": said.sent,
-    }
-
-
-def empty_record(number: int, image: str, stages: Stages) -> dict[str, Any]:
-    """The record of a row before anything is known: every column present, so every part has the same columns."""
-    return {
-        "row": number,
-        "image": image,
-        "sha256": "",
-        "stamp": "",
-        "outcome": "ok",
-        "detail": "",
-        "width": None,
-        "height": None,
-        "colour": "",
-        "profile": "",
-        "converted": False,
-        "faces": 0,
-        "policy": "" if stages.detector is None else stages.many_faces,
-        "score": np.nan,
-        **dict.fromkeys((*BOX_COLUMNS, *POINT_COLUMNS, *COVARIATES, MODEL_QUALITY), np.nan),
-        **{f"{name}_{part}": empty for name in stages.categories for part, empty in NOT_SAID.items()},
-        "crop_missing": False,
-        "prediction": "",
-        "probability": np.nan,
-        "age": np.nan,
-        "age_low": np.nan,
-        "answer_detail": "",
-        "sent": True,
-    }
-
-
-def take_face(row: Row, picture: Picture, faces: Faces, stages: Stages) -> None:
-    """Choose the face of a picture and cut it out; the outcome says why not, where not."""
-    if (place := choose_face(row, picture, faces, stages)) is not None:
-        cut_crops(row, picture.pixels, *place, stages)
-
-
-def choose_face(row: Row, picture: Picture, faces: Faces, stages: Stages) -> tuple[FloatArray, FloatArray] | None:
-    """Box and points of the face of a picture that counts; None where there is none, and the outcome says why."""
-    height, width = picture.pixels.shape[:2]
-    row.record["faces"] = len(faces)
-    if not len(faces):
-        row.record["outcome"], row.record["detail"] = nothing_found(stages.detector, row.record["image"])
-        return None
-    chosen = choose(faces, stages.many_faces, (width, height))
-    if chosen is None:
-        row.record |= {"outcome": "many_faces", "detail": f"{len(faces)} faces, and --many-faces refuse"}
-        return None
-    box, points = faces.boxes[chosen], faces.points[chosen]
-    row.record |= {"score": faces.scores[chosen], **dict(zip(BOX_COLUMNS, box, strict=True))}
-    row.record |= dict(zip(POINT_COLUMNS, points.ravel(), strict=True))
-    row.for_covariates = sample(picture.pixels, box, points)
-    shorter = float((box[2:] - box[:2]).min())
-    if shorter < stages.min_face_px:
-        row.record |= {"outcome": "too_small", "detail": f"{shorter:.1f} pixels, --min-face {stages.min_face_px}"}
-        return None
-    return box, points
-
-
-def cut_crops(row: Row, pixels: Pixels, box: FloatArray, points: FloatArray, stages: Stages) -> None:
-    """The face of a picture as each model takes it."""
-    height, width = pixels.shape[:2]
-    if isinstance(stages.detector, WholePicture):
-        take_whole(row, pixels, stages)
-        return
-    if stages.embedder:
-        row.for_embedder = embedder_crop(stages.embedder, pixels, points)
-        if row.for_embedder is None:
-            row.record |= {"outcome": "no_template", "detail": "the detector's points give the face no place"}
-    if stages.classifier:
-        row.for_classifier = classifier_crop(stages.classifier, pixels, box)
-        if row.for_classifier is None:
-            row.record |= {"crop_missing": True, "answer_detail": too_small_for(stages.classifier, box, width, height)}
-    if stages.assessor:
-        row.for_assessor = assessor_crop(stages.assessor, pixels, box, points)
-
-
-def take_whole(row: Row, pixels: Pixels, stages: Stages) -> None:
-    """A picture that is a crop already, for each model."""
-    image = row.record["image"]
-    if stages.embedder:
-        row.for_embedder = whole_for_template(pixels, stages.embedder.card, image)
-    if stages.classifier:
-        row.for_classifier = whole_for_box(pixels, stages.classifier.card, image)
-    if stages.assessor:
-        whole = whole_for_box if stages.assessor.card.crop else whole_for_template
-        row.for_assessor = whole(pixels, stages.assessor.card, image)
 
 
 def measure_all(images: Sequence[Row]) -> None:

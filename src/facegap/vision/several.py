@@ -18,19 +18,8 @@ from facegap.inputs.videos.read import is_video
 from facegap.tables import COVARIATES
 from facegap.types import FloatArray
 from facegap.vision.find import WholePicture
-from facegap.vision.pipeline import (
-    Part,
-    Row,
-    Stages,
-    choose_face,
-    cut_crops,
-    empty_record,
-    faces_of,
-    look_at_video,
-    measure_all,
-    open_picture,
-    shown_to_models,
-)
+from facegap.vision.look import Row, Stages, choose_face, cut_crops, empty_record, faces_of, look_at_video, open_picture
+from facegap.vision.pipeline import Part, measure_all, shown_to_models
 
 
 def run_part_of_several(

@@ -26,7 +26,8 @@ from facegap.audit.settings import AuditSettings
 from facegap.errors import ClusterError, ModelStoppedError
 from facegap.inputs.cards.schema import Task
 from facegap.inputs.images.decode import Unreadable
-from facegap.vision.pipeline import Part, Stages, run_part
+from facegap.vision.look import Stages
+from facegap.vision.pipeline import Part, run_part
 
 NO_FILE = -1
 
