@@ -89,6 +89,7 @@ def resolved_audit(
     from facegap.audit.models import require_a_task
     from facegap.audit.plan_file import with_plan
     from facegap.audit.quality import require_quality, with_qualities
+    from facegap.audit.refused import require_askable, require_no_video, require_one_unit
     from facegap.audit.resolved import people_of, resolve
 
     require_a_task(settings)
@@ -138,61 +139,6 @@ def share_of(table: Manifest, shard: Shard | None) -> Manifest:
         return table
     inside = np.arange(len(table.frame)) // PART_ROWS % shard.of == shard.number - 1
     return replace(table, frame=table.frame[inside])
-
-
-def require_one_unit(table: Manifest, settings: AuditSettings) -> None:
-    """Raise TableError where a classifier, which judges images, would run beside templates that are pooled from them."""
-    from facegap.errors import TableError
-    from facegap.tables import TEMPLATE
-
-    if table.members is not None and settings.classify is not None:
-        raise TableError(
-            f"{table.name} line 1, column {TEMPLATE}: --embed compares templates, and --classify judges single images; run the two "
-            "as audits of their own (an audit with --classify alone takes each image by itself)"
-        )
-
-
-def require_no_video(table: Manifest, settings: AuditSettings) -> None:
-    """Raise TableError, by line, for a video that this audit cannot take: only frames of a template are pooled.
-
-    A file of points has one row per image, and says nothing of the frames of a video.
-    """
-    from facegap.errors import TableError
-    from facegap.inputs.videos.read import is_video
-
-    if settings.embed is not None and settings.faces.points is None:
-        return
-    why = "only --embed takes videos, by pooling their frames"
-    if settings.faces.points is not None:
-        why = "--points says where the face of an image is, not of each frame"
-    images = table.by_image.frame
-    for image, line in zip(images["image"], images["line"], strict=True):
-        if is_video(str(image)):
-            raise TableError(
-                f"{table.name} line {line}, column image: {image!r} is a video, and {why}; leave the row out with --where, or give "
-                "single frames as images"
-            )
-
-
-def require_askable(resolved: ResolvedAudit) -> None:
-    """Raise for what a service that embeds cannot be asked: other people's images, frames of videos, mirrored images."""
-    from facegap.errors import SettingError, TableError
-    from facegap.inputs.videos.read import is_video
-
-    card, settings = resolved.models.cards.get("embed"), resolved.settings
-    if card is None or card.backend != "http":
-        return
-    for name, given in (("--threshold-on", resolved.threshold_set is not None), ("--flip", settings.models.flip)):
-        if given:
-            raise SettingError(
-                f"{card.name} is a black-box service, which is asked about the images of the manifest as they are; leave {name} out"
-            )
-    images = resolved.manifest.by_image.frame
-    for image, line in zip(images["image"], images["line"], strict=True):
-        if is_video(str(image)):
-            raise TableError(
-                f"{resolved.manifest.name} line {line}, column image: {image!r} is a video; a service is sent images"
-            )
 
 
 def run_loaded(resolved: ResolvedAudit, loaded: Loaded) -> Run:
@@ -269,6 +215,7 @@ def taken_up(place: Place, resolved: ResolvedAudit) -> tuple[RequestRecord, Run 
     """
     from facegap.audit.consent import service_among, take_up_again
     from facegap.audit.record import as_first_read, request_of, require_same_request, with_cards
+    from facegap.audit.refused import require_same_functions
     from facegap.errors import RunError
     from facegap.runtime import versions_here
     from facegap.store import run as store
@@ -292,19 +239,6 @@ def taken_up(place: Place, resolved: ResolvedAudit) -> tuple[RequestRecord, Run 
     if card is not None:
         take_up_again(folder, record, settings.service)
     return request, taken_up_whole(folder) if store.is_whole(folder) else None
-
-
-def require_same_functions(folder: Path, settings: AuditSettings) -> None:
-    """Raise RunError for a run to be resumed with a function as a model: nothing says that it is still the same."""
-    from facegap.audit.settings import CallableModel
-    from facegap.errors import RunError
-
-    for model in (settings.embed, settings.classify):
-        if isinstance(model, CallableModel):
-            raise RunError(
-                f"{folder}: the model {model.name} is a Python function, and no record can tell whether it is still the "
-                "same; choose another folder"
-            )
 
 
 def process(folder: Path, table: Manifest, loaded: Loaded, settings: AuditSettings, shard: Shard | None = None) -> None:
