@@ -13,24 +13,12 @@ import pytest
 from facegap.audit.run import recheck
 from facegap.report.page import add_report
 from facegap.store.run import Run
-from fixtures.dialects import DialectServer, serving
+from fixtures.dialects import CLASSIFIER, DialectServer, serving
 from fixtures.settings import audited
 
-CARD = """
-name = "vendor"
-task = "classify"
-backend = "http"
-licence = "terms of the vendor"
-commercial_use = "unknown"
-verified = true
-citation = "a server of the tests"
-known_limits = []
-[training_data]
-description = "not stated"
-status = "proprietary"
-[request]
-url = "{url}/faces"
-[answer]
+CARD = (
+    CLASSIFIER
+    + """[answer]
 age = "face.age"
 [answer.outputs.mood]
 at = "face.mood"
@@ -40,6 +28,7 @@ confidence = "face.sure"
 confidence_scale = 0.01
 label = "expression"
 """
+)
 # What is true and what is said of each person: age, expression; age, mood.
 TRUE_AND_SAID: list[tuple[str, str, Any, str]] = [
     ("16", "happy", "25-32", "JOY"),  # under the limit, passes

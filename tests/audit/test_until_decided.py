@@ -20,26 +20,15 @@ from facegap.report.page import add_report
 from facegap.report.screen import finding
 from facegap.statistics import anytime_gaps
 from facegap.store.run import Run, read_run
-from fixtures.dialects import KEYS, DialectServer, card_for, serving
+from fixtures.dialects import CLASSIFIER, KEYS, DialectServer, card_for, serving
 from fixtures.settings import audited
 
-CARD = """
-name = "vendor"
-task = "classify"
-backend = "http"
-licence = "terms of the vendor"
-commercial_use = "unknown"
-verified = true
-citation = "a server of the tests"
-known_limits = []
-[training_data]
-description = "not stated"
-status = "proprietary"
-[request]
-url = "{url}/faces"
-[answer]
+CARD = (
+    CLASSIFIER
+    + """[answer]
 gender = "gender"
 """
+)
 PEOPLE = 100
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fixtures.command_lines import Call
-from fixtures.dialects import DIALECTS, EMBEDDING, KEYS, DialectServer, card_for, serving
+from fixtures.dialects import CLASSIFIER, DIALECTS, EMBEDDING, KEYS, DialectServer, card_for, serving
 
 
 @pytest.fixture
@@ -108,24 +108,13 @@ def test_a_service_that_embeds_is_tried(
     assert "answer path: 0 of 7 calls gave an embedding; 108 numbers at" in said
 
 
-CLASSIFIER = """
-name = "vendor"
-task = "classify"
-backend = "http"
-licence = "terms of the vendor"
-commercial_use = "unknown"
-verified = true
-citation = "a server of the tests"
-known_limits = []
-[training_data]
-description = "not stated"
-status = "proprietary"
-[request]
-url = "{url}/faces"
-[answer]
+CARD = (
+    CLASSIFIER
+    + """[answer]
 gender = "gender"
 classes = {{ {classes} }}
 """
+)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +134,7 @@ def test_a_service_that_classifies_is_tried(
         return (200, {}) if data.startswith(b"\xff\xd8") else (200, {"gender": "W" if data in women else "M"})
 
     with serving(says=says) as server:
-        (tmp_path / "vendor.toml").write_text(CLASSIFIER.format(url=server.url, classes=classes))
+        (tmp_path / "vendor.toml").write_text(CARD.format(url=server.url, classes=classes))
         found, said = examine(call, tmp_path / "vendor.toml", people)
         assert len(server.seen) == 7
     assert (found, what in said) == (code, True), said
