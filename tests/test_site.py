@@ -156,7 +156,7 @@ def test_every_column_of_every_table_is_explained() -> None:
     said = columns.notes()
     assert {one.name for one in columns.schemas()} == {*re.findall(r"^## (\w+)$", columns.tables_page(), re.MULTILINE)}
     unexplained = [f"{table}.{name}" for table, known in said.items() for name, text in known.items() if not text]
-    assert unexplained == [], "say what the column holds in a comment beside it in tables.py"
+    assert unexplained == [], "say what the column holds in a comment beside it in src/facegap/tables"
 
 
 def test_a_comment_in_tables_is_what_the_page_says_of_its_column() -> None:

@@ -1,4 +1,4 @@
-"""The reference of tables: every column of every schema in tables.py, with what the comments there say of it."""
+"""The reference of tables: every column of every schema in facegap/tables, with what the comments there say of it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import io
 import tokenize
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 
-from facegap import tables, types
-from facegap.tables import Column, Schema
+from facegap import types
+from facegap.tables import ages, causes, images, outcomes, pairs, protocols, quality, rates
+from facegap.tables.schema import Column, Schema
 from sitegen.fields import notes_of
 from sitegen.markdown import code, table
 
@@ -115,9 +117,50 @@ PARTS: Mapping[str, str] = {
 }
 
 
+# The kinds of tables, one file of facegap/tables each, in the order of the page.
+KINDS: Mapping[str, ModuleType] = {
+    "Images and people": images,
+    "Rates and gaps": rates,
+    "Pairs": pairs,
+    "Quality": quality,
+    "Ages": ages,
+    "Protocols": protocols,
+    "Causes": causes,
+}
+
+
 def schemas() -> list[Schema]:
-    """Every schema of tables.py, in the order of the file."""
-    return [value for value in vars(tables).values() if isinstance(value, Schema)]
+    """Every schema, in the order of the page."""
+    return [schema for kind in KINDS.values() for schema in schemas_of(kind)]
+
+
+def schemas_of(kind: ModuleType) -> list[Schema]:
+    """The schemas that a file states, in its order; one that it imports is another file's."""
+    source = ast.parse(source_of(kind))
+    stated = [
+        name.id
+        for node in source.body
+        if isinstance(node, ast.Assign)
+        for name in node.targets
+        if isinstance(name, ast.Name)
+    ]
+    return [value for name in stated if isinstance(value := getattr(kind, name), Schema)]
+
+
+def source_of(module: ModuleType) -> str:
+    """The text of a module's file."""
+    return Path(str(module.__file__)).read_text(encoding="utf-8")
+
+
+def said() -> tuple[dict[str, str], dict[tuple[str, str], str]]:
+    """What the comments of every kind of tables say: of each schema, and of each (schema, column)."""
+    of_schema: dict[str, str] = {}
+    of_column: dict[tuple[str, str], str] = {}
+    for kind in KINDS.values():
+        schemas_said, columns_said = said_of(source_of(kind))
+        of_schema |= schemas_said
+        of_column |= columns_said
+    return of_schema, of_column
 
 
 def comments(source: str) -> dict[int, str]:
@@ -127,7 +170,7 @@ def comments(source: str) -> dict[int, str]:
 
 
 def said_of(source: str) -> tuple[dict[str, str], dict[tuple[str, str], str]]:
-    """What the comments of tables.py say: of each schema, and of each (schema, column)."""
+    """What the comments of a file of tables say: of each schema, and of each (schema, column)."""
     said = comments(source)
     of_schema: dict[str, str] = {}
     of_column: dict[tuple[str, str], str] = {}
@@ -185,13 +228,12 @@ def note(schema: Schema, name: str, known: Mapping[tuple[str, str], str], listed
 
 def notes() -> dict[str, dict[str, str]]:
     """What is said of each column, by schema and name."""
-    source = Path(tables.__file__).read_text(encoding="utf-8")
-    _, known = said_of(source)
-    listed = lists_of_names(source)
+    _, known = said()
+    listed = lists_of_names(source_of(outcomes))
     fields = {("GAPS", name): text for name, text in notes_of(types.Gap.__doc__ or "").items()}
-    rates = {(schema.name, name): known.get(("RATES", name), "") for schema in schemas() for name in schema.columns}
-    model = {("FACES", tables.MODEL_QUALITY): "what the model of --quality says, higher is better"}
-    everything = rates | model | {key: text for key, text in (known | fields).items() if text}
+    of_rates = {(schema.name, name): known.get(("RATES", name), "") for schema in schemas() for name in schema.columns}
+    model = {("FACES", outcomes.MODEL_QUALITY): "what the model of --quality says, higher is better"}
+    everything = of_rates | model | {key: text for key, text in (known | fields).items() if text}
     return {
         schema.name: {name: note(schema, name, everything, listed) for name in schema.columns} for schema in schemas()
     }
@@ -211,31 +253,33 @@ def kind_of(column: Column) -> str:
 
 def tables_page() -> str:
     """The page of every table."""
-    titles, _ = said_of(Path(tables.__file__).read_text(encoding="utf-8"))
-    said = notes()
+    titles, _ = said()
+    meanings = notes()
     parts = [
         "# Tables\n",
         "Every table that facegap reads or writes by a schema, and every column of it. An optional column that is absent is "
         "added empty. Empty numbers are NaN. Text that is empty means: none.\n",
-        table(
-            ("table", "what it holds"),
-            [(f"[{one.name}](#{one.name.lower()})", titles.get(one.name, "")) for one in schemas()],
-        ),
     ]
+    for title, kind in KINDS.items():
+        parts += [
+            f"**{title}**\n",
+            table(
+                ("table", "what it holds"),
+                [(f"[{one.name}](#{one.name.lower()})", titles[one.name]) for one in schemas_of(kind)],
+            ),
+        ]
     for schema in schemas():
+        parts += [f"## {schema.name}\n", f"{titles[schema.name]}.\n"]
+        if schema.labels_after:
+            parts.append(f"Label columns, one per attribute, stand behind `{schema.labels_after}`.\n")
         rows = [
             (
                 code(name),
                 kind_of(column),
-                said[schema.name][name],
+                meanings[schema.name][name],
                 ", ".join(code(c) for c in column.choices or () if c),
             )
             for name, column in schema.columns.items()
         ]
-        parts.append(f"## {schema.name}\n")
-        if titles.get(schema.name):
-            parts.append(f"{titles[schema.name]}.\n")
-        if schema.labels_after:
-            parts.append(f"Label columns, one per attribute, stand behind `{schema.labels_after}`.\n")
         parts.append(table(("column", "kind", "what it holds", "values"), rows))
     return "\n".join(parts)

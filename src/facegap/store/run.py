@@ -243,7 +243,7 @@ class Run:
     """One audit: its record and its tables, as in the run folder.
 
     record      : settings, execution, timing and warnings; the content of run.json
-    manifest, faces, predictions, rates, gaps, age : frames with the columns of `tables.py`
+    manifest, faces, predictions, rates, gaps, age : frames with the columns of `facegap.tables`
     embeddings  : float32 (rows of faces with outcome ok, dimension); None without an embedder
     matched     : the comparisons of a verification audit, None without one
     extra       : further tables by file name (waterfall.csv, transfer.csv, review_pairs.csv, ...)

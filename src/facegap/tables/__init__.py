@@ -1,0 +1,107 @@
+"""The tables that cross module borders: their columns as plain data, and one function that holds frames to them."""
+
+from __future__ import annotations
+
+from facegap.tables.ages import AGE_CHECKS, AGE_CURVE, AGE_ERRORS, AGE_GAPS, AGE_TABLES, AGE_TARGET, AGE_YEARS
+from facegap.tables.causes import ESTIMATES, EXPLAIN, STRESS, STRESS_GAPS, STRESS_SCORES
+from facegap.tables.check import check, label_columns
+from facegap.tables.images import (
+    ANNOTATIONS,
+    FACES,
+    FRAMES,
+    LABELS,
+    MANIFEST,
+    MEASURED_TONES,
+    PREDICTIONS,
+    TEMPLATES,
+    TONE,
+    TONE_OUTCOMES,
+)
+from facegap.tables.outcomes import (
+    COVARIATES,
+    FACE_OUTCOMES,
+    IMAGE_COVARIATES,
+    MEDIA,
+    MEMBERSHIP,
+    MODEL_QUALITY,
+    NEVER_SHOWN,
+    NOT_SENT,
+    PAIR_OUTCOMES,
+    POINTS,
+    PREDICTION_OUTCOMES,
+    QUALITIES,
+    SAMPLE,
+    SCORED,
+    TEMPLATE,
+)
+from facegap.tables.pairs import ATTACKS
+from facegap.tables.protocols import PROTOCOL, PROTOCOL_LIST
+from facegap.tables.quality import EDC_POINTS, QUALITY_BY_GROUP, QUALITY_DIFFERENCES, QUALITY_GATE
+from facegap.tables.rates import ALARMS, ANSWER_GAPS, ANSWER_RATES, BY_FRAMES, GAPS, IAPAR, RATES
+from facegap.tables.reserved import BESIDE_LABELS, BESIDE_LABELS_OF_QUALITY
+from facegap.tables.schema import BOOL, FLOAT, INT, NULLABLE_INT, TEXT, Column, Schema
+
+__all__ = [
+    "AGE_CHECKS",
+    "AGE_CURVE",
+    "AGE_ERRORS",
+    "AGE_GAPS",
+    "AGE_TABLES",
+    "AGE_TARGET",
+    "AGE_YEARS",
+    "ALARMS",
+    "ANNOTATIONS",
+    "ANSWER_GAPS",
+    "ANSWER_RATES",
+    "ATTACKS",
+    "BESIDE_LABELS",
+    "BESIDE_LABELS_OF_QUALITY",
+    "BOOL",
+    "BY_FRAMES",
+    "COVARIATES",
+    "EDC_POINTS",
+    "ESTIMATES",
+    "EXPLAIN",
+    "FACES",
+    "FACE_OUTCOMES",
+    "FLOAT",
+    "FRAMES",
+    "GAPS",
+    "IAPAR",
+    "IMAGE_COVARIATES",
+    "INT",
+    "LABELS",
+    "MANIFEST",
+    "MEASURED_TONES",
+    "MEDIA",
+    "MEMBERSHIP",
+    "MODEL_QUALITY",
+    "NEVER_SHOWN",
+    "NOT_SENT",
+    "NULLABLE_INT",
+    "PAIR_OUTCOMES",
+    "POINTS",
+    "PREDICTIONS",
+    "PREDICTION_OUTCOMES",
+    "PROTOCOL",
+    "PROTOCOL_LIST",
+    "QUALITIES",
+    "QUALITY_BY_GROUP",
+    "QUALITY_DIFFERENCES",
+    "QUALITY_GATE",
+    "RATES",
+    "SAMPLE",
+    "SCORED",
+    "STRESS",
+    "STRESS_GAPS",
+    "STRESS_SCORES",
+    "TEMPLATE",
+    "TEMPLATES",
+    "TEXT",
+    "TONE",
+    "TONE_OUTCOMES",
+    "Column",
+    "Schema",
+    "check",
+    "label_columns",
+]

@@ -1,0 +1,120 @@
+"""Tables of `facegap explain` and `facegap stress`."""
+
+from __future__ import annotations
+
+from facegap.tables.schema import BOOL, FLOAT, INT, TEXT, Column, Schema
+
+ESTIMATES = ("raw", "balanced", "balanced in cells", "regression, rest", "regression, associated", "within person")
+EXPLAIN = Schema(
+    "EXPLAIN",  # of `facegap explain`: a gap before and after balancing measured covariates
+    {
+        "metric": TEXT,
+        "model": TEXT,
+        "threshold": FLOAT,
+        "threshold_from": TEXT,
+        "estimate": Column("str", choices=ESTIMATES),
+        "covariates": TEXT,  # with " + " between them; empty for the raw gap
+        "group": TEXT,
+        "reference": TEXT,  # empty within people
+        **dict.fromkeys(("errors", "trials", "subjects"), INT),  # of the group, with all covariates measured
+        **dict.fromkeys(("reference_errors", "reference_trials", "reference_subjects"), INT),
+        **dict.fromkeys(
+            ("without_covariates", "reference_without_covariates"), INT
+        ),  # trials left out for want of them
+        **dict.fromkeys(
+            ("not_comparable", "reference_not_comparable"), INT
+        ),  # of the trials: no counterpart in the other group
+        **dict.fromkeys(("effective_subjects", "reference_effective_subjects"), FLOAT),  # after weighing
+        "overlap": FLOAT,  # 0..1
+        **dict.fromkeys(("rate", "reference_rate"), FLOAT),
+        "scale": Column("str", choices=("difference", "ratio")),
+        **dict.fromkeys(("gap", "low", "high"), FLOAT),  # within person: change of the rate per standard deviation
+        "level": FLOAT,
+        "margin": FLOAT,
+        "verdict": TEXT,  # of the gap after balancing all covariates; empty elsewhere
+        "attenuated": BOOL,  # a covariate is noisy, so that part of what goes with it is left
+        "overadjusted": BOOL,  # a covariate is part of what makes the group
+        "reason": TEXT,  # why a number is missing, or in what way a row is over-adjusted
+        "interval_from": TEXT,
+        "replicates": INT,  # 0 where nothing was resampled
+        "seed": INT,
+    },
+)
+
+STRESS = Schema(
+    "STRESS",  # `facegap stress`: an error rate of a group at one dose, and its change against the unperturbed images
+    {
+        "metric": TEXT,
+        "model": TEXT,
+        "perturbation": TEXT,  # none: the images as they are
+        "dose": FLOAT,  # NaN for none
+        "unit": TEXT,
+        "threshold": FLOAT,  # of the unperturbed images; NaN where there is none
+        "family": TEXT,  # label columns of the group; empty for everybody
+        "group": TEXT,
+        "ranked": BOOL,  # large enough to be tested
+        "errors": INT,
+        "trials": INT,
+        "subjects": INT,
+        "value": FLOAT,
+        "low": FLOAT,
+        "high": FLOAT,
+        "errors_before": INT,  # of the same trials without the perturbation
+        "value_before": FLOAT,
+        "change": FLOAT,  # value - value_before, paired by person
+        "change_low": FLOAT,
+        "change_high": FLOAT,
+        "p": FLOAT,
+        "level": FLOAT,
+    },
+)
+
+STRESS_GAPS = Schema(
+    "STRESS_GAPS",  # `facegap stress`: whether the error of one group changes more than that of another
+    {
+        "metric": TEXT,
+        "model": TEXT,
+        "perturbation": TEXT,
+        "dose": FLOAT,
+        "unit": TEXT,
+        "threshold": FLOAT,
+        "family": TEXT,
+        "primary": BOOL,  # of the family that was tested for verdicts
+        "group_a": TEXT,  # whose error changes more
+        "group_b": TEXT,
+        "subjects_a": INT,
+        "subjects_b": INT,
+        "change_a": FLOAT,
+        "change_b": FLOAT,
+        "difference": FLOAT,  # change_a - change_b
+        "difference_low": FLOAT,
+        "difference_high": FLOAT,
+        "level": FLOAT,
+        "p": FLOAT,
+        "p_adjusted": FLOAT,  # Holm's over the family
+        "margin": FLOAT,
+        "verdict": TEXT,
+        "decided_low": FLOAT,
+        "decided_high": FLOAT,
+        "decided_level": FLOAT,
+    },
+)
+
+STRESS_SCORES = Schema(
+    "STRESS_SCORES",  # `facegap stress`: how similar the mated images of a group are at one dose, higher is more alike
+    {
+        **dict.fromkeys(("model", "perturbation"), TEXT),
+        "dose": FLOAT,
+        "unit": TEXT,
+        "family": TEXT,  # label columns of the group; empty for everybody
+        "group": TEXT,
+        "comparisons": INT,  # with a template before and after; each pair both ways round
+        "lost": INT,  # whose probe has no template at this dose
+        "subjects": INT,
+        **dict.fromkeys(("median", "median_before"), FLOAT),
+        **dict.fromkeys(
+            ("shift", "shift_low", "shift_high"), FLOAT
+        ),  # median of score - score before, by sampling unit
+        "level": FLOAT,
+    },
+)

@@ -1,0 +1,144 @@
+"""Tables of a row per image, template or frame: manifest, faces, predictions, tone, labels, annotations."""
+
+from __future__ import annotations
+
+from facegap.tables.outcomes import COVARIATES, FACE_OUTCOMES, MODEL_QUALITY, NEVER_SHOWN, POINTS, PREDICTION_OUTCOMES
+from facegap.tables.schema import FLOAT, INT, NULLABLE_INT, TEXT, Column, Schema
+from facegap.types import ANY
+
+MANIFEST = Schema(
+    "MANIFEST",  # manifest.parquet: one record per row of the manifest that takes part
+    {
+        "row": INT,  # 0-based position among the records of the source file
+        "line": INT,  # line of the file where the record starts; records with quoted newlines take several
+        "image": TEXT,  # as the file says it
+        "path": TEXT,  # resolved, posix, relative to the manifest's folder
+        "subject": TEXT,
+    },
+    labels_after="subject",
+    reserved=(ANY,),
+)
+
+FACES = Schema(
+    "FACES",  # faces.parquet: what became of each image, and where its face is
+    {
+        "row": INT,
+        "image": TEXT,
+        "outcome": Column("str", choices=FACE_OUTCOMES),
+        "detail": TEXT,
+        "sha256": Column("str", required=False),  # of the image file, empty where none was read here
+        "width": NULLABLE_INT,  # pixels of the decoded image
+        "height": NULLABLE_INT,
+        "colour": Column("str", choices=("grey", "colour", "")),
+        "profile": Column("str", required=False),  # name of the colour profile in the file, empty for none
+        "faces": INT,  # how many the detector found; 1 where the face was given
+        "policy": TEXT,
+        "score": FLOAT,
+        **dict.fromkeys(("x1", "y1", "x2", "y2"), FLOAT),  # pixels
+        **{f"{point}_{axis}": FLOAT for point in POINTS for axis in "xy"},
+        "embedding_row": INT,  # row of embeddings.npy, -1 for none
+        **dict.fromkeys(COVARIATES, Column("float", required=False)),  # NaN where a value has no place
+        "given_quality": Column("float", required=False),  # of the file of --quality, higher is better; NaN for none
+        MODEL_QUALITY: Column(
+            "float", required=False
+        ),  # of the model of --quality, higher is better; NaN without a crop
+    },
+)
+
+TEMPLATES = Schema(
+    "TEMPLATES",  # one record per template that is pooled from several images, in the order of their first rows
+    {
+        "template": TEXT,
+        "subject": TEXT,
+        "outcome": Column("str", choices=FACE_OUTCOMES),  # ok where at least one frame was used
+        "detail": TEXT,
+        "frames_given": INT,  # image files, and the frames that were taken of videos
+        "frames_used": INT,
+        "media_given": INT,
+        "media_used": INT,
+        "shown_by": INT,  # position in manifest.parquet of the image that stands for the template in reports
+        "embedding_row": INT,  # row of embeddings.npy, -1 for none
+    },
+)
+
+FRAMES = Schema(
+    "FRAMES",  # one record per frame that was taken of a video, in the order of the manifest and of time
+    {
+        "row": INT,  # position of the video in manifest.parquet
+        "frame": INT,  # 0.. of the frames that were taken
+        "time_s": FLOAT,  # since the first frame of the video
+        "outcome": Column("str", choices=FACE_OUTCOMES),
+        "detail": TEXT,
+        "faces": INT,
+        "score": FLOAT,
+        **dict.fromkeys(("x1", "y1", "x2", "y2"), FLOAT),  # pixels
+    },
+)
+
+PREDICTIONS = Schema(
+    "PREDICTIONS",  # predictions.parquet: what the classifier says of each image, beside its label
+    {
+        "row": INT,
+        "image": TEXT,
+        "outcome": Column("str", choices=PREDICTION_OUTCOMES),
+        "label": TEXT,
+        "prediction": TEXT,
+        "probability": Column("float", required=False),  # of the predicted class
+        "age": Column("float", required=False),  # years, as predicted; of a range its middle
+        "age_low": Column("float", required=False),  # lower end of an estimate that is a range; NaN for a single age
+        "detail": Column("str", required=False),
+    },
+    # Of each output besides gender and age: NAME_answer, NAME_label, NAME_outcome and NAME_probability.
+    labels_after="detail",
+    numbers="_probability",
+)
+
+TONE_OUTCOMES = ("measured", "grey", "no_skin", "no_face", "no_points", "many_faces", "too_small", *NEVER_SHOWN)
+MEASURED_TONES = ("lighter", "darker", "unknown", "")
+
+TONE = Schema(
+    "TONE",  # tone.parquet of `facegap tone`: the skin tone measured in each image
+    {
+        "row": INT,
+        "line": INT,  # as in MANIFEST
+        "image": TEXT,
+        "subject": TEXT,
+        "outcome": Column("str", choices=TONE_OUTCOMES),
+        "detail": TEXT,
+        **dict.fromkeys(("l_star", "a_star", "b_star"), FLOAT),  # CIELAB, D65, of the skin as photographed
+        "ita": Column("float", required=False),  # degrees, of that colour: a plain ITA, light and all
+        "measured_ita": FLOAT,  # degrees, with the light taken out as far as it shows; NaN unless measured
+        "ita_sd": FLOAT,  # degrees: standard deviation of the measurement, everything included
+        "hue": FLOAT,  # degrees, as photographed
+        "patch_spread": FLOAT,  # degrees: standard deviation of the ITA among the patches of skin
+        "usable_fraction": FLOAT,  # of the pixels where skin was looked for
+        "exposure": TEXT,  # flags with a space between, empty for none
+        "measured_monk": NULLABLE_INT,  # 1..10
+        "monk_distance": FLOAT,  # CIEDE2000 to that colour
+        "measured_tone": Column("str", choices=MEASURED_TONES),  # empty unless measured
+        "darker_probability": FLOAT,
+        "photographs": INT,  # that the values rest on: 1 unless pooled, 0 unless measured
+    },
+)
+
+LABELS = Schema(
+    "LABELS",  # how sure the label of a row is: one record per row, label column and class
+    {
+        "row": INT,  # position in the run's manifest, from 0
+        "column": TEXT,  # measured_tone, annotated_monk, ...
+        "label": TEXT,
+        "probability": FLOAT,  # they sum to 1 over the classes of a row; NaN where it is unknown how sure the row's label is
+    },
+)
+
+ANNOTATIONS = Schema(
+    "ANNOTATIONS",  # a CSV of `facegap annotations export`: what each annotator said of each image
+    {
+        "image": TEXT,
+        "annotator": TEXT,
+        "scale": TEXT,
+        "value": TEXT,  # a label of the scale, empty where the image was skipped
+        "skipped": TEXT,  # why, empty where there is a value
+        "at": TEXT,  # ISO 8601, UTC
+    },
+)

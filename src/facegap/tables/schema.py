@@ -1,0 +1,48 @@
+"""What a table is: its columns as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["int", "nullable_int", "float", "str", "bool"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one column holds.
+
+    required : an optional column that is absent is added empty (NaN, NA or ""), so every checked table has all columns
+    choices  : the closed set of its values, None where any value will do
+    """
+
+    kind: Kind
+    required: bool = True
+    choices: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of one table in their order.
+
+    labels_after : the fixed column behind which label columns (text, one per attribute) stand; None: a table without
+    reserved     : values that no label may have
+    numbers      : what the names of those label columns end in that hold numbers; empty: none do
+    """
+
+    name: str
+    columns: Mapping[str, Column]
+    labels_after: str | None = None
+    reserved: tuple[str, ...] = ()
+    numbers: str = ""
+
+
+INT, NULLABLE_INT, FLOAT = Column("int"), Column("nullable_int"), Column("float")
+TEXT, BOOL = Column("str"), Column("bool")
+
+
+def counted(name: str) -> dict[str, Column]:
+    """Columns of a rate with its counts and interval."""
+    counts = {f"{name}_errors": INT, f"{name}_trials": INT}
+    return counts | dict.fromkeys((f"{name}_value", f"{name}_low", f"{name}_high"), FLOAT)
