@@ -356,6 +356,7 @@ def test_a_scheduler_that_does_not_answer_is_named(
 # ---- recipes ----
 
 RECIPES = ROOT / "docs" / "scale"
+OPERATOR = "dask.org/cluster-name"
 SLURM_WORDS = {
     "queue",
     "cores",
@@ -370,7 +371,7 @@ SLURM_WORDS = {
 def test_the_recipe_for_kubernetes_has_one_image_and_the_ports_that_its_service_names() -> None:
     import yaml
 
-    recipe = yaml.safe_load((RECIPES / "kubernetes.yaml").read_text())
+    recipe, policy = yaml.safe_load_all((RECIPES / "kubernetes.yaml").read_text())
     assert (recipe["apiVersion"], recipe["kind"]) == ("kubernetes.dask.org/v1", "DaskCluster")
     assert set(recipe["spec"]) == {"worker", "scheduler"}
     worker, scheduler = (recipe["spec"][name]["spec"] for name in ("worker", "scheduler"))
@@ -384,6 +385,23 @@ def test_the_recipe_for_kubernetes_has_one_image_and_the_ports_that_its_service_
     assert {mount["name"] for mount in worker["containers"][0]["volumeMounts"]} == {
         one["name"] for one in worker["volumes"]
     }
+    assert (policy["apiVersion"], policy["kind"]) == ("networking.k8s.io/v1", "NetworkPolicy")
+
+
+def test_the_recipe_for_kubernetes_lets_nobody_but_its_own_pods_and_the_command_reach_it() -> None:
+    import yaml
+
+    recipe, policy = yaml.safe_load_all((RECIPES / "kubernetes.yaml").read_text())
+    name, rules = recipe["metadata"]["name"], policy["spec"]
+    # The labels that the operator gives to the scheduler and the workers of a cluster of this name.
+    own, command = ({"podSelector": {"matchLabels": one}} for one in ({OPERATOR: name}, {"facegap": "audit"}))
+    assert recipe["spec"]["scheduler"]["service"]["selector"][OPERATOR] == name
+    assert rules["podSelector"] == own["podSelector"]
+    assert set(rules["policyTypes"]) == {"Ingress", "Egress"}
+    assert rules["ingress"] == [{"from": [own, command]}]
+    inside, names = rules["egress"]
+    assert inside == {"to": [own, command]}
+    assert {(port["protocol"], port["port"]) for port in names["ports"]} == {("UDP", 53), ("TCP", 53)}
 
 
 def test_the_recipe_for_slurm_calls_what_dask_jobqueue_has_and_a_command_that_is_accepted() -> None:
