@@ -48,6 +48,7 @@ READERS: Mapping[tuple[str, str], Callable[[Path], object]] = {
     ("docs/population.md", "csv"): read_records,
     ("docs/selfcheck.md", "toml"): lambda path: read_study(path, quick=True),
     ("docs/tutorial_choose_model.md", "toml"): read_policy,
+    ("docs/tutorial_service.md", "toml"): read_card,
     ("docs/suites.md", "toml"): lambda path: read_suite(path, Path("out"), words={}),
     ("docs/extending.md", "toml"): lambda path: tomllib.loads(path.read_text()),  # tests/test_plugins.py installs it
 }
@@ -232,6 +233,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ages = [("18-29", 24), ("30-59", 45), ("60+", 71)]
     survey = people.assign(age=[ages[k % 3][0] for k in number], years=[ages[k % 3][1] for k in number], w="1.5")
     survey.to_csv(folder / "survey.csv", index=False)
+    spreadsheet = people[["image", "subject"]].assign(
+        g=people["gender"].map({"female": "Frau", "male": "Mann"}), b="Büro"
+    )
+    spreadsheet.columns = pd.Index(["Datei", "Person", "Geschlecht", "Büro"])
+    spreadsheet.to_csv(folder / "leute.csv", sep=";", encoding="cp1252", index=False)
     (folder / "docs").mkdir()
     for name in ("same_photo.csv", "docs/fairface_same_person.csv"):
         (folder / name).write_text("left,right\npeople/p0000_0.jpg,people/p0001_0.jpg\n")

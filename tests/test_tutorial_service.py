@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,10 +17,11 @@ from fixtures.dialects import KEYS, CompreFaceGallery, DialectServer, by_colours
 from fixtures.documents import blocks, commands_of
 
 DOCUMENT = "docs/tutorial_service.md"
+BLOCKS = [block for block in blocks() if block.document == DOCUMENT]
 CALLS = [
     words[1:]
-    for block in blocks()
-    if block.document == DOCUMENT
+    for block in BLOCKS
+    if block.language == "bash"
     for line in block.command_lines
     for words in commands_of(line)
 ]
@@ -95,3 +97,28 @@ def test_every_command_of_the_tutorial_does_what_it_says(
     assert number_of_calls(server) == 40
     found = read_run(tmp_path / "searched")
     assert {"fnir", "fpir"} <= set(found.rates["metric"])
+
+
+def matching(_: str, images: dict[str, bytes]) -> tuple[int, Any]:
+    """The service whose card the tutorial writes from a vendor's documentation."""
+    sides = {side: by_colours(images[f"image{side}"]) for side in "AB"}
+    for side, embedding in sides.items():
+        if embedding is None:
+            return 422, {"error": {"code": "FACE_NOT_FOUND", "which": side}}
+    return 200, {"data": {"pairs": [{"similarity": round(50 + 50 * float(sides["A"] @ sides["B"]), 2)}]}}  # type: ignore[operator]
+
+
+def test_the_card_that_the_tutorial_writes_fits_the_service_that_it_describes(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VENDOR_KEY", "a key of nobody")
+    draw_people(tmp_path, seed=5, people=4, photographs=2, workers=1, step=lambda *told: None)
+    (text,) = (block.text for block in BLOCKS if block.language == "toml")
+    with serving(says=matching) as running:
+        Path("match.toml").write_text(text.replace("https://api.example.org", running.url))
+        code, out, problem = call("doctor", "match.toml", "--manifest", "people.csv", "--send-images")
+        assert {headers["X-Token"] for _, headers, _ in running.seen} == {"a key of nobody"}
+    assert code in (0, 1), problem  # two illustrated people may look more alike by colours than one does
+    assert "7 of 7 calls gave a score" in out
+    assert "the service found no face in the reference (right)" in out

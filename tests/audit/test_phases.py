@@ -14,6 +14,7 @@ from facegap.audit.phases import (
     REPORT,
     SEARCHES,
     THRESHOLD_SET,
+    counted_by,
     phases_of,
 )
 from facegap.audit.predictions import audit_predictions
@@ -26,6 +27,13 @@ def test_a_classifier_has_three_phases_and_an_embedder_more() -> None:
     assert phases_of(AuditSettings(embed="e")) == (IMAGES, PAIRS, RATES, REPORT)
     whole = AuditSettings(embed="e", identify=Identify(), verify=Verify(threshold_on=Path("others.csv")))
     assert phases_of(whole) == (THRESHOLD_SET, IMAGES, PAIRS, SEARCHES, RATES, REPORT)
+
+
+def test_progress_counts_what_is_asked_for() -> None:
+    assert counted_by(AuditSettings(embed="e")) == "images"
+    asked = settings_from({"verify_service": "vendor", "stop_when_decided": True})
+    assert counted_by(asked) == "pairs"
+    assert counted_by(settings_from({"classify": "vendor", "stop_when_decided": True})) == "people"
 
 
 def test_black_boxes_announce_what_their_lists_say(tmp_path: Path, make_compared: Any, make_answered: Any) -> None:

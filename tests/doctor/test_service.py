@@ -57,6 +57,24 @@ def test_number_price_and_recipient_are_said_and_nothing_is_sent_before_leave(
     assert server.seen == []
 
 
+def test_images_may_lie_in_another_folder_than_the_manifest(
+    call: Call, people: Path, server: DialectServer, tmp_path: Path
+) -> None:
+    beside = tmp_path / "tables" / "people.csv"
+    beside.parent.mkdir()
+    people.rename(beside)
+    card = card_for("compreface_verify", server, tmp_path)
+    assert examine(call, card, beside, "--images-dir", str(tmp_path))[0] == 0
+
+
+def test_an_error_of_a_trial_does_not_speak_of_going_on(call: Call, people: Path, tmp_path: Path) -> None:
+    with serving(says=lambda path, images: (401, {})) as refusing:
+        code, said = examine(call, card_for("compreface_verify", refusing, tmp_path), people)
+    assert code == 2
+    assert "refuses the key" in said
+    assert "--resume" not in said
+
+
 @pytest.mark.parametrize("name", DIALECTS)
 def test_a_card_that_fits_is_in_order(
     call: Call, people: Path, server: DialectServer, tmp_path: Path, name: str

@@ -68,6 +68,14 @@ def test_every_row_ends_in_one_outcome_in_its_own_place(people: Path, toys: Any)
     assert (unusable["photographs"] == 0).all()
 
 
+def test_images_may_lie_in_another_folder_than_the_manifest(people: Path, toys: Any, tmp_path: Path) -> None:
+    beside = tmp_path / "tables" / "people.csv"
+    beside.parent.mkdir()
+    beside.write_text(people.read_text())
+    frame = run(beside, toys, images_dir=people.parent)
+    assert frame["outcome"].tolist() == run(people, toys)["outcome"].tolist()
+
+
 def test_a_grey_photograph_tells_of_no_colour(people: Path, toys: Any, draw: Any) -> None:
     cv2.imwrite(str(people.parent / "grey.png"), draw(green=255, red=255))
     people.write_text("image\ngrey.png\nok.png\n")

@@ -22,7 +22,9 @@ Db = Annotated[
 @with_settings
 def annotate(
     manifest: ManifestPath,
-    settings: Annotated[AuditSettings, Only("where", "models_dir", "allow_outside", "model_timeout", "no_isolation")],
+    settings: Annotated[
+        AuditSettings, Only("where", "models_dir", "allow_outside", "images_dir", "model_timeout", "no_isolation")
+    ],
     scale: Annotated[Literal["monk", "fitzpatrick", "lighter_darker"], typer.Option(help="Skin tone scale")] = "monk",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 selects any free port")] = 8321,
     annotator: Annotated[
@@ -84,6 +86,7 @@ def annotate(
         db=db,
         where=settings.groups.where,
         allow_outside=settings.faces.allow_outside,
+        images_dir=settings.faces.images_dir,
         detect=detect,
         models_dirs=settings.models.models_dir,
         timeout_s=settings.models.timeout_s,

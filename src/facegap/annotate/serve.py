@@ -54,6 +54,7 @@ def annotate(
     db: Path | None,
     where: str | None,
     allow_outside: bool,
+    images_dir: Path | None = None,
     detect: str,
     models_dirs: Sequence[Path],
     timeout_s: float | None = Models.model_timeout,
@@ -81,7 +82,7 @@ def annotate(
     wording_of(scale_named(scale))
     if annotator is not None and proper_name(annotator) is None:
         raise FacegapError(f"--annotator is a name of 1 to {MOST_NAME_CHARACTERS} characters, not {annotator!r}")
-    table = read_manifest(manifest, allow_outside=allow_outside, where=where)
+    table = read_manifest(manifest, allow_outside=allow_outside, where=where, images_dir=images_dir)
     crop = face_crop(detect, models_dirs, timeout_s)
     path = db or default_db(manifest)
     with listening_socket(host, port) as listening:

@@ -40,7 +40,10 @@ def missing_sentences(
     """How many files are missing, of which groups, and which files beside them have nearly their names."""
     outcomes = np.full(len(table.frame), "ok", dtype=object)
     outcomes[[file.position for file in missing]] = "missing_file"
-    return [*never_shown_sentences(table.frame, outcomes.tolist(), groupings), *told(missing, include_ids=include_ids)]
+    return [
+        *never_shown_sentences(table.frame, outcomes.tolist(), groupings),
+        *told(missing, table.folder, len(table.frame), include_ids=include_ids),
+    ]
 
 
 @dataclass

@@ -16,6 +16,20 @@ RATES = "rates, intervals and gaps"
 REPORT = "charts and report"  # announced by the command that writes them
 
 
+def counted_by(settings: AuditSettings) -> str:
+    """What the progress of an audit counts, in the plural.
+
+    Examples
+    --------
+    >>> from facegap.audit.settings import AuditSettings
+    >>> counted_by(AuditSettings(classify="faceapi_age_gender"))
+    'images'
+    """
+    if settings.service.verify_service is not None:
+        return "pairs"
+    return "people" if settings.service.stop_when_decided else "images"
+
+
 def phases_of(settings: AuditSettings) -> tuple[str, ...]:
     """The phases of an audit of images, with its report.
 

@@ -89,7 +89,7 @@ def checked_files(
         sentences = [*never_shown_sentences(manifest.frame, names_alone, groupings)]
         sentences += never_shown_sentences(manifest.frame.iloc[rows], outcomes[rows].tolist(), groupings)
     if missing:
-        sentences += told(missing, include_ids=include_ids)
+        sentences += told(missing, manifest.folder, len(manifest.frame), include_ids=include_ids)
     sentences += undecodable_sentences(lost, include_ids=include_ids)
     if len(rows) < there:
         sentences.append(

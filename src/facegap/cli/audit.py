@@ -37,7 +37,7 @@ def audit(
 
     facegap audit people.csv --classify faceapi_age_gender --by 'gender,gender*race' --out run
     """
-    from facegap.audit.phases import REPORT, phases_of
+    from facegap.audit.phases import REPORT, counted_by, phases_of
     from facegap.audit.run import audit as run_audit
     from facegap.audit.settings import changed
     from facegap.report.page import Images, add_report
@@ -51,10 +51,11 @@ def audit(
         run_shard(manifest, settings, shard)
         return
     phase = Phases(phases_of(settings))
-    with progress_bar() as progress:
+    with progress_bar(counted_by(settings)) as progress:
         run = run_audit(manifest, changed(settings, progress=progress, phase=phase))
     phase(REPORT)
-    images = Images(manifest.parent, settings.faces.allow_outside) if include_images else None
+    folder = settings.faces.images_dir or manifest.parent
+    images = Images(folder, settings.faces.allow_outside) if include_images else None
     add_report(out, run, include_ids=include_ids, images=images)
     print_run(run, out, view=view, include_ids=include_ids, verbose=verbose)
 

@@ -104,6 +104,7 @@ def check_basics(
     reason: str,
     where: str | None = None,
     allow_outside: bool = False,
+    images_dir: Path | None = None,
     progress: Progress = lambda done, total: None,
     announce: Callable[[str], None] = lambda text: None,
 ) -> Checks:
@@ -121,7 +122,7 @@ def check_basics(
         raise CardError(f"{model}: no card describes this file; there are no settings to check")
     require_settings(card)
     steps = Steps(STEPS, announce)
-    table = read_manifest(manifest, allow_outside=allow_outside, where=where)
+    table = read_manifest(manifest, allow_outside=allow_outside, where=where, images_dir=images_dir)
     finder = open_finder(asked, card)
     content = read_weights(card, models_folders(asked.folders), given)
     session = asked.opened(content, card.name, str(card.file))

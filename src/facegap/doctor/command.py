@@ -42,6 +42,7 @@ def doctor(
             "where",
             "models_dir",
             "allow_outside",
+            "images_dir",
             "send_images",
             "calls_per_second",
             "price_per_call",
@@ -115,7 +116,7 @@ def doctor(
         settings.faces.points,
         settings.models.flip,
     )
-    where, allow_outside = settings.groups.where, settings.faces.allow_outside
+    where, faces = settings.groups.where, settings.faces
     try:
         with progress_bar() as progress:
             examined = examine(
@@ -123,7 +124,8 @@ def doctor(
                 manifest,
                 asked,
                 where=where,
-                allow_outside=allow_outside,
+                allow_outside=faces.allow_outside,
+                images_dir=faces.images_dir,
                 propose=propose,
                 task=task,
                 progress=progress,
@@ -140,7 +142,8 @@ def doctor(
                 asked,
                 reason=str(error),
                 where=where,
-                allow_outside=allow_outside,
+                allow_outside=faces.allow_outside,
+                images_dir=faces.images_dir,
                 progress=progress,
                 announce=announce,
             )
@@ -171,7 +174,10 @@ def doctor_of_service(card: ModelCard, manifest: Path, settings: AuditSettings, 
     from facegap.inputs.manifests.read import read_manifest
     from facegap.report.terminal import announce, print_sentences, print_tables
 
-    table = read_manifest(manifest, where=settings.groups.where, allow_outside=settings.faces.allow_outside)
+    faces = settings.faces
+    table = read_manifest(
+        manifest, where=settings.groups.where, allow_outside=faces.allow_outside, images_dir=faces.images_dir
+    )
     if settings.service.send_images:
         announce(announcement(card, settings.service.price_per_call))
     checks = examine_service(card, table, settings.service, seed)

@@ -163,6 +163,7 @@ def examine(
     *,
     where: str | None = None,
     allow_outside: bool = False,
+    images_dir: Path | None = None,
     propose: bool = False,
     task: Literal["embed", "classify"] | None = None,
     progress: Progress = lambda done, total: None,
@@ -190,7 +191,7 @@ def examine(
             raise NoJudgementError(QUALITIES.format(name=card.name))
     steps = Steps(PROPOSAL_STEPS if card is None else CARD_STEPS, announce)
     steps.begin("read the manifest, open the detector and the model")
-    table = read_manifest(manifest, allow_outside=allow_outside, where=where)
+    table = read_manifest(manifest, allow_outside=allow_outside, where=where, images_dir=images_dir)
     found = open_finder(asked, card)
     if isinstance(found, GivenPoints):
         require_shared(found, table.frame["image"].tolist(), table.name)

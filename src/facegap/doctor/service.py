@@ -124,7 +124,7 @@ def examine_service(card: ModelCard, table: Manifest, settings: ServiceSettings,
     require_leave(card, settings)
     sample, key = sample_of(table, seed), read_key(card)
     with tempfile.TemporaryDirectory(prefix="facegap-doctor-") as folder:
-        limits = Limits(2 * calls_of(card), settings.calls_per_second)
+        limits = Limits(2 * calls_of(card), settings.calls_per_second, resumable=False)
         service = Service(card, key, Path(folder), limits)
         try:
             return LOOKS[card.task](service, sample)

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,12 +114,13 @@ def _encoding_message(content: bytes, position: int, name: str) -> str:
     """Where the first byte that is not UTF-8 stands, and how to convert the file."""
     line = _line_of(content, position)
     before = content[:position].replace(b"\r\n", b"\n").replace(b"\r", b"\n").rpartition(b"\n")[2].decode("latin-1")
-    cell = len(next(csv.reader([before]), [""])) or 1
+    separator = max(",;\t|", key=before.count)
+    cell = len(next(csv.reader([before], delimiter=separator), [""])) or 1
     byte = content[position]
     return (
         f"{name} line {line}, column {cell}: byte 0x{byte:02x} is not UTF-8 "
         f"(in Latin-1 it would be {bytes([byte]).decode('latin-1')!r}); save the file as UTF-8, "
-        f"for example with: iconv -f latin1 -t utf-8"
+        f"for example with: iconv -f latin1 -t utf-8; `facegap manifest csv` also reads a table with --encoding cp1252"
     )
 
 
@@ -199,7 +201,10 @@ def _check_header(names: list[str], where: str) -> None:
     """Raise TableError for nameless and doubled columns and for a table separated by something other than commas."""
     for separator, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
         if len(names) == 1 and separator in names[0]:
-            raise TableError(f"{where}: the columns are separated by {word}; save the file with commas")
+            raise TableError(
+                f"{where}: the columns are separated by {word}; save the file with commas "
+                f"(`facegap manifest csv` also reads a table with --separator {shlex.quote(separator)})"
+            )
     if len(names) > MAX_COLUMNS:
         raise TableError(f"{where}: {len(names):,} columns, more than {MAX_COLUMNS:,}; keep those that name groups")
     seen: set[str] = set()

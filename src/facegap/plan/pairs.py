@@ -45,11 +45,16 @@ def write_pair_plan(manifest: Path, out: Path, settings: AuditSettings, *, seed:
             WEIGHT: plan.weights,
         }
     )
+    terms = settings.by or ",".join("*".join(grouping) for grouping in groupings)
     buffer = io.BytesIO()
     listed.to_csv(buffer, index=False, lineterminator="\n")
     write_bytes(out, buffer.getvalue())
     yield f"Written to {out}: {len(listed):,} pairs in random order (seed {seed}), so that the first of them are a sample too."
     yield (
-        f"Have them compared, add a column score, and: facegap audit-scores {out} --manifest {manifest} --by "
-        f"{settings.by or ','.join('*'.join(grouping) for grouping in groupings)} --threshold ..."
+        f"A service that facegap can call is sent the same pairs by: facegap audit {manifest} --verify-service CARD --sample-pairs "
+        f"{len(listed)} --by {terms} --threshold ..."
+    )
+    yield (
+        f"Or have them compared, add a column score, and: facegap audit-scores {out} --manifest {manifest} --by {terms} "
+        "--threshold ..."
     )

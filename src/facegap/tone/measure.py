@@ -74,7 +74,10 @@ def measure_manifest(
     CardError, FetchError, ModelError, DeviceError : see `load_models`; a detector that gives no points
     """
     require_free(out, overwrite=overwrite)
-    table = read_manifest(manifest, allow_outside=settings.faces.allow_outside, where=settings.groups.where)
+    faces = settings.faces
+    table = read_manifest(
+        manifest, allow_outside=faces.allow_outside, where=settings.groups.where, images_dir=faces.images_dir
+    )
     loaded = load_models(settings)
     spec = loaded.cards["detect"].detector if "detect" in loaded.cards else None
     if not isinstance(loaded.models.faces, GivenPoints) and (spec is None or not spec.points):

@@ -48,8 +48,5 @@ def test_the_command_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     shown = CliRunner().invoke(app, ["card", "new", "deepface_verify", "--out", "vendor.toml"])
     assert shown.exit_code == 0
-    assert (
-        "facegap audit people.csv --verify-service vendor.toml --pairs pairs.csv --threshold 0.5 --out trial"
-        in shown.output
-    )
+    assert "facegap doctor vendor.toml --manifest people.csv --send-images" in shown.output
     assert read_card(tmp_path / "vendor.toml").task == "verify"

@@ -66,10 +66,24 @@ def test_no_path_outside_the_folder_is_looked_at(tmp_path: Path) -> None:
 def test_names_are_told_only_where_they_may_be(tmp_path: Path) -> None:
     (tmp_path / "a.JPG").write_bytes(b"x")
     missing = missing_files(rows("a.jpg", "zz.jpg"), tmp_path)
-    said = " ".join(told(missing, include_ids=False))
+    said = " ".join(told(missing, tmp_path, len(missing) + 1, include_ids=False))
     assert "a.jpg" not in said
     assert "First at line 2, 3 of the manifest. 1 of them have a near name" in said
     assert "upper and lower case (1)" in said
-    named = told(missing, include_ids=True)
+    named = told(missing, tmp_path, len(missing) + 1, include_ids=True)
     assert "Line 2: 'a.jpg' is not there, 'a.JPG' is." in named
     assert "Line 3: 'zz.jpg' is not there." in named
+
+
+def test_the_one_folder_that_has_most_files_is_proposed_where_every_file_is_missing(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / "my photos").mkdir(exist_ok=True)
+        (tmp_path / "my photos" / name).write_bytes(b"x")
+    missing = missing_files(rows("a.jpg", "b.jpg", "c.jpg"), tmp_path)
+    said = " ".join(told(missing, tmp_path, 3, include_ids=False))
+    assert f"pass --images-dir '{tmp_path / 'my photos'}'" in said
+    assert "--images-dir" not in " ".join(told(missing, tmp_path, 4, include_ids=False))
+    (tmp_path / "again").mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / "again" / name).write_bytes(b"x")
+    assert "--images-dir" not in " ".join(told(missing, tmp_path, 3, include_ids=False))

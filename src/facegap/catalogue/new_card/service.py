@@ -41,6 +41,8 @@ def copy_card(name: str, out: Path | None = None) -> Path:
 
 def next_steps_of_service(card: str, task: Task) -> tuple[str, ...]:
     """How to ask it: first what would be sent, then a few calls."""
-    more = {"verify": " --pairs pairs.csv", "search": ""}.get(task, " --detect none")
-    command = f"facegap audit people.csv {OPTIONS[task]} {card}{more} --threshold 0.5 --out trial"
-    return (f"{command}   (sends nothing: it says who would get how much)", f"{command} --send-images --max-calls 20")
+    if task == "search":  # doctor would have to enrol people
+        command, few = f"facegap audit people.csv {OPTIONS[task]} {card} --threshold 0.5 --out trial", " --max-calls 20"
+    else:
+        command, few = f"facegap doctor {card} --manifest people.csv", ""
+    return (f"{command}   (sends nothing: it says who would get how much)", f"{command} --send-images{few}")

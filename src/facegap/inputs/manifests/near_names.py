@@ -8,6 +8,7 @@ suffix.
 from __future__ import annotations
 
 import os
+import shlex
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ import pandas as pd
 MOST_LISTED = 200_000  # entries of a folder that are looked through
 MOST_PROPOSED = 5  # rows named in a message
 MOST_LOOKED_UP = 5_000  # missing files for which near names are looked for
+MOST_FOLDERS = 1_000  # folders beside the manifest in which missing files are looked for
+MOST_SOUGHT = 20  # missing files that are looked for there
 
 
 @dataclass(frozen=True)
@@ -148,13 +151,32 @@ def stem_of(name: str) -> str:
     return name.rpartition(".")[0] or name
 
 
-def told(missing: Sequence[MissingFile], *, include_ids: bool) -> list[str]:
-    """Sentences on missing files: how many, how many have a near name and in what these differ, and the first lines."""
+def folder_with(missing: Sequence[MissingFile], folder: Path) -> str:
+    """The one folder below `folder` that has most of the first missing files; empty where none or several have.
+
+    A manifest often lies beside the folder of its images and names them without it.
+    """
+    sought = [file.image for file in missing[:MOST_SOUGHT]]
+    below = sorted(entries_of(folder))[:MOST_FOLDERS]
+    found = [name for name in below if 2 * sum(exists(folder / name / image) for image in sought) > len(sought)]
+    return found[0] if len(found) == 1 else ""
+
+
+def told(missing: Sequence[MissingFile], folder: Path, rows: int, *, include_ids: bool) -> list[str]:
+    """Sentences on missing files: how many have a near name and in what these differ, where they are, and the first lines.
+
+    folder : that the paths of the manifest are relative to
+    rows   : of the manifest
+    """
     near = [file for file in missing if file.near]
     lines = [f"First at line {', '.join(str(file.line) for file in missing[:MOST_PROPOSED])} of the manifest."]
     if near:
         kinds = ", ".join(f"{how} ({count})" for how, count in counted(file.how for file in near))
         lines.append(f"{len(near)} of them have a near name on the disk that differs in {kinds}.")
+    if beside := folder_with(missing, folder) if len(missing) == rows else "":
+        lines.append(
+            f"The folder {beside} has files of these names: pass --images-dir {shlex.quote(str(folder / beside))}."
+        )
     if include_ids:
         lines += [
             f"Line {file.line}: {file.image!r}"

@@ -186,7 +186,9 @@ def _check_columns(names: list[str], file: str) -> None:
         close = [name for name in names if name.lower() in ("image", *IMAGE_SYNONYMS)]
         close = close or difflib.get_close_matches("image", names, n=1)
         cure = f"rename {close[0]} to image" if close else f"add it (found: {', '.join(names)})"
-        raise TableError(f"{file} line 1: no column image; {cure}")
+        raise TableError(
+            f"{file} line 1: no column image; {cure}; `facegap manifest csv` makes a manifest of a table with other names"
+        )
     taken = (set(RATES.columns) | set(MANIFEST.columns)) - {"image", "subject"}
     for name in names:
         if name in taken or name.startswith("other_"):

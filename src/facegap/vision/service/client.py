@@ -47,10 +47,16 @@ class Limits:
 
     max_calls        : requests in all, repeated ones and those of earlier starts among them; None: no limit
     calls_per_second : of all workers together, above 0
+    resumable        : whether the answers are kept for a later start
     """
 
     max_calls: int | None = None
     calls_per_second: float = 2.0
+    resumable: bool = True
+
+    def with_cure(self, fault: str, later: str = "") -> str:
+        """A fault, and how to go on where one can."""
+        return f"{fault}; answers received are kept, continue with --resume{later}" if self.resumable else fault
 
 
 @dataclass(frozen=True)
@@ -184,7 +190,7 @@ class Service:
             raise self._stop_error()
 
     def _stop_error(self) -> RunError:
-        return RunError(f"{self.card.name}: stopped; answers received are kept, continue with --resume")
+        return RunError(self.limits.with_cure(f"{self.card.name}: stopped"))
 
     def _made(self, call: Call, message: Message, tries: int) -> tuple[Call, float]:
         """The call with its answer, kept before and after, and the pause in seconds that the service asks for.
@@ -213,17 +219,17 @@ class Service:
 
     def _require_hope(self, call: Call, asked_pause_s: float, tries: int) -> None:
         """Raise where further calls, for whatever image, would meet the same."""
-        host, later = recipient(self.card), "answers received are kept, continue with --resume"
+        host, later = recipient(self.card), ""
         if call.status in KEY_REFUSED:
-            fault = f"{host} refuses the key (http {call.status}); put a valid one into its environment variable;"
+            fault = f"{host} refuses the key (http {call.status}); put a valid one into its environment variable"
         elif asked_pause_s > LONGEST_RETRY_AFTER_S:
-            fault = f"{host} asks for a pause of {asked_pause_s:,.0f} s;"
-            later += " after it"
+            fault = f"{host} asks for a pause of {asked_pause_s:,.0f} s"
+            later = " after it"
         elif tries >= MAX_TRIES:
-            fault = f"{host} cannot be reached ({call.reason});"
+            fault = f"{host} cannot be reached ({call.reason})"
         else:
             return
-        raise RunError(f"{self.card.name}: {fault} {later}")
+        raise RunError(self.limits.with_cure(f"{self.card.name}: {fault}", later))
 
     def _back_off(self, tries: int, asked_pause_s: float) -> None:
         """Pause before a repeated call: twice as long each time, spread, and at least what the service asks for."""

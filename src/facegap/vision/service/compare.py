@@ -77,7 +77,7 @@ def score_of(answer: Any, spec: AnswerSpec) -> tuple[float, str]:
         return math.nan, f"no finite number at {spec.score} in the answer"
     low, high = spec.score_range
     if not low <= score <= high:
-        return math.nan, f"{score:.6g} at {spec.score} is outside of the card's score_range, {low:g} to {high:g}"
+        return math.nan, f"{score!r} at {spec.score} is outside of the card's score_range, {low:g} to {high:g}"
     return rising(score, spec), ""
 
 
