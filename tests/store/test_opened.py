@@ -11,7 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from facegap.store.opened import NotRegularError, TooLargeError, opened, opened_below, read_file, read_within
+from facegap.store.opened import (
+    NotRegularError,
+    OpenFolder,
+    TooLargeError,
+    opened,
+    opened_below,
+    read_file,
+    read_within,
+)
 from fixtures.campaigns import short_and_full
 
 OURS, OUTSIDE = b"ours", b"a picture from elsewhere"
@@ -49,6 +57,23 @@ def test_a_link_is_followed_at_no_part_but_the_folder_that_is_named(places: Path
     assert read(places / "by link", "inner/face.png") == OURS
 
 
+def test_an_open_folder_reads_pieces_of_its_files_and_follows_no_link(places: Path) -> None:
+    (places / "images" / "linked").symlink_to(places / "outside")
+    (places / "images" / "inner" / "link.png").symlink_to(places / "outside" / "face.png")
+    inner = OpenFolder(places / "images", "inner")
+    assert inner.read_at("face.png", 1, 2) == OURS[1:3]
+    with pytest.raises(OSError) as error:
+        inner.read_at("link.png", 0, 9)
+    assert error.value.errno == errno.ELOOP
+    inner.close()
+    with pytest.raises(OSError) as error:
+        OpenFolder(places / "images", "linked").read_at("face.png", 0, 9)
+    assert error.value.errno == errno.ELOOP
+    outside = OpenFolder(places / "images", f"{places}/outside")
+    assert outside.read_at("face.png", 0, 99) == OUTSIDE
+    outside.close()
+
+
 @pytest.fixture
 def by_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """A system that opens nothing relative to an open folder, as Windows."""
@@ -58,6 +83,8 @@ def by_names(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_system_without_open_folders_reads_and_refuses_the_same(places: Path, by_names: None) -> None:
     test_a_file_below_a_folder_is_read(places)
     test_a_link_is_followed_at_no_part_but_the_folder_that_is_named(places)
+    (places / "images" / "linked").unlink()
+    test_an_open_folder_reads_pieces_of_its_files_and_follows_no_link(places)
     with pytest.raises(FileNotFoundError):
         read(places / "images", "inner/none.png")
     with pytest.raises(NotRegularError):

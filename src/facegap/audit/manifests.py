@@ -12,10 +12,13 @@ from facegap.inputs.manifests.read import Manifest, Reading, read_manifest
 PREDICTION = "prediction"  # the column of --map that is of a file of predictions
 
 
-def manifest_of(path: Path, settings: AuditSettings, *, allow_outside: bool = False) -> Manifest:
+def manifest_of(
+    path: Path, settings: AuditSettings, *, allow_outside: bool = False, most_compared: int | None = None
+) -> Manifest:
     """The manifest of an audit.
 
     allow_outside : accept any image name, where no image is opened
+    most_compared : image files that are opened to find equal bytes; None: as many as there are
     """
     return read_manifest(
         path,
@@ -23,6 +26,7 @@ def manifest_of(path: Path, settings: AuditSettings, *, allow_outside: bool = Fa
         where=settings.groups.where,
         images_dir=settings.faces.images_dir,
         reading=reading_of(settings),
+        most_compared=most_compared,
     )
 
 

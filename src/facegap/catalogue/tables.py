@@ -26,6 +26,7 @@ from facegap.store.run import csv_bytes, harmless, write_bytes
 if TYPE_CHECKING:
     from facegap.catalogue.own_csv import OwnColumns
 
+MOST_COMPARED = 100_000  # files that are opened to find equal bytes, where not all are decoded
 OWN_CSV = "csv"  # of `facegap manifest`: a table of the user's own
 YES_NO = {True: "yes", False: "no"}
 COMMERCIAL_USE: Mapping[LicenceClass, str] = {"commercial": "yes", "non-commercial": "no", "unknown": "unknown"}
@@ -252,7 +253,8 @@ def check_manifest(
 
     settings    : how it is read, as an audit would read it
     include_ids : name the files that are missing or cannot be decoded
-    decode      : how many files to decode, a random sample where there are more; None: all
+    decode      : how many files to decode, a random sample where there are more; None: all, and all that have equal sizes are
+                  compared as well
     progress    : called with the number of files decoded and of all that will be
 
     Raises
@@ -265,7 +267,7 @@ def check_manifest(
     from facegap.catalogue.files import checked_files
     from facegap.inputs.manifests.templates import by_template
 
-    manifest = manifest_of(path, settings)
+    manifest = manifest_of(path, settings, most_compared=None if decode is None else MOST_COMPARED)
     templates = by_template(manifest)
     groupings, notes = groupings_of(manifest, settings)
     faces = faces_of(settings, manifest)

@@ -11,7 +11,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
 
@@ -98,21 +98,64 @@ def opened_below(root: Path, relative: str) -> Iterator[BufferedReader]:
             yield file
         return
     *folders, name = PurePosixPath(relative).parts
-    if relative.startswith("/"):
-        place = os.open("/", os.O_RDONLY | _FOLDER)
-        folders = folders[1:]
-    else:
-        place = os.open(root, os.O_RDONLY | _FOLDER)
+    place = _descended(root, folders)
     try:
-        for part in folders:
-            inner = _folder_in(place, part)
-            os.close(place)
-            place = inner
         found = os.open(name, os.O_RDONLY | _UNFOLLOWED, dir_fd=place)
     finally:
         os.close(place)
     with _regular(found) as file:
         yield file
+
+
+class OpenFolder:
+    """A folder below a root, opened once to read small pieces of many of its files.
+
+    Parameters
+    ----------
+    root, inside
+        As of `opened_below`; `inside` is empty for the root itself.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `opened_below`; a link at any part of `inside` is an OSError.
+    """
+
+    def __init__(self, root: Path, inside: str) -> None:
+        self._root, self._inside = root, inside
+        self._place = _descended(root, PurePosixPath(inside).parts) if os.open in os.supports_dir_fd else None
+
+    def read_at(self, name: str, start: int, most: int) -> bytes:
+        """At most `most` bytes of a file of this folder from byte `start` on; OSError for a link, a folder or a pipe."""
+        if self._place is None:
+            found = _opened_by_names(self._root, str(PurePosixPath(self._inside, name)))
+        else:
+            found = os.open(name, os.O_RDONLY | _UNFOLLOWED, dir_fd=self._place)
+        try:
+            return os.pread(found, most, start)
+        finally:
+            os.close(found)
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        if self._place is not None:
+            os.close(self._place)
+            self._place = None
+
+
+def _descended(root: Path, folders: Sequence[str]) -> int:
+    """The descriptor of a folder below another, no link followed on the way; folders that begin with `/` begin there."""
+    absolute = list(folders[:1]) == ["/"]
+    place = os.open("/" if absolute else root, os.O_RDONLY | _FOLDER)
+    try:
+        for part in folders[1:] if absolute else folders:
+            inner = _folder_in(place, part)
+            os.close(place)
+            place = inner
+    except BaseException:
+        os.close(place)
+        raise
+    return place
 
 
 def _folder_in(place: int, part: str) -> int:

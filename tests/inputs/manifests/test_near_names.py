@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from facegap.inputs.manifests.near_names import missing_files, told
+from facegap.inputs.manifests.near_names import LISTED_FROM, missing_files, told, unlisted
 
 
 def rows(*paths: str) -> pd.DataFrame:
@@ -87,3 +87,14 @@ def test_the_one_folder_that_has_most_files_is_proposed_where_every_file_is_miss
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / "again" / name).write_bytes(b"x")
     assert "--images-dir" not in " ".join(told(missing, tmp_path, 3, include_ids=False))
+
+
+def test_a_folder_of_many_rows_is_listed_and_its_missing_files_are_found_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "many").mkdir()
+    names = [f"many/{k}.jpg" for k in range(LISTED_FROM + 2)]
+    for name in names[2:]:
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "many" / "1.JPG").write_bytes(b"x")
+    assert unlisted([*names, "few.jpg"], str(tmp_path)) == [0, 1, len(names)]
+    found = missing_files(rows(*names, "few.jpg"), tmp_path)
+    assert [(one.position, one.near) for one in found] == [(0, ""), (1, "many/1.JPG"), (len(names), "")]

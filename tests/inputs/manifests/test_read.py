@@ -267,6 +267,17 @@ def test_files_that_differ_in_one_byte_are_two_photographs(tmp_path: Path) -> No
     assert read(tmp_path, "image,subject\na.jpg,1\nb.jpg,2\nc.jpg,3\nd.jpg,4\nlost.jpg,5\nlost2.jpg,6\n").warnings == ()
 
 
+def test_where_few_files_may_be_compared_whole_sizes_are_taken_and_a_sentence_says_so(tmp_path: Path) -> None:
+    photographs(tmp_path, **{f"p{k}{kind}": bytes([k]) * (k + 1) for k in range(20) for kind in "ab"})
+    names = [f"p{k}{kind}" for k in range(20) for kind in "ab"]
+    path = write(tmp_path, "image,subject\n" + "".join(f"{name}.jpg,{name}\n" for name in names))
+    every = read_manifest(path, most_compared=40).warnings
+    assert len(every) == 11 and every == read_manifest(path).warnings  # ten named, the others counted
+    some = read_manifest(path, most_compared=9).warnings
+    assert some[-1].startswith("equal bytes were looked for among 8 of 40 files")
+    assert len(some) == 5 and some == read_manifest(path, most_compared=9).warnings
+
+
 def test_only_files_of_equal_size_are_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photographs(tmp_path, a=b"x", b=b"xx", c=b"xxx")
     path = write(tmp_path, "image\na.jpg\nb.jpg\nc.jpg\n")

@@ -20,6 +20,7 @@ import pandas as pd
 
 MOST_LISTED = 200_000  # entries of a folder that are looked through
 MOST_PROPOSED = 5  # rows named in a message
+LISTED_FROM = 64  # rows of one folder
 MOST_LOOKED_UP = 5_000  # missing files for which near names are looked for
 MOST_FOLDERS = 1_000  # folders beside the manifest in which missing files are looked for
 MOST_SOUGHT = 20  # missing files that are looked for there
@@ -50,12 +51,28 @@ def missing_files(frame: pd.DataFrame, folder: Path) -> list[MissingFile]:
     """
     indexed = lru_cache(maxsize=1024)(index_of)
     found: list[MissingFile] = []
-    root = os.fspath(folder)
-    for position, (path, image, line) in enumerate(zip(frame["path"], frame["image"], frame["line"], strict=True)):
-        if not exists(os.path.join(root, str(path))):  # noqa: PTH118  (a million paths)
-            near, how = near_name(str(path), folder, indexed) if len(found) < MOST_LOOKED_UP else ("", "")
-            found.append(MissingFile(position, int(line), str(image), near, how))
+    paths, images, lines = (frame[column].tolist() for column in ("path", "image", "line"))
+    for position in unlisted(paths, os.fspath(folder)):
+        path = str(paths[position])
+        if not exists(os.path.join(folder, path)):  # noqa: PTH118  (a million paths)
+            near, how = near_name(path, folder, indexed) if len(found) < MOST_LOOKED_UP else ("", "")
+            found.append(MissingFile(position, int(lines[position]), str(images[position]), near, how))
     return found
+
+
+def unlisted(paths: Sequence[str], root: str) -> list[int]:
+    """Positions of paths that no listing of their folder shows: files that are missing, and those of folders with few rows.
+
+    A listing is many times faster than a look at each name, and a manifest of a million rows names whole folders.
+    """
+    rows_of: dict[str, list[int]] = {}
+    for position, path in enumerate(paths):
+        rows_of.setdefault(path.rpartition("/")[0], []).append(position)
+    left: list[int] = []
+    for inside, rows in rows_of.items():
+        listed = set(entries_of(Path(root, inside))) if len(rows) >= LISTED_FROM else set[str]()
+        left += [position for position in rows if paths[position].rpartition("/")[2] not in listed]
+    return sorted(left)
 
 
 def exists(path: str | Path) -> bool:

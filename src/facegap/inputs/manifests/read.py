@@ -117,6 +117,7 @@ def read_manifest(
     where: str | None = None,
     images_dir: Path | None = None,
     reading: Reading = AS_USUAL,
+    most_compared: int | None = None,
 ) -> Manifest:
     """Read a CSV or parquet table with the column image and any of subject, gender and other labels.
 
@@ -124,6 +125,7 @@ def read_manifest(
     allow_outside : accept images outside the folder, absolute paths and symbolic links that leave it
     images_dir    : folder that images are relative to; None: the manifest's own
     reading       : how its words are read
+    most_compared : image files that are opened to find equal bytes, see `identical_bytes`; None: as many as there are
     Raises        : TableError with file, line, column and cure
     """
     records = read_records(path)
@@ -138,7 +140,7 @@ def read_manifest(
     frame = check(chosen, MANIFEST, path.name)
     has_subjects = "subject" in records.frame.columns
     warnings += _several_genders(frame) if has_subjects else ()
-    warnings += identical_bytes(frame, folder, sizes, unit=records.unit, has_subjects=has_subjects)
+    warnings += identical_bytes(frame, folder, sizes, unit=records.unit, has_subjects=has_subjects, most=most_compared)
     return Manifest(
         frame,
         folder,
@@ -149,7 +151,7 @@ def read_manifest(
         excluded=len(whole) - len(frame),
         where=where,
         name=path.name,
-        left_out=frozenset(whole["image"]).difference(frame["image"]),
+        left_out=frozenset() if where is None else frozenset(whole["image"]).difference(frame["image"]),
     )
 
 
@@ -290,7 +292,7 @@ class _Resolver:
     def resolve_all(self, frame: pd.DataFrame) -> tuple[list[str], list[int]]:
         """Relative posix path and size in bytes of every image; size -1 where there is no regular file."""
         paths, sizes = [], []
-        for image, line in zip(frame["image"], frame["line"], strict=True):
+        for image, line in zip(frame["image"].tolist(), frame["line"].tolist(), strict=True):
             fault = _fault(image, allow_outside=self.allow_outside)
             if fault:
                 raise TableError(f"{self.file} {self.unit} {line}, column image: {fault}")
@@ -305,10 +307,12 @@ class _Resolver:
 
     def _target(self, image: str) -> tuple[str, int]:
         """The real path of an image, symbolic links followed, and its size."""
-        directory, name = posixpath.split(image)
-        if directory not in self.folders:
-            self.folders[directory] = _real(posixpath.join(self.root, directory))
-        target = posixpath.join(self.folders[directory], name)
+        directory, slash, name = image.rpartition("/")
+        inside = self.folders.get(directory + slash)
+        if inside is None:
+            found = _real(posixpath.join(self.root, directory + slash))
+            inside = self.folders[directory + slash] = found.rstrip("/") + "/"
+        target = inside + name
         try:
             status = os.lstat(target)
             if stat.S_ISLNK(status.st_mode):
