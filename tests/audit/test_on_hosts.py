@@ -139,10 +139,10 @@ def require_same(one: Path, other: Path) -> None:
 
 
 def test_workers_of_two_hosts_that_see_no_image_give_the_files_of_one_process(
-    people: Path, words: dict[str, Any], tmp_path: Path, record_property: Callable[[str, object], None]
+    people: Path, words: dict[str, Any], tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     audit(people, settings_from({**words, "folder": tmp_path / "one"}))
-    with lab(tmp_path, record_property) as found:
+    with lab(tmp_path, record_testsuite_property) as found:
         if found.hosts.apart:
             for host in found.hosts.workers:
                 host.hide(people.parent)
@@ -155,11 +155,15 @@ def test_workers_of_two_hosts_that_see_no_image_give_the_files_of_one_process(
 @campaign
 @pytest.mark.parametrize("images", ["sent", "copied"])
 def test_a_host_that_is_cut_off_and_one_that_dies_change_no_byte(
-    images: str, people: Path, words: dict[str, Any], tmp_path: Path, record_property: Callable[[str, object], None]
+    images: str,
+    people: Path,
+    words: dict[str, Any],
+    tmp_path: Path,
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
     """The cable of one host is pulled in the middle, and then the worker of the other is killed and another is started."""
     audit(people, settings_from({**words, "folder": tmp_path / "one"}))
-    with lab(tmp_path, record_property) as found:
+    with lab(tmp_path, record_testsuite_property) as found:
         if not found.hosts.apart:
             pytest.skip("no network namespaces here: addresses of the loopback interface have no cable to pull")
         for k, host in enumerate(found.hosts.workers):
@@ -186,7 +190,7 @@ def test_a_host_that_is_cut_off_and_one_that_dies_change_no_byte(
 
 @campaign
 def test_fairface_on_two_hosts_gives_the_files_of_one_process(
-    test_data: Path, tmp_path: Path, record_property: Callable[[str, object], None]
+    test_data: Path, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     """5,000 validation faces by race x gender; each host has copies of them at the same path where it can have that."""
     folder = test_data / "data" / "fairface_val"
@@ -201,7 +205,7 @@ def test_fairface_on_two_hosts_gives_the_files_of_one_process(
         "allow_missing": True,
     }
     audit(folder / "labels.csv", settings_from({**words, "folder": tmp_path / "one"}))
-    with lab(tmp_path, record_property) as found:
+    with lab(tmp_path, record_testsuite_property) as found:
         if found.hosts.apart:
             for k, host in enumerate(found.hosts.workers):
                 host.put(shutil.copytree(folder, tmp_path / f"copy{k}"), folder)
