@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -26,18 +25,21 @@ from facegap.audit.on_cluster import require_no_cluster_of_services
 from facegap.audit.on_cluster import worker as worker_side
 from facegap.audit.on_cluster.machines import Machine, machine_here, mixed_sentence
 from facegap.audit.on_cluster.parts import Cluster, part_to_run, parts_done
-from facegap.audit.on_cluster.worker import NO_FILE, PartToRun, Setup, run_here
+from facegap.audit.on_cluster.worker import LOOK, NO_FILE, PartToRun, Setup, run_here
 from facegap.audit.run import audit
-from facegap.audit.settings import AuditSettings, CallableModel, Service, settings_from
+from facegap.audit.settings import AuditSettings, CallableModel, Identify, Service, settings_from
 from facegap.errors import ClusterError, ModelError, ModelStoppedError, RunError, SettingError
 from facegap.inputs.images.decode import Unreadable
 from facegap.inputs.manifests.read import Manifest, read_manifest
 from facegap.matching import cluster as matching
+from facegap.matching import cluster_search
 from facegap.vision import pipeline
+from facegap.vision.pipeline import Part
 from fixtures.campaigns import campaign, short_and_full
 from fixtures.command_lines import require_accepted
 from fixtures.documents import ROOT
 from fixtures.interrupted import tables
+from fixtures.kills import killing
 
 pytest.importorskip("distributed")
 
@@ -82,37 +84,39 @@ def unequal(one: Path, other: Path) -> list[str]:
     return [name for name in {**first, **second} if first.get(name) != second.get(name)]
 
 
-def killing(monkeypatch: pytest.MonkeyPatch, kills: int, chance: np.random.Generator) -> list[int]:
-    """Have workers killed at random while parts come in; the numbers of the processes that were killed so far."""
-    killed: list[int] = []
-    plain = client_side.parts_done
+def counted_calls(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[str]:
+    """One entry for each call of a function from now on."""
+    plain, calls = getattr(module, name), list[str]()
 
-    def parts_with_kills(client: Any, *given: Any, **words: Any) -> Iterator[Any]:
-        for done in plain(client, *given, **words):
-            yield done
-            if len(killed) < kills and chance.random() < 0.5:
-                processes = list(client.run(os.getpid, on_error="ignore").values())
-                if processes:
-                    killed.append(int(chance.choice(processes)))
-                    os.kill(killed[-1], signal.SIGKILL)
+    def called(*given: Any) -> Any:
+        calls.append(name)
+        return plain(*given)
 
-    monkeypatch.setattr(client_side, "parts_done", parts_with_kills)
-    return killed
+    monkeypatch.setattr(module, name, called)
+    return calls
 
 
 @short_and_full("kills", 2, 20)
 def test_workers_that_are_killed_change_no_byte(
     kills: int, people: Path, words: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    audit(people, settings_from({**words, "folder": tmp_path / "one"}))
+    monkeypatch.setattr(cluster_search, "FEWEST_PROBES", 4)  # so that there are blocks of searches to share out
+
+    def settings(**more: Any) -> AuditSettings:
+        return replace(settings_from({**words, **more}), identify=Identify(rank=(1, 3)))
+
+    audit(people, settings(folder=tmp_path / "one"))
+    blocks = counted_calls(monkeypatch, cluster_search, "answer_of")
     killed = killing(monkeypatch, kills, np.random.default_rng(7))
     run, rounds = None, 0
     while len(killed) < kills or run is None:
         rounds += 1
-        chosen = {**words, "scheduler": "local:2", "ship_images": rounds % 2 == 0, "folder": tmp_path / f"run{rounds}"}
-        run = audit(people, settings_from(chosen))
+        run = audit(
+            people, settings(scheduler="local:2", ship_images=rounds % 2 == 0, folder=tmp_path / f"run{rounds}")
+        )
         assert unequal(tmp_path / "one", tmp_path / f"run{rounds}") == []
     assert len(killed) == kills
+    assert len(blocks) > 1
 
 
 # ---- what a worker does, in this process ----
@@ -127,10 +131,10 @@ def models_of(words: dict[str, Any]) -> tuple[Any, AuditSettings, dict[Any, byte
 
 
 @pytest.fixture
-def setup(words: dict[str, Any]) -> Iterator[Setup]:
+def setup(words: dict[str, Any]) -> Iterator[Setup[Part]]:
     """What workers are sent; nothing stays open afterwards."""
     chosen, settings, contents = models_of(words)
-    yield Setup("a", chosen, settings, contents, machine_here("cpu"), mixed=False)
+    yield Setup("a", LOOK, chosen, settings, contents, machine_here("cpu"), mixed=False)
     while worker_side._OPEN:
         worker_side._OPEN.popitem()[1].stop()
 
@@ -144,21 +148,23 @@ def without_times(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[[name for name in rows.columns if not name.endswith("_ns")]]
 
 
-def test_a_part_of_images_that_were_sent_is_that_of_the_folder_to_the_stamp(setup: Setup, table: Manifest) -> None:
+def test_a_part_of_images_that_were_sent_is_that_of_the_folder_to_the_stamp(
+    setup: Setup[Part], table: Manifest
+) -> None:
     for number in range(IMAGES // 2):
         here, sent = (run_here(setup, part_to_run(number, table, ship=ship)).part for ship in (False, True))
         pd.testing.assert_frame_equal(without_times(here.rows), without_times(sent.rows))
         assert np.array_equal(here.embeddings, sent.embeddings)  # type: ignore[arg-type]
 
 
-def test_a_worker_refuses_a_model_whose_sha256_is_not_that_of_its_card(setup: Setup, table: Manifest) -> None:
+def test_a_worker_refuses_a_model_whose_sha256_is_not_that_of_its_card(setup: Setup[Part], table: Manifest) -> None:
     contents = {**setup.contents, "embed": setup.contents["embed"] + b" "}
     with pytest.raises(ClusterError, match="was sent for toy_embedder has another sha256 than its card"):
         run_here(replace(setup, name="b", contents=contents), part_to_run(0, table, ship=False))
 
 
 def test_a_worker_of_another_processor_or_version_is_refused_unless_that_is_accepted(
-    setup: Setup, table: Manifest
+    setup: Setup[Part], table: Manifest
 ) -> None:
     other = Machine("Other 9000", {**setup.machine.versions, "numpy": "1.0"})
     with pytest.raises(ClusterError, match=r"not Other 9000; numpy .*, not 1\.0: .* --mixed-workers"):
@@ -169,7 +175,7 @@ def test_a_worker_of_another_processor_or_version_is_refused_unless_that_is_acce
     assert mixed_sentence(["Other 9000", "Other 9000"]) == ()
 
 
-def test_a_worker_that_does_not_see_an_image_as_the_audit_does_is_refused(setup: Setup, table: Manifest) -> None:
+def test_a_worker_that_does_not_see_an_image_as_the_audit_does_is_refused(setup: Setup[Part], table: Manifest) -> None:
     todo = part_to_run(1, table, ship=False)  # images 2 and 3, of which 3 is missing
     assert todo.sizes[1] == NO_FILE
     for sizes in ((NO_FILE, NO_FILE), (todo.sizes[0], 12), (todo.sizes[0] + 1, NO_FILE)):
@@ -207,7 +213,7 @@ class Client:
 
     status = "running"
 
-    def __init__(self, setup: Setup, says: dict[int, list[Any]]) -> None:
+    def __init__(self, setup: Setup[Part], says: dict[int, list[Any]]) -> None:
         self.setup, self.says, self.starts = setup, says, list[int]()
 
     def submit(self, function: Any, *given: Any, **_: Any) -> Any:
@@ -231,7 +237,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_side, "ended", lambda client, running: list(running))
 
 
-def test_a_part_that_fails_twice_is_tried_again_and_comes_once(setup: Setup, table: Manifest, at_once: None) -> None:
+def test_a_part_that_fails_twice_is_tried_again_and_comes_once(
+    setup: Setup[Part], table: Manifest, at_once: None
+) -> None:
     client = Client(setup, {1: [ModelError("crashed"), OSError("no disk")]})
     done = list(parts_done(client, setup, table, [0, 1, 2], ship=False))  # type: ignore[arg-type]
     assert sorted(one.number for one in done) == [0, 1, 2]
@@ -239,7 +247,7 @@ def test_a_part_that_fails_twice_is_tried_again_and_comes_once(setup: Setup, tab
 
 
 def test_a_part_that_fails_three_times_is_reported_with_its_images(
-    setup: Setup, table: Manifest, at_once: None
+    setup: Setup[Part], table: Manifest, at_once: None
 ) -> None:
     client = Client(setup, {1: [ModelError("crashed")] * 3})
     with pytest.raises(
@@ -249,7 +257,7 @@ def test_a_part_that_fails_three_times_is_reported_with_its_images(
 
 
 def test_a_worker_that_is_refused_and_a_lost_scheduler_end_the_audit_at_once(
-    setup: Setup, table: Manifest, at_once: None
+    setup: Setup[Part], table: Manifest, at_once: None
 ) -> None:
     for said, words in (
         (ClusterError("refused"), "refused"),
@@ -261,7 +269,7 @@ def test_a_worker_that_is_refused_and_a_lost_scheduler_end_the_audit_at_once(
         assert client.starts.count(0) == 1
 
 
-def test_a_scheduler_that_is_gone_is_said_and_not_waited_for(setup: Setup) -> None:
+def test_a_scheduler_that_is_gone_is_said_and_not_waited_for(setup: Setup[Part]) -> None:
     client = Client(setup, {})
     client.status = "closed"
     with pytest.raises(ClusterError, match=r"the scheduler is gone, .* go on with --resume"):
@@ -269,7 +277,7 @@ def test_a_scheduler_that_is_gone_is_said_and_not_waited_for(setup: Setup) -> No
 
 
 def test_a_scheduler_without_workers_is_not_waited_for_without_end(
-    setup: Setup, monkeypatch: pytest.MonkeyPatch
+    setup: Setup[Part], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def not_yet(*_: Any, **__: Any) -> None:
         raise TimeoutError
@@ -491,7 +499,7 @@ def test_workers_of_other_hosts_and_a_scheduler_that_is_started_again_give_the_s
 
 
 def test_a_model_that_stopped_is_opened_anew_and_one_in_use_is_left_open(
-    setup: Setup, monkeypatch: pytest.MonkeyPatch
+    setup: Setup[Part], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped: list[str] = []
     opened = iter("abcd")

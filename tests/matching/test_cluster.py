@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from facegap.errors import MatchingError
-from facegap.matching import Probes, cluster, count_scores, counts
+from facegap.matching import Probes, cluster, cluster_search, count_scores, counts, search
 from facegap.matching.cluster import count_scores_on_cluster, mapped_file
 
 pytest.importorskip("distributed")
@@ -149,3 +150,46 @@ def test_a_name_that_is_no_cluster_is_refused(name: str, monkeypatch: pytest.Mon
     rows = np.eye(3, dtype=np.float32)
     with pytest.raises(MatchingError, match="local:"):
         count_scores_on_cluster(rows, np.arange(3), np.zeros(3, int), cluster=name, **SETTINGS)
+
+
+def test_two_processes_one_of_them_killed_give_the_candidates_of_one_search(
+    rng: np.random.Generator, tools: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rows, _, _ = tools.hard_faces(rng, 900, 16)  # with rows that are the same, so that ranks are decided by place
+    gallery, probes = rows[:400], rows[200:]
+    words = {"filter": "float32", "kernels": "numpy"}
+    expected = search(gallery, probes, 7, **words)
+    monkeypatch.setattr(cluster_search, "FEWEST_PROBES", 50)
+    plain, answered = cluster_search.answer_of, list[int]()
+
+    def kill_one_worker_after_the_first_block(future: Any) -> Any:
+        found = plain(future)
+        if not answered:
+            os.kill(next(iter(future.client.run(os.getpid).values())), signal.SIGKILL)
+        answered.append(len(found[1][0]))
+        return found
+
+    monkeypatch.setattr(cluster_search, "answer_of", kill_one_worker_after_the_first_block)
+    with cluster.client_of("local:2") as client:
+        found = cluster_search.search_on_cluster(gallery, probes, 7, cluster="local:2", client=client, **words)
+    assert answered == [175] * 4
+    assert all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
+
+
+def test_few_probes_are_searched_without_a_cluster(rng: np.random.Generator, tools: Any) -> None:
+    rows, _, _ = tools.hard_faces(rng, 60, 16)
+    client: Any = SimpleNamespace(nthreads=lambda: {"one": 1, "two": 1})
+    words = {"filter": "float32", "kernels": "numpy"}
+    found = cluster_search.search_on_cluster(rows, rows, 2, cluster="tcp://far:8786", client=client, **words)
+    assert all(np.array_equal(one, other) for one, other in zip(found, search(rows, rows, 2, **words), strict=True))
+    assert cluster_search.blocks_of(100_000, 3) == [(100_000 * k // 6, 100_000 * (k + 1) // 6) for k in range(6)]
+
+
+def test_a_gallery_that_far_workers_cannot_see_is_refused(
+    rng: np.random.Generator, tools: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, _, _ = tools.hard_faces(rng, 60, 16)
+    monkeypatch.setattr(cluster_search, "FEWEST_PROBES", 10)
+    client: Any = SimpleNamespace(nthreads=lambda: {"one": 1, "two": 1})
+    with pytest.raises(MatchingError, match=r"save the embeddings as \.npy where all workers see them"):
+        cluster_search.search_on_cluster(rows, rows, 2, cluster="tcp://far:8786", client=client)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ from facegap.store.run import Searched
 from facegap.types import BoolArray, FloatArray, IntArray
 
 LIST = np.dtype([("probe", np.int64), ("rank", np.int64), ("gallery", np.int64), ("score", np.float64)])
+Searching = Callable[..., tuple[IntArray, FloatArray]]  # `search`, or what gives the same on a cluster
 NOBODY = np.int64(-1)  # the person of a probe that has no mate
 
 
@@ -43,9 +45,16 @@ class Side:
 
 
 def identify(
-    templates: Templates, threshold_set: Templates | None, resolved: ResolvedAudit, *, workers: int
+    templates: Templates,
+    threshold_set: Templates | None,
+    resolved: ResolvedAudit,
+    *,
+    workers: int,
+    searching: Searching = search,
 ) -> Identification:
     """Search every probe in the gallery, and find thresholds for the target FPIR.
+
+    searching : what searches; `search`, or the workers of a cluster
 
     Raises
     ------
@@ -57,9 +66,11 @@ def identify(
     gallery = side_of(templates, resolved.search_roles == GALLERY, templates.subjects)
     probes = side_of(templates, resolved.search_roles == PROBE, templates.subjects)
     # One place more than is read: a tie across the end of a list must be seen to be broken against the system.
-    lists = candidate_lists(gallery, probes, resolved.excluded.rows, max(settings.rank) + 1, workers=workers)
+    lists = candidate_lists(
+        gallery, probes, resolved.excluded.rows, max(settings.rank) + 1, workers=workers, searching=searching
+    )
     searched = Searched(resolved.search_roles, lists)
-    points = fpir_points(templates, threshold_set, resolved, searched, gallery, workers=workers)
+    points = fpir_points(templates, threshold_set, resolved, searched, gallery, workers=workers, searching=searching)
     record = IdentificationRecord(
         settings.rank,
         roles_in_words(settings, verify.seed, "image" if resolved.manifest.members is None else "template"),
@@ -75,7 +86,15 @@ def side_of(templates: Templates, chosen: BoolArray, people: IntArray) -> Side:
     return Side(rows, templates.vectors[positions], people[rows])
 
 
-def candidate_lists(gallery: Side, probes: Side, excluded: PairRows, length: int, *, workers: int) -> pd.DataFrame:
+def candidate_lists(
+    gallery: Side,
+    probes: Side,
+    excluded: PairRows,
+    length: int,
+    *,
+    workers: int,
+    searching: Searching = search,
+) -> pd.DataFrame:
     """The best `length` candidates of each probe: probe, rank (from 1), gallery, score; by probe, then rank.
 
     Of the images of the probe's own person only the best is listed, as the others decide nothing. A list is shorter
@@ -86,7 +105,7 @@ def candidate_lists(gallery: Side, probes: Side, excluded: PairRows, length: int
     todo, depth = np.arange(len(probes.rows)), length
     while len(todo) and len(gallery.rows):
         depth = min(depth, len(gallery.rows))
-        places, scores = search(gallery.templates, probes.templates[todo], depth, workers=workers)
+        places, scores = searching(gallery.templates, probes.templates[todo], depth, workers=workers)
         kept, settled = pruned(gallery, probes, todo, places, scores, excluded, length)
         line, column = np.nonzero(kept & settled[:, None])
         part = np.empty(len(line), LIST)
@@ -139,6 +158,7 @@ def fpir_points(
     gallery: Side,
     *,
     workers: int,
+    searching: Searching,
 ) -> list[Operating]:
     """A threshold for each target FPIR.
 
@@ -156,7 +176,7 @@ def fpir_points(
     else:
         side, where = threshold_side(templates, threshold_set, resolved, settings.role_column)
         reviewed = excluded if threshold_set is None else NO_PAIRS  # those name rows of the manifest
-        lists = candidate_lists(gallery, side, reviewed, 1, workers=workers)
+        lists = candidate_lists(gallery, side, reviewed, 1, workers=workers, searching=searching)
     tops = lists.loc[lists["rank"] == 1, "score"].to_numpy(np.float64)
     return [fpir_point(tops, target, where) for target in settings.fpir]
 

@@ -67,7 +67,7 @@ def audit(manifest: Path, settings: AuditSettings, protocol: ListedProtocol | No
         return audit_by_search(manifest, settings)
     resolved = resolved_audit(manifest, settings, protocol)
     require_all_files(resolved)
-    with opened_cluster(resolved) as cluster:
+    with opened_cluster(resolved.settings, resolved.models.cards) as cluster:
         loaded = open_models(resolved.models, resolved.settings)
         try:
             return run_loaded(resolved, on_workers(loaded, cluster))
@@ -314,7 +314,9 @@ def parts_of(
     from facegap.vision.pipeline import run_parts
 
     if loaded.cluster is not None:
-        return loaded.cluster.run_parts(table, loaded, settings, todo, on_image=on_image)
+        from facegap.audit.on_cluster.worker import LOOK
+
+        return loaded.cluster.run_parts(table, loaded, settings, todo, LOOK, on_image=on_image)
     workers = loaded.execution.workers
     return run_parts(table.frame, table.folder, loaded.stages, workers=workers, todo=todo, on_image=on_image)
 

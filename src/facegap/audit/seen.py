@@ -38,6 +38,7 @@ def seen(
     from facegap.audit.record import record_of
     from facegap.audit.verify import match
     from facegap.derive.outcomes import predictions_table
+    from facegap.matching import search
     from facegap.store import run as store
 
     with store.fitting_together(folder):  # parts of a run to be resumed may be somebody else's
@@ -70,7 +71,8 @@ def seen(
         evidence = replace(evidence, embeddings=templates.vectors, matched=matching.matched)
         if resolved.search_roles is not None:
             resolved.settings.output.phase(SEARCHES)
-            searches = identify(templates, threshold_set, resolved, workers=workers)
+            searching = search if cluster is None or cluster.ship else cluster.searcher(folder)
+            searches = identify(templates, threshold_set, resolved, workers=workers, searching=searching)
             record = replace(record, identification=searches.record)
             evidence = replace(evidence, searched=searches.searched)
         evidence = replace(evidence, by_frames=by_frames(found, resolved, workers=workers))

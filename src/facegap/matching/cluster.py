@@ -148,8 +148,14 @@ def count_one(block: Block, tables: tuple[Table, Table], settings: Settings) -> 
 
 def result_of(future: Any) -> tuple[BlockId, ScoreCounts]:
     """Result of a finished block. Raises MatchingError where it could not be counted."""
+    block, counts = answer_of(future)
+    return block, counts
+
+
+def answer_of(future: Any) -> Any:
+    """What a finished task gave. Raises MatchingError where its workers died again and again, or see no table."""
     try:
-        block, counts = future.result()
+        return future.result()
     except dask().KilledWorker as error:
         raise MatchingError(
             f"a block killed its worker again and again ({error}); give the workers more memory"
@@ -159,7 +165,6 @@ def result_of(future: Any) -> tuple[BlockId, ScoreCounts]:
             f"a worker does not see {error.filename}; choose an --out in a folder that all workers see, or use --ship-images, with "
             "which templates are compared here"
         ) from error
-    return block, counts
 
 
 @contextmanager

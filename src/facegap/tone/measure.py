@@ -12,7 +12,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from facegap.audit.models import load_models
+from facegap.audit.models import ChosenModels, Loaded, choose_models, open_models
+from facegap.audit.on_cluster import on_workers, opened_cluster
+from facegap.audit.on_cluster.worker import Job, Sent
 from facegap.audit.run import Counter, Progress
 from facegap.audit.settings import AuditSettings
 from facegap.errors import ModelError, RunError
@@ -29,6 +31,7 @@ from facegap.report.text import number
 from facegap.store.run import write_parquet
 from facegap.tables import MEASURED_TONES, TONE, TONE_OUTCOMES, check
 from facegap.types import BoolArray, FloatArray
+from facegap.vision import pipeline
 from facegap.vision.align import similarity
 from facegap.vision.find import find_faces
 from facegap.vision.look import POINT_COLUMNS, Row, Stages, empty_record, take_face
@@ -69,22 +72,25 @@ def measure_manifest(
 
     Raises
     ------
-    RunError   : `out` exists and `overwrite` is not set, or its folder is missing
+    RunError   : `out` exists and `overwrite` is not set, or its folder is missing; a part that failed on the workers of a cluster
     TableError : see `read_manifest`
     CardError, FetchError, ModelError, DeviceError : see `load_models`; a detector that gives no points
+    ClusterError, MatchingError : a cluster that cannot be used; see `facegap.audit.on_cluster.parts.opened_cluster`
     """
     require_free(out, overwrite=overwrite)
     faces = settings.faces
     table = read_manifest(
         manifest, allow_outside=faces.allow_outside, where=settings.groups.where, images_dir=faces.images_dir
     )
-    loaded = load_models(settings)
-    spec = loaded.cards["detect"].detector if "detect" in loaded.cards else None
-    if not isinstance(loaded.models.faces, GivenPoints) and (spec is None or not spec.points):
-        raise ModelError(
-            f"--detect {settings.detect}: skin is looked for around five points, which it does not give; use yunet, or --points FILE"
-        )
-    found = list(measured_rows(table, loaded.stages, loaded.execution.workers, Counter(len(table.frame), progress)))
+    chosen = choose_models(settings)
+    require_points(chosen, settings)
+    counter = Counter(len(table.frame), progress)
+    with opened_cluster(settings, chosen.cards) as cluster:
+        loaded = open_models(chosen, settings)
+        try:
+            found = measured_on(table, on_workers(loaded, cluster), settings, counter)
+        finally:
+            loaded.close()
     if pool:
         found = pooled_rows(found, table.frame["subject"].tolist())
     frame = tone_table(table.frame, found, cut, prior)
@@ -98,6 +104,43 @@ def require_free(out: Path, *, overwrite: bool) -> None:
         raise RunError(f"{out}: a folder, or in a folder that is not there; name a file, like tone.parquet")
     if out.exists() and not overwrite:
         raise RunError(f"{out}: is there already; choose another --out, or replace it with --overwrite")
+
+
+def require_points(chosen: ChosenModels, settings: AuditSettings) -> None:
+    """Raise ModelError unless five points of each face are known."""
+    spec = chosen.cards["detect"].detector if "detect" in chosen.cards else None
+    if not isinstance(chosen.faces, GivenPoints) and (spec is None or not spec.points):
+        raise ModelError(
+            f"--detect {settings.detect}: skin is looked for around five points, which it does not give; use yunet, or --points FILE"
+        )
+
+
+def measured_on(table: Manifest, loaded: Loaded, settings: AuditSettings, counter: Counter) -> list[Toned]:
+    """What became of each row of the manifest, in its order, here or on the workers of a cluster."""
+    if loaded.cluster is None:
+        return list(measured_rows(table, loaded.stages, loaded.execution.workers, counter))
+    todo = range(-(-len(table.frame) // pipeline.PART_ROWS))
+    parts = dict(loaded.cluster.run_parts(table, loaded, settings, todo, MEASURE, on_image=counter.add))
+    for said in loaded.cluster.mixed_warnings():
+        settings.output.notice(said)
+    return [toned for number in todo for toned in parts[number]]
+
+
+def measured_part(rows: pd.DataFrame, folder: Path, stages: Stages) -> list[Toned]:
+    """What became of the rows of one part, on a worker."""
+    files = zip(rows["image"].astype(str), rows["path"].astype(str), strict=True)
+    return [measured(folder, image, path, stages) for image, path in files]
+
+
+def as_in_the_folder(part: Sequence[Toned], sent: Sequence[Sent | Unreadable]) -> list[Toned]:
+    """A part of files that were sent as it is of the folder that they lie in."""
+    return [
+        Toned(one.outcome, one.detail) if isinstance(one, Unreadable) else toned
+        for toned, one in zip(part, sent, strict=True)
+    ]
+
+
+MEASURE = Job(measured_part, as_in_the_folder)
 
 
 def measured_rows(table: Manifest, stages: Stages, workers: int, counter: Counter) -> Iterator[Toned]:

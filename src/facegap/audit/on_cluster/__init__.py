@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from facegap.audit.models import Loaded
     from facegap.audit.on_cluster.parts import Cluster
-    from facegap.audit.resolved import ResolvedAudit
     from facegap.audit.settings import AuditSettings
+    from facegap.inputs.cards.schema import ModelCard, Task
 
 
 def require_no_cluster_of_services(settings: AuditSettings) -> None:
@@ -26,23 +26,23 @@ def require_no_cluster_of_services(settings: AuditSettings) -> None:
 
 
 @contextlib.contextmanager
-def opened_cluster(resolved: ResolvedAudit) -> Iterator[Cluster | None]:
-    """The cluster that an audit runs on, connected; None where it runs in this process.
+def opened_cluster(settings: AuditSettings, cards: Mapping[Task, ModelCard]) -> Iterator[Cluster | None]:
+    """The cluster that these models run on, connected; None where they run in this process.
 
     Raises
     ------
     SettingError, MatchingError, ClusterError : see `facegap.audit.on_cluster.parts.opened_cluster`
     """
-    if resolved.settings.models.scheduler is None:  # without a look at what only clusters need
+    if settings.models.scheduler is None:  # without a look at what only clusters need
         yield None
         return
     from facegap.audit.consent import service_among
     from facegap.audit.on_cluster.parts import opened_cluster
     from facegap.errors import SettingError
 
-    if service_among(resolved.models.cards) is not None:
+    if service_among(cards) is not None:
         raise SettingError("--scheduler: the calls of a service are counted in one process; omit --scheduler")
-    with opened_cluster(resolved.settings) as cluster:
+    with opened_cluster(settings) as cluster:
         yield cluster
 
 

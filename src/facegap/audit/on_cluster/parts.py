@@ -17,21 +17,35 @@ import pandas as pd
 
 from facegap.audit.models import Loaded, contents_of
 from facegap.audit.on_cluster.machines import Machine, machine_here, mixed_sentence
-from facegap.audit.on_cluster.worker import PartDone, PartToRun, Sent, Setup, refused, run_here, same, size_of
+from facegap.audit.on_cluster.worker import (
+    Job,
+    Made,
+    PartDone,
+    PartToRun,
+    Sent,
+    Setup,
+    refused,
+    run_here,
+    same,
+    size_of,
+)
 from facegap.audit.settings import AuditSettings, CallableModel, Output
 from facegap.errors import ClusterError, RunError, SettingError
 from facegap.inputs.images.decode import ImageFile, Unreadable, read_image
 from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.videos.read import is_video
 from facegap.matching.cluster import client_of, count_scores_on_cluster, dask, threads_of
-from facegap.types import Device, ScoreCounts
+from facegap.matching.cluster_search import search_on_cluster
+from facegap.types import Device, FloatArray, IntArray, ScoreCounts
 from facegap.vision import pipeline
-from facegap.vision.pipeline import Part
 
 if TYPE_CHECKING:
     from distributed import Client
 
-LOST = "the scheduler is gone, or lost what it was sent; start it again, and go on with --resume"
+    from facegap.audit.identify import Searching
+
+GO_ON = "go on with --resume, or begin again where the command has none"
+LOST = f"the scheduler is gone, or lost what it was sent; start it again, and {GO_ON}"
 AHEAD = 2  # parts sent for each thread of a worker: one runs, one waits
 MOST_FAILURES = 3  # of one part, then the audit ends and names its images
 SHIPPED_AT_ONCE_BYTES = 2**30  # on the way to workers, which the scheduler holds
@@ -46,9 +60,9 @@ class Pace:
     images: Counter[str] = field(default_factory=Counter)
     busy_s: dict[str, float] = field(default_factory=dict)
 
-    def add(self, done: PartDone) -> None:
+    def add(self, done: PartDone[Made]) -> None:
         """One part more."""
-        self.images[done.worker] += len(done.part.rows)
+        self.images[done.worker] += done.images
         self.busy_s[done.worker] = self.busy_s.get(done.worker, 0.0) + done.busy_s
 
     def lines(self) -> Iterator[str]:
@@ -80,9 +94,10 @@ class Cluster:
         loaded: Loaded,
         settings: AuditSettings,
         todo: Sequence[int],
+        job: Job[Made],
         *,
         on_image: Callable[[], None],
-    ) -> Iterator[tuple[int, Part]]:
+    ) -> Iterator[tuple[int, Made]]:
         """(number, result) of each part in `todo`, in the order they come; `on_image` is called once per image of it.
 
         Raises
@@ -90,12 +105,12 @@ class Cluster:
         ClusterError : no worker, one that is refused, or a scheduler that is gone
         RunError     : a part that failed MOST_FAILURES times
         """
-        setup, told = setup_of(loaded, settings, self), time.monotonic()
+        setup, told = setup_of(loaded, settings, self, job), time.monotonic()
         for done in parts_done(self.client, setup, table, todo, ship=self.ship):
             if done.machine not in self.seen:
                 self.seen.append(done.machine)
             self.pace.add(done)
-            for _ in range(len(done.part.rows)):
+            for _ in range(done.images):
                 on_image()
             if time.monotonic() - told > TELL_EVERY_S:
                 told = time.monotonic()
@@ -118,6 +133,23 @@ class Cluster:
             return counted(*given, workers=min(workers, threads), **words)
 
         return count
+
+    def searcher(self, folder: Path) -> Searching:
+        """What searches a gallery on the workers, as `search` does. folder : of the run, which all workers see"""
+        threads = max(threads_of(self.client).values(), default=1)
+
+        def found(gallery: Any, probes: Any, k: int, *, workers: int) -> tuple[IntArray, FloatArray]:
+            return search_on_cluster(
+                gallery,
+                probes,
+                k,
+                cluster=self.address,
+                client=self.client,
+                folder=folder,
+                workers=min(workers, threads),
+            )
+
+        return found
 
     def mixed_warnings(self) -> tuple[str, ...]:
         """That parts ran on machines that differ, where they did."""
@@ -192,17 +224,19 @@ def machine_of_workers(client: Client, device: Device, *, mixed: bool) -> Machin
     return expected
 
 
-def setup_of(loaded: Loaded, settings: AuditSettings, cluster: Cluster) -> Setup:
+def setup_of(loaded: Loaded, settings: AuditSettings, cluster: Cluster, job: Job[Made]) -> Setup[Made]:
     """What a worker needs of an audit, without what belongs to this process alone."""
     plain = replace(settings, output=Output(), models=replace(settings.models, workers=1, models_dir=()))
     contents = dict(contents_of(loaded.models, settings))
     hashes = sorted(hashlib.sha256(content).hexdigest() for content in contents.values())
     told = f"{hashes} {loaded.cards} {plain} {time.time_ns()}"
     name = hashlib.sha256(told.encode()).hexdigest()
-    return Setup(name, loaded.models, plain, contents, cluster.machine, cluster.mixed)
+    return Setup(name, job, loaded.models, plain, contents, cluster.machine, cluster.mixed)
 
 
-def parts_done(client: Client, setup: Setup, table: Manifest, todo: Sequence[int], *, ship: bool) -> Iterator[PartDone]:
+def parts_done(
+    client: Client, setup: Setup[Made], table: Manifest, todo: Sequence[int], *, ship: bool
+) -> Iterator[PartDone[Made]]:
     """Each part of `todo` once, as it comes.
 
     A worker may die at any time: its parts are given to another. What comes twice is left out.
@@ -269,9 +303,7 @@ def ended(client: Client, running: Mapping[Any, int]) -> list[Any]:
         except TimeoutError:
             last_seen = time.monotonic() if threads_of(client) else last_seen
         if time.monotonic() - last_seen > WAIT_FOR_WORKERS_S:
-            raise ClusterError(
-                f"no worker is left, for {WAIT_FOR_WORKERS_S:g} s now; start some, and go on with --resume"
-            )
+            raise ClusterError(f"no worker is left, for {WAIT_FOR_WORKERS_S:g} s now; start some, and {GO_ON}")
 
 
 def require_another_try(error: BaseException | None, number: int, failures: int, table: Manifest) -> None:

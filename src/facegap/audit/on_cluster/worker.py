@@ -13,9 +13,10 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
+from typing import Generic, TypeVar
 
 import cv2
 import pandas as pd
@@ -30,23 +31,7 @@ from facegap.vision.look import Stages
 from facegap.vision.pipeline import Part, run_part
 
 NO_FILE = -1
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What every part of an audit needs; sent to each worker once.
-
-    name     : sha256 that stands for all of it
-    contents : bytes of the model files by task
-    machine  : of the workers; one that differs is refused unless `mixed`
-    """
-
-    name: str
-    models: ChosenModels
-    settings: AuditSettings
-    contents: Mapping[Task, bytes]
-    machine: Machine
-    mixed: bool
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -55,6 +40,37 @@ class Sent:
 
     data: bytes
     stamp: str
+
+
+@dataclass(frozen=True)
+class Job(Generic[Made]):
+    """What is done with the rows of a part.
+
+    work    : rows of the manifest, the folder that their paths start from and the models to what they give
+    as_sent : the same of files that were sent, with what only the machine knows where they lie: their stamps, and why one could
+              not be read
+    """
+
+    work: Callable[[pd.DataFrame, Path, Stages], Made]
+    as_sent: Callable[[Made, Sequence[Sent | Unreadable]], Made]
+
+
+@dataclass(frozen=True)
+class Setup(Generic[Made]):
+    """What every part needs; sent to each worker once.
+
+    name     : sha256 that stands for all of it
+    contents : bytes of the model files by task
+    machine  : of the workers; one that differs is refused unless `mixed`
+    """
+
+    name: str
+    job: Job[Made]
+    models: ChosenModels
+    settings: AuditSettings
+    contents: Mapping[Task, bytes]
+    machine: Machine
+    mixed: bool
 
 
 @dataclass(frozen=True)
@@ -74,22 +90,23 @@ class PartToRun:
 
 
 @dataclass(frozen=True)
-class PartDone:
-    """One part as a worker gave it: which worker, on what machine, and how long it took."""
+class PartDone(Generic[Made]):
+    """One part as a worker gave it: which worker, on what machine, of how many images, and how long it took."""
 
     number: int
-    part: Part
+    part: Made
+    images: int
     worker: str
     machine: Machine
     busy_s: float
 
 
-def same(setup: Setup) -> Setup:
+def same(setup: Setup[Made]) -> Setup[Made]:
     """The setup, as a task of the cluster: whoever needs it gets it from a worker that has it, or from the scheduler again."""
     return setup
 
 
-def run_here(setup: Setup, todo: PartToRun) -> PartDone:
+def run_here(setup: Setup[Made], todo: PartToRun) -> PartDone[Made]:
     """One part, on this worker.
 
     Raises
@@ -102,8 +119,10 @@ def run_here(setup: Setup, todo: PartToRun) -> PartDone:
     if differing and not setup.mixed:
         raise ClusterError(refused(worker, differing))
     with files_of(todo, worker) as (rows, folder), models_of(setup) as stages:
-        part = run_part(rows, folder, stages, lambda: None)
-    return PartDone(todo.number, as_on_the_client(part, todo), worker, machine, time.perf_counter() - started)
+        part = setup.job.work(rows, folder, stages)
+    if todo.sent is not None:
+        part = setup.job.as_sent(part, todo.sent)
+    return PartDone(todo.number, part, len(todo.rows), worker, machine, time.perf_counter() - started)
 
 
 def refused(worker: str, differing: Sequence[str]) -> str:
@@ -132,7 +151,7 @@ _OPENING = threading.Lock()
 
 
 @contextlib.contextmanager
-def models_of(setup: Setup) -> Iterator[Stages]:
+def models_of(setup: Setup[Made]) -> Iterator[Stages]:
     """The models of an audit for one part; if one of their processes ends, the next part opens them anew."""
     with _OPENING:
         stages = ready(setup)
@@ -149,7 +168,7 @@ def models_of(setup: Setup) -> Iterator[Stages]:
             _IN_USE[setup.name] -= 1
 
 
-def ready(setup: Setup) -> Stages:
+def ready(setup: Setup[Made]) -> Stages:
     """The models of an audit, opened when its first part comes; those of audits that have no part here now are closed."""
     if setup.name not in _OPEN:
         for task, content in setup.contents.items():
@@ -162,7 +181,7 @@ def ready(setup: Setup) -> Stages:
     return _OPEN[setup.name]
 
 
-def require_hash(setup: Setup, task: Task, content: bytes) -> None:
+def require_hash(setup: Setup[Made], task: Task, content: bytes) -> None:
     """Raise ClusterError for a model file that is not that of its card."""
     card = setup.models.cards[task]
     if hashlib.sha256(content).hexdigest() != card.sha256:
@@ -213,14 +232,23 @@ def size_of(path: Path) -> int:
         return NO_FILE
 
 
-def as_on_the_client(part: Part, todo: PartToRun) -> Part:
-    """The part with what only the machine knows where the files lie: their stamps, and why one could not be read."""
-    if todo.sent is None:
-        return part
+# ---- the parts of an audit ----
+
+
+def looked_at(rows: pd.DataFrame, folder: Path, stages: Stages) -> Part:
+    """The rows of a part through all models."""
+    return run_part(rows, folder, stages, lambda: None)
+
+
+def as_in_the_folder(part: Part, sent: Sequence[Sent | Unreadable]) -> Part:
+    """A part of files that were sent as it is of the folder that they lie in."""
     records = part.rows.to_dict("records")
-    for record, sent in zip(records, todo.sent, strict=True):
-        if isinstance(sent, Unreadable):
-            record |= {"outcome": sent.outcome, "detail": sent.detail}
+    for record, one in zip(records, sent, strict=True):
+        if isinstance(one, Unreadable):
+            record |= {"outcome": one.outcome, "detail": one.detail}
         else:
-            record["stamp"] = sent.stamp
+            record["stamp"] = one.stamp
     return replace(part, rows=pd.DataFrame(records, columns=part.rows.columns))
+
+
+LOOK = Job(looked_at, as_in_the_folder)
