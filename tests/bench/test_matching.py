@@ -107,7 +107,7 @@ def test_made_up_faces_have_the_energy_that_their_spectrum_states(spectrum: str)
 def test_the_shares_of_survivors_are_those_that_the_loop_lets_pass() -> None:
     rows, subjects, _ = rows_of.face_like(np.random.default_rng(4), 4000, 128)
     floor = rows_of.floor_at(1e-3, rows, subjects, np.random.default_rng(4))
-    shares = [rows_of.survivors(rows, k, floor) for k in (16, 32, 64)]
+    shares = [rows_of.survivors(rows, f"prefix{k}", floor) for k in (16, 32, 64)]
     assert all(second <= first for first, second in shares)
     assert [first for first, _ in shares] == sorted((first for first, _ in shares), reverse=True)
     chosen = rows[np.linspace(0, 3999, 1024).astype(int)]

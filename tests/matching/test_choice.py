@@ -37,7 +37,7 @@ def test_a_prefix_is_tried_where_it_is_likely_to_pay_and_isotropic_rows_try_none
     found = likeliest("fused", falls, 256, {"fused": 4.0})
     assert found == [80, 96] and len(found) == TRIED
     assert likeliest("fused", np.ones(17), 256, {"fused": 4.0}) == []
-    assert likeliest("int8", falls, 256, {"fused": 4.0, "int8": 2.0}) == [96, 128]
+    assert likeliest("int8", falls, 256, {"fused": 4.0, "int8": 2.0}) == [80, 96]
     dear = np.where(falls > 0, falls, 200 / LOOK)  # so many pass that no number of components spares their second look
     assert 80 not in likeliest("fused", dear, 256, {"fused": 4.0})
     rows = face_like(rng, 4000, 128, "isotropic")[0]

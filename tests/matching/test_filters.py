@@ -18,6 +18,21 @@ from facegap.matching.rows import gather
 from fixtures.processors import able_to_run
 
 
+def every_product(left: Any, right: Any) -> Any:
+    """Products of all left rows with a block, whether the filter writes them or looks for those above a limit."""
+    products = np.empty((len(left.norms.row), right.columns), np.float32)
+    if right.multiply:
+        right.multiply(left.codes, products)
+        return products
+    i, j, p = (np.empty(100 * products.size + 10_000, np.int32) for _ in range(3))
+    lowest = np.full(len(products), np.iinfo(np.int32).min, np.int32)
+    found, _ = right.emit(left.codes, lowest, 0, 0, False, 0, i, j, p, 0)
+    assert found == products.size
+    whole = np.empty(products.shape, np.int32)
+    whole[i[:found], j[:found]] = p[:found]
+    return whole
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -33,11 +48,9 @@ def test_no_score_is_further_from_its_product_than_the_bound(
     rows = (rng.standard_normal((24, depth)) * 10.0 ** rng.uniform(size - 1, size, (24, 1))).astype(np.float32)
     rows[3] = rows[2] * np.float32(1.0001)
     values, loops = gather(rows, np.arange(24)), choose_kernels(kernels)
-    products = np.empty((10, 14), FILTERS[name].dtype)
     with able_to_run(name):
         left, right = FILTERS[name].left(loops, values[:10]), FILTERS[name].right(loops, values[10:])
-        assert right.multiply is not None
-        right.multiply(left.codes, products)
+        products = every_product(left, right)
     scores = tools.oracle_scores(rows[:10], rows[10:])
     value = products * (left.norms.unit * right.norms.unit)[:, None]
     assert (np.abs(value - scores) <= error_bound(left.norms, right.norms)[:, None]).all()
@@ -47,12 +60,12 @@ def test_no_score_is_further_from_its_product_than_the_bound(
 def test_the_measured_norms_are_those_of_the_codes(rng: np.random.Generator, tools: Any, kernels: Any) -> None:
     values, loops = tools.made_faces(rng, 40, 64)[0], choose_kernels(kernels)
     codes = np.zeros(values.shape, np.uint8)
-    norms = loops.quantise_left(values, codes, 128)
+    norms = loops.quantise_left(values, codes, 128, 127)
     quantised = (codes.astype(np.int64) - 128) * norms.unit[:, None]
     for name, rows in (("residual", values - quantised), ("quantised", quantised), ("row", values.astype(float))):
         np.testing.assert_allclose(getattr(norms, name), np.linalg.norm(rows, axis=1), rtol=1e-9)
     unit = float(np.abs(values).max()) / 200  # so small that some components are clipped
-    block, columns = loops.worst_norms(values, unit), loops.codes_of_columns(values, unit)
+    block, columns = loops.worst_norms(values, unit, 127), loops.codes_of_columns(values, unit, 127)
     assert np.abs(columns).max() == 127
     np.testing.assert_allclose(block.residual, np.linalg.norm(values - columns.T * unit, axis=1).max(), rtol=1e-9)
 
@@ -62,7 +75,7 @@ def test_the_matrix_unit_finds_the_pairs_that_integer_products_find(rng: np.rand
     values, loops = tools.made_faces(rng, 150, 100)[0], choose_kernels()
     values = gather(values, np.arange(150))
     left, right = filters.amx_left(loops, values[:77]), filters.amx_right(loops, values[77:])
-    codes = loops.codes_of_columns(values[77:], right.norms.unit).astype(np.int64)
+    codes = loops.codes_of_columns(values[77:], right.norms.unit, 127).astype(np.int64)
     products = left.codes[:77, : values.shape[1]].astype(np.int64) @ codes
     limit = np.quantile(products, 0.9, axis=1).astype(np.int32)
     i, j, p = (np.empty(70_000, np.int32) for _ in range(3))

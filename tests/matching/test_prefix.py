@@ -18,7 +18,7 @@ from facegap.matching.kernels_numpy import NumpyKernels
 from facegap.matching.prefix import MORE, Basis, prefix_of, principal_basis, turn
 from facegap.matching.rows import gather
 from facegap.matching.tiles import side_of
-from fixtures.processors import able_to_run
+from fixtures.processors import able_to_run, products_of_codes
 
 
 def uneven_rows(rng: np.random.Generator, n: int, depth: int, size: float) -> Any:
@@ -49,9 +49,7 @@ def test_no_score_is_further_from_its_product_than_the_bound(
         left, right = each.left(loops, turned[:10]), each.right(loops, turned[10:])
         products = turned.first[:10].astype(np.float64) @ turned.first[10:].T.astype(np.float64)
         if base == "int8":
-            found = np.empty((10, 14), np.int32)
-            assert right.multiply is not None
-            right.multiply(left.codes, found)
+            found = products_of_codes(left.codes, right.emit.args[0])[:10, :14]
             products = found * (left.norms.unit * right.norms.unit)[:, None]
     scores = tools.oracle_scores(rows[:10], rows[10:])
     assert (np.abs(products - scores) <= error_bound(left.norms, right.norms)[:, None]).all()
@@ -66,6 +64,7 @@ def test_no_score_is_further_from_its_product_than_the_bound(
     right_rows=st.integers(1, 3 * COLUMNS),
     quantile=st.floats(0, 1),
     diagonal=st.booleans(),
+    base=st.sampled_from(["fused", "int8"]),
 )
 def test_no_pair_that_reaches_the_floor_is_dropped_and_every_pair_comes_once(
     tools: Any,
@@ -76,25 +75,31 @@ def test_no_pair_that_reaches_the_floor_is_dropped_and_every_pair_comes_once(
     right_rows: int,
     quantile: float,
     diagonal: bool,
+    base: str,
 ) -> None:
     rng, loops = np.random.default_rng(seed), choose_kernels()
     rows = uneven_rows(rng, left_rows + right_rows, depth, 0.5)
     basis = principal_basis(rows)
-    each = prefix_filter(basis, min(first, depth))
-    turned = turn(basis, min(first, depth), loops, gather(rows, np.arange(len(rows))))
-    left, right = each.left(loops, turned[:left_rows]), each.right(loops, turned[left_rows:])
+    each = prefix_filter(basis, min(first, depth), base)
+    assert each.turn is not None
+    turned = each.turn(loops, gather(rows, np.arange(len(rows))))
+    with able_to_run(base):
+        left, right = each.left(loops, turned[:left_rows]), each.right(loops, turned[left_rows:])
     scores = tools.oracle_scores(rows[:left_rows], rows[left_rows:])
     floor = float(np.quantile(scores, quantile))
-    limits = float32_limits(left.norms, right.norms, np.full(left_rows, floor))
+    limits_of = float32_limits if base == "fused" else loops.limits
+    limits = limits_of(left.norms, right.norms, np.full(left_rows, floor))
+    unit = left.norms.unit * right.norms.unit
     room = STRIP * right_rows  # for one strip: the loop stops after it and is called again
-    i, j, p = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.float32)
+    i, j, p = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, each.dtype)
     assert right.emit is not None
     row, pairs = 0, list[tuple[int, int]]()
     while row < left_rows:
         found, row = right.emit(left.codes, limits, 5, 30, diagonal, row, i, j, p, 0)
         pairs += zip((i[:found] - 5).tolist(), (j[:found] - 30).tolist(), strict=True)
         own = error_bound(left.norms, right.norms)[i[:found] - 5]
-        assert (np.abs(p[:found] - scores[i[:found] - 5, j[:found] - 30]) <= own).all()
+        values = p[:found] * unit[i[:found] - 5]
+        assert (np.abs(values - scores[i[:found] - 5, j[:found] - 30]) <= own).all()
     asked = (
         np.arange(30, 30 + right_rows) > np.arange(5, 5 + left_rows)[:, None]
         if diagonal

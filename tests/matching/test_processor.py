@@ -9,20 +9,24 @@ import numpy as np
 import pytest
 
 from facegap.errors import MatchingError
-from facegap.matching import FilterChoice, choose_filter, count_scores, integer_products, processor, search
+from facegap.matching import FilterChoice, choose_filter, count_scores, processor, search
 from facegap.matching.choice import FEW_ROWS
 from facegap.matching.filters import FILTERS, filter_named, require_filter, why_not
 from facegap.matching.prefix import prefix_of
 from facegap.matching.processor import Processor, this_processor
 from facegap.matching.search import filter_for
-from fixtures.processors import ALL, AMX, AVX2_ALONE, VNNI, able_to_run, never_asked, running_on
+from fixtures.processors import ALL, AMX, CODES, FLOATS, able_to_run, never_asked, running_on
 
 USABLE = {
-    "AVX2 alone": ["float32", "fused"],
-    "VNNI": ["float32", "fused", "int8"],
+    "float32 alone": ["float32", "fused"],
+    "int8 in registers": ["float32", "fused", "int8"],
     "AMX": ["float32", "fused", "int8", "amx"],
 }
-REFUSED = [("AVX2 alone", "int8", "saturate"), ("AVX2 alone", "amx", "AMX"), ("VNNI", "amx", "AMX")]
+REFUSED = [
+    ("float32 alone", "int8", "no instruction for int8 products"),
+    ("float32 alone", "amx", "AMX"),
+    ("int8 in registers", "amx", "AMX"),
+]
 
 
 def counted(**change: Any) -> Any:
@@ -71,9 +75,15 @@ def test_the_matrix_unit_needs_numba_whatever_the_processor_has(monkeypatch: pyt
 # ---- the choice ----
 
 FASTEST = [
-    ({"float32": 4.0, "fused": 3.0, "int8": 2.0, "amx": 1.0}, {"AVX2 alone": "fused", "VNNI": "int8", "AMX": "amx"}),
+    (
+        {"float32": 4.0, "fused": 3.0, "int8": 2.0, "amx": 1.0},
+        {"float32 alone": "fused", "int8 in registers": "int8", "AMX": "amx"},
+    ),
     ({"float32": 1.0, "fused": 2.0, "int8": 3.0, "amx": 4.0}, dict.fromkeys(ALL, "fused")),  # float32 need not be tried
-    ({"float32": 4.0, "fused": 3.0, "int8": 1.0, "amx": 2.0}, {"AVX2 alone": "fused", "VNNI": "int8", "AMX": "int8"}),
+    (
+        {"float32": 4.0, "fused": 3.0, "int8": 1.0, "amx": 2.0},
+        {"float32 alone": "fused", "int8 in registers": "int8", "AMX": "int8"},
+    ),
 ]
 
 
@@ -101,7 +111,8 @@ def test_numpy_loops_leave_the_matrix_unit_out_of_the_choice(monkeypatch: pytest
     monkeypatch.setattr("facegap.matching.choice.ns_per_pair", lambda product_filter, *_rest: len(product_filter.name))
     rows = np.tile(np.eye(8, dtype=np.float32), (FEW_ROWS // 8, 1))
     chosen = choose_filter(rows, floor=0.5, kernels="numpy", processor=AMX)
-    assert chosen.name == "int8"
+    assert chosen.name == "float32"
+    assert "no int8: products are compared in registers" in chosen.reason
     assert "no amx: the matrix unit is programmed through numba" in chosen.reason
     assert "no fused: products are compared in registers by a loop that numba compiles" in chosen.reason
 
@@ -158,7 +169,7 @@ def test_a_search_that_chooses_for_itself_ranks_as_float32_does(
     asked: list[str] = []
     module = sys.modules["facegap.matching.search"]  # in the package the function has taken the name of its module
     plain = module.filter_named  # type: ignore[attr-defined]
-    with able_to_run(filter), running_on(AMX if filter == "amx" else VNNI), pytest.MonkeyPatch.context() as patch:
+    with able_to_run(filter), running_on(AMX if filter == "amx" else CODES), pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             module, "filter_named", lambda name, device, **rest: asked.append(name) or plain(name, device, **rest)
         )
@@ -238,11 +249,11 @@ def test_a_sound_name_and_device_pass_without_a_look_at_the_processor() -> None:
 def test_the_capabilities_are_those_that_the_self_tests_find(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = processor.this_processor.__wrapped__
     for exact, tiles in ((False, False), (True, False), (True, True)):
-        monkeypatch.setattr(processor, "integer_product_is_exact", lambda exact=exact: exact)
+        monkeypatch.setattr("facegap.matching.kernels_fused.codes_are_exact", lambda exact=exact: exact)
         monkeypatch.setattr("facegap.matching.kernels_amx.tiles_are_exact", lambda tiles=tiles: tiles)
         assert plain() == Processor(exact_int8=exact, matrix_unit=tiles)
     monkeypatch.setattr(processor, "numba_is_installed", lambda: False)
-    assert plain() == Processor(exact_int8=True, matrix_unit=False)
+    assert plain() == Processor(exact_int8=False, matrix_unit=False)
 
 
 def test_the_processor_is_examined_once_in_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,25 +262,43 @@ def test_the_processor_is_examined_once_in_a_process(monkeypatch: pytest.MonkeyP
     def again() -> bool:
         raise AssertionError("examined again")
 
-    monkeypatch.setattr(processor, "integer_product_is_exact", again)
+    monkeypatch.setattr("facegap.matching.kernels_fused.codes_are_exact", again)
     assert this_processor() is first
 
 
 def test_a_processor_that_saturates_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def saturating(session: Any, codes: Any, out: Any) -> None:
-        # What a kernel without VNNI does: two neighbouring products are added in int16.
-        out[:] = 32_767
+    from facegap.matching import kernels_fused
 
-    monkeypatch.setattr(integer_products, "integer_product", saturating)
-    assert not integer_products.integer_product_is_exact()
+    plain = kernels_fused.emit_fused
+
+    def saturating(*given: Any) -> Any:
+        # What a kernel without VNNI does with codes that are too large: neighbouring products are added in int16.
+        found, row = plain(*given)
+        np.minimum(given[-2], 32_767, out=given[-2])
+        return found, row
+
+    monkeypatch.setattr(kernels_fused, "emit_fused", saturating)
+    assert not kernels_fused.codes_are_exact()
 
 
 def test_integers_that_are_right_pass_the_self_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fixtures.processors import numpy_integer_product
+    from facegap.matching import kernels_fused
+    from fixtures.processors import numpy_emit_codes
 
-    monkeypatch.setattr(integer_products, "integer_product_session", lambda block: block.astype(np.float64))
-    monkeypatch.setattr(integer_products, "integer_product", numpy_integer_product)
-    assert integer_products.integer_product_is_exact()
+    monkeypatch.setattr(kernels_fused, "MULTIPLIES_CODES", True)
+    monkeypatch.setattr(kernels_fused, "emit_fused", numpy_emit_codes)
+    assert kernels_fused.codes_are_exact()
+
+
+def test_a_processor_without_the_instructions_is_not_asked_to_multiply_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    from facegap.matching import kernels_fused
+
+    def executed(*_arguments: Any) -> Any:
+        raise AssertionError("codes were multiplied")
+
+    monkeypatch.setattr(kernels_fused, "MULTIPLIES_CODES", False)
+    monkeypatch.setattr(kernels_fused, "emit_fused", executed)
+    assert not kernels_fused.codes_are_exact()
 
 
 @pytest.mark.parametrize("found", [{}, {"amx-int8": True}, {"amx-tile": True}])
@@ -312,6 +341,6 @@ def test_the_system_may_withhold_the_matrix_unit(monkeypatch: pytest.MonkeyPatch
     assert kernels_amx.may_use_tiles() is usable
 
 
-def test_avx2_alone_is_the_least_that_is_supported() -> None:
-    assert Processor(exact_int8=False, matrix_unit=False) == AVX2_ALONE
-    assert [name for name in FILTERS if not why_not(name, processor=AVX2_ALONE)] == ["float32", "fused"]
+def test_float32_alone_is_the_least_that_is_supported() -> None:
+    assert Processor(exact_int8=False, matrix_unit=False) == FLOATS
+    assert [name for name in FILTERS if not why_not(name, processor=FLOATS)] == ["float32", "fused"]

@@ -45,6 +45,13 @@ def bench_matching(
     jobs: Annotated[str, typer.Option(help=f"Jobs to run, separated by commas: {', '.join(JOB_NAMES)}")] = ",".join(
         JOB_NAMES
     ),
+    candidates: Annotated[
+        str,
+        typer.Option(
+            help="Only these, separated by semicolons, such as 'float32 GEMM; ours' [default: all]",
+            show_default=False,
+        ),
+    ] = "",
     instructions: Annotated[
         Literal["all", "avx2"],
         typer.Option(help="avx2: restrict numba, OpenBLAS and faiss to AVX2 and FMA, without integer dot products"),
@@ -80,6 +87,7 @@ def bench_matching(
         templates=templates,
         resample=resample,
         jobs=tuple(name.strip() for name in jobs.split(",")),
+        candidates=[name.strip() for name in candidates.split(";")] if candidates else None,
         rng=np.random.default_rng(0),
     )
     target = out or Path("bench-matching.json")

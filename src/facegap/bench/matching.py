@@ -49,7 +49,7 @@ AVX2_ALONE = {
     "OPENBLAS_CORETYPE": "Haswell",
     "FAISS_OPT_LEVEL": "AVX2",
 }
-FILTER_OF = {"ours, fused float32": "fused", "ours, int8 by onnxruntime": "int8", "ours, int8 by AMX": "amx"}
+FILTER_OF = {"ours, fused float32": "fused", "ours, int8 in registers": "int8", "ours, int8 by AMX": "amx"}
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,10 @@ def bench_matching(
     candidates  : names from bench_peers.JOBS to keep; all by default
     """
     unknown = set(jobs) - set(JOBS)
+    unknown |= set(candidates or ()) - {name for job in JOBS.values() for name in job}
     if unknown or rows < 2 * RANKS or threads < 1 or turns < 1:
         raise MatchingError(
-            f"jobs {sorted(unknown)} are not of {', '.join(JOBS)}, or rows, threads, turns are too small"
+            f"{sorted(unknown)}: not a job of {', '.join(JOBS)}, nor one of their candidates; or rows, threads, turns are too small"
         )
     if templates:
         case, of = from_file(rng, templates, rows, PROBES, resample=resample)
@@ -145,7 +146,7 @@ def bench_matching(
     choice = choose_filter(case.rows, floor=floor, processor=VECTORS_ALONE if alone else None)
     reason = f"Rows: {of}. Floor {floor} (FMR {fmr:g} of sampled impostor pairs). {choice.reason}."
     if prefix := prefix_of(choice.name):
-        first, second = survivors(case.rows, prefix[1], floor)
+        first, second = survivors(case.rows, choice.name, floor)
         reason += f" {prefix[1]} components let {first:.3%} of pairs pass, the next ones {second:.3%}."
     pairs_of = {"counts": rows * (rows - 1) // 2, "pairs": PAIRS} | dict.fromkeys(
         ("search", "open set"), rows * len(case.probes)

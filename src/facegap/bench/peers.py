@@ -25,7 +25,7 @@ BINS = 2048
 TAIL_LIMIT = 1_000_000
 TILE_ROWS, TILE_COLUMNS = 512, 1024  # of the plain matrix product and of the peers that work in blocks
 EINSUM_PAIRS = 4096  # of a chunk; larger ones fall out of the cache
-VECTORS_ALONE = Processor(exact_int8=False, matrix_unit=False)  # what a bench kept to AVX2 may choose among
+VECTORS_ALONE = Processor(exact_int8=True, matrix_unit=False)  # what a bench kept to AVX2 may choose among
 LINKS, LOOKED_AT = 32, 128  # of the graph of IndexHNSWFlat: links of a row, rows looked at in a search
 
 
@@ -41,7 +41,7 @@ class Case(NamedTuple):
     k         : ranks of a search
     threads   : that a candidate may use
     open_floor: a score that one probe in ten reaches with any gallery row
-    vectors_alone : choose among filters without integer products
+    vectors_alone : choose among filters without the matrix unit
     """
 
     rows: AnyArray
@@ -240,7 +240,7 @@ JOBS: dict[str, dict[str, Callable[[Case], object]]] = {
         "ours": counts("auto"),
         "ours, float32": counts("float32"),
         "ours, fused float32": counts("fused"),
-        "ours, int8 by onnxruntime": counts("int8"),
+        "ours, int8 in registers": counts("int8"),
         "ours, int8 by AMX": counts("amx"),
         "ours, full histogram": counts("float32", full_range=256),
     },

@@ -13,7 +13,6 @@ from facegap.errors import MatchingError
 from facegap.matching import score_pairs
 from facegap.matching.filters import filter_named, float32_limits
 from facegap.matching.kernels import choose_kernels
-from facegap.matching.prefix import principal_basis, turn
 from facegap.matching.rows import gather
 from facegap.types import FloatArray, IntArray
 
@@ -143,12 +142,12 @@ def floor_at(fmr: float, rows: Any, subjects: IntArray, rng: np.random.Generator
     return round(float(np.quantile(scores, 1 - fmr)), 3)
 
 
-def survivors(rows: Any, components: int, floor: float) -> tuple[float, float]:
-    """Shares of sampled pairs that the first components of a prefix, and the next ones, cannot rule out."""
-    loops, basis = choose_kernels(), principal_basis(rows)
-    each = filter_named(f"prefix{components}", rows=rows)
+def survivors(rows: Any, name: str, floor: float) -> tuple[float, float]:
+    """Shares of sampled pairs that the first components of this prefix, and the next ones, cannot rule out."""
+    loops, each = choose_kernels(), filter_named(name, rows=rows)
+    assert each.turn is not None
     chosen = np.linspace(0, len(rows) - 1, 2 * LOOKED_AT).astype(np.int64)
-    turned = turn(basis, components, loops, gather(rows, chosen))
+    turned = each.turn(loops, gather(rows, chosen))
     left, right = turned[slice(0, None, 2)], turned[slice(1, None, 2)]
     limits = float32_limits(
         each.left(loops, left).norms, each.right(loops, right).norms._replace(rest=0.0), np.full(len(left), floor)

@@ -15,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from facegap.matching.filters import FILTERS, Filter, TileShape, prefix_filter, why_not
-from facegap.matching.kernels import KernelChoice, Kernels, choose_kernels
+from facegap.matching.kernels import LARGEST_CODE, KernelChoice, Kernels, choose_kernels
 from facegap.matching.prefix import MORE, Basis, prefix_of, principal_basis
 from facegap.matching.processor import Processor
 from facegap.matching.rows import Float32Array, Rows, gather, largest_components, super_rows
@@ -28,15 +28,16 @@ TURNS = 2
 COARSE = 1e-5  # seconds; a sampled tile takes a hundred times as long
 PREFIXES = {  # components that each way to multiply may take; the matrix unit takes 64 at once
     "fused": (320, 256, 192, 160, 128, 96, 80, 64, 48, 32),
-    "int8": (320, 256, 192, 128, 96, 64),
+    "int8": (320, 256, 224, 192, 160, 128, 112, 96, 80, 64, 48, 32),
     "amx": (320, 256, 192, 128, 64),
 }
 TRIED = 2  # of those: the likeliest ones
 WORTH_TRYING = 0.95  # of the time of all components: a prefix that is not likely to take less is not tried
 STEP = 16  # components between two counts of what passes
-# Times in those of one component of a product: what a pair takes besides, by way to multiply (onnxruntime writes its products);
-# a look at a pair that passes the first components; a score. Fitted to measured prefixes (benchmarks/README.md).
-BESIDES = {"fused": 25, "int8": 128, "amx": 25}
+# Times in those of one component of a product: what a pair takes besides, by way to multiply; a look at a pair that passes
+# the first components; a score. Fitted to measured prefixes (benchmarks/README.md).
+BESIDES = {"fused": 25, "int8": 50, "amx": 25}
+CODING = 1.7  # error of a product of codes, in steps of the largest component over the largest code, times |a||b|
 LOOK, SCORE = 700, 5_000
 DEEPEST = 1024  # of rows whose directions are looked for: the time of that grows with the cube of the depth
 NARROWER = 2  # a block of the sample holds a larger part of the rests than one of a whole super-block
@@ -88,8 +89,8 @@ def choose_filter(
         times = {each.name: ns_per_pair(each, loops, *rows, floor, width) for each in usable}
         if embeddings.shape[1] <= DEEPEST:
             basis = principal_basis(embeddings)
-            passing = proportions_passing(basis, rows[0][::2], rows[1][::4], floor)
             for base in (name for name in PREFIXES if not faults[name]):
+                passing = proportions_passing(basis, rows[0][::2], rows[1][::4], floor, coding_error(base))
                 for first in likeliest(base, passing, len(basis.directions), times):
                     each = prefix_filter(basis, first, base)
                     times[each.name] = ns_per_pair(each, loops, *rows, floor, width // NARROWER, warm=True)
@@ -100,8 +101,24 @@ def choose_filter(
     return FilterChoice(best, "; ".join(reasons))
 
 
-def proportions_passing(basis: Basis, left: Float32Array, right: Float32Array, floor: float) -> FloatArray:
-    """The proportion of sampled pairs that the first 0, STEP, 2 STEP, ... components cannot rule out, float64 (steps + 1,)."""
+def coding_error(base: str) -> float:
+    """Bound on the error of a product of codes that is usual, a proportion of |a||b|; 0 for float32."""
+    if base == "fused":
+        return 0.0
+    if base == "amx":
+        return CODING / LARGEST_CODE
+    from facegap.matching.kernels_fused import CODES
+
+    return CODING / min(CODES.left, CODES.right)
+
+
+def proportions_passing(
+    basis: Basis, left: Float32Array, right: Float32Array, floor: float, error: float = 0.0
+) -> FloatArray:
+    """The proportion of sampled pairs that the first 0, STEP, 2 STEP, ... components cannot rule out, float64 (steps + 1,).
+
+    error : of the products besides, a proportion of the norms of the first components
+    """
     depth = len(basis.directions)
     turned = [np.asarray(table[:, :depth] @ basis.directions.astype(np.float32)) for table in (left, right)]
     beyond = [
@@ -112,7 +129,8 @@ def proportions_passing(basis: Basis, left: Float32Array, right: Float32Array, f
         a, b = (table[:, stop - STEP : stop] for table in turned)
         products += a @ b.T
         rests = [np.sqrt(squares[:, stop]) if stop < depth else squares[:, -1] * 0 for squares in beyond]
-        passing.append(float(np.count_nonzero(products + np.outer(*rests) > floor) / products.size))
+        kept = [np.sqrt(np.maximum(0, squares[:, 0] - rest**2)) for squares, rest in zip(beyond, rests, strict=True)]
+        passing.append(float(np.mean(products + np.outer(*rests) + error * np.outer(*kept) > floor)))
     return np.asarray(passing)
 
 

@@ -21,11 +21,11 @@ import numpy as np
 
 from facegap.errors import MatchingError
 from facegap.matching.graph import above_graph, places_above
-from facegap.matching.integer_products import ZERO_POINT, integer_product, integer_product_session
 from facegap.matching.kernels import LARGEST_CODE, KernelChoice, Kernels, Norms, error_bound, numba_is_installed
 from facegap.matching.prefix import (
     Basis,
     Turned,
+    contiguous,
     in_panels,
     in_strips,
     left_norms,
@@ -33,6 +33,7 @@ from facegap.matching.prefix import (
     prefix_of,
     principal_basis,
     right_norms,
+    spread,
     turn,
     unturned,
 )
@@ -125,43 +126,30 @@ def float32_limits(left: Norms, right: Norms, floor: FloatArray) -> AnyArray:
     return below
 
 
-def int8_left(kernels: Kernels, values: Float32Array) -> Left:
-    """uint8 codes around 128, each row with its own unit."""
-    codes = np.empty(values.shape, np.uint8)
-    return Left(codes, with_rounding(kernels.quantise_left(values, codes, ZERO_POINT)))
-
-
 def with_rounding(norms: Norms) -> Norms:
     """Norms of left rows whose residual covers every float64 rounding as well."""
     return norms._replace(residual=norms.residual + ROUNDING * norms.row)
 
 
-def best_norms(kernels: Kernels, values: Float32Array) -> Norms:
-    """Norms of a right block with the unit of the smallest worst residual.
+def best_norms(kernels: Kernels, values: Float32Array, most: int) -> Norms:
+    """Norms of a right block with the unit of the smallest worst residual, its codes at most `most`.
 
     A unit that clips some components is allowed, because the residual is measured after clipping. Two are tried where
     the rows differ, as they do at the end of a sorted super-block.
     """
     largest = np.empty(len(values), np.float32)
     kernels.largest_of_rows(values, largest)
-    units = {float(largest.max()) / LARGEST_CODE}
+    units = {float(largest.max()) / most}
     if largest.max() > 1.1 * np.quantile(largest, 0.8):
-        units.add(float(np.quantile(largest, 0.8)) / LARGEST_CODE)
-    return min((kernels.worst_norms(values, unit) for unit in units), key=lambda norms: float(norms.residual))
-
-
-def int8_right(kernels: Kernels, values: Float32Array) -> Right:
-    """int8 codes of one unit for the block, in a session of onnxruntime that has packed them."""
-    norms = best_norms(kernels, values)
-    session = integer_product_session(kernels.codes_of_columns(values, norms.unit))
-    return Right(len(values), norms, multiply=functools.partial(integer_product, session))
+        units.add(float(np.quantile(largest, 0.8)) / most)
+    return min((kernels.worst_norms(values, unit, most) for unit in units), key=lambda norms: float(norms.residual))
 
 
 def amx_left(kernels: Kernels, values: Float32Array) -> Left:
     """int8 codes, each row with its own unit, in whole tiles of the matrix unit."""
     shape = round_up(len(values), 2 * TILE_ROWS), round_up(values.shape[1], TILE_DEPTH)
     codes = aligned_zeros(shape, np.uint8)
-    norms = kernels.quantise_left(values, codes, 0)
+    norms = kernels.quantise_left(values, codes, 0, LARGEST_CODE)
     return Left(codes.view(np.int8), with_rounding(norms))
 
 
@@ -169,7 +157,7 @@ def amx_right(kernels: Kernels, values: Float32Array) -> Right:
     """int8 codes of one unit for the block, packed for the matrix unit: 16 rows a group, four components together."""
     from facegap.matching.kernels_amx import emit_packed, pack
 
-    norms = best_norms(kernels, values)
+    norms = best_norms(kernels, values, LARGEST_CODE)
     groups, depth = round_up(len(values), 2 * TILE_ROWS) // TILE_ROWS, round_up(values.shape[1], TILE_DEPTH)
     packed = aligned_zeros((groups, depth // 4, 4 * TILE_ROWS), np.int8)
     pack(values, norms.unit, packed)
@@ -198,11 +186,47 @@ def prefix_right(_kernels: Kernels, turned: Turned) -> Right:
     return Right(len(turned), right_norms(turned), emit=functools.partial(emit_fused, in_panels(turned), len(turned)))
 
 
+def int8_left(kernels: Kernels, values: Float32Array) -> Left:
+    """Rows as codes, each with its own unit, for products that are compared in registers."""
+    return codes_left(0.0, kernels, unturned(kernels, values))
+
+
+def int8_right(kernels: Kernels, values: Float32Array) -> Right:
+    """A block as codes of one unit."""
+    return codes_right(kernels, unturned(kernels, values))
+
+
+def codes_left(defect: float, kernels: Kernels, turned: Turned) -> Left:
+    """The first components of rows in a basis as codes, and the next for a second look."""
+    from facegap.matching.kernels_fused import CODES, ROWS, FusedLeft
+
+    codes = aligned_zeros((round_up(len(turned), ROWS), turned.first.shape[1]), np.uint8)
+    norms = with_rounding(kernels.quantise_left(contiguous(turned.first), codes, CODES.zero_point, CODES.left))
+    looked_at = FusedLeft(codes, norms.unit, contiguous(turned.more), contiguous(turned.rest))
+    return Left(looked_at, of_prefix(norms, left_norms(turned, defect)))
+
+
+def codes_right(kernels: Kernels, turned: Turned) -> Right:
+    """A block of them."""
+    from facegap.matching.kernels_fused import CODES, FusedRight, emit_fused, packed_codes
+
+    values, own = contiguous(turned.first), right_norms(turned)
+    norms = best_norms(kernels, values, CODES.right)
+    packed = packed_codes(kernels.codes_of_columns(values, norms.unit, CODES.right))
+    looked_at = FusedRight(*packed, norms.unit, contiguous(turned.more), contiguous(turned.rest[1]), own.rest)
+    emit = functools.partial(emit_fused, looked_at, len(turned))
+    return Right(len(turned), norms._replace(row=own.row, rest=own.rest), emit=emit)
+
+
+def of_prefix(norms: Norms, own: Norms) -> Norms:
+    """Norms of the codes of left rows with what the prefix leaves out, and the rounding of the turn and the second look."""
+    return norms._replace(residual=norms.residual + own.residual, rest=own.rest)
+
+
 def coded_left(base: Filter, defect: float, kernels: Kernels, turned: Turned) -> Left:
-    """The first components of rows in a basis, as codes."""
+    """The first components of rows in a basis, as the codes of `base`."""
     left = base.left(kernels, turned.first)
-    own = left_norms(turned, defect)
-    return replace(left, norms=left.norms._replace(residual=left.norms.residual + own.residual, rest=own.rest))
+    return replace(left, norms=of_prefix(left.norms, left_norms(turned, defect)))
 
 
 def coded_right(base: Filter, kernels: Kernels, turned: Turned) -> Right:
@@ -214,10 +238,13 @@ def coded_right(base: Filter, kernels: Kernels, turned: Turned) -> Right:
 def prefix_filter(basis: Basis, first: int, base: str = "fused") -> Filter:
     """The filter of `first` components in this basis, multiplied as `base` of FILTERS does."""
     whole = FILTERS[base]
+    if base != "fused":
+        basis = spread(basis, first)
     left: Callable[[Kernels, Turned], Left] = functools.partial(coded_left, whole, basis.defect)
     right: Callable[[Kernels, Turned], Right] = functools.partial(coded_right, whole)
-    if base == "fused":
-        left, right = functools.partial(prefix_left, basis.defect), prefix_right
+    if base in IN_REGISTERS:
+        of_left, right = IN_REGISTERS[base]
+        left = functools.partial(of_left, basis.defect)
     name = prefix_name(first, base)
     return replace(whole, name=name, left=left, right=right, turn=functools.partial(turn, basis, first))
 
@@ -231,12 +258,17 @@ def graph_right(device: Device, kernels: Kernels, values: Float32Array) -> Right
 FILTERS: Mapping[str, Filter] = {
     "float32": Filter("float32", np.float32, float32_left, float32_right, TileShape(512, 1024)),
     "fused": Filter("fused", np.float32, fused_left, fused_right, TileShape(480, 1024), makes_products=False),
-    "int8": Filter("int8", np.int32, int8_left, int8_right, TileShape(512, 1024)),
+    "int8": Filter("int8", np.int32, int8_left, int8_right, TileShape(480, 1024), makes_products=False),
     "amx": Filter("amx", np.int32, amx_left, amx_right, TileShape(2048, 1024), makes_products=False),
 }
-
+# Filters whose pairs are looked at twice, and what prepares the rows of a basis for them.
+IN_REGISTERS: Mapping[str, tuple[Callable[..., Left], Callable[[Kernels, Turned], Right]]] = {
+    "fused": (prefix_left, prefix_right),
+    "int8": (codes_left, codes_right),
+}
 
 NEEDS_NUMBA = {
+    "int8": "products are compared in registers by a loop that numba compiles",
     "fused": "products are compared in registers by a loop that numba compiles",
     "amx": "the matrix unit is programmed through numba",
 }
@@ -250,7 +282,7 @@ def why_not(name: str, kernels: KernelChoice = "auto", processor: Processor | No
     if name in NEEDS_NUMBA and (kernels == "numpy" or not numba_is_installed()):
         return NEEDS_NUMBA[name]
     if name == "int8" and not (processor or this_processor()).exact_int8:
-        return "the int8 products of onnxruntime saturate on this processor (no VNNI instructions)"
+        return "this processor has no instruction for int8 products that is exact (AVX2, AVX-512BW or VNNI)"
     if name == "amx" and not (processor or this_processor()).matrix_unit:
         return "this processor has no matrix unit for int8 (AMX), or the system withholds it"
     return ""

@@ -14,7 +14,7 @@ from facegap.errors import MatchingError
 from facegap.matching.rows import Float32Array
 from facegap.types import AnyArray, FloatArray, IntArray
 
-LARGEST_CODE = 127  # of a quantised component, and its negative
+LARGEST_CODE = 127  # of a component in int8, and its negative
 KernelChoice = Literal["auto", "numba", "numpy"]
 
 
@@ -170,13 +170,16 @@ class Kernels(Protocol):
     def kth_largest(self, products: AnyArray, k: int) -> AnyArray:
         """k-th largest product of each row (rows,); needs at least k columns."""
 
-    def quantise_left(self, values: Float32Array, codes: AnyArray, zero_point: int) -> Norms:
-        """Write codes, uint8 (n or more, d or more) around `zero_point` modulo 256, each row with its own unit."""
+    def quantise_left(self, values: Float32Array, codes: AnyArray, zero_point: int, most: int) -> Norms:
+        """Write codes, uint8 (n or more, d or more) around `zero_point` modulo 256, each row with its own unit.
 
-    def worst_norms(self, values: Float32Array, unit: float) -> Norms:
-        """The largest norms of the rows where they are quantised with `unit`, components beyond 127 units clipped."""
+        most : code of the largest component of a row
+        """
 
-    def codes_of_columns(self, values: Float32Array, unit: float) -> AnyArray:
+    def worst_norms(self, values: Float32Array, unit: float, most: int) -> Norms:
+        """The largest norms of the rows where they are quantised with `unit`, components beyond `most` units clipped."""
+
+    def codes_of_columns(self, values: Float32Array, unit: float, most: int) -> AnyArray:
         """int8 codes (d, n) of rows (n, d), clipped likewise."""
 
     def limits(self, left: Norms, right: Norms, floor: FloatArray) -> AnyArray:

@@ -1,7 +1,7 @@
 """The int8 filter in the matrix unit of recent Intel processors (AMX): product and comparison without a trip to memory.
 
 A product of 32 x 32 pairs stays in eight tile registers until it is complete, is put down in 4 KiB that never leave the
-first-level cache, and is compared there at once. onnxruntime uses the same unit but writes every product to memory.
+first-level cache, and is compared there at once.
 
 Source : Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18 (programming with AMX);
          Linux kernel documentation, arch/x86/xstate.rst (permission for the tile registers)

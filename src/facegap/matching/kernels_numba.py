@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from facegap.matching.compiled import compiled, compiled_for_norms
-from facegap.matching.kernels import LARGEST_CODE, Norms, error_bound
+from facegap.matching.kernels import Norms, error_bound
 from facegap.matching.kernels_llvm import emit_above, kth_largest, score_listed
 from facegap.matching.rows import Float32Array
 from facegap.types import AnyArray, FloatArray
@@ -150,7 +150,7 @@ def largest_of_rows(bits, out):  # type: ignore[no-untyped-def]
 
 
 @compiled_for_norms
-def quantise_left(values, codes, zero_point, unit, residual, quantised, row_norm):  # type: ignore[no-untyped-def]
+def quantise_left(values, codes, zero_point, most, unit, residual, quantised, row_norm):  # type: ignore[no-untyped-def]
     depth = values.shape[1]
     steps, bits, whole = np.empty(depth, np.float64), values.view(np.int32), np.empty(1, np.int32)
     for row in range(values.shape[0]):
@@ -160,7 +160,7 @@ def quantise_left(values, codes, zero_point, unit, residual, quantised, row_norm
         for k in range(depth):
             largest = max(largest, bits[row, k] & np.int32(0x7FFFFFFF))
         whole[0] = largest
-        step = np.float64(whole.view(np.float32)[0]) / LARGEST_CODE
+        step = np.float64(whole.view(np.float32)[0]) / most
         inverse = 1.0 / step
         left_over, rounded, exact = 0.0, 0.0, 0.0
         for k in range(depth):
@@ -177,14 +177,14 @@ def quantise_left(values, codes, zero_point, unit, residual, quantised, row_norm
 
 
 @compiled_for_norms
-def worst_norms(values, unit):  # type: ignore[no-untyped-def]
+def worst_norms(values, unit, most):  # type: ignore[no-untyped-def]
     inverse = 1.0 / unit
     worst_left, worst_rounded, worst_exact = 0.0, 0.0, 0.0
     for row in range(values.shape[0]):
         left_over, rounded, exact = 0.0, 0.0, 0.0
         for k in range(values.shape[1]):
             value = np.float64(values[row, k])
-            code = min(max(np.rint(value * inverse), -np.float64(LARGEST_CODE)), np.float64(LARGEST_CODE))
+            code = min(max(np.rint(value * inverse), -np.float64(most)), np.float64(most))
             left_over += (value - code * unit) * (value - code * unit)
             rounded += (code * unit) * (code * unit)
             exact += value * value
@@ -194,12 +194,12 @@ def worst_norms(values, unit):  # type: ignore[no-untyped-def]
 
 
 @compiled_for_norms
-def codes_of_columns(values, unit, codes):  # type: ignore[no-untyped-def]
+def codes_of_columns(values, unit, most, codes):  # type: ignore[no-untyped-def]
     inverse = 1.0 / unit
     for k in range(values.shape[1]):
         for row in range(values.shape[0]):
             code = np.rint(np.float64(values[row, k]) * inverse)
-            codes[k, row] = np.int8(min(max(code, -np.float64(LARGEST_CODE)), np.float64(LARGEST_CODE)))
+            codes[k, row] = np.int8(min(max(code, -np.float64(most)), np.float64(most)))
 
 
 @compiled_for_norms
@@ -233,9 +233,9 @@ class NumbaKernels:
         kth_largest(products, k, out)
         return out
 
-    def quantise_left(self, values: Float32Array, codes: AnyArray, zero_point: int) -> Norms:
+    def quantise_left(self, values: Float32Array, codes: AnyArray, zero_point: int, most: int) -> Norms:
         norms = np.empty((4, len(values)))
-        quantise_left(values, codes, zero_point, *norms)
+        quantise_left(values, codes, zero_point, most, *norms)
         return Norms(*norms)
 
     def limits(self, left: Norms, right: Norms, floor: FloatArray) -> AnyArray:
@@ -243,12 +243,12 @@ class NumbaKernels:
         limits(error_bound(left, right), left.unit, floor, right.unit, out)
         return out
 
-    def worst_norms(self, values: Float32Array, unit: float) -> Norms:
-        return Norms(unit, *worst_norms(values, unit))
+    def worst_norms(self, values: Float32Array, unit: float, most: int) -> Norms:
+        return Norms(unit, *worst_norms(values, unit, most))
 
-    def codes_of_columns(self, values: Float32Array, unit: float) -> AnyArray:
+    def codes_of_columns(self, values: Float32Array, unit: float, most: int) -> AnyArray:
         codes = np.empty(values.shape[::-1], np.int8)
-        codes_of_columns(values, unit, codes)
+        codes_of_columns(values, unit, most, codes)
         return codes
 
     def largest_of_rows(self, values: AnyArray, out: AnyArray) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from facegap.matching.kernels import LARGEST_CODE, Norms, Table, error_bound
+from facegap.matching.kernels import Norms, Table, error_bound
 from facegap.matching.rows import LANES, Float32Array
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
 
@@ -130,11 +130,11 @@ class NumpyKernels:
     def kth_largest(self, products: AnyArray, k: int) -> AnyArray:
         return np.asarray(np.partition(products, -k, axis=1)[:, -k])
 
-    def quantise_left(self, values: Float32Array, codes: AnyArray, zero_point: int) -> Norms:
+    def quantise_left(self, values: Float32Array, codes: AnyArray, zero_point: int, most: int) -> Norms:
         norms = np.empty((4, len(values)))
         for part in parts_of_rows(values):
             rows = values[part].astype(np.float64)
-            unit = np.abs(rows).max(axis=1) / LARGEST_CODE
+            unit = np.abs(rows).max(axis=1) / most
             steps = np.rint(rows / unit[:, None])
             quantised = steps * unit[:, None]
             codes[part.start : part.start + len(rows), : rows.shape[1]] = (steps.astype(np.int64) + zero_point).astype(
@@ -149,18 +149,18 @@ class NumpyKernels:
         clipped: FloatArray = np.clip(np.floor(steps) - 1, -(2.0**31), 2.0**31 - 1)
         return clipped.astype(np.int32)
 
-    def worst_norms(self, values: Float32Array, unit: float) -> Norms:
+    def worst_norms(self, values: Float32Array, unit: float, most: int) -> Norms:
         worst = np.zeros(3)
         for part in parts_of_rows(values):
             rows = values[part].astype(np.float64)
-            quantised = codes_with(rows, unit) * unit
+            quantised = codes_with(rows, unit, most) * unit
             worst = np.maximum(worst, [norm(x).max() for x in (rows - quantised, quantised, rows)])
         return Norms(unit, *worst.tolist())
 
-    def codes_of_columns(self, values: Float32Array, unit: float) -> AnyArray:
+    def codes_of_columns(self, values: Float32Array, unit: float, most: int) -> AnyArray:
         codes = np.empty(values.shape[::-1], np.int8)
         for part in parts_of_rows(values):
-            codes[:, part] = codes_with(values[part].astype(np.float64), unit).T
+            codes[:, part] = codes_with(values[part].astype(np.float64), unit, most).T
         return codes
 
     def largest_of_rows(self, values: AnyArray, out: AnyArray) -> None:
@@ -192,9 +192,9 @@ def parts_of_rows(values: Float32Array) -> list[slice]:
     return [slice(start, start + step) for start in range(0, len(values), step)]
 
 
-def codes_with(rows: FloatArray, unit: float) -> FloatArray:
-    """Nearest codes in -127..127, as whole float64 numbers."""
-    return np.clip(np.rint(rows / unit), -LARGEST_CODE, LARGEST_CODE)
+def codes_with(rows: FloatArray, unit: float, most: int) -> FloatArray:
+    """Nearest codes in -most..most, as whole float64 numbers."""
+    return np.clip(np.rint(rows / unit), -most, most)
 
 
 def norm(rows: FloatArray) -> FloatArray:

@@ -62,6 +62,25 @@ def basis_of_sample(values: bytes, depth: int) -> Basis:
     return Basis(np.ascontiguousarray(np.linalg.eigh(sample.T @ sample)[1][:, ::-1]))
 
 
+@functools.lru_cache(maxsize=4)
+def cosines(n: int) -> FloatArray:
+    """Orthonormal directions (n, n) of the discrete cosine transform."""
+    waves: FloatArray = np.cos(np.pi / n * np.outer(np.arange(n), np.arange(n) + 0.5)) * np.sqrt(2 / n)
+    waves[0] = np.sqrt(1 / n)
+    return waves
+
+
+def spread(basis: Basis, first: int) -> Basis:
+    """The same basis, its first directions replaced by others of the same space between which the energy is spread.
+
+    Codes have one unit for all components, so that one much larger than the others would leave few steps to those. The
+    product over the first components stays what it was.
+    """
+    directions = basis.directions.copy()
+    directions[:, :first] = directions[:, :first] @ cosines(min(first, len(directions)))
+    return Basis(directions)
+
+
 @dataclass(frozen=True)
 class Turned:
     """Rows in a basis, as the filter takes them; `turned[places]` are some of them.
@@ -135,19 +154,20 @@ def in_strips(turned: Turned) -> Any:
     """Left rows for kernels_fused.emit_fused, padded to whole tiles."""
     from facegap.matching.kernels_fused import ROWS, FusedLeft
 
-    first = aligned_zeros((round_up(len(turned.first), ROWS), turned.first.shape[1]), np.float32)
-    first[: len(turned.first)] = turned.first
-    return FusedLeft(first, contiguous(turned.more), contiguous(turned.rest))
+    first = aligned_zeros((round_up(len(turned), ROWS), turned.first.shape[1]), np.float32)
+    first[: len(turned)] = turned.first
+    return FusedLeft(first, np.ones(len(turned)), contiguous(turned.more), contiguous(turned.rest))
 
 
 def in_panels(turned: Turned) -> Any:
     """A right block for kernels_fused.emit_fused, in panels."""
     from facegap.matching.kernels_fused import COLUMNS, FusedRight, pack
 
-    panels = round_up(len(turned.first), COLUMNS) // COLUMNS
+    panels = round_up(len(turned), COLUMNS) // COLUMNS
     packed = aligned_zeros((panels, turned.first.shape[1], COLUMNS), np.float32)
     pack(contiguous(turned.first), packed)
-    return FusedRight(packed, contiguous(turned.more), contiguous(turned.rest[1]), float(turned.rest[0].max()))
+    start, largest = np.zeros((panels, COLUMNS), np.float32), float(turned.rest[0].max())
+    return FusedRight(packed, start, 1.0, contiguous(turned.more), contiguous(turned.rest[1]), largest)
 
 
 def contiguous(values: AnyArray) -> AnyArray:

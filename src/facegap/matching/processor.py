@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from facegap.matching.integer_products import integer_product_is_exact
 from facegap.matching.kernels import numba_is_installed
 
 
@@ -13,7 +12,7 @@ from facegap.matching.kernels import numba_is_installed
 class Processor:
     """Capabilities of a processor, as the filters need them.
 
-    exact_int8  : products of uint8 and int8 codes do not saturate (VNNI instructions); with AVX2 alone they do
+    exact_int8  : products of uint8 and int8 codes are made in vector registers, and are exact (AVX2, AVX-512 or VNNI)
     matrix_unit : int8 tiles are multiplied in registers (AMX), and the system and numba let this process use them
     """
 
@@ -24,7 +23,16 @@ class Processor:
 @functools.cache
 def this_processor() -> Processor:
     """The capabilities of this processor, by self-test at the first call in a process: names and flags can be wrong."""
-    return Processor(exact_int8=integer_product_is_exact(), matrix_unit=matrix_unit_is_usable())
+    return Processor(exact_int8=codes_are_usable(), matrix_unit=matrix_unit_is_usable())
+
+
+def codes_are_usable() -> bool:
+    """Whether numba has instructions for codes here, and they give the right integers."""
+    if not numba_is_installed():
+        return False
+    from facegap.matching.kernels_fused import codes_are_exact
+
+    return codes_are_exact()
 
 
 def matrix_unit_is_usable() -> bool:
