@@ -19,6 +19,7 @@ from facegap.inputs.cards.schema import DetectorSpec
 from facegap.runtime import open_session
 from facegap.vision import detect as detection
 from facegap.vision.detect import above, choose, decode, detect, detector, plausible, prepare, suppress
+from facegap.vision.tensors import unmade
 
 STRIDES = (8, 16, 32)
 NO_POINTS = (np.nan,) * 10
@@ -232,6 +233,12 @@ def test_scrfd_that_gives_no_points_says_which_key_is_wrong() -> None:
         decode(heads, table(decoder="scrfd"), (64, 64), "toy")
 
 
+def test_yunet_without_a_cell_above_the_threshold_gives_no_faces() -> None:
+    heads = {name: np.zeros_like(head) for name, head in yunet_heads().items()}
+    found = decode(heads, table(), (64, 64), "toy")
+    assert (found.boxes.shape, found.points.shape, found.scores.shape) == ((0, 4), (0, 5, 2), (0,))
+
+
 def test_yunet_without_points_needs_no_maps_of_points() -> None:
     heads = {name: head for name, head in yunet_heads().items() if not name.startswith("kps")}
     heads["cls_32"][0, 3] = heads["obj_32"][0, 3] = 1
@@ -372,11 +379,15 @@ def white(width: int, height: int) -> Any:
 
 
 def test_a_large_picture_is_shrunk_to_fit_with_zeros_below_and_to_the_right(card: Any) -> None:
-    canvas = prepare(white(100, 50), card())
-    assert canvas.pixels.shape == (64, 64, 3)
-    assert canvas.scale == (0.64, 0.64)
-    assert canvas.pixels[:32].all()
-    assert not canvas.pixels[32:].any()
+    toy = card()
+    for picture, lit in ((white(100, 50), np.s_[:, :, :32]), (white(50, 100), np.s_[:, :, :, :32])):
+        canvas = prepare(picture, toy)
+        assert canvas.size == (64, 64)
+        assert canvas.scale == (0.64, 0.64)
+        seen = unmade([canvas.pixels], toy.input, canvas.size).made()
+        assert seen.shape == (1, 3, 64, 64)
+        assert (seen[lit] == 255).all()
+        assert seen.sum() == 255 * 3 * 64 * 32
 
 
 def test_sides_rounded_to_pixels_give_each_axis_its_own_scale(card: Any) -> None:
@@ -399,7 +410,7 @@ def test_a_small_picture_is_enlarged_up_to_the_limit_only(card: Any, limit: str,
 )
 def test_a_free_canvas_is_the_next_multiple_of_32(card: Any, size: tuple[int, int], free: tuple[int, int]) -> None:
     canvas = prepare(white(*size), card("dynamic = true", side=640))
-    assert canvas.pixels.shape[1::-1] == free
+    assert canvas.size == free
 
 
 def test_a_line_of_one_pixel_is_still_a_picture(card: Any) -> None:
@@ -409,6 +420,7 @@ def test_a_line_of_one_pixel_is_still_a_picture(card: Any) -> None:
 def test_a_stretched_picture_fills_the_canvas(card: Any) -> None:
     canvas = prepare(white(128, 32), card(decoder="ultraface"))
     assert canvas.scale == (0.5, 2.0)
+    assert canvas.pixels.shape == (64, 64, 3)
     assert canvas.pixels.all()
 
 

@@ -92,6 +92,24 @@ def test_the_type_is_the_cards(dtype: str) -> None:
     assert tensor[0, :, 0, 0].tolist() == [10, 20, 30]
 
 
+@pytest.mark.parametrize("mean", [(0, 0, 0), (1, 1, 1), (1, 2, 3)])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize("colour", ["RGB", "GREY"])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_a_canvas_is_the_picture_with_black_pixels_below_and_to_the_right(
+    layout: str, colour: str, dtype: str, mean: tuple[int, ...]
+) -> None:
+    some = mean[:1] if colour == "GREY" else mean
+    card = spec(layout=layout, colour=colour, dtype=dtype, mean=some, scale=(-0.5,) * len(some))
+    for height, width in ((2, 3), (5, 3), (2, 7), (5, 7)):
+        picture = np.random.default_rng(height * width).integers(0, 256, (height, width, 3)).astype(np.uint8)
+        whole = np.zeros((5, 7, 3), np.uint8)
+        whole[:height, :width] = picture
+        out = tensors.unmade([picture], card, (7, 5)).made()
+        np.testing.assert_array_equal(out, tensors.to_tensor([whole], card))
+        assert np.array_equal(np.signbit(out), np.signbit(tensors.to_tensor([whole], card)))
+
+
 @pytest.fixture
 def opened(tmp_path: Path, graphs: Any, card_writer: Any) -> Any:
     """A card and a session over the graph that averages channels."""

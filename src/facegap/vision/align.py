@@ -33,13 +33,18 @@ def similarity(points: FloatArray, template: FloatArray) -> NDArray[np.float64]:
 
 def aligned(
     pixels: Pixels, points: FloatArray, template: FloatArray, size: tuple[int, int], interpolation: Interpolation
-) -> Pixels:
+) -> Pixels | None:
     """The face brought onto the template by a similarity; black where the picture ends.
+
+    None where the points give it no place: one is not a number, or all coincide. OpenCV would warp by such a map without a word.
 
     points, template : float (5, 2), in pixels of the picture and of the crop, pixel centres at whole numbers
     size             : width, height of the crop
     """
-    warped = cv2.warpAffine(pixels, similarity(points, template), size, flags=INTERPOLATIONS[interpolation])
+    matrix = similarity(points, template)
+    if not np.isfinite(matrix).all():
+        return None
+    warped = cv2.warpAffine(pixels, matrix, size, flags=INTERPOLATIONS[interpolation])
     return np.asarray(warped, np.uint8)
 
 

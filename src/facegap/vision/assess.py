@@ -13,7 +13,7 @@ from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.images.decode import Pixels
 from facegap.types import FloatArray
 from facegap.vision import tensors
-from facegap.vision.align import aligned, similarity, square_crop
+from facegap.vision.align import aligned, square_crop
 from facegap.vision.ports import FLOATS, batch_limit, number_output
 
 
@@ -53,8 +53,6 @@ def face_crop(model: Assessor, pixels: Pixels, box: FloatArray, points: FloatArr
         return square_crop(pixels, box, card.crop.margin, card.input.size, card.crop.interpolation)
     assert card.alignment is not None
     template = np.asarray(card.alignment.template, np.float64)
-    if not np.isfinite(similarity(points, template)).all():
-        return None
     return aligned(pixels, points, template, card.input.size, card.alignment.interpolation)
 
 

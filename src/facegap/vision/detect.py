@@ -35,9 +35,14 @@ class Detector:
 
 @dataclass(frozen=True)
 class Canvas:
-    """What the detector sees, and the factors that bring its coordinates back: picture = canvas / (scale_x, scale_y)."""
+    """What the detector sees, and the factors that bring its coordinates back: picture = canvas / (scale_x, scale_y).
+
+    pixels : the picture as it lies at the top left of the canvas, which is black beyond
+    size   : width, height of the canvas
+    """
 
     pixels: Pixels
+    size: tuple[int, int]
     scale: tuple[float, float]
 
 
@@ -71,26 +76,23 @@ def candidates(model: Detector, canvas: Canvas) -> Faces:
     """What the decoder makes of one canvas, in its coordinates."""
     card, spec = model.card, model.card.detector
     assert card.input is not None and spec is not None
-    outputs = tensors.run(model.session, card, model.outputs, tensors.unmade([canvas.pixels], card.input))
+    outputs = tensors.run(model.session, card, model.outputs, tensors.unmade([canvas.pixels], card.input, canvas.size))
     heads = dict(zip(model.outputs, outputs, strict=True))
-    height, width = canvas.pixels.shape[:2]
-    return decode(heads, spec, (width, height), card.name)
+    return decode(heads, spec, canvas.size, card.name)
 
 
 def prepare(pixels: Pixels, card: ModelCard) -> Canvas:
-    """The picture on the detector's canvas: stretched, or kept in shape with zeros below and to the right."""
+    """The picture on the detector's canvas: stretched, or kept in shape with black below and to the right."""
     assert card.input is not None and card.detector is not None
     height, width = pixels.shape[:2]
     target = card.input.size
     if card.detector.resize == "stretch":
-        return Canvas(resized(pixels, target), (target[0] / width, target[1] / height))
+        return Canvas(resized(pixels, target), target, (target[0] / width, target[1] / height))
     scale = min(target[0] / width, target[1] / height, card.input.enlargement_limit)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    free = tuple(math.ceil(side / STRIDE) * STRIDE for side in size)
-    columns, rows = free if card.input.dynamic else target
-    canvas = np.zeros((rows, columns, 3), np.uint8)
-    canvas[: size[1], : size[0]] = resized(pixels, size)
-    return Canvas(canvas, (size[0] / width, size[1] / height))
+    free = (math.ceil(size[0] / STRIDE) * STRIDE, math.ceil(size[1] / STRIDE) * STRIDE)
+    canvas = free if card.input.dynamic else target
+    return Canvas(resized(pixels, size), canvas, (size[0] / width, size[1] / height))
 
 
 def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
@@ -137,8 +139,8 @@ def is_whole(found: Any) -> bool:
 def above(faces: Faces, threshold: float) -> Faces:
     """Candidates with finite numbers and a score at or above the threshold, the highest MOST_CANDIDATES of them."""
     finite = np.isfinite(faces.boxes).all(axis=1) & np.isfinite(faces.scores)
-    kept = faces.take(finite & (faces.scores >= threshold))
-    return kept.take(np.argsort(-kept.scores, kind="stable")[:MOST_CANDIDATES])
+    kept = np.flatnonzero(finite & (faces.scores >= threshold))
+    return faces.take(kept[np.argsort(-faces.scores[kept], kind="stable")[:MOST_CANDIDATES]])
 
 
 def plausible(faces: Faces, longer_side: int) -> Faces:

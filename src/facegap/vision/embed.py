@@ -14,7 +14,7 @@ from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.images.decode import Pixels
 from facegap.types import AnyArray, FloatArray
 from facegap.vision import tensors
-from facegap.vision.align import aligned, similarity
+from facegap.vision.align import aligned
 from facegap.vision.ports import FLOATS, batch_limit, number_output
 
 
@@ -58,9 +58,6 @@ def face_crop(model: Embedder, pixels: Pixels, points: FloatArray) -> Pixels | N
     """The face on the card's template; None where its points give it no place: one is not a number, or all coincide."""
     card = model.card
     assert card.input is not None and card.alignment is not None
-    # OpenCV would warp by such a map without a word, and a black crop has a template too.
-    if not np.isfinite(similarity(points, model.template)).all():
-        return None
     return aligned(pixels, points, model.template, card.input.size, card.alignment.interpolation)
 
 

@@ -109,6 +109,12 @@ def picture_input(session: Any, card: ModelCard) -> Port:
     return port
 
 
+def input_name(session: Any, card: ModelCard) -> str:
+    """The name of the input that takes the pictures, of a graph that was held against its card when it was opened."""
+    assert card.input is not None
+    return picture_input(session, card).name if card.input.name == THE_ONLY_ONE else card.input.name
+
+
 def require_one(ports: Sequence[Port], picture: str, model: str) -> None:
     """Raise ModelError for a graph that wants more than a picture.
 

@@ -109,7 +109,7 @@ def rehearse_detector(model: Detector) -> None:
     ModelError : the graph fails, its decoder cannot read it, or its scores are no probabilities
     """
     card, spec = model.card, input_of(model.card)
-    canvas = Canvas(made_up(spec, 1)[0], (1.0, 1.0))
+    canvas = Canvas(made_up(spec, 1)[0], spec.size, (1.0, 1.0))
     try:
         found = candidates(model, canvas)
     except ModelStoppedError:

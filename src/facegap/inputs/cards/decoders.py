@@ -73,7 +73,7 @@ def decode_yunet(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Fac
     Cells under the threshold are left out before their boxes are computed: of 8,400 cells a handful is not. Neither factor of a
     score that reaches the threshold is below its square, less what rounding can do.
     """
-    boxes, points, scores = [], [], []
+    boxes, points, scores = [np.empty((0, 4))], [no_points(0)], [np.empty(0)]
     shapes = {"cls": (-1,), "obj": (-1,), "bbox": (-1, 4)} | ({"kps": (-1, 5, 2)} if spec.points else {})
     least = np.float32(spec.score_threshold**2 * (1 - 1e-5)) if spec.score_threshold > 0 else -np.inf
     for stride in spec.strides:
@@ -83,6 +83,8 @@ def decode_yunet(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Fac
             raise ValueError(f"not {columns * rows} cells at stride {stride}")
         cls, obj = maps["cls"], maps["obj"]
         likely = np.flatnonzero((cls >= least) & (obj >= least))
+        if not len(likely):
+            continue
         cls, obj = cls[likely].astype(np.float64), obj[likely].astype(np.float64)
         score = np.sqrt(np.clip(cls, 0, 1) * np.clip(obj, 0, 1))
         reached = score >= spec.score_threshold

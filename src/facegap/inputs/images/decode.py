@@ -134,7 +134,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, colour: Colour = "manag
     if isinstance(found, Unreadable):
         return found
     if not is_costly(found.format, found.work, len(data)):
-        return decode_here(data, max_pixels=max_pixels, colour=colour)
+        return decode_claimed(data, found, max_pixels=max_pixels, colour=colour)
     try:
         picture: Picture | Unreadable = decode_apart(data, Request(max_pixels, colour))
     except DecodeTimeError:
@@ -184,7 +184,12 @@ def decode_here(data: bytes, *, max_pixels: int, colour: Colour) -> Picture | Un
     claimed = claim_of(data, max_pixels)
     if isinstance(claimed, Unreadable):
         return claimed
-    if container_format(data):
+    return decode_claimed(data, claimed, max_pixels=max_pixels, colour=colour)
+
+
+def decode_claimed(data: bytes, claimed: Claim, *, max_pixels: int, colour: Colour) -> Picture | Unreadable:
+    """`decode_here` of a file whose claims are known."""
+    if claimed.format in ("AVIF", "HEIC"):
         try:
             pixels, icc = decode_container(data, claimed.format, max_pixels=max_pixels)
         except ContainerError as error:
