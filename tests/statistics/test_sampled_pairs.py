@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from facegap.errors import StatisticsError
 from facegap.statistics.dyadic import dyadic_fmr, dyadic_fnmr
+from facegap.statistics.effective import WILSON_EFFECTIVE
+from facegap.statistics.intervals import wilson
 from facegap.statistics.sampled_pairs import (
+    RARE_EFFECTIVE,
     disjoint_among,
     sampled_fmr,
     sampled_fnmr,
@@ -104,6 +108,32 @@ def test_without_an_error_the_limit_counts_disjoint_pairs_and_allows_for_the_hea
     worst = 0.5 * (1 - 0.025 ** (1 / 10))
     assert sampled_fmr(left, right, np.zeros(1010, bool), weights).high == pytest.approx(1 - 0.025 ** (1 / 20))
     assert worst < 1 - 0.025 ** (1 / 20)
+
+
+def test_with_few_errors_the_interval_holds_where_wilsons_does_not():
+    """Exact coverage over all outcomes of 400 pairs without a person in common, of which each stands for ten."""
+    pairs, most = 400, 30
+    left, right = np.arange(pairs), np.arange(pairs) + pairs
+    ours, wilsons = [], []
+    for errors in range(most):
+        rate = sampled_fmr(left, right, np.arange(pairs) < errors, np.full(pairs, 10.0))
+        ours.append((rate.low, rate.high))
+        wilsons.append((rate.low, rate.high) if not errors else wilson(errors, pairs))
+        assert (rate.method == RARE_EFFECTIVE) == (1 <= errors <= 3)
+    truth = np.linspace(0.02, 8, 800) / pairs
+    chance = binom.pmf(np.arange(most)[:, None], pairs, truth)
+    held, before = (
+        (chance * [(low <= truth) & (truth <= high) for low, high in limits]).sum(axis=0) for limits in (ours, wilsons)
+    )
+    assert held.min() >= 0.92
+    assert before.min() < 0.85
+
+
+def test_where_every_pair_was_compared_few_errors_have_the_interval_of_all_pairs():
+    left, right = np.arange(400), np.arange(400) + 400
+    whole, part = (sampled_fmr(left, right, left == 7, np.full(400, weight)) for weight in (1.0, 2.0))
+    assert whole.method == WILSON_EFFECTIVE
+    assert part.low < whole.low < whole.high < part.high
 
 
 def test_pairs_that_share_nobody_are_found_greedily():

@@ -16,10 +16,13 @@ import numpy as np
 from facegap.errors import StatisticsError
 from facegap.statistics.dominated import few_in_front_of_pairs
 from facegap.statistics.effective import EXACT_PAIRS, EXACT_SUBJECTS, UNDEFINED, WILSON_EFFECTIVE, weights_of
-from facegap.statistics.intervals import clopper_pearson, wilson
+from facegap.statistics.intervals import clopper_pearson, rare_error_limits, two_sided_z, wilson
 from facegap.statistics.jackknife import PairSums, pair_effective_trials
 from facegap.statistics.weighted import weighted_rates
 from facegap.types import BoolArray, FloatArray, IntArray, Rate
+
+FEW_ERRORS = 3.0  # effective ones, on either side: with so few Wilson's limit lies too near the rate
+RARE_EFFECTIVE = "score and likelihood limits on effective trials"
 
 
 def sampled_fmr(
@@ -56,7 +59,9 @@ def sampled_fmr(
     -------
     Rate
         errors and trials are counted; `value` is weighted. Without a pair NaN. Without any error, or with nothing but errors,
-        the interval is Clopper-Pearson's on as many trials as `zero_error_trials` says.
+        the interval is Clopper-Pearson's on as many trials as `zero_error_trials` says. With FEW_ERRORS or fewer it is the wider
+        of the score and the likelihood limits, as gaps have it; with more, and where all weights are 1, so that every pair was
+        compared, it is Wilson's, as for all pairs.
 
     Raises
     ------
@@ -96,7 +101,8 @@ def sampled_fmr(
     extreme = not 0 < wrong.sum() < len(wrong)
     found = pair_effective_trials(np.asarray(value), np.asarray(total), sums, level=level, uneven=bool(np.ptp(weight)))
     used = exact if extreme else float(found)
-    low, high = _limits(value, used, extreme, level)
+    few = bool((weights != 1).any()) and min(value, 1 - value) * used <= FEW_ERRORS
+    low, high = _limits(value, used, extreme, level, few=few)
     held = weights_of(own, np.zeros(size, np.int64), n_cells=1)
     effective = float(held.effective[0])
     if across:
@@ -113,7 +119,7 @@ def sampled_fmr(
         low=low,
         high=high,
         level=level,
-        method=UNDEFINED if np.isnan(used) else EXACT_PAIRS if extreme else WILSON_EFFECTIVE,
+        method=_method(used, extreme, few),
         units=size,
         effective_subjects=effective,
         largest_share=float(held.largest[0]),
@@ -172,9 +178,19 @@ def require_weights(weights: FloatArray) -> None:
         raise StatisticsError(f"weight {weights[wrong[0]]} of pair {wrong[0]}; a weight is above 0 and finite")
 
 
-def _limits(value: float, used: float, extreme: bool, level: float) -> tuple[float, float]:
+def _method(used: float, extreme: bool, few: bool) -> str:
+    """Name of the interval of a sampled FMR."""
+    if np.isnan(used):
+        return UNDEFINED
+    return EXACT_PAIRS if extreme else RARE_EFFECTIVE if few else WILSON_EFFECTIVE
+
+
+def _limits(value: float, used: float, extreme: bool, level: float, *, few: bool = False) -> tuple[float, float]:
     if np.isnan(used) or used <= 0:
         return float("nan"), float("nan")
+    if few and not extreme:
+        low, high = rare_error_limits(np.asarray(value), np.asarray(used), two_sided_z(level))
+        return float(low), float(high)
     method = clopper_pearson if extreme else wilson
     low, high = method(round(value) * used if extreme else value * used, used, level=level)
     return float(low), float(high)
