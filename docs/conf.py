@@ -13,6 +13,7 @@ from pygments.lexers.special import TextLexer
 sys.path.insert(0, str(Path(__file__).parent))
 
 from sitegen.api import notes_as_lists
+from sitegen.glossary import with_terms
 from sitegen.links import ROOT, for_the_site, repository_url
 from sitegen.pages import write_pages
 
@@ -40,6 +41,7 @@ show_warning_types = True
 html_theme = "pydata_sphinx_theme"
 html_title = "facegap"
 html_show_sourcelink = False
+html_sidebars = {"gallery": []}  # a page without pages below it
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_theme_options: dict[str, Any] = {
@@ -55,9 +57,9 @@ html_theme_options: dict[str, Any] = {
 
 
 def rewrite_links(_app: Any, page: str, source: list[str]) -> None:
-    """Links of a page of the repository as the site needs them."""
+    """Links of a page of the repository as the site needs them, and links to the glossary."""
     if not page.startswith("reference/"):
-        source[0] = for_the_site(f"docs/{page}.md", source[0])
+        source[0] = with_terms(for_the_site(f"docs/{page}.md", source[0]))
 
 
 def list_notes(_app: Any, _what: str, _name: str, _value: Any, _options: Any, lines: list[str]) -> None:

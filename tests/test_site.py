@@ -18,11 +18,24 @@ from facegap import statistics
 from facegap.audit.settings import SETTING
 from facegap.cli import app
 from facegap.report.figures import FIGURES
+from facegap.report.glossary import TERMS
 from fixtures.campaigns import campaign
 from sitegen import columns, links
 from sitegen.fields import classes_below, fields_of, kind_in_words, notes_of
 from sitegen.gallery import KINDS, NOT_SHOWN
-from sitegen.links import FROM_ROOT, REFERENCE, ROOT, Link, anchors, for_the_site, slug_of, text_of, toctree_entries
+from sitegen.glossary import LINKED, OF_THE_SITE, names_of, with_terms
+from sitegen.links import (
+    FROM_ROOT,
+    LINK,
+    REFERENCE,
+    ROOT,
+    Link,
+    anchors,
+    for_the_site,
+    slug_of,
+    text_of,
+    toctree_entries,
+)
 from sitegen.pages import FILES, generated
 
 IN_THE_REPOSITORY = [
@@ -116,6 +129,74 @@ def test_a_heading_that_is_there_twice_gets_a_number() -> None:
         "two-1",
         "three",
     }
+
+
+# ---- the glossary ----
+
+# Abbreviations that are no terms of this field: formats, organisations, data sets, licences, laws, units, processors.
+GENERAL = {
+    *(
+        "AI",
+        "AMD",
+        "API",
+        "BGR",
+        "BIPA",
+        "BY",
+        "CC",
+        "CI",
+        "CPU",
+        "CSV",
+        "CUDA",
+        "EPYC",
+        "EU",
+        "EV",
+        "EXIF",
+        "FACE",
+        "FAT",
+        "FHIBE",
+        "GB",
+    ),
+    *(
+        "GDPR",
+        "GPL",
+        "GPU",
+        "HTTP",
+        "IBM",
+        "IEC",
+        "IEEE",
+        "IJB",
+        "IR",
+        "ISO",
+        "JPEG",
+        "JSON",
+        "KB",
+        "LFW",
+        "MB",
+        "MIT",
+        "NIST",
+        "OFIQ",
+        "ONNX",
+    ),
+    *("PDF", "PNG", "README", "RFW", "RGB", "SHA", "SVG", "TLS", "TOML", "US", "UTC", "UTF", "WACV"),
+}
+
+
+def test_an_abbreviation_that_several_pages_use_is_in_the_glossary() -> None:
+    pages = [LINK.sub(r"\1", links.without_code(text_of(page))) for page in ["README.md", *links.pages()]]
+    used = Counter(word for text in pages for word in {*re.findall(r"\b[A-Z]{2,6}\b", text)})
+    assert {word for word, times in used.items() if times > 1} - GENERAL - {*LINKED} - {"DET"} == set()
+    assert "DET curve" in OF_THE_SITE
+
+
+def test_the_first_use_of_a_term_in_prose_leads_to_the_glossary() -> None:
+    text = "# FMR\n\n`FMR` and [FMR](x.md):\n\n| FMR |\n|---|\n| FNMR |\n\nFMR, then FMR and FNMR.\n"
+    told = with_terms(text)
+    assert told == text.replace("| FNMR |", "| {term}`FNMR` |").replace("FMR, then", "{term}`FMR`, then")
+
+
+def test_no_term_is_defined_twice() -> None:
+    names = Counter(name.lower() for entry in (*TERMS, *OF_THE_SITE) for name in names_of(entry))
+    assert [name for name, times in names.items() if times > 1] == []
 
 
 # ---- the generated reference ----

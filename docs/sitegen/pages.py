@@ -8,15 +8,14 @@ from pathlib import Path
 from facegap.audit.plan_file import PlanFile
 from facegap.gate.policy import PolicyFile
 from facegap.inputs.cards.schema import ModelCard
-from facegap.report.glossary import TERMS
 from facegap.store.record import RunRecord
 from facegap.suite.settings import SuiteTable
 from sitegen.api import api_pages
 from sitegen.columns import tables_page
 from sitegen.commands import command_pages
 from sitegen.fields import fields_page
+from sitegen.glossary import glossary_page
 from sitegen.links import FROM_ROOT, REFERENCE, ROOT, for_the_site, text_of
-from sitegen.markdown import escaped
 
 FILES = {
     "card": (
@@ -38,15 +37,6 @@ FILES = {
         RunRecord,
     ),
 }
-
-
-def glossary_page() -> str:
-    """The terms that reports explain, in the order of the alphabet."""
-    terms = [
-        f"{escaped(term)}\n: {escaped(text)}\n"
-        for term, text in sorted(TERMS.items(), key=lambda item: item[0].lower())
-    ]
-    return "\n".join(["# Glossary\n", "The terms of reports. A report explains those that it uses.\n", *terms])
 
 
 def generated() -> Iterator[tuple[str, str]]:
