@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.audit import scores as audit_scores_module
+from facegap.audit import given_templates
+from facegap.audit.given_templates import lengths_of_templates, unit_templates
 from facegap.audit.run import recheck
-from facegap.audit.scores import unit_templates
 from facegap.audit.settings import Verify
 from facegap.errors import FacegapError, StatisticsError, TableError
 from facegap.report.page import page_alone
@@ -219,9 +219,15 @@ def test_every_kind_of_floating_point_array_is_read(tmp_path: Path, dtype: str, 
     assert counted(audit_embeddings(path, manifest, verify=GIVEN), "fmr") == (0, 5)
 
 
+def made_unit(raw: Any) -> tuple[Any, Any]:
+    rows = np.arange(len(raw))
+    norms = lengths_of_templates(raw, rows)
+    return unit_templates(raw, rows, norms), norms
+
+
 def test_templates_of_huge_or_tiny_length_keep_their_direction_or_are_lost() -> None:
     rows = np.array([(3e200, 4e200), (3e-100, 4e-100), (np.inf, 1), (0, 0)])
-    unit, norms = unit_templates(rows)  # the square of the first is beyond double precision
+    unit, norms = made_unit(rows)  # the square of the first is beyond double precision
     assert norms.tolist() == pytest.approx([np.nan, 5e-100, np.nan, np.nan], nan_ok=True)
     np.testing.assert_allclose(unit, [(0.6, 0.8)], rtol=1e-6)
 
@@ -229,9 +235,9 @@ def test_templates_of_huge_or_tiny_length_keep_their_direction_or_are_lost() -> 
 def test_templates_are_normalised_in_parts_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = np.random.default_rng(0).normal(size=(23, 5))
     rows[4] = 0
-    whole = unit_templates(rows)
-    monkeypatch.setattr(audit_scores_module, "ROWS_AT_ONCE", 4)
-    parts = unit_templates(rows)
+    whole = made_unit(rows)
+    monkeypatch.setattr(given_templates, "ROWS_AT_ONCE", 4)
+    parts = made_unit(rows)
     np.testing.assert_array_equal(whole[0], parts[0])
     np.testing.assert_array_equal(whole[1], parts[1])
     assert len(whole[0]) == 22

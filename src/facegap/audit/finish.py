@@ -68,7 +68,8 @@ def run_folder(output: Output) -> Iterator[Place]:
 def begun(place: Place, request: RequestRecord) -> Run | None:
     """The run in a folder where it reached its end already; None where it is to be computed, from here on under this request.
 
-    For audits of black boxes, which run no model: they keep no parts, and what was broken off is computed again.
+    For audits of black boxes, which run no model: they keep no parts but the counts of finished blocks of a large comparison, and
+    what was broken off otherwise is computed again.
 
     Raises
     ------

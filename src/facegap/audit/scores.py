@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from facegap.audit.driver_logs import (
     black_box_faces,
@@ -18,6 +16,7 @@ from facegap.audit.driver_logs import (
     with_enrolments,
 )
 from facegap.audit.finish import Evidence, begun, finish, run_folder
+from facegap.audit.given_templates import are_unit, lengths_of_templates, read_npy, unit_templates
 from facegap.audit.manifests import other_manifest
 from facegap.audit.pair_sample import WEIGHTED, weighted_twice
 from facegap.audit.phases import PAIRS
@@ -26,6 +25,7 @@ from facegap.audit.pooling import Gathered, all_made, gathered_templates
 from facegap.audit.quality import require_column, require_one_quality, with_qualities
 from facegap.audit.record import black_box_record, request_of
 from facegap.audit.resolved import ResolvedAudit, people_of, resolve
+from facegap.audit.resumable_counts import ResumableCounter
 from facegap.audit.settings import AuditSettings, Faces, Verify, default_of
 from facegap.audit.verify import Matching, listed_matching, match
 from facegap.derive.comparisons import WEIGHT
@@ -36,7 +36,6 @@ from facegap.inputs.scores.checks import decision_threshold, each_pair_once, req
 from facegap.inputs.scores.enrolment import by_images, read_enrolments
 from facegap.inputs.scores.read import ScoreList, read_scores
 from facegap.runtime import usable_cores
-from facegap.store.arrays import mapped_npy
 from facegap.store.files import sha256
 from facegap.store.record import RunRecord, ScoresFile, Task
 from facegap.store.run import Run
@@ -45,8 +44,6 @@ from facegap.types import FloatArray, IntArray
 
 DECISIONS = "the vendor's own, as the scores are decisions"
 UNNAMED = ("unnamed 1", "unnamed 2")
-ROWS_AT_ONCE = 8192  # of templates in double precision
-UNIT_SLACK = 2e-3  # by which float16 may miss a length of 1
 
 
 def audit_embeddings(embeddings: Path, manifest: Path, settings: AuditSettings, *, model: str) -> Run:
@@ -66,7 +63,8 @@ def audit_embeddings(embeddings: Path, manifest: Path, settings: AuditSettings, 
         raise TableError(
             f"{embeddings}: {len(raw)} rows, but the manifest has {len(images.frame) + images.excluded}; row k must be row k"
         )
-    vectors, norms = unit_templates(raw if not images.excluded else raw[images.frame["row"].to_numpy()])
+    rows = images.frame["row"].to_numpy(np.int64)
+    norms = lengths_of_templates(raw, rows)
     usable = np.isfinite(norms)
     if not usable.any():
         raise TableError(f"{embeddings}: every row is zero or not finite; there is no template to compare")
@@ -77,14 +75,19 @@ def audit_embeddings(embeddings: Path, manifest: Path, settings: AuditSettings, 
     faces["template_norm"] = np.nan if are_unit(norms) else norms
     if resolved.qualities is not None:
         faces["given_quality"] = resolved.qualities.values
-    found = gathered_templates(table, faces, vectors, np.flatnonzero(usable))
-    assert found.templates is not None
     request = replace(request_of(resolved, "embeddings"), model=model, embeddings_sha256=sha256(embeddings))
     with run_folder(settings.output) as place:
-        if (kept := begun(place, request)) is not None:
-            return kept
+        if (whole := begun(place, request)) is not None:
+            return whole
+        # embeddings.npy of the run holds the templates themselves, unless these are pooled from those of the file.
+        kept = place.folder / "embeddings.npy" if place.lasting and table.members is None else None
+        vectors = unit_templates(raw, rows, norms, kept)
+        found = gathered_templates(table, faces, vectors, np.flatnonzero(usable))
+        assert found.templates is not None
         settings.output.phase(PAIRS)
-        matching = match(found.templates, None, resolved, workers=settings.models.workers or usable_cores())
+        counter = ResumableCounter(place.folder) if place.lasting else None
+        workers = settings.models.workers or usable_cores()
+        matching = match(found.templates, None, resolved, workers=workers, counter=counter)
         record = black_box_record(resolved, {"detect": model, "embed": model}, request)
         return finish(resolved, compared(record, resolved, found, matching), place)
 
@@ -245,24 +248,6 @@ def refuse(settings: Verify, **why: str) -> None:
             raise StatisticsError(f"{name} cannot be used here: {reason}")
 
 
-def read_npy(path: Path) -> NDArray[Any]:
-    """Rows of numbers from an .npy file, mapped into memory; nothing in the file is executed.
-
-    Raises
-    ------
-    TableError : unreadable, not two-dimensional, or not numbers
-    """
-    try:
-        array = mapped_npy(path, follow=True)
-    except (OSError, ValueError, EOFError) as error:
-        raise TableError(f"{path}: cannot be read as an .npy array: {error}; write it with numpy.save") from error
-    if array.ndim != 2 or array.dtype.kind != "f" or not array.shape[1]:
-        raise TableError(
-            f"{path}: {array.dtype} of shape {array.shape}; needed is an array of floating-point numbers (rows, dimension)"
-        )
-    return np.asarray(array)
-
-
 def require_quality_of_templates(faces: Faces, norms: FloatArray, name: str) -> None:
     """Raise SettingError for a quality that templates cannot have: no image is opened here, and no model runs.
 
@@ -278,29 +263,6 @@ def require_quality_of_templates(faces: Faces, norms: FloatArray, name: str) -> 
             f"--quality template_norm: every template of {name} has length 1, so the lengths were divided away; give the templates "
             "as the embedder gave them"
         )
-
-
-def are_unit(norms: FloatArray) -> bool:
-    """Whether every template has length 1 already, which says nothing of the length that the embedder gave."""
-    return bool((np.abs(norms[np.isfinite(norms)] - 1) < UNIT_SLACK).all())
-
-
-def unit_templates(raw: NDArray[Any]) -> tuple[NDArray[np.float32], FloatArray]:
-    """The usable rows divided by their length, float32, and the length of every row, float64 (rows,), NaN where it is unusable.
-
-    Worked off in parts, as the double precision in between would take more memory than the templates.
-    """
-    from facegap.vision.embed import lengths, unit_rows
-
-    norms = np.full(len(raw), np.nan)
-    parts = [np.empty((0, raw.shape[1]), np.float32)]
-    for start in range(0, len(raw), ROWS_AT_ONCE):
-        part = np.asarray(raw[start : start + ROWS_AT_ONCE])
-        unit = unit_rows(part)
-        usable = np.isfinite(unit).all(axis=1)
-        norms[start : start + len(unit)] = np.where(usable, lengths(part), np.nan)
-        parts.append(unit[usable])
-    return np.concatenate(parts), norms
 
 
 def named_people(listed: ScoreList, path: Path, table: Manifest | None) -> tuple[Manifest, IntArray]:

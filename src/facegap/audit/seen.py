@@ -36,6 +36,7 @@ def seen(
     from facegap.audit.identify import identify
     from facegap.audit.phases import PAIRS, SEARCHES
     from facegap.audit.record import record_of
+    from facegap.audit.resumable_counts import ResumableCounter
     from facegap.audit.verify import match
     from facegap.derive.outcomes import predictions_table
     from facegap.matching import search
@@ -60,7 +61,7 @@ def seen(
             threshold_set = others.templates
             keep_threshold_set(folder, resolved, others)
         resolved.settings.output.phase(PAIRS)
-        counter = None if cluster is None or cluster.ship else cluster.counter(folder)
+        counter = ResumableCounter(folder) if cluster is None or cluster.ship else cluster.counter(folder)
         matching = match(templates, threshold_set, resolved, workers=workers, counter=counter)
         record = replace(
             record,

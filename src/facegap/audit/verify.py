@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from facegap.audit.pair_lists import NO_PAIRS, scored_pairs
 from facegap.audit.resolved import ResolvedAudit
+from facegap.audit.resumable_counts import ResumableCounter
 from facegap.audit.thresholds import (
     IN_SAMPLE,
     Basis,
@@ -262,6 +263,8 @@ def count(
         )
     pairs = len(rows) * (len(rows) - 1) // 2
     took = time.perf_counter_ns() - started
+    if isinstance(counter, ResumableCounter):
+        took += counter.earlier_ns
     return Counted(counts, choice, round(took / pairs, 3) if pairs else None)
 
 

@@ -46,15 +46,18 @@ def scores_to_npz(counts: ScoreCounts, file: Path | BinaryIO) -> None:
     np.savez_compressed(file, allow_pickle=False, format=np.array(FORMAT), **arrays)
 
 
-def scores_from_npz(file: Path | BinaryIO, name: object = None) -> ScoreCounts:
-    """Read what scores_to_npz wrote. name : of the file in messages, where an open one does not know it
+def scores_from_npz(file: Path | BinaryIO, name: object = None, *, has_totals: bool = True) -> ScoreCounts:
+    """Read what scores_to_npz wrote.
+
+    name       : of the file in messages, where an open one does not know it
+    has_totals : whether totals of pairs are in it; counts of some blocks of a comparison have none
 
     Raises
     ------
     RunError : no such file, another format, or numbers that contradict each other (a damaged or edited file)
     """
     if isinstance(file, Path):
-        return scores_of_path(file)
+        return scores_of_path(file, has_totals=has_totals)
     name = name or getattr(file, "name", file)
     try:
         with np.load(file, allow_pickle=False) as stored:
@@ -65,17 +68,17 @@ def scores_from_npz(file: Path | BinaryIO, name: object = None) -> ScoreCounts:
         raise RunError(f"{name}: not readable as score counts ({error}); write it again from the run") from error
     if str(arrays.pop("format", "")) != FORMAT:
         raise RunError(f"{name}: not written as {FORMAT!r} by this version of facegap")
-    fault = fault_of(arrays)
+    fault = fault_of(arrays, has_totals=has_totals)
     if fault:
         raise RunError(f"{name}: {fault}; the file is damaged or was edited")
     return counts_of(arrays)
 
 
-def scores_of_path(path: Path) -> ScoreCounts:
+def scores_of_path(path: Path, *, has_totals: bool) -> ScoreCounts:
     """Read the file at a path, opened once."""
     try:
         with opened(path) as file:
-            return scores_from_npz(cast(BinaryIO, file), path)
+            return scores_from_npz(cast(BinaryIO, file), path, has_totals=has_totals)
     except OSError as error:
         said = error.strerror or error
         raise RunError(f"{path}: not readable as score counts ({said}); write it again from the run") from error
@@ -121,7 +124,7 @@ def counts_of(arrays: dict[str, AnyArray]) -> ScoreCounts:
     )
 
 
-def fault_of(arrays: dict[str, AnyArray]) -> str:
+def fault_of(arrays: dict[str, AnyArray], *, has_totals: bool = True) -> str:
     """What is wrong with stored arrays, empty where nothing is."""
     expected = {*ARRAYS, *(FULL if FULL[0] in arrays else ())}
     if set(arrays) != expected:
@@ -135,7 +138,7 @@ def fault_of(arrays: dict[str, AnyArray]) -> str:
         if name in arrays
     ):
         return "a count is negative"
-    if (arrays["impostor"].sum(-1) > arrays["impostor_pairs"]).any():
+    if has_totals and (arrays["impostor"].sum(-1) > arrays["impostor_pairs"]).any():
         return "more impostor pairs are counted than there are"
     if int(arrays["genuine_pairs"].sum()) != len(arrays["genuine_scores"]):
         return "the genuine scores are not as many as the genuine pairs"

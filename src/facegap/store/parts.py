@@ -7,6 +7,7 @@ or put there by somebody else therefore counts as not done, and is computed agai
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -105,19 +106,26 @@ def join_embeddings(folder: Path, count: int, rows: int, dimension: int, name: s
     ------
     RunError : the parts hold another number of templates than `rows`, or templates of another dimension
     """
-    header = {
-        "descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)),
-        "fortran_order": False,
-        "shape": (rows, dimension),
-    }
     joined = 0
-    with writing(folder / name) as file:
-        np.lib.format.write_array_header_1_0(file, header)
+
+    def templates() -> Iterator[NDArray[Any]]:
+        nonlocal joined
         for number in range(count):
             part = templates_of(folder, number)
             if part.shape[1:] != (dimension,):
                 raise RunError(f"{folder}: part {number} has templates of another dimension; choose another --out")
-            file.write(part.astype(np.float32, copy=False).tobytes())
             joined += len(part)
+            yield part
         if joined != rows:
             raise RunError(f"{folder}: the parts have {joined} templates for {rows} faces; choose another --out")
+
+    write_npy(folder / name, (rows, dimension), templates())
+
+
+def write_npy(path: Path, shape: tuple[int, int], parts: Iterable[NDArray[Any]]) -> None:
+    """Write a float32 .npy file of this shape from its rows, some at a time; whole, or not at all where `parts` raises."""
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
+    with writing(path) as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts:
+            file.write(part.astype(np.float32, copy=False).tobytes())

@@ -1,0 +1,85 @@
+"""Templates that somebody else computed: read from an .npy file, divided by their length, without a copy of all in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facegap.errors import TableError
+from facegap.store.arrays import mapped_npy
+from facegap.store.parts import write_npy
+from facegap.types import BoolArray, FloatArray, IntArray
+
+ROWS_AT_ONCE = 8192  # of templates in double precision
+UNIT_SLACK = 2e-3  # by which float16 may miss a length of 1
+
+
+def read_npy(path: Path) -> NDArray[Any]:
+    """Rows of numbers from an .npy file, mapped into memory; nothing in the file is executed.
+
+    Raises
+    ------
+    TableError : unreadable, not two-dimensional, or not numbers
+    """
+    try:
+        array = mapped_npy(path, follow=True)
+    except (OSError, ValueError, EOFError) as error:
+        raise TableError(f"{path}: cannot be read as an .npy array: {error}; write it with numpy.save") from error
+    if array.ndim != 2 or array.dtype.kind != "f" or not array.shape[1]:
+        raise TableError(
+            f"{path}: {array.dtype} of shape {array.shape}; needed is an array of floating-point numbers (rows, dimension)"
+        )
+    return np.asarray(array)
+
+
+def are_unit(norms: FloatArray) -> bool:
+    """Whether every template has length 1 already, which says nothing of the length that the embedder gave."""
+    return bool((np.abs(norms[np.isfinite(norms)] - 1) < UNIT_SLACK).all())
+
+
+def lengths_of_templates(raw: NDArray[Any], rows: IntArray) -> FloatArray:
+    """Length of each of some rows, float64 (rows,), NaN where it is unusable: zero, or not finite."""
+    from facegap.vision.embed import lengths
+
+    found = [np.where(usable, lengths(part), np.nan) for part, _, usable in _parts(raw, rows)]
+    return np.concatenate([np.empty(0), *found])
+
+
+def unit_templates(
+    raw: NDArray[Any], rows: IntArray, norms: FloatArray, kept: Path | None = None
+) -> NDArray[np.float32]:
+    """The usable ones of some rows divided by their length, float32 (n, dimension).
+
+    rows, norms : rows of the file, and their `lengths_of_templates`
+    kept        : an .npy file that they are written to and mapped from, so that a million of them take no memory of their own;
+                  None: they are made in memory
+    """
+    shape = int(np.isfinite(norms).sum()), raw.shape[1]
+    units = (unit[usable] for _, unit, usable in _parts(raw, rows))
+    if kept is not None:
+        write_npy(kept, shape, units)
+        return mapped_npy(kept)
+    found, at = np.empty(shape, np.float32), 0
+    for unit in units:
+        found[at : at + len(unit)] = unit
+        at += len(unit)
+    return found
+
+
+def _parts(raw: NDArray[Any], rows: IntArray) -> Iterator[tuple[NDArray[Any], NDArray[np.float32], BoolArray]]:
+    """Some rows at a time: as they are, divided by their length, and which are usable.
+
+    In parts, as the double precision in between would take more memory than the templates.
+    """
+    from facegap.vision.embed import unit_rows
+
+    whole = len(rows) == len(raw) and bool((np.diff(rows, prepend=-1) == 1).all())
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        stop = min(start + ROWS_AT_ONCE, len(rows))
+        part = np.asarray(raw[start:stop] if whole else raw[rows[start:stop]])
+        unit = unit_rows(part)
+        yield part, unit, np.asarray(np.isfinite(unit).all(axis=1))
