@@ -25,6 +25,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -229,13 +230,13 @@ def write_scores(path: Path, rows: int) -> None:
 
     rng = np.random.default_rng(2)
     names = np.array([str(row[0]) for row in people(SCORED)], dtype=object)
-    step, genuine, lefts = 0, 0, np.arange(SCORED)
+    lefts = np.arange(SCORED)
+    # Each image with the one `step` places further: every pair of a step is new. Steps up to 3 stay with one person for some images;
+    # people 32 places apart are of one group.
+    steps = chain(range(1, IMAGES_PER_SUBJECT), chain.from_iterable((32 * k, 32 * k + 4) for k in count(1)))
     with path.open("w") as file:
         file.write("left,right,score\n")
-        while rows > 0:
-            # Each image with the one `step` places further: every pair of a step is new. The first three steps are of one person
-            # for some images; they make the genuine pairs.
-            step += 1
+        for step in steps:
             rights = (lefts + step) % SCORED
             chosen = slice(min(rows, SCORED))
             same = lefts[chosen] // IMAGES_PER_SUBJECT == rights[chosen] // IMAGES_PER_SUBJECT
@@ -243,7 +244,8 @@ def write_scores(path: Path, rows: int) -> None:
             table = {"left": names[lefts[chosen]], "right": names[rights[chosen]], "score": scores.round(6)}
             pd.DataFrame(table).to_csv(file, index=False, header=False)
             rows -= len(same)
-            genuine += int(same.sum())
+            if not rows:
+                return
 
 
 JOBS: dict[str, Callable[[Path, int], list[str]]] = {

@@ -431,3 +431,18 @@ def test_a_split_sets_half_of_the_subjects_aside(drawn: Path, toys: Any) -> None
     assert run.rates["threshold_from"].str.contains("7 subjects set aside").any()
     assert run.matched is not None
     assert run.matched.folds is None
+
+
+def test_the_floor_of_the_list_is_not_set_by_a_genuine_pair_among_the_sampled_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of a million rows few pairs are wanted, and one genuine pair among 200,000 sampled ones would set the floor."""
+    monkeypatch.setattr(verify, "MOST_SAMPLED", 400_000)
+    rng = np.random.default_rng(0)
+    vectors = np.repeat(rng.normal(size=(500, 16)), 2, axis=0).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    subjects = np.arange(1000) // 2
+    scores = (vectors.astype(np.float64) @ vectors.T)[np.triu_indices(1000, 1)]
+    impostor = scores[(subjects[:, None] != subjects)[np.triu_indices(1000, 1)]]
+    floor = verify.floor_for(vectors, subjects, 30)
+    assert 10 <= int((impostor >= floor).sum()) <= 60

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,8 @@ BINS = 1024
 PLOT_BINS = 400  # of the histogram over all scores
 MOST_COUNTED_WHOLE = 6_000  # templates; of more, products of every pair for the plot cost more than a sample does
 SAMPLED_PAIRS = 200_000
+LEAST_ABOVE = 20  # sampled pairs above the floor of the list
+MOST_SAMPLED = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -236,7 +239,7 @@ def count(
     rows = templates.rows[inside]
     known = [grouping for grouping in resolved.groupings if set(grouping) <= set(templates.table.columns)]
     cells = counted_groups(templates.table, known)
-    floor = min(floor_for(vectors, tail_limit), max(reach, -1.0))
+    floor = min(floor_for(vectors, templates.subjects[rows], tail_limit), max(reach, -1.0))
     whole = plotted and len(rows) <= MOST_COUNTED_WHOLE
     choice = choose_filter(vectors, floor=floor, full_range=whole)
     subjects, codes, without_pairs = (
@@ -268,21 +271,30 @@ def count(
     return Counted(counts, choice, round(took / pairs, 3) if pairs else None)
 
 
-def floor_for(vectors: NDArray[np.float32], tail_limit: int) -> float:
+def floor_for(vectors: NDArray[np.float32], subjects: IntArray, tail_limit: int) -> float:
     """A floor above which about two thirds of `tail_limit` pairs lie, from a seeded sample of pairs.
 
-    Too low a floor costs time and never a result: the list is cut to its highest pairs, and says where.
+    Too low a floor costs time and never a result: the list is cut to its highest pairs, and says where. Where so few pairs are
+    wanted that a genuine pair among the sampled ones would set the floor, more pairs are sampled, and of two people only.
+
+    subjects : int64 (n,), person of each row
     """
     count = len(vectors)
     pairs = count * (count - 1) / 2
     if pairs <= tail_limit:
         return -1.0
-    rng = np.random.default_rng(0)
-    left = rng.integers(0, count, SAMPLED_PAIRS)
-    right = (left + rng.integers(1, count, SAMPLED_PAIRS)) % count
-    scores = score_pairs(vectors, left, right)
     share = 2 / 3 * tail_limit / pairs
-    return float(min(np.quantile(scores, 1 - share), 0.99))
+    rare = SAMPLED_PAIRS * share < LEAST_ABOVE
+    sampled = min(math.ceil(LEAST_ABOVE / share), MOST_SAMPLED) if rare else SAMPLED_PAIRS
+    rng = np.random.default_rng(0)
+    left = rng.integers(0, count, sampled)
+    right = (left + rng.integers(1, count, sampled)) % count
+    if rare:
+        impostor = subjects[left] != subjects[right]
+        left, right = left[impostor], right[impostor]
+    if not len(left):
+        return -1.0
+    return float(min(np.quantile(score_pairs(vectors, left, right), 1 - share), 0.99))
 
 
 def positions(pairs: PairRows, rows: IntArray, size: int) -> PairRows:
