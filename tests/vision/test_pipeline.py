@@ -114,10 +114,10 @@ def test_the_largest_and_the_most_central_of_several_faces_can_be_asked_for(
 def test_points_without_a_place_end_as_no_template(
     stages: Any, pictures: pd.DataFrame, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    def points_in_one_place(model: Detector, pixels: Any) -> Faces:
-        return Faces(np.array([[4.0, 4, 28, 28]]), np.full((1, 5, 2), 9.0), np.array([0.9]))
+    def points_in_one_place(model: Detector, pictures: Any) -> list[Faces]:
+        return [Faces(np.array([[4.0, 4, 28, 28]]), np.full((1, 5, 2), 9.0), np.array([0.9])) for _ in pictures]
 
-    monkeypatch.setattr(find, "detect", points_in_one_place)
+    monkeypatch.setattr(find, "detect_each", points_in_one_place)
     part = run_part(pictures.iloc[:1], tmp_path, stages(), lambda: None)
     assert part.rows["outcome"].tolist() == ["no_template"]
     assert part.rows["prediction"].tolist() == ["female"]
@@ -169,6 +169,22 @@ def test_workers_give_the_same_rows_as_one(stages: Any, tmp_path: Path, draw: An
     for number in range(4):
         pd.testing.assert_frame_equal(one[number].rows[timeless], three[number].rows[timeless])
         assert np.array_equal(one[number].embeddings, three[number].embeddings)
+
+
+@pytest.mark.parametrize(("together", "most_bytes"), [(3, 10**9), (100, 10**9), (100, 20_000)])
+def test_images_that_are_looked_at_together_are_each_as_if_alone(
+    stages: Any, pictures: pd.DataFrame, tmp_path: Path, monkeypatch: Any, together: int, most_bytes: int
+) -> None:
+    def looked_at(together: int, most_bytes: int) -> tuple[str, bytes, int]:
+        monkeypatch.setattr(pipeline, "TOGETHER", together)
+        monkeypatch.setattr(pipeline, "TOGETHER_BYTES", most_bytes)
+        done: list[None] = []
+        part = run_part(pictures, tmp_path, stages(), lambda: done.append(None))
+        timeless = [name for name in part.rows if not name.endswith("_ns")]
+        return part.rows[timeless].to_csv(), np.asarray(part.embeddings).tobytes(), len(done)
+
+    assert looked_at(together, most_bytes) == looked_at(1, 0)
+    assert looked_at(together, most_bytes)[2] == len(pictures)
 
 
 def test_workers_do_not_run_ahead_of_a_slow_reader(stages: Any, tmp_path: Path, monkeypatch: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from facegap import runtime
@@ -88,6 +88,23 @@ def finish_models(sessions: Iterable[Any]) -> None:
 def fed(session: Any, tensor: AnyArray | Unmade) -> AnyArray | Unmade:
     """A tensor as a session takes it: unmade where it is made in the memory that the process of the model reads."""
     return tensor.made() if isinstance(tensor, Unmade) and not isinstance(session, IsolatedSession) else tensor
+
+
+def run_each(
+    session: Any, names: Sequence[str] | None, feeds: Sequence[Mapping[str, AnyArray | Unmade]], *, name: str
+) -> list[list[AnyArray]]:
+    """Outputs `names` (all where None) of several batches, one after the other; what is unmade is made when its turn comes.
+
+    Raises
+    ------
+    ModelError : the graph refuses an input, or fails inside
+    """
+    if isinstance(session, IsolatedSession):
+        return session.run_each(names, feeds)
+    return [
+        runtime.run_session(session, names, {key: fed(session, value) for key, value in feed.items()}, name=name)
+        for feed in feeds
+    ]
 
 
 def stop_model(session: Any) -> None:

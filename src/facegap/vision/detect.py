@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -64,21 +65,44 @@ def detector(card: ModelCard, session: Any) -> Detector:
 
 def detect(model: Detector, pixels: Pixels) -> Faces:
     """All faces at or above the card's score threshold, doubles suppressed, in coordinates of the picture."""
+    return detect_each(model, [pixels])[0]
+
+
+def detect_each(model: Detector, pictures: Sequence[Pixels]) -> list[Faces]:
+    """`detect` for several pictures, each in a run of its own.
+
+    Each step is done for all of them before the next: after a model has run, code and pictures must come back into the cache.
+    """
+    canvases = [prepare(pixels, model.card) for pixels in pictures]
+    heads = heads_of(model, canvases)
+    return [faces_in(model, *each) for each in zip(heads, canvases, pictures, strict=True)]
+
+
+def faces_in(model: Detector, heads: Heads, canvas: Canvas, pixels: Pixels) -> Faces:
+    """The faces of one picture, from what the detector gives for its canvas."""
     spec = model.card.detector
     assert spec is not None
-    canvas = prepare(pixels, model.card)
-    found = suppress(above(candidates(model, canvas), spec.score_threshold), spec.nms_iou)
+    found = suppress(above(decode(heads, spec, canvas.size, model.card.name), spec.score_threshold), spec.nms_iou)
     scale = np.array(canvas.scale)
     return plausible(Faces(found.boxes / np.tile(scale, 2), found.points / scale, found.scores), max(pixels.shape[:2]))
 
 
 def candidates(model: Detector, canvas: Canvas) -> Faces:
     """What the decoder makes of one canvas, in its coordinates."""
-    card, spec = model.card, model.card.detector
-    assert card.input is not None and spec is not None
-    outputs = tensors.run(model.session, card, model.outputs, tensors.unmade([canvas.pixels], card.input, canvas.size))
-    heads = dict(zip(model.outputs, outputs, strict=True))
-    return decode(heads, spec, canvas.size, card.name)
+    (heads,) = heads_of(model, [canvas])
+    assert model.card.detector is not None
+    return decode(heads, model.card.detector, canvas.size, model.card.name)
+
+
+def heads_of(model: Detector, canvases: Sequence[Canvas]) -> list[Heads]:
+    """The outputs of the graph for each canvas, by name."""
+    card = model.card
+    assert card.input is not None
+    made = [tensors.unmade([canvas.pixels], card.input, canvas.size) for canvas in canvases]
+    return [
+        dict(zip(model.outputs, outputs, strict=True))
+        for outputs in tensors.run_all(model.session, card, model.outputs, made)
+    ]
 
 
 def prepare(pixels: Pixels, card: ModelCard) -> Canvas:

@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facegap.errors import ModelError
+from facegap.inputs.images.decode import Picture
 from facegap.inputs.videos.read import is_video
 from facegap.store.pooled import decisive_of, detail_of
 from facegap.tables import FRAMES, MODEL_QUALITY
@@ -27,9 +28,13 @@ from facegap.vision.assess import Assessor, assess
 from facegap.vision.classify import Classifier, classify
 from facegap.vision.covariates import measured
 from facegap.vision.embed import Embedder, lengths, raw_templates, unit_rows
-from facegap.vision.look import Row, Stages, look_at_image, look_at_video
+from facegap.vision.look import Row, Stages, look_at_pictures, look_at_video, open_picture, share_time
 
 STAGES = ("decode", "detect", "crop", "covariates", "embed", "classify", "quality")
+TOGETHER, TOGETHER_BYTES = (
+    8,
+    16 * 2**20,
+)  # pictures that are held at once while faces are looked for; fewer where they are large
 PART_ROWS = 32  # small enough that workers end together and a kill loses seconds, large enough that files stay few
 
 
@@ -109,11 +114,31 @@ def in_parts(
 
 def run_part(rows: pd.DataFrame, folder: Path, stages: Stages, on_image: Callable[[], None]) -> Part:
     """All stages for some manifest rows."""
-    looked = []
+    looked: list[list[Row]] = []
+    together: list[tuple[Row, Picture]] = []
+
+    def look_at_those() -> None:
+        if together:
+            look_at_pictures(together, stages)
+        for _ in together:
+            on_image()
+        together.clear()
+
     for number, image, path in zip(rows["row"], rows["image"], rows["path"], strict=True):
-        look_at = look_at_video if is_video(str(path)) else look_at_image
-        looked.append(look_at(int(number), str(image), folder, str(path), stages))
-        on_image()
+        if is_video(str(path)):
+            looked.append(look_at_video(int(number), str(image), folder, str(path), stages))
+            on_image()
+            continue
+        row, picture = open_picture(int(number), str(image), folder, str(path), stages)
+        looked.append([row])
+        if picture is None:
+            on_image()
+            continue
+        together.append((row, picture))
+        if len(together) == TOGETHER or sum(other.pixels.size for _, other in together) > TOGETHER_BYTES:
+            del picture
+            look_at_those()
+    look_at_those()
     measure_all([row for of_file in looked for row in of_file])
     return shown_to_models(looked, stages)
 
@@ -218,10 +243,3 @@ def assess_all(images: Sequence[Row], model: Assessor) -> None:
     for row, quality in zip(faces, found.tolist(), strict=True):
         row.for_assessor = None
         row.record[MODEL_QUALITY] = quality
-
-
-def share_time(faces: Sequence[Row], stage: str, started: int) -> None:
-    """Share the time since `started` equally among the faces that went through together."""
-    each = (time.perf_counter_ns() - started) // max(len(faces), 1)
-    for row in faces:
-        row.spent_ns[stage] = each

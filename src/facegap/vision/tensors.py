@@ -10,8 +10,7 @@ import numpy as np
 
 from facegap.inputs.cards.schema import InputSpec, ModelCard
 from facegap.inputs.images.decode import Pixels
-from facegap.runtime import run_session
-from facegap.runtime.models import fed
+from facegap.runtime.models import run_each
 from facegap.types import AnyArray, Unmade
 from facegap.vision.ports import input_name
 
@@ -101,4 +100,12 @@ def run(session: Any, card: ModelCard, names: Sequence[str] | None, tensor: AnyA
     ------
     ModelError : the graph refuses the tensor, or fails inside
     """
-    return run_session(session, names, {input_name(session, card): fed(session, tensor)}, name=card.name)
+    return run_all(session, card, names, [tensor])[0]
+
+
+def run_all(
+    session: Any, card: ModelCard, names: Sequence[str] | None, tensors: Sequence[AnyArray | Unmade]
+) -> list[list[AnyArray]]:
+    """As `run` for several tensors, one after the other."""
+    name = input_name(session, card)
+    return run_each(session, names, [{name: tensor} for tensor in tensors], name=card.name)

@@ -329,7 +329,61 @@ def test_batches_of_changing_shapes_are_answered_as_in_this_process(mean: Any) -
         assert [array.tobytes() for array in theirs] == [array.tobytes() for array in ours]
 
 
-def test_what_is_made_of_something_is_made_once_and_anew_of_something_else() -> None:
+@pytest.mark.parametrize("room_bytes", [0, 2**18, process.ROOM_BYTES])
+def test_batches_that_are_sent_ahead_are_answered_in_their_order(
+    monkeypatch: pytest.MonkeyPatch, room_bytes: int
+) -> None:
+    # A picture takes 48 KiB: of three in half of 256 KiB, and of all without shared memory, the numbers follow the header.
+    monkeypatch.setattr(process, "ROOM_BYTES", room_bytes)
+    if not room_bytes:
+        monkeypatch.setattr(process, "shared_memory", lambda size: None)
+    counts = (1, 1, 3, 1, 5, 5, 1, 1, 1, 2)
+    feeds = [
+        {"x": np.random.default_rng(k).normal(size=(count, 3, 64, 64)).astype(np.float32)}
+        for k, count in enumerate(counts)
+    ]
+    here, there = opened(hostile.sound(), timeout_s=None), opened(hostile.sound())
+    for _ in range(2):
+        found = there.run_each(None, feeds)
+        assert [one.tobytes() for (one,) in found] == [here.run(None, feed)[0].tobytes() for feed in feeds]
+    assert there.run_each(None, []) == []
+    stop_model(there)
+
+
+def test_a_batch_that_is_refused_leaves_no_answer_to_the_next_one(mean: Any) -> None:
+    good, bad = {"x": np.full((1, 3, 64, 64), 4, np.float32)}, {"x": np.zeros((1, 3, 64), np.float32)}
+    for feeds in ([good, bad, good, good], [bad, good], [good, bad], [bad, bad, bad]):
+        with pytest.raises(ModelError, match="toy"):
+            mean.run_each(None, feeds)
+        assert mean.run(None, {"x": np.full((1, 3, 64, 64), 9, np.float32)})[0].tolist() == [[9, 9, 9]]
+
+
+def test_outputs_whose_shape_depends_on_the_numbers_are_answered_as_in_this_process() -> None:
+    here, there = opened(hostile.places(), timeout_s=None), opened(hostile.places())
+    feeds = []
+    for lit in (3, 3, 3, 5, 0, 2, 3, 3):
+        feeds.append({"x": np.zeros((1, 3, 64, 64), np.float32)})
+        feeds[-1]["x"].flat[: 7 * lit : 7] = 1
+    for feed, (found,) in zip(feeds, there.run_each(None, feeds), strict=True):
+        assert np.array_equal(found, here.run(None, feed)[0])
+        assert np.array_equal(there.run(None, feed)[0], found)
+    stop_model(there)
+
+
+def test_each_batch_that_is_sent_ahead_has_the_whole_deadline() -> None:
+    lane = process.Lane(process.pair()[0], None)
+    watched: Any = type("Watched", (), {"held_to": type("Held", (), {"timeout_s": 60.0}), "why": None})
+    with session.under_way(watched, lane, "one") as guard:
+        first = lane.until
+        time.sleep(0.01)
+        guard.next("two")
+        assert first is not None
+        assert lane.until is not None
+        assert lane.until > first
+    assert lane.until is None
+
+
+def test_what_is_made_of_something_is_made_once_and_the_last_two_are_kept() -> None:
     memo: messages.Memo[list[int]] = messages.Memo()
     first = memo.of((1, 2), lambda: [1])
     assert memo.of((1, 2), lambda: [2]) is first
@@ -337,6 +391,9 @@ def test_what_is_made_of_something_is_made_once_and_anew_of_something_else() -> 
         memo.of((1, 3), lambda: [1 // 0])
     assert memo.of((1, 2), lambda: [4]) is first
     assert memo.of((1, 3), lambda: [3]) == [3]
+    assert memo.of((1, 2), lambda: [4]) is first
+    assert memo.of((1, 4), lambda: [5]) == [5]
+    assert memo.of((1, 2), lambda: [6]) == [6]
 
 
 @pytest.mark.parametrize("before", [0, 2])

@@ -166,18 +166,23 @@ def ports_of(header: Mapping[str, Any], key: str) -> tuple[Port, ...]:
 
 
 class Memo(Generic[Made]):
-    """The last thing that was made of something: batches mostly have one shape, so that headers are written and checked once."""
+    """The last two things that were made of something.
+
+    Batches mostly have one shape and lie in one half of the shared memory or the other, so that headers are written and checked
+    once.
+    """
 
     def __init__(self) -> None:
-        self._of: Any = None
-        self._made: Made | None = None
+        self._last: list[tuple[Any, Made]] = []
 
     def of(self, what: Any, make: Callable[[], Made]) -> Made:
-        """What is made of `what`, as it was made last if that was of the same."""
-        if self._made is None or self._of != what:
-            self._made = make()
-            self._of = what
-        return self._made
+        """What is made of `what`, as it was made before if that was of the same."""
+        for of, made in self._last:
+            if of == what:
+                return made
+        fresh = make()
+        self._last = [(what, fresh), *self._last[:1]]
+        return fresh
 
 
 # ---- arrays ----
@@ -202,15 +207,17 @@ def forms_of(arrays: Iterable[AnyArray | Unmade]) -> tuple[tuple[np.dtype[Any], 
     return tuple((array.dtype, array.shape) for array in arrays)
 
 
-def laid_out(
-    forms: Iterable[tuple[np.dtype[Any], tuple[int, ...]]], room: memoryview | None, start: int = 0
-) -> list[Place]:
-    """Where arrays of these types and shapes lie in shared memory from `start` on, as far as they have room there."""
+Span = tuple[int, int]  # of the shared memory of a lane: where a batch and its outputs may lie
+
+
+def laid_out(forms: Iterable[tuple[np.dtype[Any], tuple[int, ...]]], span: Span) -> list[Place]:
+    """Where arrays of these types and shapes lie in a span of shared memory, as far as they have room there."""
+    start, end = span
     places = []
     for dtype, shape in forms:
         begin = -(-start // ALIGNED) * ALIGNED
         place = Place(dtype.str, shape, begin)
-        if room is None or begin + place.bytes > len(room):
+        if begin + place.bytes > end:
             place = Place(dtype.str, shape, None)
         else:
             start = begin + place.bytes
@@ -233,11 +240,24 @@ def write(array: AnyArray | Unmade, out: AnyArray) -> None:
         np.copyto(out, array)
 
 
-def view(place: Place, room: memoryview | None) -> AnyArray:
-    """The array in shared memory itself, not a copy of it."""
+def view(place: Place, room: memoryview | AnyArray | None, start: int = 0) -> AnyArray:
+    """The array in shared memory itself, not a copy of it. start : offset at which `room` begins"""
     assert room is not None and place.at is not None
-    flat = np.frombuffer(room, np.dtype(place.dtype), math.prod(place.shape), place.at)
+    flat = np.frombuffer(room, np.dtype(place.dtype), math.prod(place.shape), place.at - start)
     return flat.reshape(place.shape)
+
+
+def copied(places: Sequence[Place], room: memoryview | None) -> tuple[int, AnyArray | None]:
+    """The stretch of shared memory in which arrays lie, as one copy, and its offset: cheaper than a copy of each.
+
+    Whoever wrote the places has them follow each other; a stretch with more between them is that of a stranger, and no larger
+    than the shared memory.
+    """
+    inside = [(place.at, place.at + place.bytes) for place in places if place.at is not None and place.bytes]
+    if room is None or not inside:
+        return 0, None
+    start, end = min(inside)[0], max(end for _, end in inside)
+    return start, np.frombuffer(room, np.uint8, end - start, start).copy()
 
 
 def send_rest(connection: Connection, arrays: Sequence[AnyArray | Unmade], places: Sequence[Place]) -> None:
@@ -251,16 +271,17 @@ def send_rest(connection: Connection, arrays: Sequence[AnyArray | Unmade], place
 def take(connection: Connection, places: Sequence[Place], room: memoryview | None, *, copy: bool) -> list[AnyArray]:
     """The arrays at their places.
 
-    copy : take those in shared memory out of it, as whoever does not trust the other side must
+    copy : take those in shared memory out of it, as whoever does not trust the other side must; they are then parts of one copy
 
     Raises
     ------
     EOFError, OSError : the other side is gone, or sent another size
     """
     arrays: list[AnyArray] = []
+    start, shared = copied(places, room) if copy else (0, room)
     for place in places:
         if place.at is not None and place.bytes:
-            arrays.append(view(place, room).copy() if copy else view(place, room))
+            arrays.append(view(place, shared, start))
         elif place.at is not None:
             arrays.append(np.empty(place.shape, np.dtype(place.dtype)))
         else:
@@ -269,6 +290,12 @@ def take(connection: Connection, places: Sequence[Place], room: memoryview | Non
                 raise Untrue("sent an array of another size than it stated")
             arrays.append(np.frombuffer(content, np.dtype(place.dtype)).reshape(place.shape))
     return arrays
+
+
+def span_of(header: Mapping[str, Any], room_bytes: int) -> Span:
+    """The span that a header allows, within the shared memory."""
+    start, end = header["room"]
+    return max(0, int(start)), min(room_bytes, int(end))
 
 
 def as_json(places: Sequence[Place]) -> list[list[Any]]:

@@ -80,15 +80,26 @@ class IsolatedSession:
         ModelError        : the graph refuses an input, or fails inside
         ModelStoppedError : the process is gone; every later call says the same
         """
+        return self.run_each(names, [feed])[0]
+
+    def run_each(
+        self, names: Sequence[str] | None, feeds: Sequence[Mapping[str, AnyArray | Unmade]]
+    ) -> list[list[AnyArray]]:
+        """As `run` for several batches one after the other, of which the next lies ready while one is computed.
+
+        The process then goes on at once: it need not wait until this one has been woken, has taken the outputs and written the
+        next batch, which on an idle machine takes longer than the copies do.
+        """
         if names is None:
             names = [port.name for port in self.get_outputs() if port.type.startswith("tensor(")]
         if not names:
             raise ModelError(f"{self._process.held_to.name}: the graph has no output of numbers")
+        if not feeds:
+            return []
         lane = self._free.get()
         try:
-            shapes = ", ".join(str(array.shape) for array in feed.values())
-            with under_way(self._process, lane, f"on input of shape {shapes}"):
-                return asked(lane, tuple(names), feed, self._process)
+            with under_way(self._process, lane, doing_of(feeds[0])) as guard:
+                return asked_each(lane, tuple(names), feeds, self._process, guard)
         finally:
             self._free.put(lane)
 
@@ -146,11 +157,17 @@ class under_way:  # noqa: N801  (reads as a statement)
     def __init__(self, process: Process, lane: Lane, doing: str, *, at_least_s: float = 0.0) -> None:
         self.process, self.lane, self.doing, self.at_least_s = process, lane, doing, at_least_s
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> under_way:
         """Begin."""
-        self.lane.until = time.monotonic() + max(self.process.held_to.timeout_s, self.at_least_s)
+        self.next(self.doing)
         if self.process.why:
             raise self.process.said(self.doing)
+        return self
+
+    def next(self, doing: str) -> None:
+        """The deadline, and the words of errors, are those of another batch from now on."""
+        self.doing = doing
+        self.lane.until = time.monotonic() + max(self.process.held_to.timeout_s, self.at_least_s)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         """End; an interrupted batch would leave its answer in the connection, so the process ends with it."""
@@ -165,28 +182,80 @@ class under_way:  # noqa: N801  (reads as a statement)
         raise self.process.said(self.doing) from error
 
 
-def asked(
-    lane: Lane, names: tuple[str, ...], feed: Mapping[str, AnyArray | Unmade], process: Process
-) -> list[AnyArray]:
-    """The outputs of one batch, checked and copied out of shared memory."""
+def asked_each(
+    lane: Lane,
+    names: tuple[str, ...],
+    feeds: Sequence[Mapping[str, AnyArray | Unmade]],
+    process: Process,
+    guard: under_way,
+) -> list[list[AnyArray]]:
+    """The outputs of each batch; a batch is sent as soon as the one before the one before it was answered."""
+    found: list[list[AnyArray]] = []
+    sent = 0
+    for number, feed in enumerate(feeds):
+        guard.next(doing_of(feed))
+        while sent < len(feeds) and (sent == number or (sent == number + 1 and fits_ahead(feeds, number, lane))):
+            ask(lane, names, feeds[sent], span_for(feeds, sent, lane))
+            sent += 1
+        try:
+            found.append(answer(lane, len(names), process))
+        except (ModelError, DeviceError):
+            for _ in range(number + 1, sent):  # else the next batch would be given the answer to this one
+                with contextlib.suppress(ModelError, DeviceError):
+                    answer(lane, len(names), process)
+            raise
+    return found
+
+
+def doing_of(feed: Mapping[str, AnyArray | Unmade]) -> str:
+    """What is under way with a batch, for errors."""
+    return f"on input of shape {', '.join(str(array.shape) for array in feed.values())}"
+
+
+def span_for(feeds: Sequence[Mapping[str, AnyArray | Unmade]], number: int, lane: Lane) -> messages.Span:
+    """Where a batch and its outputs may lie: one half or the other of the shared memory, all of it for a single batch."""
+    whole = 0 if lane.room is None else len(lane.room)
+    if len(feeds) == 1:
+        return 0, whole
+    half = whole // 2 // messages.ALIGNED * messages.ALIGNED
+    return (0, half) if number % 2 == 0 else (half, whole)
+
+
+def fits_ahead(feeds: Sequence[Mapping[str, AnyArray | Unmade]], number: int, lane: Lane) -> bool:
+    """Whether the batch after this one can be sent before this one is answered.
+
+    Only where all of it lies in shared memory: two processes that both write into a connection, and read nothing, wait for ever.
+    """
+    start, end = span_for(feeds, number + 1, lane)
+    arrays = feeds[number + 1].values()
+    return sum(array.nbytes + messages.ALIGNED for array in arrays) <= end - start
+
+
+def ask(lane: Lane, names: tuple[str, ...], feed: Mapping[str, AnyArray | Unmade], span: messages.Span) -> None:
+    """Send one batch."""
     arrays = list(feed.values())
     forms = messages.forms_of(arrays)
     header, places = lane.question.of(
-        (names, tuple(feed), forms), lambda: question_of(names, tuple(feed), messages.laid_out(forms, lane.room))
+        (names, tuple(feed), forms, span),
+        lambda: question_of(names, tuple(feed), messages.laid_out(forms, span), span),
     )
     messages.put(arrays, places, lane.room)
     lane.connection.send_bytes(header)
     messages.send_rest(lane.connection, arrays, places)
+
+
+def answer(lane: Lane, count: int, process: Process) -> list[AnyArray]:
+    """The `count` outputs of the batch that was sent first, checked and copied out of shared memory."""
     content = lane.connection.recv_bytes(messages.MOST_HEADER_BYTES)
-    given = lane.answer.of((content, len(names)), lambda: answered(content, len(names), lane, process))
+    given = lane.answer.of((content, count), lambda: answered(content, count, lane, process))
     return messages.take(lane.connection, given, lane.room, copy=True)
 
 
 def question_of(
-    names: Sequence[str], fed: Sequence[str], places: list[messages.Place]
+    names: Sequence[str], fed: Sequence[str], places: list[messages.Place], span: messages.Span
 ) -> tuple[bytes, list[messages.Place]]:
     """The header that asks for outputs of arrays that lie there, and the places themselves."""
-    header = {"names": list(names), "fed": list(fed), "arrays": messages.as_json(places)}
+    header = {"names": list(names), "fed": list(fed), "arrays": messages.as_json(places), "room": list(span)}
     return json.dumps(header).encode(), places
 
 

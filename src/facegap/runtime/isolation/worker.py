@@ -11,7 +11,7 @@ import mmap
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -77,6 +77,10 @@ def warm_up() -> None:
     session = runtime.start_session(IDENTITY, name="", device="cpu", threads=1)
     runtime.run_session(session, None, {"x": np.zeros(1, np.float32)}, name="")
     described(session)
+    room, one = memoryview(bytearray(128)), messages.Place("<f4", (1,), 0)
+    binding = bound(session, Question(["y"], ["x"], [one], (0, 0)), [replace(one, at=64)], b"", room)
+    if binding is not None:
+        session.run_with_iobinding(binding[0])
     try:
         runtime.run_session(session, None, {"x": np.zeros((1, 1), np.float32)}, name="")
     except ModelError as error:
@@ -115,36 +119,55 @@ def serve(session: Any, connection: Connection, room: memoryview | None, name: s
 
 @dataclass
 class Lane:
-    """A connection with its shared memory, the last question on it and the last header of an answer."""
+    """A connection with its shared memory, and the last questions on it."""
 
     connection: Connection
     room: memoryview | None
     question: messages.Memo[Question] = field(default_factory=messages.Memo)
-    answer: messages.Memo[tuple[bytes, list[messages.Place]]] = field(default_factory=messages.Memo)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Question:
-    """Which outputs are wanted of which inputs, where these lie, and where the shared memory is free after them."""
+    """Which outputs are wanted of which inputs, where these lie, and where the shared memory is free after them.
+
+    answer  : types and shapes of the last outputs, the header that says where they lie, and their places
+    bound   : onnxruntime's binding of inputs and outputs to their places, made once an answer has shown where outputs lie
+    binds   : whether that may be done; not where a run so bound has failed, as with outputs whose shape changes
+    """
 
     names: list[str]
     fed: list[str]
     places: list[messages.Place]
-    end: int
+    free: messages.Span
+    answer: messages.Memo[tuple[bytes, list[messages.Place]]] = field(default_factory=messages.Memo)
+    bound: tuple[Any, bytes] | None = None
+    binds: bool = True
 
 
 def question_of(content: bytes, room: memoryview | None) -> Question:
     """The question that a header asks."""
     asked = messages.header_in(content)
     names, fed = list(asked["names"]), list(asked["fed"])
-    places = messages.places_of(asked, "arrays", len(fed), 0 if room is None else len(room))
-    end = max((place.at + place.bytes for place in places if place.at is not None), default=0)
-    return Question(names, fed, places, end)
+    room_bytes = 0 if room is None else len(room)
+    places = messages.places_of(asked, "arrays", len(fed), room_bytes)
+    start, end = messages.span_of(asked, room_bytes)
+    start = max([start, *(place.at + place.bytes for place in places if place.at is not None)])
+    return Question(names, fed, places, (start, end))
 
 
 def answer(session: Any, lane: Lane, content: bytes, name: str) -> None:
     """Run one batch and send what comes out, or why nothing does."""
     asked = lane.question.of(content, lambda: question_of(content, lane.room))
+    if asked.bound is not None:
+        try:
+            session.run_with_iobinding(asked.bound[0])
+        except Exception as error:  # once more below, where it is said what is wrong
+            if not isinstance(error, (*runtime.failures(), MemoryError)):
+                raise
+            asked.bound, asked.binds = None, False
+        else:
+            lane.connection.send_bytes(asked.bound[1])
+            return
     feed = dict(zip(asked.fed, messages.take(lane.connection, asked.places, lane.room, copy=False), strict=True))
     try:
         outputs = runtime.run_session(session, asked.names, feed, name=name)
@@ -155,12 +178,35 @@ def answer(session: Any, lane: Lane, content: bytes, name: str) -> None:
         messages.send(lane.connection, error_header(error))
         return
     forms = messages.forms_of(outputs)
-    header, places = lane.answer.of(
-        (asked.end, forms), lambda: answer_header(messages.laid_out(forms, lane.room, asked.end))
-    )
+    header, places = asked.answer.of(forms, lambda: answer_header(messages.laid_out(forms, asked.free)))
     messages.put(outputs, places, lane.room)
     lane.connection.send_bytes(header)
     messages.send_rest(lane.connection, outputs, places)
+    if asked.binds:
+        asked.bound = bound(session, asked, places, header, lane.room)
+        asked.binds = asked.bound is not None
+
+
+def bound(
+    session: Any, asked: Question, places: list[messages.Place], header: bytes, room: memoryview | None
+) -> tuple[Any, bytes] | None:
+    """Inputs and outputs at their places for good, with the header of the answer: nothing is then copied or named again.
+
+    None where an array is empty or travels outside the shared memory, and for what does not run on the processor.
+    """
+    wanted = [*asked.places, *places]
+    if list(session.get_providers()) != ["CPUExecutionProvider"] or any(
+        place.at is None or not place.bytes for place in wanted
+    ):
+        return None
+    binding = session.io_binding()
+    for name, place in zip(asked.fed, asked.places, strict=True):
+        array = messages.view(place, room)
+        binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+    for name, place in zip(asked.names, places, strict=True):
+        array = messages.view(place, room)
+        binding.bind_output(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+    return binding, header
 
 
 def answer_header(places: list[messages.Place]) -> tuple[bytes, list[messages.Place]]:
