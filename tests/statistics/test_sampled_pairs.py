@@ -7,7 +7,7 @@ from scipy.stats import binom
 from facegap.errors import StatisticsError
 from facegap.statistics.dyadic import dyadic_fmr, dyadic_fnmr
 from facegap.statistics.effective import WILSON_EFFECTIVE
-from facegap.statistics.intervals import wilson
+from facegap.statistics.intervals import clopper_pearson, wilson
 from facegap.statistics.sampled_pairs import (
     RARE_EFFECTIVE,
     disjoint_among,
@@ -18,7 +18,7 @@ from facegap.statistics.sampled_pairs import (
     zero_error_trials,
 )
 from facegap.worlds.sampled import SampledWorld, simulate_sampled
-from fixtures.campaigns import campaign
+from fixtures.campaigns import campaign, short_and_full
 
 
 def scored(people: int, seed: int = 0, strength: float = 0.5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -162,6 +162,29 @@ def test_a_sample_that_is_everything_has_no_sampling_variance():
     wrong = np.array([True, False, False, False])
     assert sampling_variance(wrong, np.zeros(4, np.int64), np.array([4])) == 0
     assert sampling_interval(wrong, np.zeros(4, np.int64), np.array([4])) == (0.25, 0.25)
+
+
+@short_and_full("samples", 1_500, 20_000)
+def test_sampling_of_many_strata_with_few_errors_each_misses_on_neither_side(samples: int):
+    """Pairs of 100 groups, of which the sample has about one false match each: arms put together were too short below."""
+    rng = np.random.default_rng(11)
+    strata, each, pairs = 100, 200, np.full(100, 20_000)
+    rates = rng.permutation(np.geomspace(1e-4, 3e-2, strata))
+    all_errors = rng.binomial(pairs, rates)
+    truth, of = all_errors.sum() / pairs.sum(), np.repeat(np.arange(strata), each)
+    missed = np.zeros(2)
+    for _ in range(samples):
+        errors = rng.hypergeometric(all_errors, pairs - all_errors, each)
+        wrong = np.arange(strata * each) % each < np.repeat(errors, each)
+        low, high = sampling_interval(wrong, of, pairs)
+        missed += [truth < low, truth > high]
+    assert (missed / samples <= 0.025 + 2 * (0.025 * 0.975 / samples) ** 0.5).all()
+
+
+def test_the_lower_limit_of_one_stratum_is_clopper_pearsons():
+    wrong, of = np.arange(400) < 3, np.zeros(400, np.int64)
+    low, high = sampling_interval(wrong, of, np.array([10**12]))
+    assert (low, high) == pytest.approx(clopper_pearson(3, 400), rel=1e-6)
 
 
 SETTINGS = (

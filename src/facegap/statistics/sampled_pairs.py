@@ -12,6 +12,7 @@ sampled pairs that share a person has in expectation what all such products come
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import gammaincinv
 
 from facegap.errors import StatisticsError
 from facegap.statistics.dominated import few_in_front_of_pairs
@@ -335,8 +336,10 @@ def sampling_interval(
     wrong, strata, pairs : as of `sampling_variance`
     returns              : Clopper-Pearson's limits of each stratum, on as many trials as its sample is worth beside the pairs left
                            out, put together by squaring and adding their arms, so that a stratum without an error in its sample
-                           counts too; the rate itself where all pairs were compared. NaN where a stratum has no sampled pair
-    References           : Zou and Donner (2008), MOVER; Cochran (1977), 5.6
+                           counts too; the rate itself where all pairs were compared. NaN where a stratum has no sampled pair.
+                           Arms of few errors each are too short below when they are put together: where several strata are
+                           sampled, the lower limit is no higher than that of a weighted sum of Poisson counts
+    References           : Zou and Donner (2008), MOVER; Fay and Feuer (1997), Statistics in Medicine 16; Cochran (1977), 5.6
 
     Examples
     --------
@@ -358,4 +361,15 @@ def sampling_interval(
     arms[0, partly], arms[1, partly] = rate[partly] - low, high - rate[partly]
     below, above = np.sqrt(((part * arms) ** 2).sum(axis=1))
     value = float((part * rate).sum())
-    return max(value - float(below), 0.0), min(value + float(above), 1.0)
+    low_limit = max(value - float(below), 0.0)
+    if partly.sum() > 1 and value > 0:
+        spread = float((part**2 * (1 - count / pairs[used]) * rate / count).sum())
+        low_limit = min(low_limit, _poisson_low(value, spread, level))
+    return low_limit, min(value + float(above), 1.0)
+
+
+def _poisson_low(value: float, variance: float, level: float) -> float:
+    """Lower limit of a weighted sum of Poisson counts, as of a gamma variable of that mean and variance (Fay and Feuer 1997)."""
+    if variance <= 0:
+        return value
+    return float(gammaincinv(value**2 / variance, (1 - level) / 2) * variance / value)
