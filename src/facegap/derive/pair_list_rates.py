@@ -185,9 +185,10 @@ def listed_people(
         of_people = of_people.reshape(-1).astype(np.int64)
     stops = (made, len(row_of))
     tried = np.stack([np.bincount(row_of[:stop], minlength=len(first)) for stop in stops])
-    squared = np.stack(
-        [np.bincount(row_of[:stop], weights=times_listed(impostor[:stop]), minlength=len(first)) for stop in stops]
-    )
+    squares = [np.bincount(row_of, weights=times_listed(impostor), minlength=len(first))]
+    if made < len(row_of):
+        squares.insert(0, np.bincount(row_of[:made], weights=times_listed(impostor[:made]), minlength=len(first)))
+    squared = np.stack([squares[0], squares[-1]])
     return ListedPeople(
         unit_of,
         of_unit,
