@@ -28,7 +28,7 @@ class Rates:
     searched_per_core_s : probes times gallery of a search, 512 numbers, k = 10, AMX
     commit_ms           : of the command's process for each part of 32 images
     choose_s            : of the command's process to sample pairs, for each 1,000,000 images
-    memory_gib          : of the command's process for each 1,000,000 rows of a manifest
+    memory_gib          : of the command's process for each 1,000,000 rows: `facegap report` of so many
     depth               : numbers of 4 bytes in a template
     price               : of a core for an hour, in any currency; assumed
     """
@@ -38,7 +38,7 @@ class Rates:
     searched_per_core_s: float = 0.65e9
     commit_ms: float = 8.5
     choose_s: float = 6.8
-    memory_gib: float = 0.92
+    memory_gib: float = 1.5
     depth: float = 512
     price: float = 0.05
 
