@@ -1,4 +1,4 @@
-"""What a process of its own costs: the same pictures through models behind walls and in this process, in turns.
+"""Cost of a separate process: the same images through isolated models and models in this process, in turns.
 
     FACEGAP_TEST_DATA=... python benchmarks/bench_isolation.py
 
@@ -10,7 +10,7 @@ Opening the models is timed apart, in turns: where the fork server is there alre
 on systems where no process can be copied, and in this process.
 
 The limit of a pipeline is what its models take by themselves: the processor time inside their sessions' `run`, measured in the
-side without walls. What each side reaches of it is that time over all processor time of the side.
+side without isolation. The proportion reached by each side is that time divided by all processor time of the side.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def timed(loaded: Loaded) -> tuple[Loaded, dict[str, Timed]]:
 
 
 def processes_of(loaded: Loaded) -> list[Any]:
-    """What runs the models: copies of the fork server, or processes that were started anew; none without walls."""
+    """What runs the models: copies of the fork server, or newly started processes; none without isolation."""
     models = (loaded.stages.detector, loaded.stages.embedder, loaded.stages.classifier)
     found = [getattr(model.session, "_process", None) for model in models if model]
     return [process.popen for process in found if process is not None]
@@ -137,7 +137,7 @@ def opening_by(way: str, data: Path, chosen: argparse.Namespace) -> tuple[float,
     return spent
 
 
-WAYS = ("fork server there", "with its start", "started anew", "without walls")
+WAYS = ("fork server there", "with its start", "started anew", "not isolated")
 
 
 def shown(values: Sequence[float]) -> str:
@@ -160,7 +160,7 @@ def main() -> None:
     table = read_manifest(data / "data" / "congress" / "members.csv")
     frame = table.frame.head(chosen.images)
     table = type(table)(**{**vars(table), "frame": frame})
-    walls, _, _ = opened(data, chosen, isolated=True)
+    isolated, _, _ = opened(data, chosen, isolated=True)
     plain, _, _ = opened(data, chosen, isolated=False)
     plain, sessions = timed(plain)
     print(
@@ -170,23 +170,23 @@ def main() -> None:
     for way in WAYS:
         clocks, processors = zip(*(turn[way] for turn in turns), strict=True)
         print(f"opening, {way}: {shown(processors)} s of the processor, {shown(clocks)} s by the clock")
-    once(walls, table, chosen.workers), once(plain, table, chosen.workers)
+    once(isolated, table, chosen.workers), once(plain, table, chosen.workers)
     clock, processor, speeds, own = [], [], [], []
-    reached: dict[str, list[float]] = {"walls": [], "plain": []}
+    reached: dict[str, list[float]] = {"isolated": [], "plain": []}
     for each in sessions.values():
         each.taken()
     for turn in range(chosen.turns):
-        sides = [(walls, "walls"), (plain, "plain")]
+        sides = [(isolated, "isolated"), (plain, "plain")]
         found = {name: once(loaded, table, chosen.workers) for loaded, name in (sides if turn % 2 else sides[::-1])}
-        assert found["walls"][2] == found["plain"][2], "the two sides differ"
-        clock.append(found["walls"][0] / found["plain"][0])
-        processor.append(found["walls"][1] / found["plain"][1])
+        assert found["isolated"][2] == found["plain"][2], "the two sides differ"
+        clock.append(found["isolated"][0] / found["plain"][0])
+        processor.append(found["isolated"][1] / found["plain"][1])
         speeds.append(chosen.images / found["plain"][0])
         own.append([each.taken() for each in sessions.values()])
         for side in reached:
             reached[side].append(sum(own[-1]) / found[side][1])
-    print(f"processor time, behind walls / without: {shown(processor)}")
-    print(f"clock, behind walls / without: {shown(clock)}; without walls {shown(speeds)} images/s")
+    print(f"processor time, isolated / not isolated: {shown(processor)}")
+    print(f"clock, isolated / not isolated: {shown(clock)}; not isolated {shown(speeds)} images/s")
     each_ms = " + ".join(
         f"{task} {statistics.median(spent) / chosen.images * 1e3:.2f}"
         for task, spent in zip(sessions, zip(*own, strict=True), strict=True)
@@ -194,9 +194,9 @@ def main() -> None:
     whole = statistics.median(map(sum, own)) / chosen.images * 1e3
     print(f"limit, the models by themselves: {each_ms} = {whole:.2f} ms an image, {1e3 / whole:.1f} images/s and core")
     print(
-        f"reached of it in processor time: without walls {shown(reached['plain'])}, behind walls {shown(reached['walls'])}"
+        f"proportion reached in processor time: not isolated {shown(reached['plain'])}, isolated {shown(reached['isolated'])}"
     )
-    walls.close()
+    isolated.close()
 
 
 if __name__ == "__main__":

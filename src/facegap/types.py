@@ -241,17 +241,17 @@ class Unmade:
 class Isolation:
     """How a model was kept apart from the audit that ran it.
 
-    isolated     : it ran in a process of its own
+    isolated     : it ran in a separate process
     timeout_s    : how long one batch, and the opening of the model, could take; 0 without isolation
     memory_bytes : what the model could take beyond what its process takes without it; 0 without such a limit
-    walls        : what stood around it while it ran
+    restrictions : restrictions on its process while it ran
     absent       : what this system or device does not have, or the installed packages do not offer
     """
 
     isolated: bool
     timeout_s: float = 0.0
     memory_bytes: int = 0
-    walls: tuple[str, ...] = ()
+    restrictions: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
 
 
@@ -317,7 +317,7 @@ class ScoreHistogram:
     def __add__(self, other: ScoreHistogram) -> ScoreHistogram:
         """Counts of two disjoint sets of pairs."""
         if not np.array_equal(self.edges, other.edges):
-            raise MatchingError("histograms with different edges cannot be added; count both with the same full_range")
+            raise MatchingError("histograms with different edges cannot be added; use the same full_range for both")
         sums = self.impostor + other.impostor, self.genuine + other.genuine
         return ScoreHistogram(self.edges, *sums, self.sampled + other.sampled)
 
@@ -372,7 +372,7 @@ class ScoreCounts:
         MatchingError : other groups, other edges, another tail limit, or a full range in only one of them
         """
         if self.groups != other.groups or not np.array_equal(self.edges, other.edges):
-            raise MatchingError("counts with different groups or edges cannot be added; count with the same settings")
+            raise MatchingError("counts with different groups or edges cannot be added; use the same settings for both")
         if self.tail_limit != other.tail_limit or (self.full_range is None) != (other.full_range is None):
             raise MatchingError("counts with different tail_limit or full_range cannot be added")
         # Below the higher of the two floors one of the lists is incomplete.

@@ -115,7 +115,7 @@ def isolation_words(one: Isolation) -> str:
         return "none: it ran in the process of the audit (--no-isolation), without limits on time, memory and files"
     limits = f"{one.timeout_s:g} s a batch" + (f", {one.memory_bytes / 1024**3:.1f} GiB" if one.memory_bytes else "")
     absent = f"; not here: {', '.join(one.absent)}" if one.absent else ""
-    return f"{', '.join(one.walls)} ({limits}){absent}"
+    return f"{', '.join(one.restrictions)} ({limits}){absent}"
 
 
 def execution_table(run: Run) -> TextTable:

@@ -128,7 +128,7 @@ def test_a_giant_frame_is_never_decoded(clips: Path, tmp_path: Path, side: int) 
 
 def test_a_frame_beyond_the_bound_of_pixels_is_refused(clips: Path) -> None:
     *_, last = read_video("clip.avi", root=clips, sampling=Sampling(), max_pixels=64 * 48 - 1)
-    assert last == Unreadable("refused", "frames of 64 x 48 pixels, more than the bound of 3071")
+    assert last == Unreadable("refused", "frames of 64 x 48 pixels, more than the limit of 3071")
 
 
 def test_time_and_memory_are_bounded(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +186,7 @@ def listener() -> Iterator[tuple[int, list[bytes]]]:
 def test_a_playlist_that_reaches_the_decoder_opens_neither_a_file_nor_a_connection(
     clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: tuple[int, list[bytes]], options: str | None
 ) -> None:
-    # The walls of the process alone must hold: neither the look at the first bytes, nor FFmpeg's own lists where they say more.
+    # The restrictions on the process alone must hold: neither the look at the first bytes, nor FFmpeg's own lists where they say more.
     port, asked = listener
     monkeypatch.setattr(read, "is_container", lambda head: True)
     if options is not None:

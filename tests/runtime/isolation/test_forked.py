@@ -1,4 +1,4 @@
-"""Processes of models as copies of the fork server: the same walls as those that are started anew, and the same ends."""
+"""Processes of models as copies of the fork server: the same restrictions as those that are started anew, and the same ends."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def copy_of(made: Any) -> Forked:
 
 
 def stated(pid: int) -> dict[str, str]:
-    """What the system says of the walls of a process."""
+    """What the system says of the restrictions of a process."""
     status = Path(f"/proc/{pid}/status").read_text("ascii")
     limits = Path(f"/proc/{pid}/limits").read_text("ascii")
     named = {name: re.search(rf"^{name}:\s*(.*)$", status, re.M)[1] for name in ("Seccomp", "NoNewPrivs")}  # type: ignore[index]
@@ -89,7 +89,7 @@ def test_a_copy_has_the_walls_the_handles_and_the_answers_of_a_process_that_is_s
     copy, plain = opened(), anew()
     one, other = copy_of(copy).pid, plain._process.popen.pid
     time.sleep(2 * process.LOOK_EVERY_S)  # until the limit on processor time is set
-    assert isolation_of(copy).walls == isolation_of(plain).walls
+    assert isolation_of(copy).restrictions == isolation_of(plain).restrictions
     assert stated(one) == stated(other)
     assert handles(one) == handles(other)
     assert os.getpgid(one) == one and os.getpgid(other) == other

@@ -1,4 +1,4 @@
-"""A model in a process of its own: the same numbers, and every way to do harm is an error that names the file."""
+"""A model in a separate process: the same numbers, and every way to do harm is an error that names the file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ import numpy as np
 import pytest
 
 from facegap.errors import FacegapError, ModelError, ModelStoppedError
-from facegap.runtime.isolation import messages, process, session, walls
+from facegap.runtime.isolation import messages, process, restrictions, session
 from facegap.runtime.isolation.session import IsolatedSession
 from facegap.runtime.models import isolation_of, open_model, stop_model
 from fixtures import hostile_graphs as hostile
 from fixtures.campaigns import short_and_full
 
 PICTURES = np.random.default_rng(0).random((3, 3, 64, 64), np.float32)
-LINUX = pytest.mark.skipif(sys.platform != "linux", reason="walls of Linux")
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="restrictions of Linux")
 
 
 def opened(content: bytes, **words: Any) -> Any:
@@ -105,7 +105,7 @@ def test_an_input_that_the_graph_refuses_is_an_error_and_the_next_batch_is_answe
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["yunet_2023mar", "face_reid_0095", "mobileface_v2", "faceapi_age_gender"])
-def test_real_models_give_the_same_bytes_behind_walls(test_data: Path, name: str) -> None:
+def test_real_models_give_the_same_bytes_under_restrictions(test_data: Path, name: str) -> None:
     content = (test_data / "models" / f"{name}.onnx").read_bytes()
     isolated, plain = (opened(content, timeout_s=timeout) for timeout in (120.0, None))
     (port,) = plain.get_inputs()
@@ -118,17 +118,21 @@ def test_real_models_give_the_same_bytes_behind_walls(test_data: Path, name: str
     stop_model(isolated)
 
 
-# ---- walls ----
+# ---- restrictions ----
 
 
 @LINUX
 def test_the_walls_that_stand_are_listed(mean: Any) -> None:
     said = isolation_of(mean)
-    assert {walls.OWN_PROCESS, walls.DEADLINE, walls.EMPTY_FOLDER, walls.OPEN_FILES, walls.ADDRESS_SPACE} <= set(
-        said.walls
-    )
-    assert set(said.walls) | set(said.absent) == set(walls.ALL_WALLS)
-    assert not set(said.walls) & set(said.absent)
+    assert {
+        restrictions.OWN_PROCESS,
+        restrictions.DEADLINE,
+        restrictions.EMPTY_FOLDER,
+        restrictions.OPEN_FILES,
+        restrictions.ADDRESS_SPACE,
+    } <= set(said.restrictions)
+    assert set(said.restrictions) | set(said.absent) == set(restrictions.ALL_RESTRICTIONS)
+    assert not set(said.restrictions) & set(said.absent)
     assert said.memory_bytes >= 1024**3
 
 
@@ -154,10 +158,10 @@ def test_the_process_of_a_model_loads_numpy_and_onnxruntime_and_none_of_the_heav
 
 TRIES = """
 import os, resource, socket, sys, threading
-from facegap.runtime.isolation import walls, worker
+from facegap.runtime.isolation import restrictions, worker
 worker.warm_up()
 kept = os.open(os.devnull, os.O_WRONLY)
-print(sorted(walls.put_up(2**31)))
+print(sorted(restrictions.apply(2**31)))
 def tried(what, *given):
     try:
         what(*given)
@@ -177,7 +181,7 @@ def test_behind_the_walls_nothing_opens_nothing_is_made_and_nothing_starts(tmp_p
     done = subprocess.run([sys.executable, "-c", TRIES], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == str(sorted((walls.ADDRESS_SPACE, walls.OPEN_FILES, walls.SYSTEM_CALLS)))
+    assert lines[0] == str(sorted((restrictions.ADDRESS_SPACE, restrictions.OPEN_FILES, restrictions.SYSTEM_CALLS)))
     assert lines[1] == "['PermissionError', 'PermissionError', 'PermissionError', 'PermissionError', 'MemoryError']"
     assert lines[2] == str(["PermissionError"] * 4)
     assert lines[3] in ("PermissionError 1", "ValueError 1")
@@ -229,7 +233,8 @@ def test_a_process_that_is_killed_from_outside_says_so(graphs: Any) -> None:
     made = opened(graphs.mean_of_channels())
     os.kill(made._process.popen.pid, signal.SIGKILL)
     with pytest.raises(
-        ModelStoppedError, match=r"was killed from outside \(SIGKILL\).*; systems do so where memory runs out"
+        ModelStoppedError,
+        match=r"was killed from outside \(SIGKILL\).*; operating systems do this when memory runs out",
     ):
         made.run(None, {"input": np.zeros((1, 3, 16, 16), np.float32)})
 
@@ -296,16 +301,16 @@ def test_no_process_outlives_the_audit_that_started_it_however_it_ends(how: sign
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ({"arrays": []}, "another number of arrays"),
-        ({"arrays": [["<f4", [1], 2**40]]}, "beyond its bounds"),
-        ({"arrays": [["<f4", [2**30, 2**30], None]]}, "beyond its bounds"),
-        ({"arrays": [["<f4", [-1], 0]]}, "no known type or shape"),
-        ({"arrays": [["|O8", [1], 0]]}, "no known type or shape"),
-        ({"arrays": [["<f4", [1] * 99, 0]]}, "no known type or shape"),
-        ({"arrays": [["<f4", [1], True]]}, "beyond its bounds"),
-        ({"arrays": [["<f4", [1], 3]]}, "beyond its bounds"),
-        ({"arrays": 7}, "another number of arrays"),
-        ({}, "another number of arrays"),
+        ({"arrays": []}, "did not return the"),
+        ({"arrays": [["<f4", [1], 2**40]]}, "outside its limits"),
+        ({"arrays": [["<f4", [2**30, 2**30], None]]}, "outside its limits"),
+        ({"arrays": [["<f4", [-1], 0]]}, "an unknown type or shape"),
+        ({"arrays": [["|O8", [1], 0]]}, "an unknown type or shape"),
+        ({"arrays": [["<f4", [1] * 99, 0]]}, "an unknown type or shape"),
+        ({"arrays": [["<f4", [1], True]]}, "outside its limits"),
+        ({"arrays": [["<f4", [1], 3]]}, "outside its limits"),
+        ({"arrays": 7}, "did not return the"),
+        ({}, "did not return the"),
     ],
 )
 def test_what_the_process_says_of_its_arrays_is_held_to_the_shared_memory(answer: dict[str, Any], words: str) -> None:
@@ -403,7 +408,7 @@ def test_the_process_that_lies_is_ended(monkeypatch: pytest.MonkeyPatch, before:
         made.run(None, {"x": PICTURES[:1]})
     monkeypatch.setattr(messages, "header_in", lambda content: {"arrays": [["<f4", [9], 2**39]]})
     with pytest.raises(
-        ModelStoppedError, match=r"toy\.onnx gave an array beyond its bounds on input .*not to be trusted"
+        ModelStoppedError, match=r"toy\.onnx returned an array outside its limits on input .*do not trust a model"
     ):
         made.run(None, {"x": PICTURES})
     assert made._process.popen.poll() is not None
@@ -450,9 +455,9 @@ def test_of_hostile_graphs_none_ends_in_a_traceback_a_hang_or_a_file_that_was_re
 def test_the_graphs_of_the_campaign_end_in_one_error(test_data: Path) -> None:
     folder = test_data / "cases" / "security"
     words = {
-        "leaky": "keeps weights in further files",
-        "fn_billion_laughs": "536,870,912 operators with its functions written out",
-        "loop_endless": "gave no answer within 10 s",
+        "leaky": "stores weights in other files",
+        "fn_billion_laughs": "536,870,912 operators with its functions expanded",
+        "loop_endless": "did not respond within 10 s",
         "in_scalar": r"input\.layout: the graph's input 'x' is declared without axes",
         "out_sequence": "no output of numbers",
         "out_none": "no output of numbers",

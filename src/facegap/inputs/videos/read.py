@@ -1,4 +1,4 @@
-"""A video file as frames: opened once, hashed, decoded in a process of its own within bounds of pixels, time and memory."""
+"""A video file as frames: opened once, hashed, decoded in a separate process within bounds of pixels, time and memory."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CONTAINERS = "MP4, MOV, 3GP, AVI, Matroska, WebM, MPEG"
 ENDS = {  # how the process says that there is no frame: outcome and detail
     "unopened": ("unreadable", "no video stream that can be decoded"),
     "damaged": ("unreadable", "the video data is damaged"),
-    "memory": ("refused", "decoding needs more memory than the bound"),
+    "memory": ("refused", "decoding needs more memory than the limit"),
 }
 
 
@@ -81,19 +81,19 @@ def read_video(path: str, *, root: Path, sampling: Sampling, max_pixels: int = M
         with opened_below(root, path) as file:
             size = os.fstat(file.fileno()).st_size
             if size > MOST_BYTES:
-                yield Unreadable("refused", f"{size} bytes, more than the bound of {MOST_BYTES}")
+                yield Unreadable("refused", f"{size} bytes, more than the limit of {MOST_BYTES}")
                 return
             yield VideoFile(hashlib.file_digest(file, "sha256").hexdigest(), stamp_of(os.fstat(file.fileno())))
             file.seek(0)
             if not is_container(file.read(16)):
-                yield Unreadable("unreadable", f"no video container that facegap reads ({CONTAINERS})")
+                yield Unreadable("unreadable", f"not a video container that facegap reads ({CONTAINERS})")
                 return
             yield from decoded(file, sampling, max_pixels)
     except (FileNotFoundError, NotADirectoryError):
         yield Unreadable("missing_file", "no such file")
     except (OSError, ValueError) as error:
         linked = isinstance(error, OSError) and error.errno == errno.ELOOP
-        said = getattr(error, "strerror", None) or "a name that no file can have"
+        said = getattr(error, "strerror", None) or "not a valid file name"
         yield Unreadable("unreadable", LINKED if linked else said)
 
 
@@ -108,7 +108,7 @@ def is_container(head: bytes) -> bool:
 
 
 def decoded(file: BufferedReader, sampling: Sampling, max_pixels: int) -> Iterator[Frame | Unreadable]:
-    """The frames of an open video file, from a process of its own."""
+    """The frames of an open video file, from a separate process."""
     number = file.fileno()
     asked = Asked(number, sampling.frames_per_second, sampling.max_frames, max_pixels, CPU_S, MEMORY_BYTES)
     with process(asked) as (child, frames):
@@ -137,7 +137,7 @@ def process(asked: Asked) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]
             command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet, pass_fds=(asked.file,), env=env, cwd="/"
         )
     except OSError as error:
-        raise FacegapError(f"no process can be started to decode a video ({error}); close others") from error
+        raise FacegapError(f"cannot start a process to decode a video ({error}); close other programs") from error
     assert child.stdout is not None
     try:
         yield child, child.stdout
@@ -160,7 +160,7 @@ def next_frame(child: subprocess.Popen[bytes], frames: IO[bytes], max_pixels: in
             return how_it_ended(head, max_pixels)
         width, height = int(head["width"]), int(head["height"])
         if not 0 < width * height <= max_pixels or min(width, height) < 1:
-            return Unreadable("unreadable", "the decoder gave a frame without a size")
+            return Unreadable("unreadable", "the decoder returned a frame without a size")
         data = frames.read(width * height * 3)
         if len(data) < width * height * 3:
             return how_it_died(child)
@@ -178,7 +178,7 @@ def how_it_ended(head: dict[str, Any], max_pixels: int) -> Unreadable | None:
         return None
     if head["end"] == "pixels":
         size = f"{int(head['width'])} x {int(head['height'])}"
-        return Unreadable("refused", f"frames of {size} pixels, more than the bound of {max_pixels}")
+        return Unreadable("refused", f"frames of {size} pixels, more than the limit of {max_pixels}")
     outcome, detail = ENDS.get(head["end"], ENDS["damaged"])
     return Unreadable(outcome, detail)  # type: ignore[arg-type]
 

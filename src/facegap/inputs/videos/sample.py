@@ -1,7 +1,7 @@
-"""The process that decodes one video: it gets the open file by number, puts up its walls, and only then looks into the file.
+"""The process that decodes one video: it gets the open file by number, applies its restrictions, and only then reads the file.
 
 FFmpeg knows files that name other files and addresses (playlists, lists of parts, session descriptions). Here it reads from
-an open file alone: no file or socket can be opened once the walls stand, and only the containers of FORMATS are tried.
+an open file alone: no file or socket can be opened once the restrictions are in place, and only the containers of FORMATS are tried.
 """
 
 from __future__ import annotations
@@ -64,19 +64,19 @@ def serve(text: str) -> None:
 
     import cv2
 
-    from facegap.runtime.isolation import walls
+    from facegap.runtime.isolation import restrictions
 
     asked = Asked(**json.loads(text))
     out = os.fdopen(os.dup(1), "wb")
-    walls.leave_no_core()
+    restrictions.leave_no_core()
     spent = resource.getrusage(resource.RUSAGE_SELF)
     limit = int(spent.ru_utime + spent.ru_stime) + asked.cpu_s
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
     cv2.setNumThreads(1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    with contextlib.suppress(ImportError, RuntimeError, OSError):  # the other walls stand
-        walls.loaded_seccomp()
-    walls.put_up(asked.memory_bytes)
+    with contextlib.suppress(ImportError, RuntimeError, OSError):  # the other restrictions remain
+        restrictions.loaded_seccomp()
+    restrictions.apply(asked.memory_bytes)
     try:
         stream: Any = Stream(asked.file)  # OpenCV takes any io.BufferedIOBase, and its stubs do not say so
         capture = cv2.VideoCapture(stream, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])

@@ -70,7 +70,7 @@ class Server:
                 socket.send_fds(self.control, [json.dumps(request).encode()], handles)
             content, received, flags, _ = socket.recv_fds(self.control, MOST_ANSWER_BYTES, 1)
             if not content:
-                raise ConnectionError("the fork server is gone")
+                raise ConnectionError("the fork server has ended")
             self._in_step = True
         if flags & socket.MSG_CTRUNC:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))

@@ -134,7 +134,7 @@ def texts_of(header: Mapping[str, Any], key: str) -> tuple[str, ...]:
     """A list of texts of a header."""
     values = header.get(key)
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise Untrue(f"gave no list {key}")
+        raise Untrue(f"returned no list {key}")
     return tuple(values)
 
 
@@ -147,7 +147,7 @@ def description_of(header: Mapping[str, Any]) -> Description:
     """
     nodes = header.get("nodes")
     if not isinstance(nodes, dict) or not all(isinstance(count, int) for count in nodes.values()):
-        raise Untrue("gave no counts of nodes")
+        raise Untrue("returned no counts of nodes")
     return Description(ports_of(header, "inputs"), ports_of(header, "outputs"), texts_of(header, "providers"), nodes)
 
 
@@ -155,12 +155,12 @@ def ports_of(header: Mapping[str, Any], key: str) -> tuple[Port, ...]:
     """The ports of a header."""
     entries = header.get(key)
     if not isinstance(entries, list):
-        raise Untrue(f"gave no {key}")
+        raise Untrue(f"returned no {key}")
     found = []
     for entry in entries:
         name, kind, shape = entry if isinstance(entry, list) and len(entry) == 3 else (None, None, None)
         if not isinstance(name, str) or not isinstance(kind, str) or not isinstance(shape, list):
-            raise Untrue(f"gave no readable {key}")
+            raise Untrue(f"returned no readable {key}")
         found.append(Port(name, kind, [side if isinstance(side, int | str) else None for side in shape]))
     return tuple(found)
 
@@ -287,7 +287,7 @@ def take(connection: Connection, places: Sequence[Place], room: memoryview | Non
         else:
             content = connection.recv_bytes(place.bytes)
             if len(content) != place.bytes:
-                raise Untrue("sent an array of another size than it stated")
+                raise Untrue("sent an array whose size differs from the stated size")
             arrays.append(np.frombuffer(content, np.dtype(place.dtype)).reshape(place.shape))
     return arrays
 
@@ -312,16 +312,16 @@ def places_of(header: Mapping[str, Any], key: str, count: int, room_bytes: int) 
     """
     entries = header.get(key)
     if not isinstance(entries, list) or len(entries) != count:
-        raise Untrue(f"gave another number of arrays than the {count} that were asked for")
+        raise Untrue(f"did not return the {count} arrays that were requested")
     found = []
     for entry in entries:
         dtype, shape, at = entry if isinstance(entry, list) and len(entry) == 3 else (None, None, None)
         if not isinstance(dtype, str) or dtype not in TYPES or not is_shape(shape) or shape is None:
-            raise Untrue("gave an array of no known type or shape")
+            raise Untrue("returned an array of an unknown type or shape")
         place = Place(dtype, tuple(shape), at)
         inside = at is None or (is_whole(at) and at % ALIGNED == 0 and at + place.bytes <= room_bytes)
         if place.bytes > MOST_ARRAY_BYTES or not inside:
-            raise Untrue("gave an array beyond its bounds")
+            raise Untrue("returned an array outside its limits")
         found.append(place)
     return found
 

@@ -49,14 +49,14 @@ class Guarded:
 
 @dataclass(frozen=True)
 class Why:
-    """What became of a process, and what to do about it."""
+    """Outcome of a process, and what to do about it."""
 
     what: str
     cure: str
 
 
 STOPPED = Why("was stopped", "run the command again")
-UNTRUE_CURE = "it was ended; the process of a model that does so is not to be trusted: do not use this file"
+UNTRUE_CURE = "it was terminated; do not trust a model whose process does this, and do not use this file"
 TRUSTED = "use --no-isolation if you trust the file"
 
 
@@ -108,7 +108,7 @@ class Process:
         """The error for a batch whose answer will not come any more."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.popen.wait(END_WITHIN_S)  # a process that crashes closes its connections a little before it is gone
-        self.end(Why("broke off its connection", UNTRUE_CURE))
+        self.end(Why("closed its connection", UNTRUE_CURE))
         assert self.why is not None
         held_to = self.held_to
         return ModelStoppedError(f"{held_to.name}: the model {held_to.file} {self.why.what} {doing}; {self.why.cure}")
@@ -140,8 +140,8 @@ def started(held_to: Guarded, lanes: int, device: Device, threads: int) -> Proce
         if memory is not None:
             os.close(memory)
         raise ModelError(
-            f"{held_to.name}: no process can be started for the model {held_to.file}: {error.strerror or error}; allow more open "
-            "files and processes (ulimit -n, ulimit -u) or lower --workers"
+            f"{held_to.name}: cannot start a process for the model {held_to.file}: {error.strerror or error}; allow "
+            f"more open files and processes (ulimit -n, ulimit -u), or use fewer --workers"
         ) from error
     for _, theirs in ends:
         theirs.close()
@@ -217,13 +217,16 @@ def watch(process: Process) -> None:
         now, held_to = time.monotonic(), process.held_to
         late = next((lane for lane in process.lanes if (until := lane.until) is not None and now > until), None)
         if late is not None:
-            said = f"gave no answer within {held_to.timeout_s:g} s"
+            said = f"did not respond within {held_to.timeout_s:g} s"
             process.end(
-                Why(said, "it was ended; on a slow machine raise --model-timeout, otherwise do not use this file")
+                Why(
+                    said,
+                    "it was terminated; on a slow machine increase --model-timeout, otherwise do not use this file",
+                )
             )
         elif held_to.watch_memory and resident_bytes(process.popen.pid) > held_to.memory_bytes:
-            said = f"took more than {held_to.memory_bytes / GIB:.1f} GiB of memory"
-            process.end(Why(said, f"it was ended; lower --batch, or {TRUSTED}"))
+            said = f"used more than {held_to.memory_bytes / GIB:.1f} GiB of memory"
+            process.end(Why(said, f"it was terminated; use a smaller --batch, or {TRUSTED}"))
         if now > renew_at:
             renew_at = now + held_to.timeout_s / 2
             limit_processor_time(process.popen.pid, 2 * held_to.timeout_s * cores + 60)
@@ -231,7 +234,7 @@ def watch(process: Process) -> None:
 
 
 def limit_processor_time(pid: int, more_s: float) -> None:
-    """Allow a process so much processor time beyond what it used; the last wall where this process is itself stopped."""
+    """Allow a process so much processor time beyond what it used; the last restriction if this process itself is stopped."""
     if sys.platform != "linux":
         return
     import resource
@@ -244,15 +247,15 @@ def limit_processor_time(pid: int, more_s: float) -> None:
 def how_it_ended(code: int) -> Why:
     """The end of a process that nobody here ended, in words."""
     if code >= 0:
-        return Why(f"ended by itself (exit code {code})", "export it again, or update onnxruntime")
+        return Why(f"exited unexpectedly (exit code {code})", "export it again, or update onnxruntime")
     try:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
     if name == "SIGKILL":
-        memory = "systems do so where memory runs out: lower --workers or --batch"
+        memory = "operating systems do this when memory runs out; use fewer --workers or a smaller --batch"
         return Why("was killed from outside (SIGKILL)", memory)
     if name == "SIGXCPU":
-        return Why("used up its processor time (SIGXCPU)", "do not use this file")
-    cure = "the file is damaged or made to do so, or onnxruntime has a fault: export it again, or update onnxruntime"
+        return Why("exceeded its limit on processor time (SIGXCPU)", "do not use this file")
+    cure = "the file is damaged or malicious, or onnxruntime has a bug; export the model again, or update onnxruntime"
     return Why(f"crashed ({name})", cure)

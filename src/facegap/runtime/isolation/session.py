@@ -1,4 +1,4 @@
-"""A model in a process of its own, as seen from the audit: it answers what is asked of an onnxruntime session."""
+"""A model in a separate process, as seen from the audit: it answers what is asked of an onnxruntime session."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from facegap.errors import DeviceError, ModelError
-from facegap.runtime.isolation import messages, walls
+from facegap.runtime.isolation import messages, restrictions
 from facegap.runtime.isolation.limits import memory_limit
 from facegap.runtime.isolation.messages import Port
 from facegap.runtime.isolation.process import GIB, TRUSTED, UNTRUE_CURE, Guarded, Lane, Process, Why, started, watch
@@ -24,7 +24,7 @@ START_WITHIN_S = 60.0  # of the process itself, which is no fault of the model; 
 
 
 class IsolatedSession:
-    """A model in a process of its own. Several threads may call `run`; as many batches as there are lanes are under way."""
+    """A model in a separate process. Several threads may call `run`; as many batches as there are lanes are under way."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class IsolatedSession:
         if names is None:
             names = [port.name for port in self.get_outputs() if port.type.startswith("tensor(")]
         if not names:
-            raise ModelError(f"{self._process.held_to.name}: the graph has no output of numbers")
+            raise ModelError(f"{self._process.held_to.name}: the graph has no numerical output")
         if not feeds:
             return []
         lane = self._free.get()
@@ -108,7 +108,7 @@ class IsolatedSession:
         self._finalizer()
 
     def take_up(self) -> None:
-        """Wait for the walls of the process, and give it the model.
+        """Wait for the restrictions of the process, and give it the model.
 
         Raises
         ------
@@ -117,15 +117,15 @@ class IsolatedSession:
         first, held_to = self._process.lanes[0], self._process.held_to
         with self._or_stopped():
             with under_way(self._process, first, "before it was given the model", at_least_s=START_WITHIN_S):
-                stood = messages.texts_of(messages.receive(first.connection), "walls")
-            self.isolation = isolation_of(held_to, stood, address_space=walls.ADDRESS_SPACE in stood)
+                applied = messages.texts_of(messages.receive(first.connection), "restrictions")
+            self.isolation = isolation_of(held_to, applied, address_space=restrictions.ADDRESS_SPACE in applied)
             with under_way(self._process, first, "while it was given the model"):
                 messages.send(first.connection, {"name": held_to.name})
                 first.connection.send_bytes(self._content)
         del self._content
 
     def opened(self) -> None:
-        """Wait until the model is open behind its walls.
+        """Wait until the model is open under its restrictions.
 
         Raises
         ------
@@ -277,24 +277,25 @@ def raise_if_error(header: Mapping[str, Any], process: Process) -> None:
     if kind == messages.MEMORY_ERROR or any(words in text for words in short):
         said = text.removeprefix(f"{held_to.name}: ") or "no more memory"
         raise ModelError(
-            f"{held_to.name}: {said}; the model {held_to.file} may take {held_to.memory_bytes / GIB:.1f} GiB: lower --batch, or "
+            f"{held_to.name}: {said}; the model {held_to.file} may use {held_to.memory_bytes / GIB:.1f} GiB; use a "
+            f"smaller --batch, or "
             f"{TRUSTED}"
         )
-    raise ModelError(text or f"{held_to.name}: the process of the model {held_to.file} refused without a reason")
+    raise ModelError(text or f"{held_to.name}: the process of the model {held_to.file} failed without giving a reason")
 
 
-def isolation_of(held_to: Guarded, stood: Sequence[str], *, address_space: bool) -> Isolation:
-    """The record of the walls that stand."""
-    always = {walls.OWN_PROCESS, walls.DEADLINE, walls.EMPTY_FOLDER, walls.FEW_VARIABLES}
+def isolation_of(held_to: Guarded, applied: Sequence[str], *, address_space: bool) -> Isolation:
+    """The record of the restrictions in place."""
+    always = {restrictions.OWN_PROCESS, restrictions.DEADLINE, restrictions.EMPTY_FOLDER, restrictions.FEW_VARIABLES}
     if sys.platform == "linux":
-        always.add(walls.PROCESSOR_TIME)
+        always.add(restrictions.PROCESSOR_TIME)
         if held_to.watch_memory:
-            always.add(walls.RESIDENT_MEMORY)
-    there = always | set(stood)
+            always.add(restrictions.RESIDENT_MEMORY)
+    there = always | set(applied)
     return Isolation(
         isolated=True,
         timeout_s=held_to.timeout_s,
-        memory_bytes=held_to.memory_bytes if address_space or walls.RESIDENT_MEMORY in there else 0,
-        walls=tuple(wall for wall in walls.ALL_WALLS if wall in there),
-        absent=tuple(wall for wall in walls.ALL_WALLS if wall not in there),
+        memory_bytes=held_to.memory_bytes if address_space or restrictions.RESIDENT_MEMORY in there else 0,
+        restrictions=tuple(restriction for restriction in restrictions.ALL_RESTRICTIONS if restriction in there),
+        absent=tuple(restriction for restriction in restrictions.ALL_RESTRICTIONS if restriction not in there),
     )

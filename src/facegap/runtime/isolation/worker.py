@@ -1,6 +1,6 @@
 """The process of a model: `begin.py` or the fork server calls `work`. It reads no file and answers one question.
 
-Order matters: onnxruntime is loaded and has run once, then the walls are put up, and only then the model arrives.
+Order matters: onnxruntime is loaded and has run once, then the restrictions are applied, and only then is the model received.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from facegap import runtime
 from facegap.errors import DeviceError, FacegapError, ModelError
-from facegap.runtime.isolation import messages, walls
+from facegap.runtime.isolation import messages, restrictions
 from facegap.runtime.isolation.pipes import inherited
 
 # An ONNX graph of one Identity, to have onnxruntime load and set up all that it loads and sets up on first use.
@@ -39,16 +39,16 @@ def work(words: messages.Words, *, warm: bool = False) -> None:
 
     warm : this process is a copy of one that was warmed up
     """
-    walls.stop_with(words.lifeline)
-    walls.leave_no_core()
+    restrictions.stop_with(words.lifeline)
+    restrictions.leave_no_core()
     lanes = [inherited(handle) for handle in words.lanes]
     rooms = rooms_of(words)
-    stood: list[str] = []
+    applied: list[str] = []
     if words.device == "cpu":
         if not warm:
             warm_up()
-        stood = walls.put_up(words.more_bytes)
-    messages.send(lanes[0], {"walls": stood})
+        applied = restrictions.apply(words.more_bytes)
+    messages.send(lanes[0], {"restrictions": applied})
     asked = messages.receive(lanes[0])
     content = lanes[0].recv_bytes()
     name = str(asked["name"])
@@ -89,8 +89,8 @@ def warm_up() -> None:
         runtime.start_session(b"none", name="", device="cpu", threads=1)
     except ModelError as error:
         error_header(error)
-    with contextlib.suppress(ImportError, RuntimeError, OSError):  # the wall is then not listed
-        walls.loaded_seccomp()
+    with contextlib.suppress(ImportError, RuntimeError, OSError):  # the restriction is then not listed
+        restrictions.loaded_seccomp()
 
 
 def described(session: Any) -> dict[str, Any]:

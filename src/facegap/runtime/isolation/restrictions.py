@@ -1,6 +1,6 @@
-"""The walls around the process of a model, as that process puts them up before it sees the model.
+"""The restrictions on the process of a model, which that process applies to itself before it receives the model.
 
-Each wall that cannot be had on this system is left out and not listed among those that stand; nothing here is a promise.
+A restriction that is not available on this system is omitted and not listed as applied, so none is guaranteed.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Callable
 from typing import Any
 
 # The names under which run.json lists them.
-OWN_PROCESS = "process of its own"
+OWN_PROCESS = "separate process"
 DEADLINE = "deadline for each batch"
 EMPTY_FOLDER = "empty working folder"
-FEW_VARIABLES = "no environment but what the loader needs"
+FEW_VARIABLES = "no environment variables but those that the loader needs"
 PROCESSOR_TIME = "limit on processor time"
 OPEN_FILES = "no file or socket can be opened"
 ADDRESS_SPACE = "limit on address space"
 RESIDENT_MEMORY = "limit on resident memory"
-SYSTEM_CALLS = "filter of system calls (seccomp)"
-ALL_WALLS = (
+SYSTEM_CALLS = "system call filter (seccomp)"
+ALL_RESTRICTIONS = (
     *(OWN_PROCESS, DEADLINE, EMPTY_FOLDER, FEW_VARIABLES, PROCESSOR_TIME),
     *(OPEN_FILES, ADDRESS_SPACE, RESIDENT_MEMORY, SYSTEM_CALLS),
 )
@@ -80,22 +80,22 @@ def wait_in_a_thread(lifeline: int) -> None:
     threading.Thread(target=wait, daemon=True).start()
 
 
-def put_up(memory_bytes: int) -> list[str]:
-    """Put up what this system has for a model on the CPU, for good; the walls that stand.
+def apply(memory_bytes: int) -> list[str]:
+    """Apply permanently what this system offers for a model on the CPU; return the names of the restrictions applied.
 
     memory_bytes : how much address space is left for the model beyond what is in use now
     """
-    walls: tuple[tuple[str, Callable[[], bool]], ...] = (
+    restrictions: tuple[tuple[str, Callable[[], bool]], ...] = (
         (ADDRESS_SPACE, lambda: limit_address_space(memory_bytes)),
         (OPEN_FILES, open_no_files),
         (SYSTEM_CALLS, filter_calls),
     )
-    stood = []
-    for name, wall in walls:
+    applied = []
+    for name, restriction in restrictions:
         with contextlib.suppress(OSError, ValueError, ImportError, RuntimeError):
-            if wall():
-                stood.append(name)
-    return stood
+            if restriction():
+                applied.append(name)
+    return applied
 
 
 def leave_no_core() -> None:
