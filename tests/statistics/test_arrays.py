@@ -246,11 +246,11 @@ def test_every_trial_is_counted_in_exactly_one_group(rows: list[tuple[bool, int,
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"wrong": [0, 2, 1]}, r"wrong, row 1: 2 is neither True nor False; leave out what is no trial"),
+        ({"wrong": [0, 2, 1]}, r"wrong, row 1: 2 is neither True nor False; omit rows that are not trials"),
         ({"wrong": [0, np.nan, 1]}, r"wrong, row 1: nan is neither"),
         ({"wrong": ["yes", "no", "no"]}, r"wrong must be one row of True and False"),
         ({"subjects": ["a", "b"]}, r"subjects has 2 entries for 3 rows; give one per row"),
-        ({"subjects": ["a", None, "b"]}, r"subjects, row 1: no subject; give an id"),
+        ({"subjects": ["a", None, "b"]}, r"subjects, row 1: no subject; give each unknown person a separate id"),
         ({"groups": ["a", "b"]}, r"groups has 2 labels of group for 3 rows"),
         ({"groups": {"tone": ["a", "b"]}}, r"groups has 2 labels of tone for 3 rows"),
         ({"groups": [["a", "b"]] * 3}, r"groups group has 2 dimensions; give one value per row"),
@@ -268,12 +268,12 @@ def test_arrays_that_do_not_fit_are_named_with_row_and_cure(change: dict[str, ob
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"scores": [0.1, np.nan]}, r"scores, row 1: NaN; leave out comparisons that could not be made"),
+        ({"scores": [0.1, np.nan]}, r"scores, row 1: NaN; omit comparisons that failed, and report how many"),
         ({"scores": [[0.1, 0.2]]}, r"scores has 2 dimensions"),
         ({"left": ["a"]}, r"left has 1 entries for 2 rows"),
         ({"right": ["b", None]}, r"right, row 1: no subject"),
         ({"groups": {"a": "x", "b": "x"}}, r"comparison 1: subject 'c' has no group; add it, with None if unknown"),
-        ({"groups": ["x", "y"]}, r"neither labels by subject nor the labels of both sides"),
+        ({"groups": ["x", "y"]}, r"groups must be labels by subject or the labels of both sides; give"),
         ({"groups": (["x", "y"],)}, r"groups has 1 parts; give the labels of the left and of the right sides"),
         ({"groups": ({"g": ["x", "y"]}, {"h": ["x", "y"]})}, r"the columns g and the right sides h"),
         ({"groups": pd.Series(["x", "y", "x"], index=["a", "b", "a"])}, r"subject 'a' has more than one row"),

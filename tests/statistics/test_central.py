@@ -92,7 +92,7 @@ def test_intervals_of_differences_cover_what_they_say(statistic: str) -> None:
 
 
 def test_wrong_arrays_are_refused() -> None:
-    with pytest.raises(StatisticsError, match="give one of each"):
+    with pytest.raises(StatisticsError, match="give arrays of the same length"):
         central_values(np.ones(3), np.arange(2), np.zeros(3, np.int64), 1, rng=np.random.default_rng(0))
     with pytest.raises(StatisticsError, match="1 of 2 values are infinite"):
         central_values(np.array([1, np.inf]), np.arange(2), np.zeros(2, np.int64), 1, rng=np.random.default_rng(0))

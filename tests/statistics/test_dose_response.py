@@ -47,7 +47,7 @@ def test_a_difference_of_changes_of_two_groups_adds_their_variances_and_of_the_s
 def test_a_group_of_one_person_has_no_interval_and_broken_counts_are_refused() -> None:
     assert np.isnan(one_group([1.0, 0.0], [1.0, 0.0]).change(0).low)
     one = np.ones((1, 3))
-    with pytest.raises(StatisticsError, match="as many errors as trials"):
+    with pytest.raises(StatisticsError, match="the errors of a person must be from 0 to the number of trials"):
         doses_of(one, 2 * one, one)
     with pytest.raises(StatisticsError, match="the same groups and people"):
         doses_of(one, np.ones((2, 3)), one)

@@ -99,12 +99,12 @@ def test_the_jackknife_by_hand() -> None:
 
 @pytest.mark.parametrize(("images", "people"), [([0, 0, 1, 1], 2), ([0, 0, 1, 1, 2], 3)])
 def test_fewer_than_three_people_or_one_image_are_refused(images: list[int], people: int) -> None:
-    with pytest.raises(StatisticsError, match="at least three people with two images"):
+    with pytest.raises(StatisticsError, match="at least three people, each with two or more images"):
         subject_scores(np.zeros((len(images), len(images))), np.array(images))
 
 
 def test_other_people_cannot_be_paired() -> None:
-    with pytest.raises(StatisticsError, match="30 people here, 20 there"):
+    with pytest.raises(StatisticsError, match="30 people in one set and 20 in the other"):
         paired_d_prime(subject_scores(*templates(1)), subject_scores(*templates(1, people=20)))
 
 

@@ -170,7 +170,7 @@ def test_between_groups_listing_errors_or_every_pair_is_the_same(seed, first, se
     ("arguments", "settings", "said"),
     [
         (([1], [1], [1]), {"images": [1, 1]}, "twice"),
-        (([0], [1], [5]), {"images": [2, 2]}, "5 wrong pairs of 4"),
+        (([0], [1], [5]), {"images": [2, 2]}, "5 wrong pairs in 4"),
         (([0], [7], [1]), {"images": [2, 2]}, "code 7"),
         (([0], [1], [1]), {}, "give either"),
         (([0], [1], [1]), {"images": [1, 1], "trials": [1]}, "give either"),

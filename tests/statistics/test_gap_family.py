@@ -188,7 +188,11 @@ def test_settings_off_their_scale_are_refused(settings, said):
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"), [([THREE[0], THREE[0]], "one name"), ([("a", 9, 5, 50), ("b", 1, 5, 50)], "9 errors in 5")]
+    ("rows", "said"),
+    [
+        ([THREE[0], THREE[0]], "two groups of a family have the same name; give each group a unique name"),
+        ([("a", 9, 5, 50), ("b", 1, 5, 50)], "9 errors in 5"),
+    ],
 )
 def test_impossible_groups_are_refused(rows, said):
     with pytest.raises(StatisticsError, match=said):

@@ -62,7 +62,7 @@ def test_the_interval_is_that_of_a_bootstrap_of_people() -> None:
 
 
 def test_codes_outside_the_classes_are_refused() -> None:
-    with pytest.raises(StatisticsError, match="codes of 0 to 1"):
+    with pytest.raises(StatisticsError, match="codes from 0 to 1"):
         macro_rate(np.array([True]), np.array([2]), np.array([0]), n_classes=2)
     with pytest.raises(StatisticsError, match="one entry per trial"):
         macro_rate(np.array([True]), np.array([0, 1]), np.array([0]), n_classes=2)

@@ -122,7 +122,11 @@ def test_a_change_of_a_gap_adds_the_variances_of_two_groups() -> None:
 
 @pytest.mark.parametrize("counts", [(-1, 0, 10), (0, 11, 10), (0, 0, 1)])
 def test_counts_that_cannot_be_are_refused(counts: tuple[int, int, int]) -> None:
-    with pytest.raises(StatisticsError, match="whole numbers from 0 to the people"):
+    with pytest.raises(
+        StatisticsError, match="errors must be whole numbers from 0 to the number of people, which must be at least two"
+    ):
         unmatched_shares(*counts)
-    with pytest.raises(StatisticsError, match="whole numbers from 0 to the people"):
+    with pytest.raises(
+        StatisticsError, match="errors must be whole numbers from 0 to the number of people, which must be at least two"
+    ):
         unmatched_change(counts, (0, 0, 10))

@@ -130,5 +130,5 @@ def test_lost_pairs_are_rejections_in_both_rates() -> None:
 
 @pytest.mark.parametrize("folds", [[0, 0], [0, 2], []])
 def test_fewer_than_two_folds_or_an_empty_one_is_an_error(folds: list[int]) -> None:
-    with pytest.raises(StatisticsError, match="two folds or more"):
+    with pytest.raises(StatisticsError, match="at least two folds with pairs; there are"):
         fold_accuracy([0.5] * len(folds), [True] * len(folds), folds, rule="insightface")

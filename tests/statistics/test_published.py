@@ -46,7 +46,9 @@ def test_a_share_that_was_printed_from_a_count_allows_that_count(pair):
 
 @pytest.mark.parametrize(("share", "size"), [(-1, 10), (101, 10), (np.nan, 10), (50, 0)])
 def test_shares_and_sizes_off_their_scale_are_refused(share, size):
-    with pytest.raises(StatisticsError, match="per cent"):
+    with pytest.raises(
+        StatisticsError, match="proportions must be percentages from 0 to 100, and sizes whole numbers of at least 1"
+    ):
         possible_counts(share, size)
 
 

@@ -52,7 +52,7 @@ def test_a_rank_outside_the_lists_is_refused(rank, said):
 
 
 def test_lists_of_another_shape_are_refused():
-    with pytest.raises(StatisticsError, match="alike"):
+    with pytest.raises(StatisticsError, match="must both have the shape"):
         mate_ranks(SCORES, MATES[:, :2])
 
 

@@ -1,25 +1,27 @@
 """Error rates of groups that may be looked at after every batch: intervals and p-values that hold at every look at once.
 
-An interval for a fixed number of people errs far more often than it says if it is looked at again and again until it decides. Here a
-gambler starts with 1 and bets on the mean of the people being above (or below) m, by a fixed part f of what is held; if the mean
-is not so, the gambler's capital exceeds 1 / alpha at any time with probability alpha at most (Ville's inequality). Capital is averaged
-over many f, which is a bet too. The unit is a person, who enters with the mean of their trials, a number from 0 to 1.
+An interval for a fixed number of people errs far more often than it says if it is looked at again and again until it
+decides. Here a gambler starts with 1 and bets on the mean of the people being above (or below) m, by a fixed part f
+of what is held; if the mean is not so, the gambler's capital exceeds 1 / alpha at any time with probability alpha at
+most (Ville's inequality). Capital is averaged over many f, which is a bet too. The unit is a person, who enters with
+the mean of their trials, a number from 0 to 1.
 
-Two groups are tested together: the product of the capital of two gamblers, one on either group, is a capital under every pair
-of means of the null hypothesis, so that the smallest over these pairs is compared with 1 / alpha. That is far sharper than two
-intervals side by side.
+Two groups are tested together: the product of the capital of two gamblers, one on either group, is a capital under
+every pair of means of the null hypothesis, so that the smallest over these pairs is compared with 1 / alpha. That is
+far sharper than two intervals side by side.
 
-Why it holds. (1) With x the value of the next person and E[x | all before] <= m, the factor 1 + f (x / m - 1) is not negative and has
-a conditional mean of at most 1, for 0 <= f <= 1: capital is a nonnegative supermartingale that starts at 1, and so is its average
-over f. (2) Each person is of one group and multiplies one of two capitals by such a factor, whichever group comes next; so the
-product of both, at the true pair of means, is one too. (3) The smallest product over the pairs of a null hypothesis that holds is no
-more than that at the true pair; Ville (1939) bounds the probability that it ever reaches 1 / alpha. The people must be independent
-with one mean in each group, given what came before: people at random from a population. A person in two groups would break (2).
+Why it holds. (1) With x the value of the next person and E[x | all before] <= m, the factor 1 + f (x / m - 1) is not
+negative and has a conditional mean of at most 1, for 0 <= f <= 1: capital is a nonnegative supermartingale that
+starts at 1, and so is its average over f. (2) Each person is of one group and multiplies one of two capitals by such
+a factor, whichever group comes next; so the product of both, at the true pair of means, is one too. (3) The smallest
+product over the pairs of a null hypothesis that holds is no more than that at the true pair; Ville (1939) bounds the
+probability that it ever reaches 1 / alpha. The people must be independent with one mean in each group, given what
+came before: people at random from a population. A person in two groups would break (2).
 
-Sources: Ville (1939); Waudby-Smith and Ramdas (2024), Estimating means of bounded random variables by betting, Journal of the
-Royal Statistical Society B 86: the capital process, averaged over fixed bets ("diversified Kelly" there), not their predictable
-plug-in bets; Spertus and Stark (2022), Sweeter than SUITE: products over strata, at the worst of the means that the null
-hypothesis allows.
+Sources: Ville (1939); Waudby-Smith and Ramdas (2024), Estimating means of bounded random variables by betting,
+Journal of the Royal Statistical Society B 86: the capital process, averaged over fixed bets ("diversified Kelly"
+there), not their predictable plug-in bets; Spertus and Stark (2022), Sweeter than SUITE: products over strata, at the
+worst of the means that the null hypothesis allows.
 """
 
 from __future__ import annotations
@@ -72,7 +74,7 @@ def seen(means: FloatArray) -> Seen:
     """
     found = np.asarray(means, np.float64)
     if not np.all((found >= 0) & (found <= 1)):
-        raise StatisticsError("the mean of a person's trials lies from 0 to 1; give errors over trials of each person")
+        raise StatisticsError("each value must be the proportion of errors of one person, from 0 to 1")
     values, counts = np.unique(found, return_counts=True)
     return Seen(values, counts.astype(np.float64))
 
@@ -82,7 +84,8 @@ def seen_by_group(
 ) -> tuple[Seen, ...]:
     """Of each group the people with a trial, each with the proportion of their trials that were errors.
 
-    errors, trials : bool (n,); people : int64 (n,), 0..; codes : int64 (n,), the group of each row, outside 0..groups-1 for none
+    errors, trials : bool (n,); people : int64 (n,), 0..; codes : int64 (n,), the group of each row, outside
+    0..groups-1 for none
 
     Examples
     --------
@@ -132,7 +135,8 @@ def _last(rejected: Callable[[float], bool], low: float, high: float) -> float:
 def log_evidence(first: Seen, second: Seen, *, difference: float = 0.0, ratio: float = 1.0) -> float:
     """Log of the evidence against: mean of the first <= ratio * mean of the second + difference.
 
-    returns : below the smallest capital under that hypothesis, so that exp(-it) is at most a p-value at any time; -inf where
+    returns : below the smallest capital under that hypothesis, so that exp(-it) is at most a p-value at any time;
+    -inf where
               it cannot be wrong
     """
     # Capital on the first falls with its mean, that on the second rises: over a cell of the grid the product is no less than
@@ -151,9 +155,8 @@ def gap_limits(first: Seen, second: Seen, alpha: float, *, is_ratio: bool) -> tu
 
     Examples
     --------
-    >>> low, high = gap_limits(seen(np.repeat([1.0, 0.0], [60, 140])), seen(np.repeat([1.0, 0.0], [10, 190])), 0.05, is_ratio=False)
-    >>> low > 0.05, high < 0.45
-    (True, True)
+    >>> low, high = gap_limits(seen(np.repeat([1.0, 0.0], [60, 140])), seen(np.repeat([1.0, 0.0], [10, 190])), 0.05,
+    is_ratio=False) >>> low > 0.05, high < 0.45 (True, True)
     """
     needed = np.log(2 / alpha)
     if not first.people or not second.people:
@@ -183,12 +186,18 @@ def gap_p(first: Seen, second: Seen) -> float:
 
 @dataclass(frozen=True)
 class AnytimeGap:
-    """One gap of a family, at whatever look it is asked for.
+    """One gap of a family at any look at the data.
 
-    first, second : groups
-    p, p_adjusted : two-sided, and Holm's over the family
-    low, high     : limits of the difference (or ratio) at level 1 - alpha / m, which hold at every look at once
-    verdict       : in the words of `verdicts`
+    Attributes
+    ----------
+    first, second
+        Groups.
+    p, p_adjusted
+        Two-sided, and Holm's over the family.
+    low, high
+        Limits of the difference (or ratio) at level 1 - alpha / m, which hold simultaneously at all looks.
+    verdict
+        In the words of `verdicts`.
     """
 
     first: str
@@ -271,24 +280,24 @@ def seen_verdicts(gaps: Sequence[SeenGap], *, alpha: float, tests: int | None = 
 def anytime_gaps(
     groups: Mapping[str, FloatArray], *, margin: float, is_ratio: bool = False, alpha: float = 0.05
 ) -> list[AnytimeGap]:
-    """All gaps of a family of groups, which may be tested again after every batch until each has a verdict.
+    """All gaps of a family of groups, which may be tested after every batch until each has a verdict.
 
     Parameters
     ----------
     groups : mapping of str to float64 (n,)
-        Of each person seen so far, errors over trials. People must come in an order that has nothing to do with their errors, such as
-        one at random.
+        Errors over trials of each person so far. People must arrive in an order that is unrelated to their errors,
+        such as a random order.
     margin : float
         The gap that matters: a difference, or a ratio above 1.
     is_ratio : bool
         Whether rates are compared by ratio.
     alpha : float
-        Probability that any gap is found where there is none, or any verdict about the margin is wrong, at any look.
+        Probability, over all looks, that any gap is found where there is none or any verdict about the margin is wrong.
 
     Returns
     -------
     list of AnytimeGap
-        `not enough data` means: go on. Groups are compared in their order.
+        `not enough data` means that sampling should continue. Groups are compared in the given order.
 
     Raises
     ------

@@ -26,7 +26,7 @@ class GroupRates:
     Attributes
     ----------
     groups : tuple of str
-        Names of the groups, numbers in them in order of size and `unknown` last.
+        Names of the groups, sorted with numbers by size and `unknown` last.
     columns : RateColumns
         Counts and intervals, one entry per group.
     """
@@ -57,9 +57,9 @@ def rates(
     Parameters
     ----------
     wrong : array_like of bool, shape (n,)
-        Whether each trial (an image, an attempt) is an error; 0 and 1 are understood. Leave out what is no trial.
+        Whether each trial (an image, an attempt) is an error; 0 and 1 are understood. Omit rows that are not trials.
     subjects : array_like, shape (n,), optional
-        Id of the person of each trial. None: every trial is of another person.
+        Id of the person of each trial. None: every trial belongs to a different person.
     groups : array_like of labels, shape (n,), or DataFrame or dict of such columns, optional
         Group of each trial; several columns are crossed. A missing label (None, NaN, "") is `unknown`. None: everybody.
     level : float, default 0.95
@@ -73,13 +73,13 @@ def rates(
     Raises
     ------
     StatisticsError
-        For arrays of different lengths, a trial that is neither right nor wrong, or a missing subject.
+        For arrays of different lengths, a trial that is neither correct nor wrong, or a missing subject.
 
     Notes
     -----
     These are the rates of an audit's rates.csv. Without repeated subjects: Wilson's interval. With them: Wilson's
-    interval on the effective trials of a variance clustered by subject, with Student's t. Without an error, or with
-    nothing but errors, while subjects repeat: Clopper-Pearson with subjects as trials.
+    interval on the effective trials of a variance clustered by subject, with Student's t. Without errors, or with
+    only errors, if subjects repeat: Clopper-Pearson with subjects as trials.
 
     References
     ----------
@@ -124,7 +124,7 @@ def gaps(
     Parameters
     ----------
     wrong, subjects, groups
-        As in `rates`. Trials with an unknown label are in no gap.
+        As in `rates`. Trials with an unknown label are excluded.
     margin : float
         The gap that matters, fixed before the data are seen: between 0 and 1 for a difference (0.02 is two percentage
         points), above 1 for a ratio (2 is twice as many errors).
@@ -135,7 +135,7 @@ def gaps(
     level : float, default 0.95
         Confidence level of each printed interval.
     min_subjects : int, default 20
-        Groups with fewer subjects are in no gap and are named in `left_out`.
+        Groups with fewer subjects are excluded and named in `left_out`.
 
     Returns
     -------
@@ -146,17 +146,17 @@ def gaps(
     Raises
     ------
     StatisticsError
-        As `rates`, and for a margin that is not on its scale.
+        As for `rates`, and for a margin that is not on its scale.
 
     Notes
     -----
-    These are the gaps of an audit's gaps.csv. Where groups share subjects (labels that belong to the image) the
+    These are the gaps of an audit's gaps.csv. If groups share subjects (labels that belong to the image), the
     correlation of their rates is taken into account.
 
     References
     ----------
-    Newcombe (1998), Statistics in Medicine 17, method 10; Donner and Zou (2012), Statistical Methods in Medical Research
-    21; Holm (1979), Scandinavian Journal of Statistics 6.
+    Newcombe (1998), Statistics in Medicine 17, method 10; Donner and Zou (2012), Statistical Methods in Medical
+    Research 21; Holm (1979), Scandinavian Journal of Statistics 6.
 
     Examples
     --------
@@ -199,7 +199,7 @@ def fmr(
     Parameters
     ----------
     scores : array_like of float, shape (m,)
-        Score of each comparison; higher means more alike. Genuine comparisons (left is right) do not count.
+        Score of each comparison; higher means more similar. Genuine comparisons (left is right) are ignored.
     left, right : array_like, shape (m,)
         Subject ids of both sides of each comparison.
     groups : mapping from subject id to label, or (left, right) labels, optional
@@ -224,9 +224,9 @@ def fmr(
 
     Notes
     -----
-    These are the FMR rows of `facegap audit-scores`. All comparisons that were made must be listed, not only the false
+    These are the FMR rows of `facegap audit-scores`. All comparisons must be listed, not only the false
     matches. Without any false match the interval is Clopper-Pearson's on disjoint pairs of subjects.
-    Images are not named here, so that every comparison counts as one of its own: list both orders of a pair once.
+    Images are not named here, so every comparison counts separately; list each pair in only one order.
 
     References
     ----------
@@ -284,7 +284,7 @@ def fnmr(
     Notes
     -----
     These are the FNMR rows of `facegap audit-scores`.
-    Images are not named here, so that every comparison counts as one of its own: list both orders of a pair once.
+    Images are not named here, so every comparison counts separately; list each pair in only one order.
 
     References
     ----------
@@ -350,7 +350,7 @@ def _scores(scores: ArrayLike) -> FloatArray:
         raise StatisticsError(f"scores has {values.ndim} dimensions; give one score per comparison")
     if np.isnan(values).any():
         row = int(np.flatnonzero(np.isnan(values))[0])
-        raise StatisticsError(f"scores, row {row}: NaN; leave out comparisons that could not be made, and report them")
+        raise StatisticsError(f"scores, row {row}: NaN; omit comparisons that failed, and report how many")
     return values
 
 
@@ -362,7 +362,9 @@ def _errors(wrong: ArrayLike) -> BoolArray:
     odd = ~np.isin(values, (0, 1))
     if odd.any():
         row = int(np.flatnonzero(odd)[0])
-        raise StatisticsError(f"wrong, row {row}: {values[row]} is neither True nor False; leave out what is no trial")
+        raise StatisticsError(
+            f"wrong, row {row}: {values[row]} is neither True nor False; omit rows that are not trials"
+        )
     return values.astype(np.bool_)
 
 
@@ -377,7 +379,7 @@ def _ids(subjects: ArrayLike, size: int, name: str) -> list[Hashable]:
         raise StatisticsError(f"{name} has {len(found)} entries for {size} rows; give one per row")
     for row, subject in enumerate(found):
         if is_missing(subject) or subject == "":
-            raise StatisticsError(f"{name}, row {row}: no subject; give an id of its own to an unknown person")
+            raise StatisticsError(f"{name}, row {row}: no subject; give each unknown person a separate id")
     return found
 
 

@@ -20,13 +20,20 @@ CHUNK_PAIRS = 65_536  # listed pairs weighed at once: small enough for the cache
 
 @dataclass(frozen=True, eq=False)
 class ImpostorList:
-    """The highest impostor scores and the people they belong to.
+    """The highest impostor scores and the subjects to which they belong.
 
-    left, right : int64 [k], subject codes 0..S-1
-    score       : float64 [k], in any order. Every impostor pair with a score at or above the lowest listed one is here
-    images      : int64 [S], images per subject; all images of two subjects were compared
-    groups      : int64 [S], group code of each subject; subjects are drawn within it, and rates are per group
-    complete    : True if every impostor pair is listed, whatever its score
+    Attributes
+    ----------
+    left, right
+        int64 [k], subject codes 0..S-1.
+    score
+        float64 [k], in any order. Every impostor pair with a score at or above the lowest listed one is here.
+    images
+        int64 [S], images per subject; all images of two subjects were compared.
+    groups
+        int64 [S], group code of each subject; subjects are resampled within groups, and rates are per group.
+    complete
+        True if every impostor pair is listed, whatever its score.
     """
 
     left: IntArray
@@ -47,11 +54,16 @@ class GenuineList:
 
 @dataclass(frozen=True, eq=False)
 class Replicates:
-    """What each replicate gave; B replicates, G groups.
+    """Results of each replicate; B replicates, G groups.
 
-    threshold : float64 [B]
-    fmr       : float64 [B, G], within each group, at the replicate's threshold; NaN with no pairs
-    fnmr      : float64 [B, G], NaN with no genuine pairs (or no list of them)
+    Attributes
+    ----------
+    threshold
+        float64 [B].
+    fmr
+        float64 [B, G], within each group, at the replicate's threshold; NaN with no pairs.
+    fnmr
+        float64 [B, G], NaN with no genuine pairs (or no list of them).
     """
 
     threshold: FloatArray
@@ -60,7 +72,7 @@ class Replicates:
 
 
 def subject_weights(groups: IntArray, rng: np.random.Generator) -> IntArray:
-    """How often each subject is drawn: int64 [S]; within every group the weights sum to its number of subjects.
+    """Number of times each subject is sampled: int64 [S]; within every group the weights sum to its number of subjects.
 
     Examples
     --------
@@ -86,16 +98,29 @@ def bootstrap_rates(
     threshold: float | None = None,
     threads: int = 1,
 ) -> Replicates:
-    """Rates of every group in each replicate, at a threshold found again (target_fmr) or fixed (threshold).
+    """Rates of every group in each replicate, at a threshold set again in each replicate (target_fmr) or fixed (threshold).
 
-    target_fmr : the threshold of a replicate is its smallest listed impostor score with FMR <= target_fmr over all
-                 impostor pairs, of every group and between groups; just above the largest if none is
-    threshold  : instead, one threshold for all replicates
-    rng        : decides the replicates; one draw is taken from it
-    threads    : replicates are shared out among them; the answer does not depend on it
-    Raises     : StatisticsError if not exactly one of target_fmr and threshold is given, or if the list ends before a
-                 threshold is reached: it then names the length of list that would do
-    Note       : W_i W_j overstates the pairs' own noise; see `pair_variance` before a variance of FMR is quoted
+    Parameters
+    ----------
+    target_fmr
+        The threshold of a replicate is its smallest listed impostor score with FMR <= target_fmr over all impostor
+        pairs, of every group and between groups; just above the largest if none is.
+    threshold
+        Instead, one threshold for all replicates.
+    rng
+        Determines the replicates; one number is drawn from it.
+    threads
+        Number of threads for the replicates; the result does not depend on it.
+
+    Raises
+    ------
+    StatisticsError
+        If not exactly one of target_fmr and threshold is given, or if the list ends before a threshold is reached:
+        the message states the length of list that is needed.
+
+    Notes
+    -----
+    W_i W_j overstates the noise of the pairs themselves; see `pair_variance` before quoting a variance of FMR.
 
     Examples
     --------
@@ -108,14 +133,18 @@ def bootstrap_rates(
     (50, 2)
     """
     if (target_fmr is None) == (threshold is None):
-        raise StatisticsError("give either target_fmr, found again in each replicate, or a fixed threshold")
+        raise StatisticsError(
+            "give either target_fmr, for which the threshold is set again in each replicate, or a fixed threshold"
+        )
     ordered = _by_falling_score(impostors)
     if (
         threshold is not None
         and not impostors.complete
         and not (len(ordered.falling) and -ordered.falling[-1] <= threshold)
     ):
-        raise StatisticsError(f"threshold {threshold:g} is below the listed scores; list more pairs (raise tail_limit)")
+        raise StatisticsError(
+            f"threshold {threshold:g} is below the listed scores; list more pairs (increase tail_limit)"
+        )
     streams = np.random.SeedSequence(rng.integers(0, 2**63, size=4).tolist()).spawn(replicates)
     n_groups = int(impostors.groups.max(initial=-1)) + 1
     result = Replicates(np.empty(replicates), np.empty((replicates, n_groups)), np.empty((replicates, n_groups)))
@@ -133,13 +162,24 @@ def bootstrap_rates(
 
 
 def pair_variance(replicates: FloatArray, noise: float) -> float:
-    """The variance of a false match rate from replicates at a fixed threshold, with the overstated noise taken out.
+    """The variance of a false match rate from replicates at a fixed threshold, with the overstated noise removed.
 
-    replicates : float64 [B], one rate at one fixed threshold
-    noise      : sum over identity pairs of e_ij^2 / M^2, the variance that the pairs would have by themselves
-    returns    : variance - 2 noise, but at least noise
-    Source     : W_i W_j has variance near 3 for independent draws of near unit variance, where a pair's own noise
-                 asks for 1; the excess is 2
+    Parameters
+    ----------
+    replicates
+        float64 [B], one rate at one fixed threshold.
+    noise
+        Sum over identity pairs of e_ij^2 / M^2, the variance due to the pairs alone.
+
+    Returns
+    -------
+    float
+        Variance - 2 noise, but at least noise.
+
+    References
+    ----------
+    W_i W_j has variance near 3 for independent weights of near unit variance, although the noise of a pair requires
+    1; the excess is 2.
 
     Examples
     --------
@@ -151,7 +191,7 @@ def pair_variance(replicates: FloatArray, noise: float) -> float:
 
 
 def percentile_interval(replicates: FloatArray, *, level: float = 0.95) -> tuple[float, float]:
-    """The middle `level` of the replicates that are defined; NaN where fewer than half of them are.
+    """The central interval with probability `level` of the defined replicates; NaN if fewer than half are defined.
 
     Examples
     --------
@@ -170,7 +210,7 @@ def percentile_interval(replicates: FloatArray, *, level: float = 0.95) -> tuple
 def correlation_of_replicates(replicates: FloatArray) -> FloatArray:
     """Correlation between the columns of float64 [B, G], for `gap_family` where groups share subjects.
 
-    Replicates with a NaN are left out; a column that does not vary correlates 0 with every other.
+    Replicates with a NaN are omitted; a constant column has correlation 0 with every other.
 
     Examples
     --------
@@ -269,8 +309,9 @@ def _threshold_again(listed: _Ordered, weights: FloatArray, allowed: float) -> t
     if not listed.complete:
         grown = max(allowed / max(seen, 1.0), 1.0) * 1.1
         raise StatisticsError(
-            f"a replicate allows {allowed:.0f} false matches and the list of {size} impostor pairs holds {seen:.0f}; "
-            f"list at least {int(size * grown) + 1} pairs (raise tail_limit)"
+            f"a replicate allows {allowed:.0f} false matches and the list of {size} impostor pairs contains "
+            f"{seen:.0f}; "
+            f"list at least {int(size * grown) + 1} pairs (increase tail_limit)"
         )
     return _just_at(listed, size), size
 

@@ -1,8 +1,9 @@
 """Means and medians of a quantity by group, and how far apart two groups are, by a bootstrap of people or clusters.
 
-Units are drawn with replacement from all of them at once, each with all of its values in every group, so a unit in two groups
-is drawn in both. Intervals are the value -+ t of Student with (units of the smaller group - 1) degrees of freedom times the
-standard deviation of the replicates: it needs fewer draws than quantiles far out in the tail, which families of gaps ask for.
+Units are drawn with replacement from all of them at once, each with all of its values in every group, so a unit in
+two groups is drawn in both. Intervals are the value -+ t of Student with (units of the smaller group - 1) degrees of
+freedom times the standard deviation of the replicates: it needs fewer draws than quantiles far out in the tail, which
+families of gaps ask for.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ class Central:
     mean, median : numpy.ndarray
         float64 (groups,); NaN for a group without values.
     means, medians : numpy.ndarray
-        Of each replicate, float64 (draws, groups); NaN where no unit of a group was drawn.
+        Of each replicate, float64 (draws, groups); NaN if no unit of a group was sampled.
     trials, units : numpy.ndarray
-        Values, and the distinct units that they are of, int64 (groups,).
+        Numbers of values and of distinct units, int64 (groups,).
     """
 
     mean: FloatArray
@@ -100,20 +101,20 @@ def central_values(
     rng: np.random.Generator,
     draws: int = DRAWS,
 ) -> Central:
-    """Mean and median of each group, and replicates of both from units drawn anew.
+    """Mean and median of each group, with bootstrap replicates of both over sampling units.
 
     Parameters
     ----------
     values : array of float (n,)
-        NaN: no value; it is no trial.
+        NaN means no value and is not a trial.
     units : array of int (n,)
         Code of the person or cluster of each value, 0 and above.
     codes : array of int (n,)
         Group of each value, -1 for none.
     groups : int
-        How many groups there are.
+        Number of groups.
     rng : numpy.random.Generator
-        Source of the draws.
+        Random number generator for the replicates.
     draws : int
         Number of bootstrap replicates.
 
@@ -128,8 +129,8 @@ def central_values(
 
     Notes
     -----
-    The median of an even number of values is the mean of the middle two, in replicates too. A replicate draws as many units as
-    there are, over all groups, so the size of a group varies.
+    The median of an even number of values is the mean of the middle two, in replicates too. A replicate resamples as
+    many units as there are over all groups, so the size of a group varies.
 
     References
     ----------
@@ -144,7 +145,7 @@ def central_values(
     value, unit, code = np.asarray(values, np.float64), np.asarray(units), np.asarray(codes)
     if not value.shape == unit.shape == code.shape or value.ndim != 1:
         raise StatisticsError(
-            f"values of shape {value.shape}, units {unit.shape}, codes {code.shape}: give one of each"
+            f"values of shape {value.shape}, units {unit.shape}, codes {code.shape}: give arrays of the same length"
         )
     if np.isinf(value).any():
         raise StatisticsError(f"{int(np.isinf(value).sum())} of {len(value)} values are infinite")

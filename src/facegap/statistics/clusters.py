@@ -26,19 +26,33 @@ MOST_BY_MODEL = 3.0
 
 
 def clustered_rate(errors: ArrayLike, trials: ArrayLike | None, subjects: ArrayLike, *, level: float = 0.95) -> Rate:
-    """The rate sum(errors) / sum(trials), with subjects, not trials, as what varies independently.
+    """The rate sum(errors) / sum(trials), with the subject, not the trial, as the sampling unit.
 
-    errors, trials : whole numbers per observation, one shape. An observation is an image (errors 0 or 1, trials 1;
-                     trials=None means that) or already the sum over a subject. 0 trials: the observation says nothing
-    subjects       : id of the person of each observation, any dtype; ids may repeat, in any order
-    returns        : no subject with a second trial: plain Wilson on the trials.
-                     One subject only, with several trials: the interval is NaN.
-                     No errors, or nothing but errors, while subjects repeat: Clopper-Pearson with effective subjects,
-                     (sum t)^2 / sum t^2 over their trials t, as trials.
-                     Else Wilson on effective trials from the largest of three variances (`effective_of`), with
-                     Student's t for the few subjects that carry it (statistics/effective.py)
-    Raises         : StatisticsError for shapes that differ, negative counts or errors > trials
-    Source         : `effective_of` for the variance; Wilson (1927)
+    Parameters
+    ----------
+    errors, trials
+        Whole numbers per observation, one shape. An observation is an image (errors 0 or 1, trials 1; trials=None
+        means that) or already the sum over a subject. 0 trials: the observation says nothing.
+    subjects
+        Id of the person of each observation, any dtype; ids may repeat, in any order.
+
+    Returns
+    -------
+    Rate
+        No subject with a second trial: plain Wilson on the trials. One subject only, with several trials: the
+        interval is NaN. No errors, or only errors, if subjects repeat: Clopper-Pearson with effective
+        subjects, (sum t)^2 / sum t^2 over their trials t, as trials. Else Wilson on effective trials from the largest
+        of three variances (`effective_of`), with Student's t for the few subjects that carry it
+        (statistics/effective.py).
+
+    Raises
+    ------
+    StatisticsError
+        For shapes that differ, negative counts or errors > trials.
+
+    References
+    ----------
+    `effective_of` for the variance; Wilson (1927).
 
     Examples
     --------
@@ -64,13 +78,22 @@ def clustered_rates(
     level: float = 0.95,
     units: ArrayLike | None = None,
 ) -> RateColumns:
-    """`clustered_rate` of many cells at once; every observation lies in one cell.
+    """`clustered_rate` of many cells at once; every observation is in one cell.
 
-    subjects : int codes >= 0; a subject may appear in several cells
-    cells    : int codes 0..n_cells-1, -1 for an observation that is in none
-    units    : int codes >= 0 of what varies independently in place of the subjects, such as the photographer of each
-               observation; `subjects` of the result are people all the same
-    returns  : RateColumns of n_cells rows; a cell without trials has NaN value and interval
+    Parameters
+    ----------
+    subjects
+        int codes >= 0; a subject may appear in several cells.
+    cells
+        int codes 0..n_cells-1, -1 for an observation in no cell.
+    units
+        int codes >= 0 of sampling units used instead of subjects, such as the photographer of each observation;
+        `subjects` of the result still counts people.
+
+    Returns
+    -------
+    RateColumns
+        RateColumns of n_cells rows; a cell without trials has NaN value and interval.
 
     Examples
     --------
@@ -110,11 +133,17 @@ def rates_of_clusters(
 ) -> RateColumns:
     """Rates of cells from one row per subject and cell, every row with at least one trial.
 
-    cluster_errors, cluster_trials : whole numbers, any numeric dtype, one shape
-    cells                          : int codes of the same shape
-    units                          : int codes of the same shape, of what varies independently; None: the subjects
-    squares                        : of the same shape, sum over the distinct comparisons of each row of their trials
-                                     squared, where some were made more than once; None: each is one trial
+    Parameters
+    ----------
+    cluster_errors, cluster_trials
+        Whole numbers, any numeric dtype, one shape.
+    cells
+        int codes of the same shape.
+    units
+        int codes of the same shape, of the sampling units; None: the subjects.
+    squares
+        Of the same shape, sum over the distinct comparisons of each row of their trials squared, where some were made
+        more than once; None: each is one trial.
 
     Examples
     --------
@@ -171,7 +200,8 @@ def rates_of_clusters(
 class Clusters:
     """Errors and trials of each sampling unit, float64 (rows,), and the cell of each; sums are by cell.
 
-    squares : float64 (rows,), sum over the distinct comparisons of each unit of their trials squared. Where a comparison
+    squares : float64 (rows,), sum over the distinct comparisons of each unit of their trials squared. Where a
+    comparison
               was made more than once, as in both orders, its trials are one; the trials where none was
     """
 
@@ -235,10 +265,11 @@ def effective_of(found: Clusters, cap: FloatArray, level: float) -> FloatArray:
     """Effective trials of each cell, from the largest of three variances of its rate.
 
     cap : effective trials if all trials were independent, and with them the first variance. The second deletes one unit
-          at a time, which gives a unit with many trials its leverage; the third is that of a model in which all units have
-          the intraclass correlation that these show, which still knows of it where the few units with many trials happen
-          to err alike; of it no more counts than MOST_BY_MODEL times the others
-    Source : jackknife of a ratio, e.g. Shao and Tu (1995); intraclass correlation by analysis of variance, Donner (1986)
+          at a time, which gives a unit with many trials its leverage; the third is that of a model in which all units
+          have the intraclass correlation that these show, which still knows of it where the few units with many
+          trials happen to err alike; of it no more counts than MOST_BY_MODEL times the others
+    Source : jackknife of a ratio, e.g. Shao and Tu (1995); intraclass correlation by analysis of variance, Donner
+    (1986)
     """
     rate, units, trials = found.rate, found.units, found.all_trials
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -270,9 +301,19 @@ def intraclass_correlation(found: Clusters) -> FloatArray:
 def subject_correlation(errors: FloatArray, trials: FloatArray) -> FloatArray:
     """Correlation of the rates of cells that share subjects, as a subject bootstrap gives it in the limit.
 
-    errors, trials : float64 [S, C], sums per subject and cell; a subject with no trial in a cell has zeros there
-    returns        : float64 [C, C], 1 on the diagonal; 0 where a rate does not vary (no errors) or has no trials
-    Source         : the linear term of each rate, (errors_i - rate * trials_i) / trials, resampled over i
+    Parameters
+    ----------
+    errors, trials
+        float64 [S, C], sums per subject and cell; a subject with no trial in a cell has zeros there.
+
+    Returns
+    -------
+    FloatArray
+        float64 [C, C], 1 on the diagonal; 0 where a rate does not vary (no errors) or has no trials.
+
+    References
+    ----------
+    The linear term of each rate, (errors_i - rate * trials_i) / trials, resampled over i.
 
     Examples
     --------

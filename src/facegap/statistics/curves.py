@@ -29,9 +29,14 @@ EER_CONVENTIONS: dict[EerConvention, str] = {"midpoint": EER_CONVENTION, "fvc": 
 class DetPoints:
     """Counts at each observed threshold, rising; nothing between them is interpolated.
 
-    thresholds       : float64 [t], every distinct score and one just above the highest
-    false_matches    : int64 [t], impostor pairs with score >= threshold, of impostor_pairs
-    false_non_matches: int64 [t], genuine pairs with score < threshold, of genuine_pairs
+    Attributes
+    ----------
+    thresholds
+        float64 [t], every distinct score and one just above the highest.
+    false_matches
+        int64 [t], impostor pairs with score >= threshold, of impostor_pairs.
+    false_non_matches
+        int64 [t], genuine pairs with score < threshold, of genuine_pairs.
     """
 
     thresholds: FloatArray
@@ -53,11 +58,16 @@ class DetPoints:
 
 @dataclass(frozen=True)
 class ThresholdChoice:
-    """A threshold for a target FMR and what it was chosen from; printed wherever the threshold is used.
+    """A threshold for a target FMR and the data from which it was chosen; printed wherever the threshold is used.
 
-    threshold       : the smallest impostor score whose FMR is at most the target, or just above the highest score
-    false_matches   : that reach it, of impostor_pairs
-    allowed         : false matches that the target allows, floor(target * impostor_pairs)
+    Attributes
+    ----------
+    threshold
+        The smallest impostor score whose FMR is at most the target, or just above the highest score.
+    false_matches
+        Number of impostor pairs that reach it, of impostor_pairs.
+    allowed
+        False matches that the target allows, floor(target * impostor_pairs).
     """
 
     threshold: float
@@ -86,7 +96,10 @@ class EqualErrorRate:
 def accepted(scores: ArrayLike, thresholds: ArrayLike) -> AnyArray:
     """How many scores are >= each threshold: int64 of the shape of `thresholds`; NaN scores never are.
 
-    Raises : StatisticsError for a NaN threshold
+    Raises
+    ------
+    StatisticsError
+        For a NaN threshold.
 
     Examples
     --------
@@ -95,7 +108,7 @@ def accepted(scores: ArrayLike, thresholds: ArrayLike) -> AnyArray:
     """
     limits = np.asarray(thresholds, dtype=np.float64)
     if np.isnan(limits).any():
-        raise StatisticsError("a threshold is NaN; nothing can be compared with it")
+        raise StatisticsError("a threshold is NaN; give finite thresholds")
     ordered = np.sort(_comparisons(scores))
     return np.asarray(len(ordered) - np.searchsorted(ordered, limits, side="left"))
 
@@ -148,10 +161,19 @@ def generalised_rates(
 ) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
     """FAR, FRR, GFAR and GFRR of a system with roles, where enrolment and probe can each fail.
 
-    fmr, fnmr, fta, fte : rates in [0, 1] that broadcast; fta of probes (attempts), fte of enrolments
-    returns             : FAR = FMR (1 - FTA); FRR = FTA + FNMR (1 - FTA); GFAR = FAR (1 - FTE);
-                          GFRR = FTE + FRR (1 - FTE)
-    Source              : ISO/IEC 19795-1. In a set without roles use `generalised_counts`
+    Parameters
+    ----------
+    fmr, fnmr, fta, fte
+        Rates in [0, 1] that broadcast; fta of probes (attempts), fte of enrolments.
+
+    Returns
+    -------
+    tuple[AnyArray, AnyArray, AnyArray, AnyArray]
+        FAR = FMR (1 - FTA); FRR = FTA + FNMR (1 - FTA); GFAR = FAR (1 - FTE); GFRR = FTE + FRR (1 - FTE).
+
+    References
+    ----------
+    ISO/IEC 19795-1. In a set without roles use `generalised_counts`.
 
     Examples
     --------
@@ -166,12 +188,16 @@ def generalised_rates(
 
 
 def threshold_at_fmr(impostor: ArrayLike, target: float) -> ThresholdChoice:
-    """The smallest impostor score at which FMR <= target, else just above the highest impostor score.
+    """The smallest impostor score at which FMR <= target, otherwise just above the highest impostor score.
 
-    Never the nearest, which can exceed the target. Scores that are equal stay together, so FMR can be well under it.
-    target 0 : just above the highest
-    Raises   : StatisticsError for a target outside [0, 1], or with fewer impostor pairs than 1 / target, of which not
-               one false match would be allowed: "needs at least n impostor pairs"
+    Not the nearest score, whose FMR can exceed the target. Equal scores stay together, so FMR can be well below it.
+    For a target of 0 it is just above the highest score.
+
+    Raises
+    ------
+    StatisticsError
+        For a target outside [0, 1], or with fewer impostor pairs than 1 / target, of which not one false match would
+        be allowed: "needs at least n impostor pairs".
 
     Examples
     --------
@@ -198,7 +224,7 @@ def allowed_false_matches(target: float, impostor_pairs: int) -> int:
     if impostor_pairs == 0 or (target > 0 and allowed == 0):
         least = int(np.ceil(1 / target * (1 - 1e-12))) if target > 0 else 1
         raise StatisticsError(
-            f"FMR {target:g} needs at least {least} impostor pairs, there are {impostor_pairs}; "
+            f"FMR {target:g} needs at least {least} impostor pairs; there are {impostor_pairs}; "
             "add subjects or choose a higher FMR"
         )
     return allowed
@@ -226,11 +252,12 @@ def det_points(genuine: ArrayLike, impostor: ArrayLike) -> DetPoints:
 def equal_error_rate(
     genuine: ArrayLike, impostor: ArrayLike, *, convention: EerConvention = "midpoint"
 ) -> EqualErrorRate:
-    """The error rate where FMR and FNMR are closest; the convention is in the answer.
+    """The error rate where FMR and FNMR are closest; the result names the convention.
 
-    midpoint : thresholds tried are midpoints between neighbouring distinct scores of both kinds; of several as close, the lowest
-    fvc      : see `fvc_equal_error_rate`
     One kind of score only : NaN. A single distinct score : no midpoint exists, everything is accepted, value 0.5
+
+    Convention "midpoint": the thresholds tried are the midpoints between neighbouring distinct scores of both kinds; if
+    several are equally close, the lowest is used. Convention "fvc": see `fvc_equal_error_rate`.
 
     Examples
     --------
@@ -260,11 +287,12 @@ def equal_error_rate(
 def fvc_equal_error_rate(points: DetPoints) -> EqualErrorRate:
     """The EER of the fingerprint verification competitions, from both errors at every observed threshold.
 
-    With t1 the highest threshold at which FNMR <= FMR and t2 the lowest at which FNMR >= FMR, the EER lies between FNMR and
-    FMR at t1, or FMR and FNMR at t2, whichever have the lower sum; its value is the middle of that interval.
+    With t1 the highest threshold at which FNMR <= FMR and t2 the lowest at which FNMR >= FMR, the EER lies between
+    FNMR and FMR at t1, or FMR and FNMR at t2, whichever have the lower sum; its value is the middle of that interval.
 
     points : of at least one pair of each kind
-    Source : Maio, Maltoni, Cappelli, Wayman, Jain (2002), FVC2000: Fingerprint Verification Competition, IEEE Transactions
+    Source : Maio, Maltoni, Cappelli, Wayman, Jain (2002), FVC2000: Fingerprint Verification Competition, IEEE
+    Transactions
              on Pattern Analysis and Machine Intelligence 24, section 3.2
 
     Examples
@@ -282,7 +310,7 @@ def fvc_equal_error_rate(points: DetPoints) -> EqualErrorRate:
 
 
 def area_under_roc(genuine: ArrayLike, impostor: ArrayLike) -> float:
-    """The chance that a genuine score is above an impostor score, ties counting half; NaN with one kind only.
+    """The probability that a genuine score is above an impostor score, with ties counting half; NaN with only one kind.
 
     Examples
     --------

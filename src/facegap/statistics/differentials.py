@@ -25,13 +25,22 @@ Formula = Callable[..., FloatArray]
 class Measure:
     """A differential measure.
 
-    formula          : called with one GroupCounts per entry of `rates`, and with weight= if `weighted`
-    rates            : names of the rates that it compares
-    fair_value       : its value where all groups are alike
-    higher_is_fairer : direction; the unfair end is the other one
-    with_no_errors   : what happens when a group has no errors, in words for a table
-    source           : where the formula was read
-    weighted         : takes `weight`, the share a of the first rate
+    Attributes
+    ----------
+    formula
+        Called with one GroupCounts per entry of `rates`, and with weight= if `weighted`.
+    rates
+        Names of the rates that it compares.
+    fair_value
+        Its value if all groups are equal.
+    higher_is_fairer
+        Direction; the other end is the unfair one.
+    with_no_errors
+        What happens when a group has no errors, in words for a table.
+    source
+        Where the formula was read.
+    weighted
+        Accepts `weight`, the weight a of the first rate.
     """
 
     name: str
@@ -46,7 +55,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Differential:
-    """A measure's value for one set of groups; where it is NaN, `undefined_because` says why."""
+    """The value of a measure for one set of groups; if it is NaN, `undefined_because` gives the reason."""
 
     measure: str
     value: float
@@ -177,8 +186,15 @@ MEASURES: Mapping[str, Measure] = MappingProxyType({measure.name: measure for me
 def differential(name: str, *rates: GroupCounts, weight: float = 0.5) -> Differential:
     """The measure `name` of one set of groups.
 
-    rates  : one (errors, trials) per entry of the measure's `rates`, arrays [G] in one order of groups
-    Raises : StatisticsError for an unknown measure, a wrong number of rates, or a weight outside [0, 1]
+    Parameters
+    ----------
+    rates
+        One (errors, trials) per entry of the measure's `rates`, arrays [G] in one order of groups.
+
+    Raises
+    ------
+    StatisticsError
+        For an unknown measure, a wrong number of rates, or a weight outside [0, 1].
 
     Examples
     --------
@@ -219,7 +235,7 @@ def _reason(measure: Measure, rates: tuple[GroupCounts, ...]) -> str:
 def _rates(counts: GroupCounts) -> FloatArray:
     errors, trials = np.asarray(counts[0], np.float64), np.asarray(counts[1], np.float64)
     if errors.shape[-1:] == (0,):
-        raise StatisticsError("a differential of no groups at all is not defined")
+        raise StatisticsError("a differential needs at least one group")
     out = np.full(np.broadcast(errors, trials).shape, np.nan)
     return np.asarray(np.divide(errors, trials, out=out, where=trials > 0), dtype=np.float64)
 

@@ -1,7 +1,7 @@
 """The error versus discard characteristic (EDC): what a rate becomes when the comparisons of lowest quality are left out.
 
-The quality of a comparison is the lower of those of its two samples. Comparisons are discarded from the lowest quality upwards,
-those of equal quality together.
+The quality of a comparison is the lower of those of its two samples. Comparisons are discarded from the lowest
+quality upwards, those of equal quality together.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class DiscardCurve:
     Attributes
     ----------
     quality : numpy.ndarray
-        Lowest quality that is still there, float64 (k,), rising. The last is infinite: nothing is left.
+        Lowest remaining quality, float64 (k,), increasing. The last is infinite: no comparison remains.
     discarded, errors, trials : numpy.ndarray
         Comparisons discarded so far, errors and comparisons left, int64 (k,).
     """
@@ -67,13 +67,13 @@ def discard_curve(quality: FloatArray, errors: AnyArray) -> DiscardCurve:
     Raises
     ------
     StatisticsError
-        No comparison; arrays of two lengths; a quality that is no number.
+        No comparison; arrays of two lengths; a quality that is not a number.
 
     References
     ----------
-    Grother and Tabassi, Performance of biometric quality measures, IEEE TPAMI 29 (2007); ISO/IEC 29794-1, error versus discard
-    characteristic; Schlett, Rathgeb, Tapia and Busch, Considerations on the evaluation of biometric quality assessment
-    algorithms, IEEE TBIOM 6 (2024).
+    Grother and Tabassi, Performance of biometric quality measures, IEEE TPAMI 29 (2007); ISO/IEC 29794-1, error
+    versus discard characteristic; Schlett, Rathgeb, Tapia and Busch, Considerations on the evaluation of biometric
+    quality assessment algorithms, IEEE TBIOM 6 (2024).
 
     Examples
     --------
@@ -103,12 +103,12 @@ def discard_area(quality: FloatArray, errors: AnyArray, limit: float) -> float:
     Returns
     -------
     float
-        Lower is better. `best_discard_area` of the rate without discarding is what no quality can go below.
+        Lower is better. The lower bound for any quality is `best_discard_area` of the rate without discarding.
 
     Raises
     ------
     StatisticsError
-        As `discard_curve`; a limit that is no proportion.
+        As `discard_curve`; a limit that is not a proportion.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def discard_area(quality: FloatArray, errors: AnyArray, limit: float) -> float:
 
 
 def best_discard_area(rate: float, limit: float) -> float:
-    """Area under max(0, rate - d) for d from 0 to a limit: the discard of errors alone, as far as they reach.
+    """Area under max(0, rate - d) for d from 0 to a limit: the area if only errors were discarded, as long as there are any.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def discard_area_interval(
     level: float = 0.95,
     draws: int = 1000,
 ) -> tuple[float, float]:
-    """Percentile interval of `discard_area` when subjects are drawn anew, each with all their comparisons.
+    """Percentile interval of `discard_area` when subjects are resampled with all their comparisons.
 
     Parameters
     ----------
@@ -150,14 +150,14 @@ def discard_area_interval(
     subjects : array of int (n,)
         Code of the subject of each comparison, 0 and above.
     rng : numpy.random.Generator
-        Source of the draws.
+        Random number generator for the replicates.
     level, draws
         Confidence, and number of bootstrap replicates.
 
     Returns
     -------
     (float, float)
-        NaN with fewer than two subjects, and without errors: a bootstrap of none would say that there can be none.
+        NaN with fewer than two subjects or without errors, because a bootstrap without errors cannot produce any.
 
     Raises
     ------
@@ -196,7 +196,7 @@ def _checked(quality: FloatArray, errors: AnyArray) -> tuple[FloatArray, AnyArra
         )
     if np.isnan(values).any():
         raise StatisticsError(
-            f"{int(np.isnan(values).sum())} of {len(values)} comparisons have no quality; leave them out and say how many"
+            f"{int(np.isnan(values).sum())} of {len(values)} comparisons have no quality; omit them and report how many"
         )
     order = np.argsort(values, kind="stable")
     return values[order], wrong[order], order
@@ -205,7 +205,7 @@ def _checked(quality: FloatArray, errors: AnyArray) -> tuple[FloatArray, AnyArra
 def _limit(limit: float) -> float:
     """A limit of the area, checked."""
     if not 0 < limit <= 1:
-        raise StatisticsError(f"limit {limit}: a proportion discarded is above 0 and at most 1")
+        raise StatisticsError(f"limit {limit}: the proportion discarded must be above 0 and at most 1")
     return float(limit)
 
 

@@ -105,9 +105,11 @@ def doses_of(before: FloatArray, after: FloatArray, trials: FloatArray) -> Doses
     (0.5, 0.306, 0.646)
     """
     if before.shape != after.shape or before.shape != trials.shape or before.ndim != 2:
-        raise StatisticsError("errors without and with the perturbation and trials are of the same groups and people")
+        raise StatisticsError(
+            "trials and errors without and with the perturbation must be of the same groups and people"
+        )
     if (before > trials).any() or (after > trials).any() or min(before.min(initial=0), after.min(initial=0)) < 0:
-        raise StatisticsError("a person has from no error to as many errors as trials")
+        raise StatisticsError("the errors of a person must be from 0 to the number of trials")
     return Doses(np.asarray(after - before, np.float64), np.asarray(trials, np.float64))
 
 

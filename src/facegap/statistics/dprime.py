@@ -56,7 +56,7 @@ def subject_scores(scores: FloatArray, subjects: IntArray) -> SubjectScores:
     """
     images = np.bincount(subjects)
     if len(images) < 3 or images.min() < 2:
-        raise StatisticsError("d' needs at least three people with two images each, and nobody with one")
+        raise StatisticsError("d' needs at least three people, each with two or more images")
     member = np.zeros((len(images), len(subjects)))
     member[subjects, np.arange(len(subjects))] = 1.0
     apart = np.where(np.eye(len(subjects), dtype=bool), 0.0, scores)
@@ -94,7 +94,10 @@ def paired_d_prime(variant: SubjectScores, base: SubjectScores, *, level: float 
                     held twice: the interval is a little too wide, never too narrow for that reason
     """
     if len(variant.genuine) != len(base.genuine):
-        raise StatisticsError(f"{len(variant.genuine)} people here, {len(base.genuine)} there; pair the same people")
+        raise StatisticsError(
+            f"{len(variant.genuine)} people in one set and {len(base.genuine)} in the other; give "
+            f"both for the same people"
+        )
     people = len(base.genuine)
     left_out = d_prime_without_each(variant) - d_prime_without_each(base)
     variance = (people - 1) / people * float(((left_out - left_out.mean()) ** 2).sum())

@@ -1,8 +1,8 @@
 """False match and false non-match rates with people, not pairs, as what varies independently.
 
-In place of people there may be units of several people: photographers, sessions, families. Who is whom stays a matter of
-people: two people of one unit are an impostor pair like any other. What goes wrong within a unit goes with the unit, so
-that such a pair is counted once in it, and is gone when the unit is deleted.
+In place of people there may be units of several people: photographers, sessions, families. Who is whom stays a matter
+of people: two people of one unit are an impostor pair like any other. What goes wrong within a unit goes with the
+unit, so that such a pair is counted once in it, and is gone when the unit is deleted.
 """
 
 from __future__ import annotations
@@ -52,10 +52,14 @@ from facegap.types import FloatArray, Rate
 
 @dataclass(frozen=True)
 class NoErrorLimits:
-    """What can be said where no trial erred: the limit by people, which holds, beside the one by pairs.
+    """Upper limits for a group without errors: the valid limit by people, and the one by pairs.
 
-    subject_level : upper limit with disjoint pairs of subjects as the trials
-    pair_level    : upper limit if every pair were independent; far too sure where subjects differ
+    Attributes
+    ----------
+    subject_level
+        Upper limit with disjoint pairs of subjects as the trials.
+    pair_level
+        Upper limit if every pair were independent; far too narrow if subjects differ.
     """
 
     disjoint_pairs: int
@@ -78,25 +82,44 @@ def dyadic_fmr(
 ) -> Rate:
     """False match rate within one group, or between two, by pairs of identities.
 
-    left, right  : subject codes 0..S-1 of each listed pair of identities, int [k]; a pair may be listed more than
-                   once. Only pairs in error need to be listed if `images` is given
-    wrong_pairs  : image pairs in error of each listed pair, int [k]
-    images       : images per subject code, int [S]; every image of a subject was compared with every image of every
-                   other, so identities i and j have images[i] * images[j] trials. Codes of people outside the group
-                   have 0
-    other_images : for a rate between two groups: images per subject code in the second group. `left` is then of the
-                   first group and `right` of the second; a subject may have images in both
-    trials       : instead of `images`: image pairs of each listed pair, int [k]; then every tested pair must be
-                   listed, errors or not
-    across       : with `trials`: left and right are two groups
-    units        : code of the unit of each subject code, int [S]: what varies independently in place of the subjects.
-                   Pairs of two people of one unit are trials too
-    returns      : Rate with effective trials. No errors, or nothing but errors: Clopper-Pearson on floor(S / 2)
-                   disjoint pairs of subjects, min(S1, S2) between two groups. One subject, or no pairs: NaN. With
-                   `units`, S is the number of units, and `subjects` are people all the same
-    Raises       : StatisticsError for a code without images, a pair of one subject, more errors than trials, or if
-                   not exactly one of `images` and `trials` is given
-    Source       : Fogliato, Patil, Perona (2024) for the sums; statistics/jackknife.py for the variance
+    Parameters
+    ----------
+    left, right
+        Subject codes 0..S-1 of each listed pair of identities, int [k]; a pair may be listed more than once. Only
+        pairs in error need to be listed if `images` is given.
+    wrong_pairs
+        Image pairs in error of each listed pair, int [k].
+    images
+        Images per subject code, int [S]; every image of a subject was compared with every image of every other, so
+        identities i and j have images[i] * images[j] trials. Codes of people outside the group have 0.
+    other_images
+        For a rate between two groups: images per subject code in the second group. `left` is then of the first group
+        and `right` of the second; a subject may have images in both.
+    trials
+        Instead of `images`: image pairs of each listed pair, int [k]; then every tested pair must be listed, errors
+        or not.
+    across
+        With `trials`: left and right are two groups.
+    units
+        Code of the unit of each subject code, int [S]: sampling units used instead of subjects. Pairs of two people
+        in the same unit are also trials.
+
+    Returns
+    -------
+    Rate
+        Rate with effective trials. No errors, or nothing but errors: Clopper-Pearson on floor(S / 2) disjoint pairs
+        of subjects, min(S1, S2) between two groups. One subject, or no pairs: NaN. With `units`, S is the number of
+        units, and `subjects` still counts people.
+
+    Raises
+    ------
+    StatisticsError
+        For a code without images, a pair of one subject, more errors than trials, or if not exactly one of `images`
+        and `trials` is given.
+
+    References
+    ----------
+    Fogliato, Patil, Perona (2024) for the sums; statistics/jackknife.py for the variance.
 
     Examples
     --------
@@ -163,12 +186,14 @@ def dyadic_fmr(
 class TrialSums:
     """What the trials of a pair rate come to, whatever the errors: float64 [S], one entry per subject code.
 
-    as_left, as_right : trials with the subject on that side, each trial once on either; within one group sides mean nothing
+    as_left, as_right : trials with the subject on that side, each trial once on either; within one group sides mean
+    nothing
     squares           : sum over the pairs of people that hold the subject of their trials squared
     within            : where codes are units of several people: trials of pairs within the unit, which are in no square
     people            : then, how many people have trials; None: a code is a person
     even              : the same where each pair of people is one trial; None where it is not wanted
-    independent       : sum over distinct comparisons of their trials squared, where some were made more than once, as in
+    independent       : sum over distinct comparisons of their trials squared, where some were made more than once, as
+    in
                         both orders; NaN: each is one trial. In `even`, the sum over pairs of people of the same over
                         their trials squared: of 1 over their trials where each is one
     """
@@ -210,7 +235,7 @@ def fmr_of_sums(
     check_codes(np.append(left_, right_), len(sums.as_left))
     listed = ListedPairs(*joined(left_, right_, wrong, tested))
     if len(listed.low) < len(left_):
-        raise StatisticsError("a pair of people is listed twice; sum its errors first")
+        raise StatisticsError("a pair of people is listed twice; add up its errors first")
     refuse_overfull(listed)
     own = sums.as_left if across else sums.as_left + sums.as_right
     people = people_of(own, sums.as_right, across) if sums.people is None else sums.people
@@ -254,20 +279,38 @@ def dyadic_fnmr(
     level: float = 0.95,
     units: ArrayLike | None = None,
 ) -> Rate:
-    """False non-match rate of genuine pairs, with subjects as what varies independently.
+    """False non-match rate of genuine pairs, with the subject as the sampling unit.
 
-    subjects    : subject codes 0..S-1 of the listed entries, int [k]; may repeat
-    wrong_pairs : genuine pairs in error of each entry, int [k]
-    images      : images per subject code, int [S]; all pairs of a subject were compared, m * (m - 1) / 2 trials.
-                  Only subjects in error need to be listed
-    trials      : instead: genuine pairs of each entry, int [k]; then every subject with a genuine pair must be listed
-    squares     : with `trials`, where some comparisons were made more than once, as in both orders: the sum over the
-                  distinct comparisons of each entry of their trials squared, int [k]. Two trials of one comparison are
-                  not independent
-    units       : code of the unit of each subject code, int [S]: what varies independently in place of the subjects
-    returns     : as `clustered_rate`; subjects with one image have no genuine pair and do not count
-    Raises      : StatisticsError as `dyadic_fmr`
-    Source      : Fogliato, Patil, Perona (2024), Var(FNMR) = sum_i e_ii^2 / M^2, with S / (S - 1) and Student's t
+    Parameters
+    ----------
+    subjects
+        Subject codes 0..S-1 of the listed entries, int [k]; may repeat.
+    wrong_pairs
+        Genuine pairs in error of each entry, int [k].
+    images
+        Images per subject code, int [S]; all pairs of a subject were compared, m * (m - 1) / 2 trials. Only subjects
+        in error need to be listed.
+    trials
+        Instead: genuine pairs of each entry, int [k]; then every subject with a genuine pair must be listed.
+    squares
+        With `trials`, where some comparisons were made more than once, as in both orders: the sum over the distinct
+        comparisons of each entry of their trials squared, int [k]. Two trials of one comparison are not independent.
+    units
+        Code of the unit of each subject code, int [S]: sampling units used instead of subjects.
+
+    Returns
+    -------
+    Rate
+        As `clustered_rate`; subjects with one image have no genuine pair and do not count.
+
+    Raises
+    ------
+    StatisticsError
+        As `dyadic_fmr`.
+
+    References
+    ----------
+    Fogliato, Patil, Perona (2024), Var(FNMR) = sum_i e_ii^2 / M^2, with S / (S - 1) and Student's t.
 
     Examples
     --------
@@ -304,9 +347,17 @@ def no_error_limits(
 ) -> NoErrorLimits:
     """Both upper limits of a false match rate without any false match, to be printed side by side.
 
-    subjects, other_subjects : people of the group, and of the second group where the rate is between two
-    pairs                    : image pairs compared
-    returns                  : NaN limits where there is no pair
+    Parameters
+    ----------
+    subjects, other_subjects
+        People of the group, and of the second group if the rate is between two groups.
+    pairs
+        Image pairs compared.
+
+    Returns
+    -------
+    NoErrorLimits
+        NaN if there is no pair.
 
     Examples
     --------

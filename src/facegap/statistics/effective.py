@@ -33,12 +33,20 @@ UNDEFINED = "none"
 class RateColumns:
     """Many rates as columns, one row per cell; `rate(k)` and `rows()` read them as `Rate`.
 
-    errors, trials, subjects    : int64 [cells]
-    effective_trials, low, high : float64 [cells], NaN where no interval is defined
-    method                      : str [cells]
-    units, effective_subjects, largest_share, per_person : int64, then float64 [cells], as in `Rate`
     per_person_trials, per_person_low, per_person_high, dominated_by : likewise; float64 [cells], the last int64
-    estimate : float64 [cells], as in `Rate`; None where no rate is of a sample
+
+    Attributes
+    ----------
+    errors, trials, subjects
+        int64 [cells].
+    effective_trials, low, high
+        float64 [cells], NaN where no interval is defined.
+    method
+        Str [cells].
+    units, effective_subjects, largest_share, per_person
+        int64, then float64 [cells], as in `Rate`.
+    estimate
+        float64 [cells], as in `Rate`; None where no rate is of a sample.
     """
 
     errors: IntArray

@@ -63,7 +63,7 @@ class GapBasis:
 
     sides  : rates and effective trials of both groups, borrowed ones included
     shared : correlation of the two rates
-    costs  : subjects per effective trial, of the group where one subject tells least
+    costs  : subjects per effective trial, of the group in which a subject is least informative
     """
 
     sides: Sides
@@ -73,16 +73,26 @@ class GapBasis:
 
 @dataclass(frozen=True, eq=False)
 class GapFamily:
-    """The gaps that are tested together, or the part of them that is of one metric, and the groups that stayed out.
+    """The gaps that are tested together, or those of one metric among them, and the excluded groups.
 
-    columns            : one row per pair of groups that have enough subjects
-    worst, best        : names of the groups with the highest and the lowest rate among those; "" with fewer than two
-    worst_against_best : the row of `columns` between them, -1 where there is none. It marks a row and adds no test
-    left_out           : names of the groups under `minimum_subjects`, in order: shown, never ranked, in no gap
-    level              : of the intervals of each gap by itself. Verdicts use alpha over the family, see `gap_family`
-    basis              : what the gaps were tested from
-    others             : p of the gaps that are tested together with these and stand elsewhere, see `judged_together`
-    is_primary         : whether its gaps get a verdict; else they are exploratory
+    Attributes
+    ----------
+    columns
+        One row per pair of groups that have enough subjects.
+    worst, best
+        Names of the groups with the highest and the lowest rate among those; "" with fewer than two.
+    worst_against_best
+        The row of `columns` between them, -1 where there is none. It marks a row and adds no test.
+    left_out
+        Names of the groups under `minimum_subjects`, in order; they are shown but not ranked or compared.
+    level
+        Of the interval of each gap. Verdicts use alpha over the family, see `gap_family`.
+    basis
+        Data from which the gaps were tested.
+    others
+        p of the gaps elsewhere that are tested together with these; see `judged_together`.
+    is_primary
+        Whether its gaps have a verdict; otherwise they are exploratory.
     """
 
     metric: str
@@ -161,31 +171,54 @@ def gap_family(
     rates: ArrayLike | None = None,
     dominated_by: ArrayLike | None = None,
 ) -> GapFamily:
-    """All pairwise gaps of a family that was named in advance, with Holm's p and verdicts.
+    """All pairwise gaps of a family specified in advance, with Holm's p and verdicts.
 
-    groups           : names of the G groups, in the order that decides who is a and who b
-    errors, trials, subjects : whole numbers [G]
-    effective_trials : float64 [G], from the Rate of each group; NaN where it has no interval. Groups with no error or
-                       one borrow from the others of the family, see `lent_trials`
-    margin           : > 1 for a ratio, in (0, 1) for a difference
-    scale            : what margin, p and verdict refer to
-    metric, model, threshold, threshold_from, family : what the rates are of, as the rows of GAPS will say
-    alpha            : false-alarm rate of the whole family. `differs` is Holm p <= alpha; `within_margin` asks the
-                       interval at level 1 - 2 alpha / m to lie inside the margin, m being the number of gaps, and
-                       `beyond_margin` that at level 1 - alpha / m to lie outside it
-    level            : of the intervals of difference and ratio, each for itself. The interval that decided the verdict
-                       stands in `decided_low`, `decided_high` and `decided_level`, on the margin's scale
-    minimum_subjects : groups under it are in no gap and are named in `left_out`
-    correlation      : float64 [G, G] of the rates of groups that share subjects (from `subject_correlation` or from
-                       bootstrap replicates); None where no subject is in two groups
-    effective_subjects : float64 [G], (sum t)^2 / sum t^2 over the trials t of a group's sampling units, which are held
-                       against `minimum_subjects` in place of heads; None: heads
-    rates            : float64 [G], the rates that the gaps are of where they are not errors / trials, as when people weigh
-                       equally; then `effective_trials` are of these
-    dominated_by     : whole numbers [G], by how many people each group is dominated (statistics/dominated.py); a verdict
-                       that would rest on them is withheld, see `withheld`. None: by none
-    returns          : GapFamily; a row whose rates have no interval has NaN p and "not enough data"
-    Raises           : StatisticsError for an unknown scale, a margin off it or arrays of different lengths
+    Parameters
+    ----------
+    groups
+        Names of the G groups; their order determines which group is a and which is b.
+    errors, trials, subjects
+        Whole numbers [G].
+    effective_trials
+        float64 [G], from the Rate of each group; NaN where it has no interval. Groups with no error or one use
+        information from the others of the family; see `lent_trials`.
+    margin
+        > 1 for a ratio, in (0, 1) for a difference.
+    scale
+        What margin, p and verdict refer to.
+    metric, model, threshold, threshold_from, family
+        Labels of the rates, as in the rows of GAPS.
+    alpha
+        False-alarm rate of the whole family. `differs` is Holm p <= alpha; `within_margin` asks the interval at level
+        1 - 2 alpha / m to lie inside the margin, m being the number of gaps, and `beyond_margin` that at level 1 -
+        alpha / m to lie outside it.
+    level
+        Of the separate intervals of difference and ratio. The interval that determined the verdict is in
+        `decided_low`, `decided_high` and `decided_level`, on the margin's scale.
+    minimum_subjects
+        Groups with fewer are excluded and named in `left_out`.
+    correlation
+        float64 [G, G] of the rates of groups that share subjects (from `subject_correlation` or from bootstrap
+        replicates); None where no subject is in two groups.
+    effective_subjects
+        float64 [G], (sum t)^2 / sum t^2 over the trials t of a group's sampling units, which are compared with
+        `minimum_subjects` instead of numbers of people; None: numbers of people.
+    rates
+        float64 [G], rates to compare if they are not errors / trials, for example with equal weights for people;
+        `effective_trials` then refer to these.
+    dominated_by
+        Whole numbers [G], the number of people that dominate each group (statistics/dominated.py); a verdict that
+        depends on them is withheld, see `withheld`. None: no group is dominated.
+
+    Returns
+    -------
+    GapFamily
+        GapFamily; a row whose rates have no interval has NaN p and "not enough data".
+
+    Raises
+    ------
+    StatisticsError
+        For an unknown scale, a margin outside it, or arrays of different lengths.
 
     Examples
     --------
@@ -266,7 +299,7 @@ def judged_together(
     (2, True)
     """
     if len({family.alpha for family in families}) > 1:
-        raise StatisticsError("families at different alpha cannot be tested together; give all of them one alpha")
+        raise StatisticsError("families with different alpha cannot be tested together; use one alpha for all")
     entering = [family.columns.p for family in families] if p is None else list(p)
     return [
         judged_among(family, np.concatenate([NO_OTHERS, *entering[:k], *entering[k + 1 :]]), is_primary=is_primary)
@@ -409,7 +442,7 @@ def _is_ratio(metric: str, margin: float, scale: Scale) -> bool:
     if scale == "ratio" and not 1 < margin < np.inf:
         raise StatisticsError(f"{of} is a ratio above 1, not {margin}; 2 means twice as many errors")
     if scale == "difference" and not 0 < margin < 1:
-        raise StatisticsError(f"{of} is a difference between 0 and 1, not {margin}; 0.02 is 2 points")
+        raise StatisticsError(f"{of} is a difference between 0 and 1, not {margin}; 0.02 is 2 percentage points")
     return scale == "ratio"
 
 
@@ -420,9 +453,9 @@ def _check_family(names: AnyArray, counts: list[IntArray], effective: FloatArray
             f"groups, errors, trials, subjects, effective_trials have {lengths} entries; give one each"
         )
     if len(set(names.tolist())) != len(names):
-        raise StatisticsError("two groups of a family have one name; a gap must be of named groups")
+        raise StatisticsError("two groups of a family have the same name; give each group a unique name")
     if np.any(counts[0] > counts[1]):
         row = int(np.flatnonzero(counts[0] > counts[1])[0])
         raise StatisticsError(f"group {names[row]!r} has {counts[0][row]} errors in {counts[1][row]} trials")
     if not 0 < alpha < 0.5:
-        raise StatisticsError(f"alpha {alpha} is no false-alarm rate between 0 and 0.5; 0.05 is usual")
+        raise StatisticsError(f"alpha {alpha} is not a false-alarm rate between 0 and 0.5; 0.05 is usual")

@@ -95,8 +95,8 @@ def labels_by_subject(groups: Any) -> tuple[list[Hashable], Columns]:
         subjects, labels = list(groups.index), groups
     else:
         raise StatisticsError(
-            "groups is neither labels by subject nor the labels of both sides; "
-            "give dict(zip(subjects, labels)) or the tuple (left_labels, right_labels)"
+            "groups must be labels by subject or the labels of both sides; give dict(zip(subjects, labels)) or the "
+            "tuple (left_labels, right_labels)"
         )
     if len(set(subjects)) < len(subjects):
         twice = next(subject for subject in subjects if subjects.count(subject) > 1)
@@ -113,7 +113,7 @@ def label_columns(groups: Any, size: int) -> Columns:
     else:
         given = {"group": groups}
     if not given:
-        raise StatisticsError("groups has no column; leave groups out for one rate of everybody")
+        raise StatisticsError("groups has no column; omit groups for one rate over all people")
     columns = {name: [as_label(value) for value in as_list(column, f"groups {name}")] for name, column in given.items()}
     for name, labels in columns.items():
         if len(labels) != size:

@@ -5,8 +5,8 @@ errors = rate * effective_trials. Undefined is NaN, never 0 or 1.
 
 `wilson`, `clopper_pearson` and `newcombe_difference` are the published formulas. Gaps are tested by `difference_at` and
 `difference_p` (and by `ratio_at`, statistics/ratios.py), because Wilson's lower limit is too high where errors are
-rare: with 1 error in n it is 0.18 / n, and one error has a probability of 0.16 at that rate. A test of 20 people against
-5,000 by Newcombe's interval has a size of 0.121 at a nominal 0.05 (benchmarks/rare_errors.py).
+rare: with 1 error in n it is 0.18 / n, and one error has a probability of 0.16 at that rate. A test of 20 people
+against 5,000 by Newcombe's interval has a size of 0.121 at a nominal 0.05 (benchmarks/rare_errors.py).
 """
 
 from __future__ import annotations
@@ -31,10 +31,24 @@ Interval = tuple[Any, Any]  # low, high: floats for scalars in, else float64 arr
 def wilson(errors: ArrayLike, trials: ArrayLike, *, level: float = 0.95) -> Interval:
     """Score interval of each proportion errors / trials.
 
-    errors, trials : numbers or arrays that broadcast, 0 <= errors <= trials, both may be fractional
-    returns        : low, high in [0, 1]; NaN where trials is 0 or NaN; floats for scalars
-    Raises         : StatisticsError for negative counts, errors > trials, or a level outside (0, 1)
-    Source         : Wilson (1927); checked against statsmodels in tests/statistics/test_intervals.py
+    Parameters
+    ----------
+    errors, trials
+        Numbers or arrays that broadcast, 0 <= errors <= trials, both may be fractional.
+
+    Returns
+    -------
+    Interval
+        Low, high in [0, 1]; NaN where trials is 0 or NaN; floats for scalars.
+
+    Raises
+    ------
+    StatisticsError
+        For negative counts, errors > trials, or a level outside (0, 1).
+
+    References
+    ----------
+    Wilson (1927); checked against statsmodels in tests/statistics/test_intervals.py.
 
     Examples
     --------
@@ -48,10 +62,13 @@ def wilson(errors: ArrayLike, trials: ArrayLike, *, level: float = 0.95) -> Inte
 
 
 def clopper_pearson(errors: ArrayLike, trials: ArrayLike, *, level: float = 0.95) -> Interval:
-    """Exact interval of each proportion errors / trials: never covers less than `level`, often more.
+    """Exact interval of each proportion errors / trials: coverage is at least `level`, and often higher.
 
     Arguments, returns and errors as in `wilson`.
-    Source : Clopper and Pearson (1934), through quantiles of the beta distribution; checked against statsmodels
+
+    References
+    ----------
+    Clopper and Pearson (1934), through quantiles of the beta distribution; checked against statsmodels.
 
     Examples
     --------
@@ -73,7 +90,10 @@ def newcombe_difference(
     """Interval of errors_a / trials_a - errors_b / trials_b for two independent groups, in [-1, 1].
 
     NaN where either group has no trials. Errors as in `wilson`.
-    Source : Newcombe (1998), method 10, from the two Wilson intervals
+
+    References
+    ----------
+    Newcombe (1998), method 10, from the two Wilson intervals.
 
     Examples
     --------
@@ -92,10 +112,10 @@ def newcombe_difference(
 def gap_difference(
     errors_a: ArrayLike, trials_a: ArrayLike, errors_b: ArrayLike, trials_b: ArrayLike, *, level: float = 0.95
 ) -> Interval:
-    """Interval of errors_a / trials_a - errors_b / trials_b as gaps.csv gives it, for two independent groups.
+    """Interval of errors_a / trials_a - errors_b / trials_b as in gaps.csv, for two independent groups.
 
-    Newcombe's construction on the limits of `rare_error_limits`: a little wider than `newcombe_difference`, and the test
-    that it inverts keeps its size where errors are rare. Arguments, returns and errors as in `newcombe_difference`.
+    Newcombe's construction on the limits of `rare_error_limits`: slightly wider than `newcombe_difference`, and the
+    corresponding test keeps its size if errors are rare. Arguments, returns and errors as in `newcombe_difference`.
 
     Examples
     --------
@@ -152,7 +172,8 @@ def difference_at(
     """Limits of rate_a - rate_b at the normal quantile z, from the limits of each rate in `rare_error_limits`.
 
     correlation : of the two estimates, 0 for groups that share no subject
-    Source      : Newcombe (1998), Statistics in Medicine 17, method 10; Zou and Donner (2008), Statistics in Medicine 27,
+    Source      : Newcombe (1998), Statistics in Medicine 17, method 10; Zou and Donner (2008), Statistics in Medicine
+    27,
                   for limits other than Wilson's
     """
     limits_a, limits_b = rare_error_limits(rate_a, trials_a, z), rare_error_limits(rate_b, trials_b, z)
@@ -165,8 +186,8 @@ def shared_arms(
     """What a correlation of two estimates makes of the arms of an interval of their gap: a factor, 1 without one.
 
     It is the standard error of the difference with the correlation over that without. Newcombe's paired formula takes
-    2 correlation below above from the square of every arm instead, which is the same in large samples; but where one arm
-    is much longer than the other such an interval shrinks again as z grows, and has no p.
+    2 correlation below above from the square of every arm instead, which is the same in large samples; but where one
+    arm is much longer than the other such an interval shrinks again as z grows, and has no p.
     """
     if np.ndim(correlation) == 0 and correlation == 0:
         return 1.0

@@ -40,7 +40,7 @@ class LossCounts:
     def __post_init__(self) -> None:
         """Check the counts."""
         if np.any((self.least < 0) | (self.least > self.most) | (self.most > self.trials)):
-            raise StatisticsError("losses: errors must be 0 <= least <= most <= trials in every group")
+            raise StatisticsError("losses: errors must satisfy 0 <= least <= most <= trials in every group")
 
     @property
     def lost(self) -> IntArray:

@@ -75,9 +75,9 @@ def macro_rate(
     0.375
     """
     if not len(errors) == len(classes) == len(units):
-        raise StatisticsError("errors, classes and units need one entry per trial each")
+        raise StatisticsError("errors, classes and units each need one entry per trial")
     if len(classes) and not (classes.min() >= 0 and classes.max() < n_classes):
-        raise StatisticsError(f"classes are codes of 0 to {n_classes - 1}")
+        raise StatisticsError(f"classes must be codes from 0 to {n_classes - 1}")
     _, codes = np.unique(units, return_inverse=True)
     people = int(codes.max(initial=-1)) + 1
     cell = codes * n_classes + classes

@@ -217,8 +217,8 @@ def refuse_overfull(listed: ListedPairs) -> None:
     if np.any(listed.errors > listed.trials):
         row = int(np.argmax(listed.errors - listed.trials))
         raise StatisticsError(
-            f"subjects {listed.low[row]} and {listed.high[row]} have {listed.errors[row]:g} wrong pairs "
-            f"of {listed.trials[row]:g}; check images or trials"
+            f"subjects {listed.low[row]} and {listed.high[row]} have {listed.errors[row]:g} wrong pairs in "
+            f"{listed.trials[row]:g}; check images or trials"
         )
 
 

@@ -28,7 +28,7 @@ def paired_shares(differences: FloatArray, *, level: float = 0.95) -> PairedDiff
                   added to the mean and to the squares
     """
     if len(differences) and not (np.abs(differences) <= 1).all():
-        raise StatisticsError("a difference of two shares lies between -1 and 1")
+        raise StatisticsError("a difference of two proportions must be between -1 and 1")
     people = len(differences)
     if people < 2:
         return PairedDifference(float(differences.mean()) if people else np.nan, np.nan, np.nan, np.nan, people, level)
@@ -37,14 +37,21 @@ def paired_shares(differences: FloatArray, *, level: float = 0.95) -> PairedDiff
 
 
 def unmatched_shares(errors_before: int, errors_after: int, people: int, *, level: float = 0.95) -> PairedDifference:
-    """The difference of two shares over the same people where nobody published who was wrong both times.
+    """The difference of two proportions for the same people if the overlap of errors was not published.
 
-    The two error counts of one set of people fix the difference, and its variance only up to how many people were wrong
-    both times. The interval is that of `paired_shares` for the fewest such people that the counts allow: it holds those of
-    all other overlaps, and p is the largest of theirs.
+    The two error counts for one set of people determine the difference, but its variance depends on how many people
+    were wrong both times. The interval is that of `paired_shares` for the smallest such number that the counts allow:
+    it contains the intervals for all other overlaps, and p is the largest.
 
-    errors_before, errors_after : of `people`; the difference is that of after less before
-    Raises   : StatisticsError for counts below 0 or above `people`, or fewer than two people
+    Parameters
+    ----------
+    errors_before, errors_after
+        Of `people`; the difference is after minus before.
+
+    Raises
+    ------
+    StatisticsError
+        For counts below 0 or above `people`, or fewer than two people.
 
     Examples
     --------
@@ -60,12 +67,23 @@ def unmatched_shares(errors_before: int, errors_after: int, people: int, *, leve
 def unmatched_change(
     worse: tuple[int, int, int], better: tuple[int, int, int], *, level: float = 0.95
 ) -> PairedDifference:
-    """How a gap between two groups changed between two audits of the same people, each by `unmatched_shares`.
+    """How a gap between two groups changed between two audits of the same people, each estimated by `unmatched_shares`.
 
-    worse, better : errors before, errors after and people of each group; nobody is in both
-    returns       : the difference of the worse group less that of the better one: below 0 where the gap shrank.
-                    `subjects` is the people of both groups
-    Raises        : StatisticsError as `unmatched_shares` does
+    Parameters
+    ----------
+    worse, better
+        Errors before, errors after and number of people of each group; the groups do not overlap.
+
+    Returns
+    -------
+    PairedDifference
+        The difference for the worse group minus that for the better one; negative if the gap shrank. `subjects` is
+        the number of people in both groups.
+
+    Raises
+    ------
+    StatisticsError
+        As `unmatched_shares` does.
 
     Examples
     --------
@@ -85,7 +103,7 @@ def unmatched_change(
 def _discordant(errors_before: int, errors_after: int, people: int) -> tuple[int, int]:
     """The most people who can have been wrong only before, and only after."""
     if people < 2 or not (0 <= errors_before <= people and 0 <= errors_after <= people):
-        raise StatisticsError("errors are whole numbers from 0 to the people, who are two or more")
+        raise StatisticsError("errors must be whole numbers from 0 to the number of people, which must be at least two")
     both = max(0, errors_before + errors_after - people)
     return errors_before - both, errors_after - both
 

@@ -13,7 +13,7 @@ from facegap.statistics.paired import paired_shares
 from facegap.types import BoolArray, FloatArray, IntArray
 
 EXACT = "exact McNemar"
-CLUSTERED = "McNemar with people as clusters"
+CLUSTERED = "McNemar test with subjects as clusters"
 UNDEFINED = "none"
 
 

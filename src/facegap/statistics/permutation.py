@@ -18,13 +18,20 @@ CountsOfLabels = Callable[[IntArray], GroupCounts]
 
 @dataclass(frozen=True, eq=False)
 class PermutationNull:
-    """A measure beside what it is when groups mean nothing.
+    """A measure and its distribution if groups are assigned at random.
 
-    observed  : of the labels as they are
-    values    : float64 [permutations], NaN where undefined
-    median, extreme : of the defined values; `extreme` is the end that only 5% pass on the unfair side
-    p         : share of permutations at least as unfair as observed, counting the observed one; NaN if undefined
-    undefined : permutations without a value
+    Attributes
+    ----------
+    observed
+        Value for the actual labels.
+    values
+        float64 [permutations], NaN where undefined.
+    median, extreme
+        Of the defined values; `extreme` is the end that only 5% pass on the unfair side.
+    p
+        Proportion of permutations at least as unfair as observed, counting the observed one; NaN if undefined.
+    undefined
+        Permutations without a value.
     """
 
     measure: str
@@ -39,7 +46,10 @@ class PermutationNull:
 def counts_per_subject(errors: ArrayLike, trials: ArrayLike, n_groups: int) -> CountsOfLabels:
     """A rate that adds up over subjects (classification, genuine pairs): labels int [S] -> (errors, trials) [G].
 
-    errors, trials : whole numbers [S], summed per subject
+    Parameters
+    ----------
+    errors, trials
+        Whole numbers [S], summed per subject.
 
     Examples
     --------
@@ -61,7 +71,10 @@ def counts_per_pair(
 ) -> CountsOfLabels:
     """False matches within each group: listed pairs of subjects in error, all image pairs of a group as trials.
 
-    left, right, wrong_pairs, images : as in `dyadic_fmr`
+    Parameters
+    ----------
+    left, right, wrong_pairs, images
+        As in `dyadic_fmr`.
 
     Examples
     --------
@@ -89,11 +102,19 @@ def permutation_null(
     permutations: int = 1000,
     weight: float = 0.5,
 ) -> PermutationNull:
-    """The measure `name` with group labels permuted over subjects, so that nobody's images are torn apart.
+    """The measure `name` with group labels permuted over subjects, which keeps the images of a person together.
 
-    counts : one per rate of the measure, from counts_per_subject or counts_per_pair
-    labels : int codes 0..G-1 of each subject, [S]
-    Raises : StatisticsError for fewer than one permutation, and as `differential`
+    Parameters
+    ----------
+    counts
+        One per rate of the measure, from counts_per_subject or counts_per_pair.
+    labels
+        int codes 0..G-1 of each subject, [S].
+
+    Raises
+    ------
+    StatisticsError
+        For fewer than one permutation, and as `differential`.
 
     Examples
     --------
@@ -104,7 +125,7 @@ def permutation_null(
     (0.25, True)
     """
     if permutations < 1:
-        raise StatisticsError(f"{permutations} permutations cannot make a null distribution; 1000 is usual")
+        raise StatisticsError(f"{permutations} permutations are too few for a null distribution; 1000 is usual")
     measure, codes = named_measure(name), whole(np.asarray(labels), "labels")
     observed = float(evaluate(measure, tuple(of(codes) for of in counts), weight=weight))
     values = np.array(

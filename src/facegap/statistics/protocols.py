@@ -27,9 +27,13 @@ STEPS = 1000  # of the FaceX-Zoo rule, between the lowest and the highest score
 class FoldAccuracy:
     """Accuracy of each fold at a threshold that was chosen on the other folds.
 
-    correct, trials : int64 (K,), pairs of each fold
-    thresholds      : float64 (K,), scores; a pair is accepted above (facex-zoo), or strictly above (insightface, whose
-                      squared distance is 2 - 2 score)
+    Attributes
+    ----------
+    correct, trials
+        int64 (K,), pairs of each fold.
+    thresholds
+        float64 (K,), scores; a pair is accepted above (facex-zoo), or strictly above (insightface, whose squared
+        distance is 2 - 2 score).
     """
 
     rule: AccuracyRule
@@ -66,8 +70,12 @@ class FoldAccuracy:
 class AcceptRate:
     """True accept rate at a target false accept rate.
 
-    true_accepts of genuine, false_accepts of impostors : counts of pairs, those that could not be compared included
-    threshold : a pair is accepted from this score on; infinite where nothing is accepted
+    true_accepts of genuine, false_accepts of impostors : counts of pairs, including pairs that could not be compared
+
+    Attributes
+    ----------
+    threshold
+        A pair is accepted at this score or above; infinite if nothing is accepted.
     """
 
     rule: FarRule
@@ -90,7 +98,7 @@ class AcceptRate:
 
 
 def fold_accuracy(scores: ArrayLike, genuine: ArrayLike, folds: ArrayLike, *, rule: AccuracyRule) -> FoldAccuracy:
-    """Accuracy by folds: for each fold the threshold that is best on the others, and the accuracy there.
+    """Accuracy by folds: for each fold, the accuracy at the threshold that is best on the other folds.
 
     Parameters
     ----------
@@ -101,10 +109,10 @@ def fold_accuracy(scores: ArrayLike, genuine: ArrayLike, folds: ArrayLike, *, ru
     folds : int (n,)
         Fold of each pair, from 0, none empty.
     rule : {"insightface", "facex-zoo"}
-        InsightFace: of the squared distances 0, 0.01, ..., 3.99 the first with the highest accuracy on the other folds; same
-        person where the distance is smaller. FaceX-Zoo: of 1,000 steps from the lowest to the highest score of the other
-        folds the first with the highest TPR - FPR; same where the score is greater, different where it is smaller, so that
-        a score at the threshold is wrong either way.
+        InsightFace: of the squared distances 0, 0.01, ..., 3.99 the first with the highest accuracy on the other
+        folds; same person where the distance is smaller. FaceX-Zoo: of 1,000 steps from the lowest to the highest
+        score of the other folds the first with the highest TPR - FPR; same where the score is greater, different
+        where it is smaller, so a score equal to the threshold is wrong in both cases.
 
     Returns
     -------
@@ -117,8 +125,8 @@ def fold_accuracy(scores: ArrayLike, genuine: ArrayLike, folds: ArrayLike, *, ru
 
     Notes
     -----
-    Both rules choose thresholds for accuracy on lists with as many genuine as impostor pairs, which no operation has, and
-    both treat pairs as independent. FaceX-Zoo keeps scores as float32, and so does this rule.
+    Both rules choose thresholds for accuracy on lists with equal numbers of genuine and impostor pairs, which do not
+    occur in operation, and both treat pairs as independent. FaceX-Zoo keeps scores as float32, and so does this rule.
 
     References
     ----------
@@ -135,7 +143,7 @@ def fold_accuracy(scores: ArrayLike, genuine: ArrayLike, folds: ArrayLike, *, ru
     fold = np.asarray(folds, np.int64)
     count = int(fold.max(initial=-1)) + 1
     if count < 2 or np.bincount(fold, minlength=count).min() == 0:
-        raise StatisticsError(f"accuracy by folds needs two folds or more with pairs in each; there are {count}")
+        raise StatisticsError(f"accuracy by folds needs at least two folds with pairs; there are {count}")
     judged = by_distance if rule == "insightface" else by_steps
     found = [judged(values, same, fold == k) for k in range(count)]
     correct, thresholds = zip(*found, strict=True)
@@ -188,9 +196,9 @@ def accept_rate(genuine: ArrayLike, impostor: ArrayLike, target: float, *, rule:
     rule : {"strict", "insightface"}
         strict: the smallest impostor score at which the rate is at most the target, as of the thresholds of an audit
         (`threshold_at_fmr`); a genuine score between it and the next impostor score below is rejected. insightface: the
-        point of the ROC whose rate is nearest to the target, above it or below; of two that are as near the one with the
-        higher rate. Its ROC is that of
-        scikit-learn's roc_curve, which leaves out points on a straight line between others, so the nearest point can be far.
+        point of the ROC whose rate is nearest to the target, above it or below; of two that are as near the one with
+        the higher rate. Its ROC is that of scikit-learn's roc_curve, which leaves out points on a straight line
+        between others, so the nearest point can be far.
 
     Returns
     -------

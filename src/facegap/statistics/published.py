@@ -66,18 +66,25 @@ PLAIN_NAMES: Mapping[str, str] = MappingProxyType(
     }
 )
 LABELS_MEAN = (
-    'The row labelled "PPV" is the accuracy within the true group (right / people of the group), "TPR" is precision '
-    '(right / called so), and "FPR" is one minus the precision of the other gender.'
+    'The row labelled "PPV" is the accuracy within the true group (correct / people of the group), "TPR" is precision '
+    '(correct / predicted as that gender), and "FPR" is one minus the precision of the other gender.'
 )
-LABEL_NOTE = f"{LABELS_MEAN} Read by their usual definitions the labels miss print by up to 13 points for Microsoft and 33 for Face++."
+LABEL_NOTE = (
+    f"{LABELS_MEAN} Read by their usual definitions the labels differ from the printed values by up to 13 points for "
+    f"Microsoft and 33 for Face++."
+)
 
 
 @dataclass(frozen=True)
 class PossibleCounts:
-    """Which whole numbers a printed share can stand for.
+    """The whole numbers compatible with a printed proportion.
 
-    counts  : every count of `size` that rounds to the printed share; empty if none does
-    nearest : the count whose share is closest to print, whether or not it rounds to it
+    Attributes
+    ----------
+    counts
+        Every count of `size` that rounds to the printed proportion; empty if none does.
+    nearest
+        The count whose proportion is closest to the printed one, whether or not it rounds to it.
     """
 
     share: float
@@ -93,7 +100,7 @@ class PossibleCounts:
 
 @dataclass(frozen=True)
 class PublishedCell:
-    """An error share of the table that no whole number over the stated group size gives."""
+    """An error rate in the table that does not correspond to a whole number of people in the stated group."""
 
     vendor: str
     column: str
@@ -104,7 +111,7 @@ class PublishedCell:
 
 @dataclass(frozen=True, eq=False)
 class RebuiltPeople:
-    """One entry per person, as a closed API would have answered: str [n] each."""
+    """One entry per person, as returned by a black-box API: str [n] each."""
 
     tone: AnyArray
     gender: AnyArray
@@ -112,13 +119,28 @@ class RebuiltPeople:
 
 
 def possible_counts(shares: ArrayLike, sizes: ArrayLike, *, decimals: int = 1) -> list[PossibleCounts]:
-    """The counts that printed percentages can stand for, given how many there were: a GRIM check of proportions.
+    """The counts compatible with printed percentages, given the group sizes: a GRIM check of proportions.
 
-    shares   : per cent, as printed with `decimals` places
-    sizes    : people of each group, one per share or one for all
-    returns  : one PossibleCounts per share. Halves may have been rounded either way, so both ends are allowed
-    Raises   : StatisticsError for a share outside 0 to 100 or a size below 1
-    Source   : the idea of Brown and Heathers (2017), here for shares instead of means
+    Parameters
+    ----------
+    shares
+        Percentages as printed with `decimals` places.
+    sizes
+        People of each group, one per share or one for all.
+
+    Returns
+    -------
+    list[PossibleCounts]
+        One PossibleCounts per share. Halves may have been rounded either way, so both ends are allowed.
+
+    Raises
+    ------
+    StatisticsError
+        For a proportion outside 0 to 100 or a size below 1.
+
+    References
+    ----------
+    The idea of Brown and Heathers (2017), here for proportions instead of means.
 
     Examples
     --------
@@ -128,7 +150,7 @@ def possible_counts(shares: ArrayLike, sizes: ArrayLike, *, decimals: int = 1) -
     """
     share, size = np.broadcast_arrays(np.atleast_1d(np.asarray(shares, np.float64)), np.asarray(sizes, np.int64))
     if np.any((share < 0) | (share > 100) | np.isnan(share)) or np.any(size < 1):
-        raise StatisticsError("shares are per cent from 0 to 100, sizes whole numbers from 1 up")
+        raise StatisticsError("proportions must be percentages from 0 to 100, and sizes whole numbers of at least 1")
     half = 0.5 * 10.0**-decimals + 1e-9
     found = []
     for printed, people in zip(share.tolist(), size.tolist(), strict=True):
@@ -142,10 +164,17 @@ def possible_counts(shares: ArrayLike, sizes: ArrayLike, *, decimals: int = 1) -
 def largest_size(share: float, size: int, *, decimals: int = 1) -> int:
     """The largest number of people, up to `size`, for which some count prints as this proportion; 0 where there is none.
 
-    Where it is less than `size`, at least `size` less that many people were left out of the printed share.
+    Where it is less than `size`, at least `size` minus that many people were left out of the printed proportion.
 
-    share    : per cent, as printed with `decimals` places; halves may have been rounded either way
-    Raises   : StatisticsError as `possible_counts` does
+    Parameters
+    ----------
+    share
+        Percentages as printed with `decimals` places; halves may have been rounded either way.
+
+    Raises
+    ------
+    StatisticsError
+        As `possible_counts` does.
 
     Examples
     --------
@@ -157,9 +186,9 @@ def largest_size(share: float, size: int, *, decimals: int = 1) -> int:
 
 
 def impossible_cells() -> list[PublishedCell]:
-    """The printed errors of Gender Shades that are no whole number over the stated group sizes: six of them.
+    """The six printed errors of Gender Shades that do not correspond to a whole number of people in the stated groups.
 
-    Faces were probably left out of these cells, so refusals hid in missing rows.
+    Faces were probably left out of these cells, so failures were hidden as missing rows.
 
     Examples
     --------
@@ -179,7 +208,7 @@ def impossible_cells() -> list[PublishedCell]:
 
 
 def subgroup_errors(vendor: str) -> dict[str, int]:
-    """People called wrongly in DF, DM, LF and LM: the counts closest to the printed error shares.
+    """People misclassified in DF, DM, LF and LM: the counts closest to the printed error rates.
 
     Examples
     --------
@@ -195,9 +224,9 @@ def subgroup_errors(vendor: str) -> dict[str, int]:
 
 
 def rebuild_people(vendor: str) -> RebuiltPeople:
-    """The 1,270 people of the table with the answer that the vendor's classifier gave each, wrong ones first.
+    """The 1,270 people of the table with the prediction of the vendor's classifier for each, errors first.
 
-    tone is darker or lighter, gender and prediction female or male; the table knows no refusals
+    tone is darker or lighter, gender and prediction female or male; the table contains no missing predictions
 
     Examples
     --------

@@ -5,8 +5,8 @@ made from the same limits of each rate as the difference (statistics/intervals.p
 interval of the difference excludes 0, so that a gap has one p whatever the scale of its margin, and nothing jumps where
 the last error of a group goes. Katz's has a size of 0.10 for 20 people against 5,000 at a nominal 0.05.
 
-There is no invented epsilon: with no error on one side the interval is still defined and honest (it may reach infinity);
-with no error on both sides the ratio itself is NaN and the interval is everything.
+There is no invented epsilon: with no error on one side the interval is still defined and honest (it may reach
+infinity); with no error on both sides the ratio itself is NaN and the interval is everything.
 """
 
 from __future__ import annotations
@@ -31,10 +31,17 @@ def ratio_interval(
     """Interval of (errors_a / trials_a) / (errors_b / trials_b) for two independent groups, in [0, inf].
 
     Scalars or arrays that broadcast; trials may be fractional. Katz's log interval where both groups have both errors
-    and successes, else Koopman's score interval: (0, finite) with no error in a, (positive, inf) with none in b,
-    (0, inf) with none in either. NaN where a group has no trials.
-    Raises : StatisticsError as `wilson` does
-    Source : Katz et al. (1978); Koopman (1984); Koopman checked against statsmodels' score interval
+    and successes, else Koopman's score interval: (0, finite) with no error in a, (positive, inf) with none in b, (0,
+    inf) with none in either. NaN where a group has no trials.
+
+    Raises
+    ------
+    StatisticsError
+        As `wilson` does.
+
+    References
+    ----------
+    Katz et al. (1978); Koopman (1984); Koopman checked against statsmodels' score interval.
 
     Examples
     --------
@@ -54,7 +61,7 @@ def ratio_interval(
 def gap_ratio(
     errors_a: ArrayLike, trials_a: ArrayLike, errors_b: ArrayLike, trials_b: ArrayLike, *, level: float = 0.95
 ) -> Interval:
-    """Interval of (errors_a / trials_a) / (errors_b / trials_b) as gaps.csv gives it, for two independent groups.
+    """Interval of (errors_a / trials_a) / (errors_b / trials_b) as in gaps.csv, for two independent groups.
 
     It excludes 1 exactly where `gap_difference` excludes 0. Arguments, returns and errors as in `ratio_interval`.
 
@@ -82,7 +89,8 @@ def ratio_at(
     """Limits of rate_a / rate_b at the normal quantile z: the ratios R at which the interval of a - R b ends on 0.
 
     correlation : of the two estimates, 0 for groups that share no subject
-    returns     : (0, finite) with no error in a, (positive, inf) with none in b, (0, inf) with none in either; NaN where
+    returns     : (0, finite) with no error in a, (positive, inf) with none in b, (0, inf) with none in either; NaN
+    where
                   a group has no trials
     Source      : Donner and Zou (2012), Statistical Methods in Medical Research 21, from the limits of each rate in
                   `rare_error_limits`

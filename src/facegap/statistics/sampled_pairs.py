@@ -82,7 +82,10 @@ def sampled_fmr(
     """
     require_weights(weights)
     if np.any(left == right):
-        raise StatisticsError(f"sampled pair {int(np.argmax(left == right))} is of one person: no impostor pair")
+        raise StatisticsError(
+            f"sampled pair {int(np.argmax(left == right))} has the same person on both sides and "
+            f"so is not an impostor pair"
+        )
     if not len(left):
         return Rate(0, 0, level=level, effective_subjects=0.0)
     people = len(np.unique(np.concatenate([left, right])))
@@ -176,7 +179,7 @@ def require_weights(weights: FloatArray) -> None:
     """Raise StatisticsError for a weight that is not above 0 and finite, by its place."""
     wrong = np.flatnonzero(~(np.isfinite(weights) & (weights > 0)))
     if len(wrong):
-        raise StatisticsError(f"weight {weights[wrong[0]]} of pair {wrong[0]}; a weight is above 0 and finite")
+        raise StatisticsError(f"weight {weights[wrong[0]]} of pair {wrong[0]}; a weight must be positive and finite")
 
 
 def _method(used: float, extreme: bool, few: bool) -> str:

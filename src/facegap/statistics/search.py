@@ -13,10 +13,14 @@ from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class SearchErrors:
-    """Which searches went wrong, so that a caller can count them by group and by subject.
+    """Searches with errors, from which a caller can count errors by group and subject.
 
-    missed          : bool [mated searches], FNIR counts these
-    false_positive  : bool [non-mated searches], FPIR counts these
+    Attributes
+    ----------
+    missed
+        bool [mated searches], FNIR counts these.
+    false_positive
+        bool [non-mated searches], FPIR counts these.
     """
 
     missed: BoolArray
@@ -26,10 +30,18 @@ class SearchErrors:
 def mate_ranks(scores: ArrayLike, is_mate: ArrayLike) -> IntArray:
     """Rank of the best mate among the candidates of each search, 1 for the first; 0 where no mate is listed.
 
-    scores  : float64 [searches, R], candidates in any order; NaN is an empty place
-    is_mate : bool [searches, R]
-    returns : int64 [searches]. Ties are broken against the system: every other candidate with the mate's score is
-              before it. A tie at the end of the list may reach beyond the list, which cannot be seen here
+    Parameters
+    ----------
+    scores
+        float64 [searches, R], candidates in any order; NaN is an empty place.
+    is_mate
+        bool [searches, R].
+
+    Returns
+    -------
+    IntArray
+        int64 [searches]. Ties are broken against the system: every other candidate with the mate's score is before
+        it. A tie at the end of the list may reach beyond the list, which cannot be seen here.
 
     Examples
     --------
@@ -62,12 +74,21 @@ def search_errors(
 ) -> SearchErrors:
     """Misses of mated searches and false positives of non-mated ones, at one threshold and candidate list length.
 
-    scores          : float64 [searches, R]; NaN is an empty place. A probe without a template has an empty row: it
-                      misses its mate and raises no false positive
-    is_mated_search : bool [searches], whether the person is in the gallery at all
-    FNIR(N, R, T)   : the mate is not among the first R candidates, or under T
-    FPIR(N, T)      : any candidate at or above T; the list must not have been cut by a higher threshold
-    Raises          : StatisticsError for max_rank above the length of the lists
+    FNIR(N, R, T): the mate is not among the first R candidates, or is below T. FPIR(N, T): any candidate is at or
+    above T; the list must not have been truncated at a higher threshold.
+
+    Parameters
+    ----------
+    scores
+        float64 [searches, R]; NaN is an empty place. A probe without a template has an empty row: it misses its mate
+        and raises no false positive.
+    is_mated_search
+        bool [searches], whether the person is in the gallery at all.
+
+    Raises
+    ------
+    StatisticsError
+        For max_rank above the length of the lists.
 
     Examples
     --------
@@ -79,7 +100,9 @@ def search_errors(
     score, mate = _candidates(scores, is_mate)
     mated = np.asarray(is_mated_search, dtype=np.bool_)
     if not 1 <= max_rank <= score.shape[1]:
-        raise StatisticsError(f"rank {max_rank} needs candidate lists of that length; they hold {score.shape[1]}")
+        raise StatisticsError(
+            f"rank {max_rank} needs candidate lists of that length; they have {score.shape[1]} candidates"
+        )
     rank = mate_ranks(score, mate)
     best = np.where(mate, score, -np.inf).max(axis=1, initial=-np.inf)
     missed = (rank == 0) | (rank > max_rank) | (best < threshold)
@@ -90,11 +113,18 @@ def search_errors(
 def gallery_fpir_bound(fmr: FloatArray, sizes: ArrayLike) -> FloatArray:
     """FPIR of probes of each group g if comparisons were independent: 1 - prod_h (1 - fmr[g, h])^sizes[h].
 
-    fmr   : float64 [G, H], false match rate of probes of g against gallery faces of h
-    sizes : gallery faces of each group, [H]
-    Note  : a bound for planning, not a measurement. Comparisons of one probe are not independent: a face that matches
-            one stranger tends to match others, so the true FPIR is mostly lower; it fails upward where images of one
-            person repeat in the gallery with different quality
+    Parameters
+    ----------
+    fmr
+        float64 [G, H], false match rate of probes of g against gallery faces of h.
+    sizes
+        Gallery faces of each group, [H].
+
+    Notes
+    -----
+    A bound for planning, not a measurement. Comparisons of one probe are not independent: a face that matches one
+    impostor tends to match others, so the true FPIR is usually lower. It can be higher if the gallery contains
+    several images of a person with different quality.
 
     Examples
     --------
@@ -109,6 +139,8 @@ def gallery_fpir_bound(fmr: FloatArray, sizes: ArrayLike) -> FloatArray:
 def _candidates(scores: ArrayLike, is_mate: ArrayLike) -> tuple[FloatArray, AnyArray]:
     score, mate = np.asarray(scores, dtype=np.float64), np.asarray(is_mate, dtype=np.bool_)
     if score.ndim != 2 or score.shape != mate.shape:
-        raise StatisticsError(f"scores {score.shape} and is_mate {mate.shape} must be [searches, candidates] alike")
+        raise StatisticsError(
+            f"scores {score.shape} and is_mate {mate.shape} must both have the shape [searches, candidates]"
+        )
     empty = np.isnan(score)
     return np.where(empty, -np.inf, score), mate & ~empty

@@ -220,8 +220,8 @@ def people_needed(
     correlations = sampling.correlation, sampling.cluster_correlation
     if not (0 < rate < 1 and min(correlations) >= 0 and sum(correlations) < most):
         raise StatisticsError(
-            f"rate {rate:g}, correlations {correlations[0]:g} and {correlations[1]:g}: a rate lies between 0 and 1, and the "
-            f"correlations are 0 or more and below {most:g} together"
+            f"rate {rate:g}, correlations {correlations[0]:g} and {correlations[1]:g}: a rate must be between 0 and "
+            f"1, and the correlations at least 0 with a sum below {most:g}"
         )
 
     def reached(people: int) -> bool:

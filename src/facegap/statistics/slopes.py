@@ -149,7 +149,7 @@ def fitted_slope(errors: BoolArray, values: FloatArray, units: IntArray) -> Slop
     True
     """
     if not np.isfinite(values).all():
-        raise StatisticsError("a value along which a rate is to change is not finite; leave such trials out")
+        raise StatisticsError("a value of the covariate is not finite; omit such trials")
     wrong, (_, unit) = errors.astype(np.float64), np.unique(units, return_inverse=True)
     trials, size = len(wrong), int(unit.max(initial=-1)) + 1
     low, high = np.quantile(values, [LOW_QUANTILE, HIGH_QUANTILE]).tolist() if trials else (np.nan, np.nan)

@@ -117,7 +117,7 @@ def standardised_means(
     """
     shares = np.asarray(shares, np.float64)
     if not len(shares) or (np.any(~np.isfinite(shares) | (shares < 0)) or abs(shares.sum() - 1) > 1e-9):
-        raise StatisticsError("shares of cells are 0 or more and sum to 1; there is one at least")
+        raise StatisticsError("the proportions of the cells must be at least 0 and sum to 1; give at least one")
     n_cells = len(shares)
     inside = (groups >= 0) & (cells >= 0)
     inside[inside] = shares[cells[inside]] > 0

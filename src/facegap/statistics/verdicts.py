@@ -18,12 +18,22 @@ POWER = 0.8
 
 
 def holm(p: FloatArray) -> FloatArray:
-    """Adjusted p values of a family: reject where adjusted p <= alpha, and the family errs with at most alpha.
+    """Adjusted p values of a family: reject where adjusted p <= alpha, and the family-wise error rate is at most alpha.
 
-    p       : float64 [..., m], the last axis one family; NaN (a test that could not be made) stays NaN but counts in m,
-              as it was named in advance
-    returns : float64 [..., m] in [0, 1], not smaller than p, in the same order
-    Source  : Holm (1979), step down; checked against statsmodels.stats.multitest.multipletests
+    Parameters
+    ----------
+    p
+        float64 [..., m], the last axis one family; NaN (a test that could not be made) stays NaN but counts in m,
+        because it was specified in advance.
+
+    Returns
+    -------
+    FloatArray
+        float64 [..., m] in [0, 1], not smaller than p, in the same order.
+
+    References
+    ----------
+    Holm (1979), step down; checked against statsmodels.stats.multitest.multipletests.
 
     Examples
     --------
@@ -40,9 +50,9 @@ def holm(p: FloatArray) -> FloatArray:
 
 
 def verdicts(*, beyond_margin: BoolArray, within_margin: BoolArray, differs: BoolArray) -> AnyArray:
-    """One verdict per gap, str [m]: larger than the margin; else inside it; else a gap; else not enough data.
+    """One verdict per gap, str [m]: larger than the margin; otherwise within it; otherwise a gap; otherwise not enough data.
 
-    A gap that is inside the margin and differs from zero is real and small: reports say both.
+    A gap that is within the margin and differs from zero exists but is small; reports state both.
 
     Examples
     --------
@@ -58,9 +68,10 @@ def withheld(verdict: AnyArray, rates: tuple[AnyArray, AnyArray], dominated: tup
     """The verdicts of gaps, withheld where they would rest on a few people (statistics/dominated.py); str, one shape.
 
     rates, dominated : of both groups of each gap: the rates, and by how many people each is dominated (0: by none)
-    returns          : "not enough data" where the group with the higher rate is dominated, and in place of "no gap larger
-                       than the margin" where either is. A gap to a group that is dominated and has the lower rate stays:
-                       without those people it is larger still
+    returns          : "not enough data" where the group with the higher rate is dominated, and in place of "no gap
+    larger
+                       than the margin" where either is. A gap to a group that is dominated and has the lower rate
+                       stays: without those people it is larger still
 
     Examples
     --------
@@ -95,14 +106,26 @@ def subjects_needed(
 ) -> FloatArray:
     """Subjects in each of two groups to find a gap as large as the margin with 80% power.
 
-    rate               : float64 [m], of both groups together. The observed gap plays no part: planning for it would
-                         ask for few subjects exactly where chance made the gap large
-    subjects_per_trial : float64 [m], subjects / effective trials, of the group where one subject tells least
-    alpha              : two-sided level of one test, so alpha / m in a family of m
-    returns            : float64 [m], rounded up. NaN where it cannot be known: a ratio from no errors at all, or no
-                         effective trials. For pair rates it is an upper bound, as pairs grow faster than subjects
-    Source             : normal approximation for two proportions, rate against rate + margin, or rate * ratio (capped
-                         at 1; rates above one half are taken from the other end), on the log scale for a ratio
+    Parameters
+    ----------
+    rate
+        float64 [m], of both groups together. The observed gap is not used: planning for it would require few subjects
+        exactly when the gap is large by chance.
+    subjects_per_trial
+        float64 [m], subjects / effective trials, of the group in which a subject is least informative.
+    alpha
+        Two-sided level of one test, so alpha / m in a family of m.
+
+    Returns
+    -------
+    FloatArray
+        float64 [m], rounded up. NaN if undefined: a ratio from no errors at all, or no effective trials.
+        For pair rates it is an upper bound, as pairs grow faster than subjects.
+
+    References
+    ----------
+    Normal approximation for two proportions, rate against rate + margin, or rate * ratio (capped at 1; rates above
+    one half are taken from the other end), on the log scale for a ratio.
 
     Examples
     --------

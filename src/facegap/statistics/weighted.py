@@ -117,7 +117,7 @@ def weighted_rates(
     (array([0.5]), array([1]), array([3]))
     """
     if np.any(~np.isfinite(weights) | (weights < 0)):
-        raise StatisticsError("a weight is negative or not finite; weights are 0 or more")
+        raise StatisticsError("a weight is negative or not finite; weights must be at least 0")
     inside = groups >= 0
     wrong, group, unit = errors[inside].astype(np.float64), groups[inside], units[inside]
     person = unit if subjects is None else subjects[inside]

@@ -122,7 +122,9 @@ def test_no_error_in_a_group_has_no_ratio_and_an_interval_of_the_difference():
 
 
 def test_a_covariate_that_is_not_finite_is_an_error():
-    with pytest.raises(StatisticsError, match="leave out trials without them"):
+    with pytest.raises(
+        StatisticsError, match="each covariate must be one finite number per trial; omit trials without it"
+    ):
         left(people([True, False], [True, False]), [[1.0], [np.nan]])
 
 

@@ -69,7 +69,7 @@ def test_without_a_common_cell_nothing_is_said_and_pairs_are_refused() -> None:
     assert np.isnan(found.gap)
     assert found.reason == "no cell has comparable people of both groups"
     pairs = Trials(trials.errors, trials.in_group, trials.units, trials.weights, trials.units)
-    with pytest.raises(StatisticsError, match="one sampling unit each"):
+    with pytest.raises(StatisticsError, match="each trial needs one sampling unit and one finite number per covariate"):
         cell_gap(pairs, apart, **how)  # type: ignore[arg-type]
 
 

@@ -91,7 +91,7 @@ def test_too_few_errors_for_a_regression_are_said():
     few = Trials(np.arange(200) % 40 == 0, trials.in_group, trials.units, trials.weights)
     found = split(few, covariates)
     assert np.isnan(found.rest)
-    assert found.reason == "5 errors, fewer than the 40 that a regression on these covariates needs"
+    assert found.reason == "5 errors, fewer than the 40 needed for a regression on these covariates"
 
 
 def test_a_covariate_that_is_not_finite_is_an_error():

@@ -140,7 +140,7 @@ def test_probabilities_say_how_many_labels_may_be_wrong() -> None:
 
 
 def test_fewer_than_no_wrong_labels_are_refused() -> None:
-    with pytest.raises(StatisticsError, match="below 0"):
+    with pytest.raises(StatisticsError, match="a number of wrong labels is negative"):
         bounded((3, 1), (10, 10), -1.0)
 
 

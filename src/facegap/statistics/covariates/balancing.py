@@ -175,7 +175,7 @@ def balanced_gap(
     (True, True)
     """
     if covariates.shape[:1] != trials.errors.shape or not np.isfinite(covariates).all():
-        raise StatisticsError("covariates are one finite number per trial each; leave out trials without them")
+        raise StatisticsError("each covariate must be one finite number per trial; omit trials without it")
     kept, _ = comparable_trials(covariates, trials.in_group, trials.units)
     inside = trials.only(kept)
     nothing = Balanced(comparable=kept, scale=scale, level=level)

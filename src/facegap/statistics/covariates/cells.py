@@ -129,7 +129,7 @@ def cell_gap(
     (3, (), True)
     """
     if trials.others is not None or not np.isfinite(covariates).all():
-        raise StatisticsError("cells take trials of one sampling unit each, with one finite number per covariate")
+        raise StatisticsError("each trial needs one sampling unit and one finite number per covariate")
     code, parts = joint_cells(covariates)
     alone = cells_of_one_group(trials, code, len(parts))
     comparable = ~alone[code]

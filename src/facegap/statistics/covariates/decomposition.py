@@ -104,7 +104,7 @@ def split_gap(
     (True, True, True)
     """
     if not np.isfinite(covariates).all():
-        raise StatisticsError("covariates are one finite number per trial each; leave out trials without them")
+        raise StatisticsError("each covariate must be one finite number per trial; omit trials without it")
     parts = [spline_basis(column) for column in covariates.T]
     owners = np.arange(len(parts)) if owners is None else owners
     count = int(owners.max(initial=-1)) + 1
@@ -153,7 +153,7 @@ def too_few_errors(trials: Trials, columns: int) -> str:
     rarer = min(errors, len(trials.errors) - errors)
     least = int(ERRORS_PER_COLUMN * columns)
     return (
-        f"{rarer} errors, fewer than the {least} that a regression on these covariates needs" if rarer < least else ""
+        f"{rarer} errors, fewer than the {least} needed for a regression on these covariates" if rarer < least else ""
     )
 
 

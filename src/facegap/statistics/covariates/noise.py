@@ -37,5 +37,5 @@ def is_attenuated(reliabilities: Iterable[float]) -> bool:
     """
     stated = list(reliabilities)
     if any(not 0 < one <= 1 for one in stated):
-        raise StatisticsError("a reliability is a number above 0 and at most 1")
+        raise StatisticsError("a reliability must be above 0 and at most 1")
     return any(one < RELIABLE for one in stated)

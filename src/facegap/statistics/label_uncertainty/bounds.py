@@ -146,7 +146,7 @@ def label_bounds(
     )
     budget = np.asarray(wrong, np.float64)[first, second]
     if np.any(budget < 0):
-        raise StatisticsError("a number of wrong labels is below 0")
+        raise StatisticsError("a number of wrong labels is negative")
     sides, shared = family.basis.sides, family.basis.shared
     trials = rates.trials[first].astype(np.float64), rates.trials[second].astype(np.float64)
     cases = [sides, *_cases(sides, trials, budget)]

@@ -125,7 +125,7 @@ def widened_gaps(
     if labelled.by_person:
         drawn = [rates if rates.by_person else rates.weighed_by_people() for rates in drawn]
     if len(drawn) < 2:
-        raise StatisticsError(f"{len(drawn)} draws of labels show no spread; take two or more")
+        raise StatisticsError(f"{len(drawn)} draws of labels are too few to estimate their spread; use two or more")
     place = {name: k for k, name in enumerate(groups)}
     first, second = (
         np.array([place[str(name)] for name in names], np.int64)
