@@ -35,27 +35,30 @@ class Kind(NamedTuple):
 KINDS: Mapping[str, Kind] = {
     "errors": Kind(
         "Error rates by group",
-        "A point is the rate of a group, the line its interval. Every audit has them. See [verdicts](verdicts.md).",
+        "A point is the rate of a group, the line its interval. Included in every audit. See [verdicts](verdicts.md).",
     ),
     "threshold": Kind(
         "Rates over thresholds",
         "Each line is the rate of one group as the threshold moves. With `--embed`. See [thresholds](thresholds.md).",
     ),
-    "det": Kind("DET curves", "FNMR against FMR of each group, both on logarithmic axes. With `--embed`."),
-    "scores": Kind("Distributions of scores", "Scores of mated and non-mated pairs by group. With `--embed`."),
+    "det": Kind("DET curves", "FNMR versus FMR for each group, both on logarithmic axes. With `--embed`."),
+    "scores": Kind(
+        "Distributions of comparison scores", "Scores of mated and non-mated pairs by group. With `--embed`."
+    ),
     "matrix": Kind(
-        "False matches between groups", "The FMR of probes of one group against references of another. With `--embed`."
+        "False match rate by pair of groups",
+        "The FMR of probes of one group against references of another. With `--embed`.",
     ),
     "transfer": Kind(
-        "A threshold set on one group, used on another",
+        "Threshold transfer between groups",
         "The rate of each group at the threshold that holds the target FMR in another group. With `--embed` and `--fmr`.",
     ),
     "waterfall": Kind(
-        "What became of every image",
-        "How many images of each group were lost at which step. Every audit of images has it.",
+        "Outcome of every image",
+        "The number of images of each group lost at each step. Included in every audit of images.",
     ),
     "quality": Kind(
-        "Quality by group, and error against discard",
+        "Quality by group, and error versus discard",
         "Quality of the images of each group, and FNMR after the comparisons of lowest quality are discarded. With "
         "`--quality`. See [quality](quality.md).",
         most=2,
@@ -70,7 +73,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "tone": Kind(
         "Skin tones of the people",
-        "How many people have which label of skin tone, where the manifest has such a column. See [skin tone](skin_tone.md).",
+        "The number of people by skin tone label, if the manifest has such a column. See [skin tone](skin_tone.md).",
     ),
 }
 # Kinds that illustrated people and the demo's models have nothing for.
@@ -80,7 +83,7 @@ NOT_SHOWN: Mapping[str, str] = {
     "frames": "the demo has no videos; see [templates and video](templates.md)",
 }
 COMPARED = Kind(
-    "Two models side by side",
+    "Comparison of two models",
     "Each point is one model in one group. From `facegap compare`. See [models side by side](compare.md).",
 )
 

@@ -91,7 +91,8 @@ def require_figures(found: object, part: str, taken: set[str]) -> None:
     for figure in found:
         if not FIGURE_NAME.fullmatch(figure.name) or figure.name in taken:
             raise PluginError(
-                f"chart {part!r}: the figure name {figure.name!r} is taken, or not of small letters, digits and hyphens"
+                f"chart {part!r}: the figure name {figure.name!r} is already used, or does not consist of lower-case "
+                f"letters, digits and hyphens"
             )
         taken.add(figure.name)
 

@@ -201,7 +201,8 @@ def band_figure(run: Run, grouping: Grouping, groups: Sequence[Group], taken: se
             title=title,
             alt_text=f"{title}. {told}.",
             caption=f"signed error of age, {by_words(grouping)}",
-            note=f"Above 0: estimated too old. Bands of fewer than {FEWEST_IMAGES} images are left out. Vertical lines: intervals.",
+            note=f"Above 0: estimated too old. Bands of fewer than {FEWEST_IMAGES} images are omitted. Vertical "
+            f"lines: intervals.",
             grouping=grouping,
         )
     ]

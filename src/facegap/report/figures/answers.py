@@ -31,7 +31,10 @@ from facegap.report.text import clean, errors_of_trials, interval, level_text, p
 from facegap.store.run import Run
 
 MOST_ANSWERS = 3  # of one output and grouping: those in which groups are furthest apart; the tables hold all
-NOTE = "Nothing says what is true of these images: true rates may differ between groups, so a difference is no error."
+NOTE = (
+    "The true classes of these images are not known. True rates may differ between groups, so a difference is not an "
+    "error."
+)
 
 Row = Mapping[str, Any]
 

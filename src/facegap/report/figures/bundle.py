@@ -2,7 +2,7 @@
 
 To bundle Vega takes seconds of a processor and gives the same script every time, so it is kept in the user's cache. What is
 taken from there runs in every page that is sent on, and anybody who may write in that folder could have put it there: so its
-hash stands in this package, and a script of another hash is made anew. Where it is not there yet, a process of its own begins
+hash stands in this package, and a script of another hash is made anew. Where it is not there yet, a separate process begins
 with it while the tables are read and the charts are made.
 """
 

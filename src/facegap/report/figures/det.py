@@ -133,7 +133,7 @@ def det(
         f"False rejections against false matches at every threshold{', by ' + ' x '.join(grouping) if grouping else ''}"
     )
     silent = sorted(clean(group) for group in groups if not any(row["group"] == clean(group) for row in drawn))
-    note = f"No curve, as no threshold gives both errors at once: {', '.join(silent)}." if silent else ""
+    note = f"No curve, because no threshold gives both errors at once: {', '.join(silent)}." if silent else ""
     return finished(
         chart,
         name=name,

@@ -1,4 +1,4 @@
-"""Who is mistaken for whom, and what a threshold set on one group does to the others: two heat maps with their numbers."""
+"""Heat maps: false match rates by pair of groups, and the effect on other groups of a threshold set on one group."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def anchor_of(run: Run, matrix: MatrixRows) -> Anchor:
     if not everybody > 0:
         return Anchor(NO_ERROR_ANCHOR, rough_percent(NO_ERROR_ANCHOR))
     value = everybody * size if is_ratio else everybody + size
-    return Anchor(value, f"{rough_percent(value)}, the margin above everybody's {rough_percent(everybody)}")
+    return Anchor(value, f"{rough_percent(value)}, the margin above the rate of everybody, {rough_percent(everybody)}")
 
 
 def shade_of(value: float, anchor: float) -> float:
@@ -137,7 +137,7 @@ def heat(matrix: MatrixRows, groups: Sequence[Group], name: str, anchor: Anchor)
     names = [clean(group) for group in groups]
     tips = tooltips(pair="groups", rate="FMR", of="false matches", people="subjects", interval="interval")
     threshold = score(matrix.point.threshold)
-    title = f"Who is mistaken for whom at the threshold {threshold}, by {' x '.join(matrix.grouping)}"
+    title = f"False match rate by pair of groups at the threshold {threshold}, by {' x '.join(matrix.grouping)}"
     worst = max((row for row in rows if row["pair_of_two"]), key=lambda row: row["value"], default=rows[0])
     said = (
         f"{title}: a heat map of {len(groups)} by {len(groups)} groups. Highest between two different groups: "

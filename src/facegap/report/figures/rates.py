@@ -309,9 +309,7 @@ def two_errors(rows: list[dict[str, Any]], grouping: Grouping, name: str, thresh
         f"{row['group']}: FMR {row['m_rate']} {row['m_of']}, FNMR {row['r_rate']} {row['r_of']}" for row in rows[:6]
     )
     unnamed = any(row["place"] < 0 for row in rows)
-    note = (
-        "Names that would cover others are left out; the tables under Errors by group have them all." if unnamed else ""
-    )
+    note = "Overlapping names are omitted; the tables under Errors by group contain all of them." if unnamed else ""
     return finished(
         chart,
         name=name,

@@ -1,7 +1,7 @@
 """The process that turns charts into files with vl-convert.
 
 vl-convert holds Python's interpreter for as long as a chart takes, a second or more for the first one, and no Ctrl-C is seen
-meanwhile. In a process of its own it is: the command only waits for an answer. One process serves all charts of a command; it
+meanwhile. In a separate process it is: the command only waits for an answer. One process serves all charts of a command; it
 is started for the first chart and ends with the command, also where that is killed, because its input ends then.
 """
 

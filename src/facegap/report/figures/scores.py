@@ -1,4 +1,4 @@
-"""How alike pairs look: scores of genuine and of impostor pairs by group, with the threshold between them."""
+"""Distribution of comparison scores: scores of genuine and of impostor pairs by group, with the threshold between them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def ridges(rows: pd.DataFrame, grouping: Grouping, name: str, threshold: float, 
         tooltip=tooltips(group="group", kind="pairs", scores="scores", counted="pairs here", of="pairs in all")
     )
     y = alt.Y("share:Q", axis=None, scale=alt.Scale(domainMin=0))
-    x = alt.X("low:Q", title="score: higher is more alike", scale=alt.Scale(nice=False, zero=False))
+    x = alt.X("low:Q", title="score (higher means more similar)", scale=alt.Scale(nice=False, zero=False))
     kind = alt.Color(
         "kind:N", scale=alt.Scale(domain=kinds, range=[LOOKS[kind] for kind in kinds]), legend=alt.Legend(title=None)
     )
@@ -98,7 +98,7 @@ def ridges(rows: pd.DataFrame, grouping: Grouping, name: str, threshold: float, 
         alt.layer(*layers).properties(width=ROOM_PX - outside, height=34).facet(row=row, data=data(values), spacing=4)
     )
     by = f", by {' x '.join(grouping)}" if grouping else ""
-    title = f"How alike pairs look{by}"
+    title = f"Distribution of comparison scores{by}"
     return finished(
         chart.resolve_scale(y="independent"),
         name=name,
@@ -116,8 +116,8 @@ def sample_words(drawn: int) -> str:
     if not drawn:
         return ""
     return (
-        f"Impostor pairs: every pair of the exact list of the highest scores, and below that list a random sample of {drawn:,} pairs, "
-        "weighted by pair of groups. Rates and thresholds are of all pairs."
+        f"Impostor pairs: every pair in the exact list of the highest scores, and below it a random sample of "
+        f"{drawn:,} pairs, weighted by pair of groups. Rates and thresholds are based on all pairs."
     )
 
 
@@ -162,4 +162,4 @@ def alt_of(rows: pd.DataFrame, title: str, threshold: float) -> str:
     counts = " and ".join(f"{everybody[kind]:,} {kind} pairs" for kind in KINDS if kind in everybody.index)
     at = "" if threshold != threshold else f" The dashed line is the threshold {score(threshold)}."
     groups = rows["group"].nunique()
-    return f"{title}: shares of pairs by score in {groups} panels, everybody first ({counts}).{at}"
+    return f"{title}: proportions of pairs by score in {groups} panels, everybody first ({counts}).{at}"

@@ -131,7 +131,7 @@ def way(steps: Sequence[Step], whole: int, counted: str, name: str) -> Figure:
     )
     text = base.mark_text(align="left", dx=8, color=MUTED).encode(x=alt.value("width"), text="note:N")
     chart = alt.layer(bars, text).properties(width=ROOM_PX - outside, height=ROW_PX * len(order))
-    title = f"What became of all {counted}, step by step"
+    title = f"Outcome of all {counted}, step by step"
     told = "; ".join(f"{STAGE_NAMES[step.stage]} {step.reached:,} of {step.began:,}" for step in steps)
     return finished(
         chart,
@@ -154,7 +154,7 @@ def with_headings(steps: Sequence[Step]) -> list[str]:
 
 
 def note_of(step: Step) -> str:
-    """What stands beside a bar: how many reached the step, and what became of the others."""
+    """What stands beside a bar: how many reached the step, and the outcome of the others."""
     lost = step.began - step.reached
     return f"{step.reached:,}" + (f" (−{lost:,})" if lost else "")
 
