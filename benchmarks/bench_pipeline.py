@@ -4,7 +4,7 @@
     FACEGAP_TEST_DATA=... python -m pytest benchmarks/bench_pipeline.py      # the same, held to its limits
 
 Both sides decode, detect, align, embed and classify the same portraits with the same models, and must find the same
-faces, the same templates and the same classes. Each run has a process of its own, facegap and the loop take turns, and
+faces, the same templates and the same classes. Each run has a separate process, facegap and the loop take turns, and
 the ratio is taken within each turn, so that a busy machine slows both sides of it. Loading of models is outside the
 clock on both sides; facegap's side includes writing its results to the disk.
 """
@@ -190,7 +190,7 @@ def in_own_process(side: str, data: Path, count: int, embedder: str, workers: in
 
 
 def one_side(arguments: argparse.Namespace) -> None:
-    """What a process of its own does: run one side and print what came out."""
+    """What a separate process does: run one side and print what came out."""
     images = portraits(arguments.data, arguments.images)
     if arguments.side == "plain":
         found = plain_loop(arguments.data, images, arguments.embed)

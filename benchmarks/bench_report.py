@@ -70,7 +70,7 @@ def gender_run(folder: Path, *, images: int = 5_000) -> Path:
 
 
 def report(run: Path, cache: Path | None = None) -> Spent:
-    """Make the report of a run again in a process of its own; with a cache folder of its own where one is given."""
+    """Make the report of a run again in a separate process; with a cache folder of its own where one is given."""
     surroundings = os.environ if cache is None else {**os.environ, "XDG_CACHE_HOME": str(cache)}
     started = time.perf_counter()
     command = [sys.executable, "-m", "facegap.cli", "report", str(run)]

@@ -1,4 +1,4 @@
-"""Five million scores from a file: seconds and peak memory of the reader, in a process of its own.
+"""Five million scores from a file: seconds and peak memory of the reader, in a separate process.
 
     python benchmarks/bench_scores_file.py            makes the files in a temporary folder, prints one line per layout
 
@@ -35,7 +35,7 @@ def write_files(folder: Path, rows: int) -> list[Path]:
 
 
 def measure(path: Path) -> None:
-    """Read one file and print what it took, as JSON; meant for a process of its own."""
+    """Read one file and print what it took, as JSON; meant for a separate process."""
     import resource
 
     from facegap.inputs.scores.read import read_scores
