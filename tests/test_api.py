@@ -86,7 +86,7 @@ def test_a_manifest_may_be_a_path_a_frame_or_rows(
 
 
 def test_what_is_no_table_is_refused_in_words() -> None:
-    with pytest.raises(TableError, match="manifest: a int was given; give the path of a CSV"):
+    with pytest.raises(TableError, match="manifest: got a int; give the path of a CSV"):
         fg.audit(7, classify="x")
 
 
@@ -134,12 +134,13 @@ def test_a_function_is_an_embedder_and_is_recorded_as_one_that_cannot_be_run_aga
     )
     assert run.record.models["embed"] == "colours"
     assert run.record.request.settings["embed"]["function"].endswith("test_api.colours")
-    assert any("cannot be made again from its record" in warning for warning in run.record.warnings)
+    assert any("cannot be reproduced from its record" in warning for warning in run.record.warnings)
     assert np.load(out / "embeddings.npy").shape == (8, 6)
     assert fg.recheck(out) == []
     assert isinstance(fg.read_run(out), fg.Run)
     with pytest.raises(
-        RunError, match="colours is a Python function, and no record can tell whether it is still the same"
+        RunError,
+        match="colours is a Python function, and a record cannot show whether it has changed; choose another folder",
     ):
         fg.audit(
             tmp_path / "people.csv",
@@ -169,8 +170,8 @@ def test_a_function_is_a_classifier(tmp_path: Path, toys: Any, draw: Any) -> Non
     ("function", "words"),
     [
         (lambda images: np.zeros(3), "one row per image"),
-        (lambda images: "no", "no array of numbers"),
-        (lambda images: np.zeros((len(images), 3)), "gives 3 columns for 2 classes"),
+        (lambda images: "no", "did not return an array of numbers"),
+        (lambda images: np.zeros((len(images), 3)), "returns 3 columns for 2 classes"),
     ],
 )
 def test_a_function_that_gives_something_else_is_refused_before_the_first_image(

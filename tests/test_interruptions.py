@@ -160,7 +160,7 @@ def test_every_command_that_writes_is_in_the_campaign(tmp_path: Path, toys: Any)
 
 
 def interrupted(places: Path, command: str, kills: int, disks: int, *, seed: int) -> dict[str, Any]:
-    """What became of a command that was interrupted so often."""
+    """Outcome of a command that was interrupted so often."""
     folder = places.parent
     environment = {
         **os.environ,

@@ -80,7 +80,7 @@ def test_options_arrive_in_their_settings() -> None:
     [
         ("--rank 3", "takes effect with --identify only"),
         ("--enrol last", "takes effect with --identify only"),
-        ("--fmr 0.1 --threshold 0.5", "give one of them"),
+        ("--fmr 0.1 --threshold 0.5", "give only one"),
         ("--threshold high", "'high' is neither a number nor 'published'"),
         ("--in-sample --threshold-on a.csv", "contradict"),
         ("--split 0.99", "0.95"),

@@ -238,15 +238,19 @@ def test_an_entry_point_that_is_no_metric_is_refused_by_package_and_name(
 def test_a_metric_that_gives_other_than_two_boolean_arrays_is_refused(install: Install, tmp_path: Path) -> None:
     wrong = METRIC.replace("    return answered, answered &", "    return answered[1:], answered &")
     install("my_facegap", wrong, ONLY_METRIC)
-    with pytest.raises(PluginError, match="metric unsure_rate: `trials` must give two boolean arrays of 80 rows"):
+    with pytest.raises(PluginError, match="metric unsure_rate: `trials` must return two boolean arrays of 80 rows"):
         audit(tmp_path / "audit")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('name="outcomes-of-images"', 'name="../outside"', "is taken, or not of small letters"),
-        ('name="outcomes-of-images"', 'name="waterfall"', "is taken, or not of small letters"),
+        (
+            'name="outcomes-of-images"',
+            'name="../outside"',
+            "is already used, or does not consist of lower-case letters",
+        ),
+        ('name="outcomes-of-images"', 'name="waterfall"', "is already used, or does not consist of lower-case letters"),
         ("return [finished(", "return (finished(", "must give a list of"),
     ],
 )

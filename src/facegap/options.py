@@ -36,7 +36,7 @@ IncludeIds = Annotated[bool, typer.Option("--include-ids", help="Name images in 
 Verbose = Annotated[bool, typer.Option("--verbose", help="Print all tables instead of one screen")]
 View = Annotated[
     Literal["plain", "gender-shades"] | None,
-    typer.Option(help="An additional view of the same numbers, with the columns and labels of Gender Shades"),
+    typer.Option(help="Additional view of the same numbers, with the columns and labels of Gender Shades"),
 ]
 
 CONTEXT = "context"  # of a command: typer hands it over

@@ -134,7 +134,7 @@ def test_one_annotator_alone_gives_no_agreement_and_no_error(tmp_path: Path) -> 
     assert found.pairs.empty
     assert found.annotators["images"].tolist() == [0]
     text = as_text([found], include_ids=False)
-    assert any("No image has two answers" in note for table in text for note in table.notes)
+    assert any("No image has two labels" in note for table in text for note in table.notes)
 
 
 def test_annotators_are_set_beside_the_measurement(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_images_are_named_only_where_that_is_asked_for(tmp_path: Path) -> None:
     found = tables(write(tmp_path, ANSWERS))
     shown = repr(as_text(found, include_ids=False))
     assert ".png" not in shown
-    assert "2 of 4 images with two answers or more are in dispute" in shown
+    assert "2 of 4 images with at least two labels are disputed" in shown
     names = write_agreement(found, tmp_path / "plain", include_ids=False)
     assert names == ["alpha.csv", "pairs.csv", "annotators.csv", "disputes.csv"]
     assert not any(".png" in (tmp_path / "plain" / name).read_text() for name in names)

@@ -45,7 +45,7 @@ def test_a_taken_port_is_an_error_before_any_file_is_made(people: Any, monkeypat
 
 
 def test_a_manifest_with_a_fault_and_an_empty_name_are_refused(people: Any, tmp_path: Path) -> None:
-    with pytest.raises(FacegapError, match="--annotator is a name of 1 to 64 characters"):
+    with pytest.raises(FacegapError, match="--annotator must be a name of 1 to 64 characters"):
         run(str(people.manifest), "--annotator", " ")
     other = tmp_path / "other.csv"
     other.write_text("image\n../../etc/passwd\n")

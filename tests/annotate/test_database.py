@@ -69,7 +69,7 @@ def test_the_secret_outlives_a_restart(db: Path) -> None:
 
 def test_answers_for_another_manifest_are_refused(db: Path) -> None:
     open_store(db, SHA).close()
-    with pytest.raises(TableError, match="holds answers for another manifest"):
+    with pytest.raises(TableError, match="contains answers for another manifest"):
         open_store(db, "b" * 64)
 
 
@@ -233,7 +233,7 @@ def test_an_undo_never_reaches_what_was_imported(manifest: Path, tmp_path: Path)
 
 
 def test_an_export_without_a_file_of_answers_says_so(manifest: Path, tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="no file of answers"):
+    with pytest.raises(TableError, match="no answers file"):
         export_annotations(manifest, tmp_path / "out.csv", db=None)
 
 

@@ -33,7 +33,7 @@ GLANCE = """[document.title, document.querySelector('[name=image]')?.value ?? ''
 
 
 class Server:
-    """`facegap annotate` as a process of its own, which can be killed and started again on its port."""
+    """`facegap annotate` as a separate process, which can be killed and started again on its port."""
 
     def __init__(self, manifest: Path, *options: str) -> None:
         self.manifest, self.options, self.port, self.query = manifest, options, 0, ""
@@ -200,7 +200,7 @@ def exported(manifest: Path, server: Server) -> dict[str, dict[str, str]]:
     store = open_store(manifest.parent / "people.annotations.sqlite", table.sha256)
     pictures = Pictures(table, store.secret)
     store.close()
-    frame = read_annotations(manifest.parent / "out.csv")  # refuses an image that stands there twice
+    frame = read_annotations(manifest.parent / "out.csv")  # refuses an image that occurs twice
     found: dict[str, dict[str, str]] = {}
     for image, annotator, value, skipped in zip(
         frame["image"], frame["annotator"], frame["value"], frame["skipped"], strict=True

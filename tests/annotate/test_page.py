@@ -255,7 +255,7 @@ def test_a_scale_without_colours_is_asked_for_in_words(site_of: Callable[..., An
 
 
 def test_a_scale_that_is_measured_cannot_be_judged_by_eye(site_of: Callable[..., Any]) -> None:
-    with pytest.raises(FacegapError, match="cuts a measured colour"):
+    with pytest.raises(FacegapError, match="divides a measured colour"):
         site_of(scale="ita")
 
 

@@ -66,7 +66,7 @@ def progressive(encode: Any, more_scans: int) -> bytes:
 def test_a_jpeg_of_thousands_of_scans_is_an_outcome_before_it_costs_hours(encode: Any) -> None:
     assert isinstance(decode(progressive(encode, 0)), Picture)
     found = decode(progressive(encode, 5000))
-    assert found == Unreadable("refused", f"a JPEG file of more than {MOST_JPEG_SCANS} scans, the bound")
+    assert found == Unreadable("refused", f"a JPEG file of more than {MOST_JPEG_SCANS} scans, the limit")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,11 @@ def test_links_and_pipes_in_a_run_folder_are_neither_followed_nor_waited_for(
     else:
         os.mkfifo(run / name)
     for reading in (store.broken_hashes, store.read_run, lambda folder: scenario_tables("unlock", folder)):
-        with pytest.raises(RunError, match=rf"{name}: a link, pipe or device, which no run holds; remove it"):
+        with pytest.raises(
+            RunError,
+            match=rf"{name}: a link, pipe or device, which does not belong in a run; remove "
+            rf"it",
+        ):
             reading(run)
 
 

@@ -248,7 +248,7 @@ def test_a_fault_is_repeated_or_an_outcome(
 def test_a_budget_ends_in_searches_that_count_in_no_rate_and_a_larger_one_goes_on(
     people: Path, server: DialectServer, gallery: CompreFaceGallery, tmp_path: Path
 ) -> None:
-    with pytest.raises(SettingError, match="--max-calls 6 does not enrol the gallery of 6 images"):
+    with pytest.raises(SettingError, match="--max-calls 6 is too small to enrol the gallery of 6 images"):
         ask(people, server, max_calls=6)
     assert server.seen == []
     run = ask(people, server, max_calls=10, workers=1)
@@ -295,7 +295,7 @@ def test_a_gallery_that_holds_others_is_refused(
     somebody = by_colours(people.with_name("p0_0.png").read_bytes())
     assert somebody is not None
     gallery.faces["somebody"] = somebody
-    with pytest.raises(RunError, match=r"1 candidates of one answer were not enrolled.*Clear the service's gallery"):
+    with pytest.raises(RunError, match=r"1 candidates of one response were not enrolled.*Clear the service's gallery"):
         ask(people, server, workers=1)
     enrolled = sum("faces" in path for path, _, _ in server.seen)
     assert len(server.seen) <= enrolled + 3  # the first search, and what was on its way
@@ -314,9 +314,7 @@ def test_a_card_that_reads_no_list_stops_before_all_is_paid_for(people: Path, se
     assert text.count("results.0") == 1
     other = card.with_name("other.toml")
     other.write_text(text.replace('name = "compreface_search"', 'name = "other"'))
-    with pytest.raises(
-        TableError, match=r"none of the first 20 images has an answer that says anything: nothing at results\.0"
-    ):
+    with pytest.raises(TableError, match=r"none of the first 20 images has a usable response: nothing at results\.0"):
         ask(people, server, search_service=str(other), workers=1)
     assert len(server.seen) < 72
 
@@ -324,11 +322,17 @@ def test_a_card_that_reads_no_list_stops_before_all_is_paid_for(people: Path, se
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ({"rank": (50,)}, "answers with 20 candidates at most"),
-        ({"rank": (1, 20)}, "one more than the deepest rank is needed to see a tie across the end"),
-        ({"threshold": None}, "nobody is set aside"),
-        ({"classify": "faceapi_age_gender"}, "leave --classify out"),
-        ({"sample_pairs": 10}, "leave --sample-pairs out"),
+        ({"rank": (50,)}, "returns at most 20 candidates"),
+        (
+            {"rank": (1, 20)},
+            "candidates, and one more than the highest rank is needed to detect ties",
+        ),
+        (
+            {"threshold": None},
+            "no subjects are held out for setting a threshold; give --threshold, or --in-sample, with --fpir or with ranks alone",
+        ),
+        ({"classify": "faceapi_age_gender"}, "omit --classify"),
+        ({"sample_pairs": 10}, "omit --sample-pairs"),
     ],
 )
 def test_settings_without_a_meaning_here_are_refused_before_any_call(
@@ -343,10 +347,10 @@ def test_settings_without_a_meaning_here_are_refused_before_any_call(
     ("listed", "outcome", "detail"),
     [
         ([], "ok", ""),
-        (None, "no_template", "nothing at result.0.subjects in the answer"),
-        ("a", "no_template", "no list at result.0.subjects in the answer"),
-        ([{"subject": "a"}], "no_template", "a candidate: nothing at similarity in the answer"),
-        ([{"subject": "a", "similarity": 7}], "no_template", "a candidate: 7 at similarity is outside"),
+        (None, "no_template", "nothing at result.0.subjects in the response"),
+        ("a", "no_template", "no list at result.0.subjects in the response"),
+        ([{"subject": "a"}], "no_template", "a candidate: nothing at similarity in the response"),
+        ([{"subject": "a", "similarity": 7}], "no_template", "a candidate: 7.0 at similarity is outside"),
         ([{"subject": 3, "similarity": 0.5}], "no_template", "a candidate: no text at subject: '3'"),
         ([3], "no_template", "a candidate: no object"),
         (
@@ -357,7 +361,7 @@ def test_settings_without_a_meaning_here_are_refused_before_any_call(
         (
             [{"subject": str(k), "similarity": 0.9} for k in range(21)],
             "no_template",
-            "21 candidates, where the card says",
+            "21 candidates, but the card says",
         ),
     ],
 )
@@ -373,9 +377,17 @@ def test_what_is_no_list_of_candidates_is_no_search(tmp_path: Path, listed: Any,
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("?subject={subject}", "", r"\{subject\} must stand in the url or a field of"),
+        (
+            "?subject={subject}",
+            "",
+            r"{subject} must be in the url or in a field of \[enrol\], where the service expects a name, and not in \[request\]",
+        ),
         ("recognition/recognize?", "recognition/recognize?a={subject}&", r"and not in \[request\]"),
-        ("most_candidates = 20\n", "", "belong together"),
+        (
+            "most_candidates = 20\n",
+            "",
+            "candidates, subject, score and most_candidates must be given together: the list, and the parts of each entry",
+        ),
         ('task = "search"', 'task = "embed"', "enrol"),
     ],
 )

@@ -74,7 +74,7 @@ def ask(people: Path, card: Path, **words: Any) -> Run:
 
 
 def local(people: Path, card: str) -> dict[tuple[str, str], float]:
-    """The score of each pair as the service computes it, higher more alike; NaN where a face is missing."""
+    """The score of each pair as the service computes it, higher means more similar; NaN where a face is missing."""
     pairs = pd.read_csv(people.with_name("pairs.csv"))
     found = {}
     for left, right in zip(pairs["left"], pairs["right"], strict=True):
@@ -182,7 +182,7 @@ def test_a_card_that_reads_no_score_stops_before_all_pairs_are_paid_for(
 ) -> None:
     card = card_for("insightface_server_verify", server, tmp_path, **{'"similarity"': '"result.score"'})
     with pytest.raises(
-        TableError, match=r"none of the first 20 pairs has a score: nothing at result\.score in the answer \(20\)"
+        TableError, match=r"none of the first 20 pairs has a score: nothing at result\.score in the response \(20\)"
     ):
         ask(people, card, threshold=0.5, workers=1)
     assert 20 <= len(server.seen) <= 22
@@ -193,7 +193,11 @@ def test_a_service_that_never_gives_a_score_is_an_error_with_what_it_said(
 ) -> None:
     people.with_name("pairs.csv").write_text("left,right\np0_0.png,p0_1.png\np0_0.png,p2_0.png\n")
     card = card_for("insightface_server_verify", server, tmp_path, **{'"similarity"': '"result.score"'})
-    with pytest.raises(TableError, match=r"none of 2 pairs has a score: nothing at result\.score in the answer \(2\)"):
+    with pytest.raises(
+        TableError,
+        match=r"none of 2 pairs has a score: nothing at result\.score in the response "
+        r"\(2\)",
+    ):
         ask(people, card, threshold=0.5, by=None)
 
 
@@ -231,13 +235,13 @@ def test_a_service_that_only_decides_has_errors_at_its_own_threshold_and_no_curv
     assert (everybody["errors"]["fnmr"], everybody["trials"]["fnmr"]) == (refused, 4)
     assert not run.record.has_curve
     assert "scores.csv" not in run.extra
-    assert "the vendor's own" in run.record.operating[0].source
+    assert "the vendor's, because the scores are decisions" in run.record.operating[0].source
     add_report(tmp_path / "run", run, include_ids=False)
     said = f"28 pairs of 8 images were sent to {server.url}, in 28 calls."
     assert said in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert recheck(tmp_path / "run") == []
     for words in ({"threshold": 0.3}, {"fmr": 0.01}):
-        with pytest.raises(SettingError, match="gives decisions at a threshold of its own"):
+        with pytest.raises(SettingError, match="returns decisions at its own threshold"):
             ask(people, card, out=tmp_path / "other", **words)
 
 
@@ -327,7 +331,10 @@ def test_a_changed_image_is_no_longer_the_one_that_was_sent(
     ask(people, card, threshold=0.5, max_calls=10, workers=1)
     data = (tmp_path / "p3_0.png").read_bytes()
     (tmp_path / "p0_0.png").write_bytes(data)
-    with pytest.raises(RunError, match="manifest row 0 beside row 1: its image is not the file that was sent before"):
+    with pytest.raises(
+        RunError,
+        match="manifest row 0 beside row 1: its image differs from the file that was sent before; choose another --out",
+    ):
         ask(people, card, threshold=0.5, max_calls=100, resume=True)
 
 
@@ -372,9 +379,9 @@ def test_a_file_that_does_not_decode_is_not_sent(people: Path, server: DialectSe
     [
         (
             {"pairs": None},
-            "all 28 pairs of 8 images would be calls; have --sample-pairs choose some, or name those to ask for with --pairs",
+            "all 28 pairs of 8 images would be called; sample them with --sample-pairs, or list the pairs with --pairs",
         ),
-        ({"classify": "faceapi_age_gender"}, "leave --classify out"),
+        ({"classify": "faceapi_age_gender"}, "omit --classify"),
         ({"distance": True}, "write falling = true"),
         ({"threshold": "published"}, "publishes none"),
     ],
@@ -392,7 +399,10 @@ def test_a_list_without_pairs_of_one_person_is_refused_before_any_call(
     people: Path, server: DialectServer, tmp_path: Path
 ) -> None:
     people.with_name("pairs.csv").write_text("left,right\np0_0.png,p2_0.png\n")
-    with pytest.raises(TableError, match="no comparison is of two images of one person"):
+    with pytest.raises(
+        TableError,
+        match="no comparison is between two images of one person",
+    ):
         ask(people, card_for("insightface_server_verify", server, tmp_path), threshold=0.5, by=None)
     assert server.seen == []
 
@@ -409,7 +419,7 @@ def test_too_few_pairs_for_a_target_are_refused_before_any_call(
 def test_a_signed_api_is_refused_with_the_two_ways_round(people: Path, server: DialectServer, tmp_path: Path) -> None:
     card = card_for("insightface_server_verify", server, tmp_path)
     card.write_text(card.read_text().replace(server.url, "https://rekognition.eu-west-1.amazonaws.com"))
-    with pytest.raises(CardError, match=r"signed one by one.*a proxy on this machine.*facegap audit-scores"):
+    with pytest.raises(CardError, match=r"each request to be signed.*a proxy on this machine.*facegap audit-scores"):
         ask(people, card)
 
 
@@ -476,13 +486,13 @@ def test_an_image_in_which_the_service_finds_no_face_is_a_failure_to_acquire(
 @pytest.mark.parametrize(
     ("said", "detail"),
     [
-        ([0.0] * 108, "the embedding is zero, or too long for a number"),
+        ([0.0] * 108, "the embedding is zero, or its length is not a finite number"),
         ([1.0] * 107, "107 numbers at faces.0.embedding, the card says dimension = 108"),
-        ([1.0] * 107 + [math.nan], "no finite numbers at faces.0.embedding in the answer"),
-        ([1.0] * 107 + [None], "no finite numbers at faces.0.embedding in the answer"),
-        ([1.0] * 107 + [[1.0]], "no finite numbers at faces.0.embedding in the answer"),
-        ("0.1,0.2", "no list at faces.0.embedding in the answer"),
-        (None, "nothing at faces.0.embedding in the answer"),
+        ([1.0] * 107 + [math.nan], "no finite numbers at faces.0.embedding in the response"),
+        ([1.0] * 107 + [None], "no finite numbers at faces.0.embedding in the response"),
+        ([1.0] * 107 + [[1.0]], "no finite numbers at faces.0.embedding in the response"),
+        ("0.1,0.2", "no list at faces.0.embedding in the response"),
+        (None, "nothing at faces.0.embedding in the response"),
     ],
 )
 def test_what_is_no_embedding_is_no_template(tmp_path: Path, said: Any, detail: str) -> None:

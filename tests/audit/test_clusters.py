@@ -143,8 +143,11 @@ def test_names_of_columns_come_with_commas_or_one_by_one() -> None:
     [
         ("sesion", "--cluster: the manifest m.csv has no label column 'sesion'; did you mean 'session'?"),
         ("where", "it has gender, session, studio"),
-        ("subject", "--cluster subject: the subject is the unit as it is"),
-        ("studio", "--cluster studio: all 48 rows hang together as one unit"),
+        ("subject", "--cluster subject: the subject is already the unit; omit --cluster"),
+        (
+            "studio",
+            "--cluster studio: all 48 rows form a single unit",
+        ),
     ],
 )
 def test_columns_that_cannot_be_units_are_refused(tmp_path: Path, column: str, said: str) -> None:
@@ -157,8 +160,8 @@ def test_a_column_of_by_and_empty_cells_are_told(tmp_path: Path) -> None:
     table = frame()
     table.loc[:3, "session"] = ""
     warnings = audited(tmp_path, table, by="gender,session", cluster="session").record.warnings
-    assert "--cluster: 4 rows have no session; there the subject alone is the unit" in warnings
-    assert any("session is a column of --by too" in warning for warning in warnings)
+    assert "--cluster: 4 rows have no session; for them the subject is the unit" in warnings
+    assert any("session is also a column of --by" in warning for warning in warnings)
 
 
 def test_a_column_of_units_is_no_group_unless_it_is_asked_for(tmp_path: Path) -> None:

@@ -80,8 +80,20 @@ def test_a_search_needs_a_gallery_and_probes() -> None:
 @pytest.mark.parametrize(
     ("chosen", "verify", "embed", "error", "message"),
     [
-        (Identify(), Verify(), None, ModelError, "name the embedder with --embed"),
-        (Identify(fpir=(0.1,)), Verify(threshold=(0.5,)), "e", StatisticsError, "nobody is set aside"),
+        (
+            Identify(),
+            Verify(),
+            None,
+            ModelError,
+            "--identify compares templates; give an embedder with --embed, or a search service with --search-service",
+        ),
+        (
+            Identify(fpir=(0.1,)),
+            Verify(threshold=(0.5,)),
+            "e",
+            StatisticsError,
+            "with --threshold none are held out",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_the_first_image(
@@ -93,5 +105,5 @@ def test_what_cannot_be_is_refused_before_the_first_image(
 
 def test_the_words_say_how_the_gallery_came_about() -> None:
     assert roles_in_words(Identify(role_column="part"), 3) == "column part of the manifest"
-    by_rule = "the last image of each subject enrolled, 25% of the subjects kept out of the gallery (seed 3)"
+    by_rule = "the last image of each subject enrolled, 25% of the subjects not enrolled in the gallery (seed 3)"
     assert roles_in_words(Identify(enrol="last", non_mates=0.25), 3) == by_rule

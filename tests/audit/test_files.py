@@ -36,8 +36,8 @@ def test_files_with_capitals_in_their_suffix_stop_the_audit_before_a_model_is_op
         audited(table, **toys.two, by="gender", allow_missing=False)
     said = str(caught.value)
     assert said.startswith("20 of 40 files are missing")
-    assert "20 of 20 female, 0 of 20 male; that is uneven" in said
-    assert "20 of them have a near name on the disk that differs in upper and lower case (20)" in said
+    assert "20 of 20 female, 0 of 20 male; this differs between groups (Fisher's exact test" in said
+    assert "20 of them have a similar name on the disk that differs in upper and lower case (20)" in said
     assert "--allow-missing" in said
     assert "0.png" not in said  # names only where they were asked for
 
@@ -52,7 +52,7 @@ def test_missing_files_that_are_allowed_make_no_gap(tmp_path: Path, toys: Any, d
         assert rates.loc[(metric, "female"), ["errors", "trials"]].tolist() == [0, 10]
         assert rates.loc[(metric, "male"), ["errors", "trials"]].tolist() == [0, 20]
     assert not run.gaps["verdict"].str.contains("^gap").any()
-    assert run.record.warnings[0].startswith("10 of 40 files are missing, which no model was shown")
+    assert run.record.warnings[0].startswith("10 of 40 files are missing; these files were not passed to a model")
     with (tmp_path / "run" / "never_shown.csv").open() as file:
         lost = {row["gender"]: (row["files"], row["missing_file"]) for row in csv.DictReader(file)}
     assert lost == {"any": ("40", "10"), "female": ("20", "10"), "male": ("20", "0")}
@@ -63,7 +63,7 @@ def test_more_than_one_unreadable_image_in_a_hundred_stops_the_run_and_resume_go
 ) -> None:
     table = people(tmp_path, draw)
     (tmp_path / "3.png").write_bytes(b"GIF89a" + b"\0" * 50)
-    with pytest.raises(TableError, match=r"1 of 40 images could not be shown .*a GIF image.* \(1\).*--allow-missing"):
+    with pytest.raises(TableError, match=r"1 of 40 images could not be passed .*a GIF image.* \(1\).*--allow-missing"):
         audited(table, **toys.two, by="gender", allow_missing=False, out=tmp_path / "run")
     run = audited(table, **toys.two, by="gender", allow_missing=True, out=tmp_path / "run", resume=True)
     assert run.faces["outcome"].value_counts().to_dict() == {"ok": 39, "unreadable": 1}
@@ -86,7 +86,7 @@ def test_one_unreadable_image_in_two_hundred_stops_nothing(tmp_path: Path, toys:
         (
             "gender",
             ("weiblich", "männlich"),
-            r"no label is a class of the predictions \(male, female\); there are 'weiblich' \(20\)",
+            r"column gender: no label is one of the predicted classes \(male, female\); there are 'weiblich' \(20\)",
         ),
         ("Gender", ("female", "male"), "the manifest has no column gender.*rename Gender to gender"),
         ("gender", ("", ""), "the column gender has no label"),

@@ -285,7 +285,7 @@ def test_listed_scores_are_judged_by_folds_and_none_is_lost(tmp_path: Path) -> N
 
 def test_too_few_pairs_say_how_many_are_needed_and_who_is_outside(tmp_path: Path) -> None:
     path, manifest = templates(tmp_path, 6, 1)
-    with pytest.raises(StatisticsError, match=r"FMR 0\.001 needs at least 1000 impostor pairs, there are 15"):
+    with pytest.raises(StatisticsError, match=r"FMR 0\.001 needs at least 1000 impostor pairs; there are 15"):
         audit_embeddings(path, manifest, verify=Verify(impostors_only=True))
     path, manifest = templates(tmp_path, 8, 2)
     with pytest.raises(StatisticsError, match=r"outside folds 1 and 2: FMR 0\.01 needs at least 100 .*there are 60"):

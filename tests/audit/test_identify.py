@@ -179,7 +179,7 @@ def calibrated(*, target: float = 0.5, elsewhere: Templates | None = None, **ver
 def test_the_threshold_for_an_fpir_is_found_on_calibration_people_who_search_the_same_gallery() -> None:
     found = calibrated(seed=7)
     assert found.searched.roles.tolist() == ["gallery", "gallery", "probe", "probe", "", "", ""]
-    assert found.record.operating == (Operating(0.625, "FPIR 0.5 on subjects set aside (seed 7): 1 of 2 searches"),)
+    assert found.record.operating == (Operating(0.625, "FPIR 0.5 on subjects held out (seed 7): 1 of 2 searches"),)
 
 
 def test_people_of_another_manifest_are_left_out_where_they_are_enrolled_here() -> None:
@@ -193,7 +193,7 @@ def test_an_in_sample_fpir_is_labelled_so() -> None:
         calibrated(in_sample=True)
     found = calibrated(in_sample=True, target=1.0)  # of z alone: a is a mate, whatever its score
     assert found.record.operating == (
-        Operating(0.5, "FPIR 1 on the very searches it is evaluated on (IN-SAMPLE): 1 of 1 searches"),
+        Operating(0.5, "FPIR 1 on the same searches on which it is evaluated (IN-SAMPLE): 1 of 1 searches"),
     )
 
 
@@ -318,7 +318,7 @@ def test_recheck_notices_another_candidate(drawn: Path, toys: Any, tmp_path: Pat
     lists = run.searched.lists.assign(score=0.0)
     store.write_parquet(out / "identification.parquet", lists)
     store.finish(out)
-    assert "rates.csv: not what the stored rows give" in recheck(out)
+    assert "rates.csv: differs from the result of the stored rows" in recheck(out)
 
 
 def test_thresholds_of_the_comparisons_are_those_of_the_search(drawn: Path, toys: Any) -> None:
@@ -338,7 +338,7 @@ def test_a_rule_enrols_where_no_column_says_so(drawn: Path, toys: Any) -> None:
     probes = run.searched.roles == "probe"
     assert rate(run, "fpir")["trials"] == int((probes & (mates == 0)).sum())
     assert run.record.identification is not None
-    assert "50% of the subjects kept out of the gallery (seed 1)" in run.record.identification.roles
+    assert "50% of the subjects not enrolled in the gallery (seed 1)" in run.record.identification.roles
 
 
 def test_the_command_line_searches(drawn: Path, toys: Any, tmp_path: Path) -> None:

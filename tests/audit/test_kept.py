@@ -145,7 +145,7 @@ def test_images_that_were_exchanged_meanwhile_stop_the_run_and_are_named(
     os.utime(first, ns=(times.st_atime_ns, times.st_mtime_ns))  # as a careful hand does it
     with pytest.raises(RunError) as error:
         broken_off()
-    assert "people.csv: 1 images are no longer the files that this run has seen (line 5: '3.png')" in str(error.value)
+    assert "people.csv: 1 images differ from the files that this run has read (line 5: '3.png')" in str(error.value)
     first.write_bytes(before)  # put back: another time, the same bytes
     broken_off()
     assert tables(tmp_path / "run") == tables(tmp_path / "whole")
@@ -288,7 +288,7 @@ def test_another_file_of_answers_is_not_taken_for_the_one_of_the_run(manifest: P
     (tmp_path / name).write_bytes(data[:-2] + (b"\x01\x02" if kind == "templates" else b"\n"))
     if kind == "predictions":
         (tmp_path / name).write_bytes(data.replace(b"11.png,f", b"11.png,m"))
-    with pytest.raises(RunError, match=r"the run there differs in .*_sha256"):
+    with pytest.raises(RunError, match=r"the run in it differs in .*_sha256"):
         audit(folder=tmp_path / "run", resume=True)
 
 

@@ -145,7 +145,7 @@ def test_a_changed_probability_is_found_though_every_hash_is_made_anew(whole: Pa
     store.write_parquet(folder / "labels.parquet", labels)
     assert recheck(folder) == ["labels.parquet: changed since the run was written"]
     store.finish(folder)
-    assert "gaps.csv: not what the stored rows give" in recheck(folder)
+    assert "gaps.csv: differs from the result of the stored rows" in recheck(folder)
 
 
 def test_a_run_with_tone_is_the_same_again_and_another_with_another_seed(
@@ -273,7 +273,7 @@ def test_comparisons_of_templates_are_counted_again_under_drawn_labels(files: di
     assert pairs["label_p"] >= pairs["p"]
     assert np.isnan(pairs["label_attenuation"])
     assert pairs["verdict"] != "no gap larger than the margin"
-    assert "what is left of a gap in FMR is not known" in " ".join(run.record.warnings)
+    assert "remaining gap in FMR is not known" in " ".join(run.record.warnings)
     assert recheck(tmp_path / "run") == []
 
 

@@ -26,5 +26,5 @@ def test_any_metric_may_be_judged_on_either_scale() -> None:
 
 
 def test_a_metric_that_is_not_known_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(SettingError, match="--margin fnrm=x2: no metric is named 'fnrm'; did you mean 'fnmr'"):
+    with pytest.raises(SettingError, match="--margin fnrm=x2: there is no metric 'fnrm'; did you mean 'fnmr'"):
         margins_of(("fnrm=x2",))

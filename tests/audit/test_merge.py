@@ -163,14 +163,14 @@ def test_a_shard_is_no_run_and_says_what_to_do(read: Callable[..., Any], shards:
 def test_a_shard_is_not_resumed_as_a_run_nor_a_run_as_a_shard(
     people: Path, words: dict[str, Any], shards: list[Path], tmp_path: Path
 ) -> None:
-    with pytest.raises(RunError, match="go on with it by --shard 1/4 --resume"):
+    with pytest.raises(RunError, match="continue it with --shard 1/4 --resume"):
         audit(people, settings_from({**words, "folder": shards[0], "resume": True}))
     with pytest.raises(RunError, match="shard 1/4, not 2/4"):
         run_shard(people, {**words, "resume": True}, 2, shards[0])
     audit(people, settings_from({**words, "folder": tmp_path / "run"}))
-    with pytest.raises(RunError, match="a run and no shard"):
+    with pytest.raises(RunError, match="a complete run, not a shard"):
         run_shard(people, {**words, "resume": True}, 1, tmp_path / "run")
-    with pytest.raises(RunError, match="a run and no shard"):
+    with pytest.raises(RunError, match="a complete run, not a shard"):
         merged([*shards[:3], tmp_path / "run"], tmp_path / "merged")
 
 
@@ -272,12 +272,15 @@ def damage(folder: Path, how: str) -> None:
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ("cut", r"shard2: parts 1 are not there or not as they were written; finish the shard with --resume"),
-        ("gone", r"shard2: parts 1 are not there"),
-        ("of another shard", r"shard2: holds parts of other shards \(2\)"),
-        ("other rows", r"part 1 does not hold the rows of the manifest"),
-        ("other templates", r"templates of another dimension"),
-        ("other columns", r"do not fit together"),
+        ("cut", r"shard2: parts 1 are missing or were changed after they were written; finish the shard with --resume"),
+        (
+            "gone",
+            r"shard2: parts 1 are missing or were changed after they were written; finish the shard with --resume",
+        ),
+        ("of another shard", r"shard2: contains parts of other shards \(2\)"),
+        ("other rows", r"part 1 does not contain the rows of the manifest"),
+        ("other templates", r"has templates of a different dimension; choose"),
+        ("other columns", r"are inconsistent"),
         ("a link", r"000001.npy: a link, pipe or device"),
     ],
 )
@@ -292,25 +295,31 @@ def test_parts_that_are_not_as_they_were_written_are_refused(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda record: record["files"].update({"../parts": "x"}), "no setting and no name of a file"),
-        (lambda record: record["files"].update({"manifest": "../../run.json"}), "no setting and no name of a file"),
-        (lambda record: record["files"].pop("manifest"), "has no manifest"),
+        (lambda record: record["files"].update({"../parts": "x"}), "neither a setting nor a file name"),
+        (lambda record: record["files"].update({"manifest": "../../run.json"}), "neither a setting nor a file name"),
+        (lambda record: record["files"].pop("manifest"), "contains no manifest"),
         (
             lambda record: record["files"].pop("threshold_on"),
             "threshold_on names the file 'others.csv', which was not kept",
         ),
-        (lambda record: record["files"].update({"tone": "gone.csv"}), "inputs/tone/gone.csv: not there"),
-        (lambda record: record["request"]["settings"]["groups"].update({"level": "high"}), "do not fit|level"),
+        (
+            lambda record: record["files"].update({"tone": "gone.csv"}),
+            r"inputs/tone/gone\.csv: missing; continue that shard with --resume, which writes it again",
+        ),
+        (lambda record: record["request"]["settings"]["groups"].update({"level": "high"}), "are inconsistent|level"),
         (lambda record: record["request"]["settings"]["faces"].update({"min_face": -1}), "min-face"),
         (lambda record: record["request"]["cards"]["embed"].update({"alignment": 3}), "the card of embed"),
         (
             lambda record: record["request"].update({"versions": {"facegap": "0.0.0", "numpy": "0"}}),
-            "made with facegap 0.0.0",
+            "written with facegap 0.0.0",
         ),
         (lambda record: record["request"].update({"part_rows": 5}), "its parts have 5 rows"),
         (lambda record: record["shard"].update({"number": 5}), "5 of 4 shards"),
         (lambda record: record["shard"].update({"of": 10**9}), "must be from 1"),
-        (lambda record: record["request"].update({"manifest_sha256": "0" * 64}), "are not those of its record"),
+        (
+            lambda record: record["request"].update({"manifest_sha256": "0" * 64}),
+            "the files in it do not match its record, which differs in",
+        ),
     ],
 )
 def test_records_that_no_shard_has_are_refused(change: Any, said: str, shards: list[Path], tmp_path: Path) -> None:
@@ -329,7 +338,7 @@ def test_more_unreadable_images_than_a_few_stop_the_merge_as_they_stop_one_proce
     words = {**words, "in_sample": True, "threshold_on": None}
     for k in (1, 2):
         run_shard(people, words, k, tmp_path / f"s{k}", of=2)
-    with pytest.raises(TableError, match="2 of 26 images could not be shown"):
+    with pytest.raises(TableError, match="2 of 26 images could not be passed"):
         merged([tmp_path / "s1", tmp_path / "s2"], tmp_path / "m")
 
 
@@ -371,7 +380,7 @@ def test_a_function_or_a_service_has_no_shards(people: Path, tmp_path: Path) -> 
     function = settings_from({"classify": answers, "folder": tmp_path / "a"})
     with pytest.raises(SettingError, match="is a Python function"):
         audit_shard(people, function, Shard(1, 2))
-    with pytest.raises(SettingError, match="name one with --out"):
+    with pytest.raises(SettingError, match="give one with --out"):
         audit_shard(people, AuditSettings(classify="demo_gender_skewed"), Shard(1, 2))
 
 

@@ -87,11 +87,11 @@ def test_points_of_an_earlier_run_give_the_same_templates_answers_and_counts_to_
     assert "--points faces.parquet" in command_of(stored.record)
     assert "--detect" not in command_of(stored.record)
     assert "points from a file, no detector" in about(run).facts
-    assert any("the points of the faces are those of faces.parquet" in said for said in stored.record.warnings)
+    assert any("the points of the faces come from faces.parquet" in said for said in stored.record.warnings)
     assert recheck(tmp_path / "run") == []
     again = sample_again(stored, pictures, [toys.folder], 2 * PEOPLE, np.random.default_rng(1))
     assert again.differing == ()
-    assert "the file that gave them was not read again" in again.limits[0]
+    assert "the file that they came from was not read again" in again.limits[0]
 
 
 def test_an_image_without_points_is_a_failure_to_acquire_with_a_name_of_its_own(
@@ -101,7 +101,7 @@ def test_an_image_without_points_is_a_failure_to_acquire_with_a_name_of_its_own(
     faces.iloc[3:].to_csv(tmp_path / "points.csv", index=False)
     run = pointed(pictures, toys, tmp_path / "points.csv")
     assert run.faces["outcome"].tolist() == ["no_points"] * 3 + ["ok"] * (2 * PEOPLE - 3)
-    assert run.faces["detail"].tolist()[0] == "points.csv has no points for the image"
+    assert run.faces["detail"].tolist()[0] == "points.csv contains no points for the image"
     fta = run.rates[(run.rates["metric"] == "fta") & (run.rates["gender"] == ANY)].iloc[0]
     assert (fta["model"], fta["errors"], fta["trials"]) == ("points", 3, 2 * PEOPLE)
     assert any("3 of 16 images have none (outcome no_points)" in said for said in run.record.warnings)
@@ -131,7 +131,7 @@ def test_crops_written_as_files_and_read_as_aligned_give_the_same_to_the_byte(
     assert (tmp_path / "run" / made).read_bytes() == (detected / made).read_bytes()
     assert run.record.models["detect"] == "aligned"
     assert "--detect aligned" in command_of(run.record)
-    assert any("every image was taken as a crop made for the model" in said for said in run.record.warnings)
+    assert any("every image was used as a crop made for the model" in said for said in run.record.warnings)
     assert sample_again(run, crops.parent, [toys.folder], 4, np.random.default_rng(1)).differing == ()
 
 
@@ -160,7 +160,7 @@ def test_settings_that_contradict_each_other_are_refused_before_the_first_image(
         pointed(pictures, toys, tmp_path / "points.csv", detect="aligned")
     with pytest.raises(ModelError, match="--flip adds the embedding of the mirror image; it needs an embedder"):
         audited(pictures / "people.csv", **toys.two, flip=True, **ALIKE)
-    with pytest.raises(ModelError, match="--detect-only needs a detector, and --detect is aligned"):
+    with pytest.raises(ModelError, match="--detect-only needs a detector, but --detect is aligned"):
         audited(pictures / "people.csv", detect="aligned", detect_only=True, **ALIKE)
     faces.assign(image="faces/" + faces["image"]).to_csv(tmp_path / "points.csv", index=False)
     with pytest.raises(TableError, match=r"has points for no image of people\.csv"):

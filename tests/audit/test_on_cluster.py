@@ -159,7 +159,7 @@ def test_a_part_of_images_that_were_sent_is_that_of_the_folder_to_the_stamp(
 
 def test_a_worker_refuses_a_model_whose_sha256_is_not_that_of_its_card(setup: Setup[Part], table: Manifest) -> None:
     contents = {**setup.contents, "embed": setup.contents["embed"] + b" "}
-    with pytest.raises(ClusterError, match="was sent for toy_embedder has another sha256 than its card"):
+    with pytest.raises(ClusterError, match="received for toy_embedder differs from that on the card"):
         run_here(replace(setup, name="b", contents=contents), part_to_run(0, table, ship=False))
 
 
@@ -187,7 +187,7 @@ def test_images_that_are_sent_are_bounded(table: Manifest, monkeypatch: pytest.M
     sent = part_to_run(1, table, ship=True).sent
     assert sent is not None and isinstance(sent[1], Unreadable)
     monkeypatch.setattr(client_side, "SHIPPED_BYTES", 10)
-    with pytest.raises(ClusterError, match=r"part 0: its 2 images have .* bytes, and --ship-images sends up to 10;"):
+    with pytest.raises(ClusterError, match=r"part 0: its 2 images have .* bytes, but --ship-images sends at most 10;"):
         part_to_run(0, table, ship=True)
 
 
@@ -272,7 +272,7 @@ def test_a_worker_that_is_refused_and_a_lost_scheduler_end_the_audit_at_once(
 def test_a_scheduler_that_is_gone_is_said_and_not_waited_for(setup: Setup[Part]) -> None:
     client = Client(setup, {})
     client.status = "closed"
-    with pytest.raises(ClusterError, match=r"the scheduler is gone, .* go on with --resume"):
+    with pytest.raises(ClusterError, match=r"the scheduler has ended, .* continue with --resume"):
         client_side.ended(client, {})  # type: ignore[arg-type]
 
 
@@ -286,7 +286,7 @@ def test_a_scheduler_without_workers_is_not_waited_for_without_end(
     monkeypatch.setattr(client, "nthreads", dict, raising=True)
     monkeypatch.setattr(client_side, "dask", lambda: SimpleNamespace(wait=not_yet))
     monkeypatch.setattr(client_side, "WAIT_FOR_WORKERS_S", 0.01)
-    with pytest.raises(ClusterError, match=r"no worker is left, .* go on with --resume"):
+    with pytest.raises(ClusterError, match=r"no worker has been available .* continue with --resume"):
         client_side.ended(client, {})  # type: ignore[arg-type]
 
 
@@ -330,7 +330,7 @@ def test_what_is_no_scheduler_is_refused_with_examples(place: str) -> None:
 
 
 def test_options_of_a_cluster_need_one() -> None:
-    with pytest.raises(SettingError, match="--ship-images and --mixed-workers are of --scheduler"):
+    with pytest.raises(SettingError, match="--ship-images and --mixed-workers need --scheduler"):
         settings_from({"ship_images": True})
 
 
@@ -357,7 +357,7 @@ def test_a_scheduler_that_does_not_answer_is_named(
     people: Path, words: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(matching, "CONNECT_S", 0.5)
-    with pytest.raises(matching.MatchingError, match=r"no dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
+    with pytest.raises(matching.MatchingError, match=r"no dask scheduler responds at 'tcp://127\.0\.0\.1:9'"):
         audit(people, settings_from({**words, "scheduler": "tcp://127.0.0.1:9"}))
 
 

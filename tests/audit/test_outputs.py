@@ -136,7 +136,7 @@ def test_answer_rates_are_drawn_as_the_table_has_them_those_furthest_apart_first
         assert (row["low"], row["high"]) == pytest.approx(tuple(table.loc[group, ["low", "high"]]), rel=1e-4)
     assert [row["counted"] for row in drawn] == ["30/59", "6/59"]
     assert "error" not in happy.caption
-    assert "a difference is no error" in happy.note
+    assert "a difference is not an error" in happy.note
     assert figures_in(labelled(), "answers") == []
 
 
@@ -185,7 +185,11 @@ def test_without_a_column_every_image_is_bona_fide_and_that_is_said() -> None:
 
 @pytest.mark.parametrize(
     ("word", "cure"),
-    [("real", "--map presentation:real=bona_fide"), ("<b>", "not a name of a species"), ("3d", "not a name")],
+    [
+        ("real", "--map presentation:real=bona_fide"),
+        ("<b>", "not a valid name of an attack species"),
+        ("3d", "not a valid name"),
+    ],
 )
 def test_a_word_that_could_be_either_is_refused_with_its_line(word: str, cure: str) -> None:
     with pytest.raises(TableError, match=r"(line|row) \d+, column presentation") as error:
@@ -212,7 +216,7 @@ def test_what_is_asked_of_an_output_must_make_sense(words: dict[str, Any], said_
 
 def test_a_margin_of_an_output_that_the_run_has_not_is_refused() -> None:
     assert labelled(groups={"margin": "mood.missed.sad=0.1"}).record.margins["mood.missed.sad"].size == 0.1
-    with pytest.raises(SettingError, match=r"no metric is named 'mood.missed.angry'"):
+    with pytest.raises(SettingError, match=r"there is no metric 'mood.missed.angry'"):
         labelled(groups={"margin": "mood.missed.angry=0.1"})
 
 

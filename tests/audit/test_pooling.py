@@ -106,7 +106,7 @@ def test_rates_count_templates_and_their_tables_say_so(written: Path) -> None:
         f"{table.title} {table.columns} {table.rows} {table.notes}"
         for table in all_tables(run, view=None, include_ids=False)
     )
-    assert "what became of the templates" in text and "what became of the images" in text
+    assert "outcomes of templates" in text and "outcomes of images" in text
     assert "gallery of 12 templates" in text or "templates of" in text
     assert "Pooled from 67 of 72 frames; 2 templates are based on fewer frames than were given." in text
 
@@ -193,7 +193,7 @@ def test_a_broken_off_run_is_resumed_to_the_same_tables(
 
 def test_a_classifier_beside_pooled_templates_is_refused(pictures: Path, toys: Any) -> None:
     with pytest.raises(
-        TableError, match=r"line 1, column template: --embed compares templates, and --classify judges single images"
+        TableError, match=r"line 1, column template: --embed compares templates, but --classify evaluates single images"
     ):
         audited(pictures / "people.csv", **toys.three)
     alone = fg.audit(

@@ -96,9 +96,9 @@ def test_the_estimand_is_said_in_words_on_every_surface(tmp_path: Path) -> None:
     ("text", "told"),
     [
         ("age,share\nold,0.8\nyoung,0.1\n", "sum to 0.9, not to 1"),
-        ("age,share\nold,0.5\nyoung,0.2\nbaby,0.3\n", "'baby' has a share and nobody"),
-        ("age,share\nold,1\n", "no share for 'young'"),
-        ("age,share\nold,0.5\nold,0.5\n", "line 3: 'old' stands twice"),
+        ("age,share\nold,0.5\nyoung,0.2\nbaby,0.3\n", "'baby' has a proportion but no subject"),
+        ("age,share\nold,1\n", "no proportion for 'young'"),
+        ("age,share\nold,0.5\nold,0.5\n", "line 3: 'old' occurs twice; add up the two"),
         ("age,share\nold,1.5\nyoung,-0.5\n", "line 2, column share: '1.5'"),
         ("age,share\nold,nan\nyoung,1\n", "line 2, column share: 'nan'"),
         ("agee,share\nold,0.5\nyoung,0.5\n", "did you mean 'age'"),

@@ -108,7 +108,7 @@ def test_every_image_has_a_row_of_faces_and_no_detector_is_judged(tmp_path: Path
     run = audit_predictions(*write(tmp_path))
     assert len(run.faces) == 7
     assert set(run.faces["outcome"]) == {"ok"}
-    assert set(run.faces["detail"]) == {"no detector ran: the black box had to find the face itself"}
+    assert set(run.faces["detail"]) == {"no detector ran; the black box had to find the face itself"}
     assert "fta" not in set(run.rates["metric"])
     assert "detected" not in run.extra["waterfall.csv"].columns
 
@@ -159,7 +159,7 @@ def test_images_without_a_row_stop_the_audit_by_group_and_count_in_no_rate_where
 
 
 def test_predictions_that_say_nothing_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="every prediction is empty or a word for nothing"):
+    with pytest.raises(TableError, match="every prediction is empty or a word for a missing value"):
         audit_predictions(*write(tmp_path, "image,prediction\na.jpg,None\nb.jpg,nan\n"), by="gender")
 
 
@@ -184,7 +184,7 @@ def test_classes_that_are_named_turn_other_words_into_no_answer(tmp_path: Path) 
     run = audit_predictions(*write(tmp_path, answers), classes="f, m", by="gender")
     found = run.predictions.set_index("image")
     assert found.loc["d.jpg", "outcome"] == "no_answer"
-    assert found.loc["d.jpg", "detail"] == "outside the classes of the box: child"
+    assert found.loc["d.jpg", "detail"] == "outside the classes of the black box: child"
     assert found.loc["d.jpg", "prediction"] == ""
     free = audit_predictions(*write(tmp_path, answers), by="gender")
     assert free.record.classes == ("female", "male", "x")  # of the labels; child is no answer
@@ -400,7 +400,7 @@ def test_a_run_that_was_stopped_goes_on_and_asks_for_no_kept_answer_again(
     server: Server, people: Callable[..., Run], tmp_path: Path
 ) -> None:
     server.statuses = [200, 200, 401]
-    with pytest.raises(RunError, match="refuses the key") as caught:
+    with pytest.raises(RunError, match="rejects the key") as caught:
         people()
     assert KEY not in str(caught.value)
     shown: list[str] = []
@@ -451,7 +451,7 @@ def test_a_missing_key_stops_before_anything(
 
 
 def test_answers_must_have_a_place_to_stay(server: Server, people: Callable[..., Run]) -> None:
-    with pytest.raises(RunError, match="kept in a run folder; name one with out="):
+    with pytest.raises(RunError, match="stored in a run folder; give one with out="):
         people(out=None)
     with pytest.raises(SettingError, match=r"--calls-per-second 0: must be from 0\.001 to 1000"):
         people(calls_per_second=0.0)
@@ -461,7 +461,7 @@ def test_answers_must_have_a_place_to_stay(server: Server, people: Callable[...,
 def test_models_that_cannot_work_together_are_refused(people: Callable[..., Run], toys: Any, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="--detect none is for a black-box service"):
         people(classify=str(toys.card("classifier")))
-    with pytest.raises(ModelError, match="--detect none gives nothing, and --embed toy_embedder needs five points"):
+    with pytest.raises(ModelError, match="--detect none finds nothing, but --embed toy_embedder needs five points"):
         people(embed=str(toys.card("embedder")))
     path = tmp_path / "templates.toml"
     path.write_text(
@@ -469,7 +469,7 @@ def test_models_that_cannot_work_together_are_refused(people: Callable[..., Run]
             '"vendor"', '"templates"', 1
         )
     )
-    with pytest.raises(ModelError, match="a black-box service finds faces itself and is audited alone"):
+    with pytest.raises(ModelError, match="a black-box service detects faces itself and is audited alone"):
         people(embed=str(path), detect=str(toys.card("detector")))
 
 
@@ -553,5 +553,5 @@ def test_the_auditors_margins_and_alpha_are_recorded_and_judge_every_family(tmp_
 
 
 def test_a_margin_of_an_unknown_metric_stops_the_audit(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match="--margin fnrm=x2: no metric is named 'fnrm'; did you mean 'fnmr'"):
+    with pytest.raises(SettingError, match="--margin fnrm=x2: there is no metric 'fnrm'; did you mean 'fnmr'"):
         audit_predictions(*write(tmp_path), groups={"margin": "fnrm=x2"})

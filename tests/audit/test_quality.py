@@ -106,7 +106,7 @@ def test_the_run_keeps_values_and_hash_says_who_has_none_and_resumes_with_the_sa
     said = " ".join(run.record.warnings)
     assert "2 of 16 images have no row in ofiq.csv, and so no quality. By group: 2 of 8 female, 0 of 8 male" in said
     assert "1 of 16 images have no quality: UnifiedQualityScore.scalar of ofiq.csv is -1 (the measure failed)" in said
-    assert "1 of 15 rows of ofiq.csv are of no image of the manifest" in said
+    assert "1 of 15 rows of ofiq.csv belong to no image of the manifest" in said
 
     kept = taken_up_whole(out).record
     assert kept.request.quality is not None
@@ -127,5 +127,5 @@ def test_the_run_keeps_values_and_hash_says_who_has_none_and_resumes_with_the_sa
 def test_a_file_named_as_a_measured_quality_is_refused(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "sharpness").write_text("image,quality\n0_0.png,1\n")
     settings = settings_from({"embed": "mobileface_v2", "quality": str(tmp_path / "sharpness")})
-    with pytest.raises(SettingError, match="a file with the name of a quality of facegap; rename it"):
+    with pytest.raises(SettingError, match="a file with the name of a quality measure of facegap; rename it"):
         require_quality(settings, read_manifest(pictures / "people.csv"))

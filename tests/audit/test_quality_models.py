@@ -125,7 +125,7 @@ def test_what_a_word_may_mean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert source_of_quality("sharpness") == "measure"
     Path("mine").write_text("image,quality\n")
     assert source_of_quality("mine") == "file"
-    with pytest.raises(SettingError, match=r"--quality minne: not one of inter_eye_px.*ediffiqa_tiny\).*and no file"):
+    with pytest.raises(SettingError, match=r"--quality minne: not one of inter_eye_px.*ediffiqa_tiny;.*and not a file"):
         source_of_quality("minne")
     Path("ediffiqa_t").write_text("image,quality\n")
     with pytest.raises(
@@ -140,14 +140,14 @@ def test_what_a_word_may_mean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_what_cannot_be_a_quality_model_is_refused_in_words(pictures: Path, toys: Any, tmp_path: Path) -> None:
     with pytest.raises(CardError, match="this model's task is detect, not quality; give it as --detect"):
         gated(pictures, toys, toys.card("detector"))
-    with pytest.raises(SettingError, match="--quality-column x: a column of the file of --quality"):
+    with pytest.raises(SettingError, match="--quality-column x: selects a column of the --quality file"):
         gated(pictures, toys, toys.card("quality"), quality_column="x")
     boxes = tmp_path / "boxes.csv"
     boxes.write_text("image\n")
     text = (toys.folder / "toy_detector.toml").read_text()
     (tmp_path / "toy_detector.toml").write_text(text.replace("points = true", "points = false"))
     shutil.copy(toys.folder / "toy_detector.onnx", tmp_path)
-    with pytest.raises(ModelError, match="gives boxes only, and --quality toy_quality needs five points"):
+    with pytest.raises(ModelError, match="returns boxes only, but --quality toy_quality needs five points"):
         audited(
             pictures / "people.csv",
             detect=str(tmp_path / "toy_detector.toml"),

@@ -100,7 +100,7 @@ def test_what_43_women_cannot_show_is_admitted(audits: Any) -> None:
 def test_a_threshold_of_other_people_holds_on_the_rest_about_as_well(audits: Any) -> None:
     run = audits("face_reid_0095", seed=1, threshold_by="split")
     (point,) = run.record.operating
-    assert "subjects set aside (seed 1)" in point.source
+    assert "subjects held out (seed 1)" in point.source
     assert "IN-SAMPLE" not in point.source
     assert point.threshold == pytest.approx(0.388, abs=0.03)
     pooled = rate(run, "fmr")

@@ -180,9 +180,9 @@ def test_a_label_that_a_table_would_overwrite_is_no_grouping(tmp_path: Path) -> 
     found, notes = groupings_of(table, AuditSettings())
     assert found == (("gender",), ("quality",))
     assert notes == (
-        "column files is not split by: a result table has a column of that name; rename it in the manifest",
+        "column files is not used for groups, because a result table has a column with that name; rename it in the manifest",
     )
     gated = AuditSettings(faces=Faces(quality="sharpness"))
     assert groupings_of(table, gated)[0] == (("gender",),)
-    with pytest.raises(TableError, match="a result table has a column 'files' of its own"):
+    with pytest.raises(TableError, match="a result table has a column named 'files'"):
         groupings_of(table, AuditSettings(by="gender*files"))

@@ -313,7 +313,7 @@ def test_recheck_finds_a_table_that_its_rows_do_not_give_even_under_new_sums(fin
     text = (finished / name).read_text("utf-8")
     (finished / name).write_text(text.replace("any", "ANY", 1), encoding="utf-8")
     store.finish(finished)
-    assert recheck(finished) == [f"{name}: not what the stored rows give"]
+    assert recheck(finished) == [f"{name}: differs from the result of the stored rows"]
 
 
 def test_recheck_finds_rows_that_do_not_give_the_tables_even_under_new_sums(finished: Path) -> None:
@@ -321,7 +321,7 @@ def test_recheck_finds_rows_that_do_not_give_the_tables_even_under_new_sums(fini
     predictions.loc[0, "outcome"] = "wrong"
     predictions.to_parquet(finished / "predictions.parquet", index=False)
     store.finish(finished)
-    assert "rates.csv: not what the stored rows give" in recheck(finished)
+    assert "rates.csv: differs from the result of the stored rows" in recheck(finished)
 
 
 def test_a_finished_run_is_returned_as_it_is_when_resumed(people: Path, toys: Any, finished: Path) -> None:
@@ -350,7 +350,7 @@ def test_a_used_folder_is_not_written_into_without_resume(people: Path, toys: An
 def test_resume_refuses_another_request_and_names_what_differs(
     people: Path, toys: Any, finished: Path, change: dict[str, Any], named: str
 ) -> None:
-    with pytest.raises(RunError, match=rf"the run there differs in .*settings\.{named}\b"):
+    with pytest.raises(RunError, match=rf"the run in it differs in .*settings\.{named}\b"):
         audited(people, **(toys.three | REQUEST | change), out=finished, resume=True)
 
 
@@ -375,7 +375,7 @@ def test_resume_refuses_another_version(people: Path, toys: Any, finished: Path,
 def test_an_audit_of_nothing_names_what_could_be_audited(people: Path, toys: Any) -> None:
     with pytest.raises(ModelError, match=r"nothing to audit: .*--classify .*--embed .*--detect-only"):
         audited(people, detect=toys.card("detector"))
-    with pytest.raises(ModelError, match="--detect-only audits detection alone"):
+    with pytest.raises(ModelError, match="--detect-only audits the detector alone"):
         audited(people, **toys.two, detect_only=True)
     with pytest.raises(ModelError, match="--detect-only needs a detector"):
         audited(people, detect="none", detect_only=True)
@@ -386,7 +386,7 @@ def test_a_known_file_under_another_name_is_recognised_and_said(people: Path, to
     renamed = shutil.copy(toys.folder / "toy_classifier.onnx", tmp_path / "model_final.onnx")
     said: list[str] = []
     run = audited(people, **(toys.two | {"classify": str(renamed)}), by="gender", notice=said.append)
-    sentence = "model_final.onnx is toy_classifier by its sha256; the settings are those of that card"
+    sentence = "model_final.onnx is toy_classifier by its sha256; the settings of that card are used"
     assert sentence in said
     assert sentence in run.record.warnings
 
@@ -402,7 +402,7 @@ def test_an_embedder_needs_a_detector_with_points(
     tables = '\n[detector]\ndecoder = "ultraface"\nresize = "stretch"\nscore_threshold = 0.5\nnms_iou = 0.3\npoints = false\n'
     model = graphs.answering({"scores": [[[0, 1]]], "boxes": [[[0, 0, 1, 1]]]})
     boxes_only = card_writer(tmp_path, "boxes_only", "detect", model, tables, side=64)
-    with pytest.raises(ModelError, match="boxes_only gives boxes only, and --embed toy_embedder needs five points"):
+    with pytest.raises(ModelError, match="boxes_only returns boxes only, but --embed toy_embedder needs five points"):
         audited(people, **(toys.three | {"detect": str(boxes_only)}))
     run = audited(people, **(toys.two | {"detect": str(boxes_only)}), by="gender")
     assert run.faces["outcome"].tolist()[0] == "ok"

@@ -95,7 +95,7 @@ def test_a_run_of_scores_is_written_read_and_rechecked(tmp_path: Path) -> None:
     run = audit_scores(scores, people, by="gender", verify=verify, out=tmp_path / "run")
     assert recheck(tmp_path / "run") == []
     assert read_run(tmp_path / "run").record.operating == run.record.operating
-    assert "listed pairs between those and the others being in neither" in run.record.operating[0].source
+    assert "listed pairs between them belong to neither" in run.record.operating[0].source
     assert {"review_pairs.csv", "transfer.csv", "scores.csv"} <= set(run.extra)
 
 
@@ -127,8 +127,8 @@ def test_scores_of_images_by_hand(tmp_path: Path) -> None:
         ("left,right,genuine,score\na1,a2,1,.9\na1,b1,1,.4\n", "row 2 of the scores says genuine of 'a1' and 'b1'"),
         ("left,right,genuine,score\na1,a2,impostor,.9\n", "row 1 of the scores says impostor of 'a1' and 'a2'"),
         ("left,right,score\na1,a2,high\n", r"scores.csv line 2, column score: 'high' is not a number"),
-        ("genuine,score\n1,.9\n0,.1\n", "the scores name nobody"),
-        ("1 0.9\n-1 0.1\n", "the scores name nobody"),
+        ("genuine,score\n1,.9\n0,.1\n", "the scores name no subjects"),
+        ("1 0.9\n-1 0.1\n", "the scores name no subjects"),
         ("ada dan x 0.4\nada eve x 0.1\n", r"'eve' is not a subject of people.csv \(1 such names\); add rows"),
     ],
 )
@@ -139,7 +139,7 @@ def test_scores_that_do_not_fit_are_refused_with_what_to_do(tmp_path: Path, scor
 
 def test_scores_of_images_need_a_manifest(tmp_path: Path) -> None:
     scores, _ = images(tmp_path, "left,right,score\na1,a2,.9\n")
-    with pytest.raises(TableError, match="a manifest must say whose they are"):
+    with pytest.raises(TableError, match="give a manifest that says whose images they are"):
         audit_scores(scores, verify=GIVEN)
 
 
@@ -152,7 +152,7 @@ def test_a_subject_with_two_labels_cannot_be_judged_by_scores_of_subjects(tmp_pa
 
 def test_more_scores_than_the_target_can_bear_are_not_invented(tmp_path: Path) -> None:
     scores, people = images(tmp_path, "left,right,score\na1,a2,.9\na1,b1,.5\nb1,a2,.1\nd1,a1,.6\n")
-    with pytest.raises(StatisticsError, match=r"needs at least 1000 impostor pairs, there are 3"):
+    with pytest.raises(StatisticsError, match=r"needs at least 1000 impostor pairs; there are 3"):
         audit_scores(scores, people, verify=Verify(in_sample=True))
 
 
@@ -369,7 +369,7 @@ def test_decisions_have_their_vendor_s_rates_and_no_curve(tmp_path: Path) -> Non
         for gender in ("female", "male"):
             assert counted(run, metric, gender=gender) == counted(scored, metric, gender=gender)
     (point,) = run.record.operating
-    assert (point.threshold, point.source) == (1.0, "the vendor's own, as the scores are decisions")
+    assert (point.threshold, point.source) == (1.0, "the vendor's, because the scores are decisions")
     assert "scores.csv" in scored.extra
     assert "scores.csv" not in run.extra
     page = page_alone(run, include_ids=False)
@@ -421,14 +421,14 @@ def only(genuine: bool) -> Any:
 
 def test_a_file_with_one_kind_of_pairs_is_an_error_unless_false_matches_alone_are_wanted(tmp_path: Path) -> None:
     given = Verify(threshold=(0.45,))
-    with pytest.raises(TableError, match=r"no comparison is of two images of one person.*--impostors-only"):
+    with pytest.raises(TableError, match=r"no comparison is between two images of one person.*--impostors-only"):
         audit_scores(*thirty_people(tmp_path, only(False)), by="gender", verify=given)
     run = audit_scores(
         *thirty_people(tmp_path, only(False)), by="gender", verify=Verify(threshold=(0.45,), impostors_only=True)
     )
     assert counted(run, "fnmr") == (0, 0)
     assert counted(run, "fmr")[1] == 3915
-    with pytest.raises(TableError, match="no comparison is of two different people"):
+    with pytest.raises(TableError, match="no comparison is between two different people"):
         audit_scores(*thirty_people(tmp_path, only(True)), by="gender", verify=given)
 
 
@@ -436,7 +436,7 @@ def test_decisions_cannot_meet_a_target_and_stay_decisions_at_a_given_threshold(
     def decided(rows: list[Any]) -> list[Any]:
         return [(left, right, int(score > 0.45)) for left, right, score in rows]
 
-    with pytest.raises(TableError, match=r"decisions at a threshold that the vendor chose.*leave --fmr out"):
+    with pytest.raises(TableError, match=r"decisions at a threshold chosen by the vendor.*omit --fmr"):
         audit_scores(*thirty_people(tmp_path, decided), by="gender", verify=Verify(fmr=(0.01,)))
     run = audit_scores(*thirty_people(tmp_path, decided), by="gender", verify=Verify(threshold=(0.5,)))
     assert run.record.scores is not None
@@ -485,14 +485,12 @@ def test_qualities_of_templates_from_a_file_are_those_of_the_file(tmp_path: Path
 def test_what_templates_cannot_tell_of_quality_is_refused(tmp_path: Path) -> None:
     path, manifest = lengthy(tmp_path)
     for named in ("sharpness", "ediffiqa_tiny"):
-        with pytest.raises(FacegapError, match=f"--quality {named}: no image is opened here"):
+        with pytest.raises(FacegapError, match=f"--quality {named}: no image is opened in this audit"):
             audit_embeddings(path, manifest, faces={"quality": named}, verify=GIVEN)
     rows = np.load(path)[2:]
     np.save(path, (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16))
     lines = manifest.read_text().splitlines()
     manifest.write_text("\n".join([lines[0], *lines[3:]]) + "\n")
-    with pytest.raises(
-        FacegapError, match=r"every template of rows\.npy has length 1, so the lengths were divided away"
-    ):
+    with pytest.raises(FacegapError, match=r"every template of rows\.npy has length 1, so they were normalised"):
         audit_embeddings(path, manifest, faces={"quality": "template_norm"}, verify=GIVEN)
     assert audit_embeddings(path, manifest, verify=GIVEN).faces["template_norm"].isna().all()

@@ -50,10 +50,10 @@ def test_every_setting_has_a_default_and_an_option_of_its_own() -> None:
         (Verify, {"split": math.nan}, "--split nan: must be from 0.05 to 0.95"),
         (Verify, {"fmr": (0.1, -1)}, "--fmr -1: must be from 0 to 1"),
         (Verify, {"in_sample": True, "threshold_on": "a.csv"}, "contradict"),
-        (Verify, {"fmr": 0.1, "threshold": 0.5}, "give one of them"),
+        (Verify, {"fmr": 0.1, "threshold": 0.5}, "; give only one"),
         (Verify, {"threshold": "high"}, "'high' is neither a number nor 'published'"),
         (Identify, {"rank": (0, 1)}, "--rank 0: must be from 1 to 10000"),
-        (Identify, {"rank": ()}, "name at least one rank"),
+        (Identify, {"rank": ()}, "give at least one rank"),
         (Identify, {"non_mates": 1.0}, "--non-mates 1: must be from 0 to 0.95"),
         (Models, {"batch": 0}, "--batch 0: must be from 1 to 1024"),
         (Groups, {"label_draws": 1}, "--label-draws 1: must be from 2 to 10000"),
@@ -213,11 +213,11 @@ def test_a_function_is_recorded_by_its_name_and_its_crop() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"function": 3}, "cannot be called"),
+        ({"function": 3}, "is not callable"),
         ({"size": (0, 5)}, "size 0 x 5"),
         ({"task": "detect"}, "the task is embed or classify"),
-        ({"task": "classify"}, "names each of its classes once"),
-        ({"task": "classify", "classes": ("male", "male")}, "names each of its classes once"),
+        ({"task": "classify"}, "needs at least two different classes"),
+        ({"task": "classify", "classes": ("male", "male")}, "needs at least two different classes"),
     ],
 )
 def test_a_function_without_a_usable_crop_or_classes_is_refused(words: dict[str, Any], message: str) -> None:
@@ -239,14 +239,16 @@ def test_margins_are_kept_in_one_spelling_each_metric_once() -> None:
         ("=x2", "is not understood"),
         ("fnmr=two", "is not understood"),
         ("fnmr=xnan", "is not understood"),
-        ("fnmr=x1", "--margin fnmr=x1: a ratio is above 1"),
-        ("fnmr=xinf", "a ratio is above 1"),
+        ("fnmr=x1", "--margin fnmr=x1: a ratio must be above 1"),
+        ("fnmr=xinf", "a ratio must be above 1"),
         (
             "fnmr=2",
-            "--margin fnmr=2: a difference is between 0 and 1; 0.02 is 2 points. A ratio is written with an x: fnmr=x2",
+            "--margin fnmr=2: a difference must be between 0 and 1; 0.02 is 2 percentage points. A ratio is written "
+            "with "
+            "an x: fnmr=x2",
         ),
-        ("fnmr=0", "a difference is between 0 and 1"),
-        (("fnmr=x2", "fnmr=0.02"), "--margin: fnmr is given twice, as fnmr=x2 and fnmr=0.02; give one of them"),
+        ("fnmr=0", "a difference must be between 0 and 1"),
+        (("fnmr=x2", "fnmr=0.02"), "--margin: fnmr is given twice, as fnmr=x2 and fnmr=0.02; give only one"),
     ],
 )
 def test_a_margin_that_is_off_its_scale_is_refused(margin: Any, said: str) -> None:

@@ -77,7 +77,7 @@ def test_the_threshold_is_that_of_all_scores_however_few_are_listed(
 
 
 def test_a_target_that_the_pairs_cannot_bear_names_the_pairs_needed() -> None:
-    with pytest.raises(StatisticsError, match=r"FMR 0.001 needs at least 1000 impostor pairs, there are 999"):
+    with pytest.raises(StatisticsError, match=r"FMR 0.001 needs at least 1000 impostor pairs; there are 999"):
         threshold_among(np.linspace(1, 0, 999), 999, 1e-3, impostors([], 0, 999))
 
 
@@ -142,7 +142,7 @@ def test_people_on_both_sides_of_another_manifest_are_said() -> None:
     others = elsewhere_in_words(pd.Series(["a", "b", "b"]), pd.Series(["c"]))
     assert others == "2 other subjects (--threshold-on)"
     shared = elsewhere_in_words(pd.Series(["a", "b", "b"]), pd.Series(["b", "c"]))
-    assert shared == "2 subjects of --threshold-on, 1 of them evaluated too, by name (partly IN-SAMPLE)"
+    assert shared == "2 subjects of --threshold-on, 1 of whom are also evaluated, by name (partly IN-SAMPLE)"
 
 
 # ---- a group ----
@@ -177,7 +177,7 @@ def test_a_group_is_named_as_tables_print_it_or_by_its_column(name: str, rows: l
 
 
 def test_a_value_of_two_columns_is_not_guessed() -> None:
-    with pytest.raises(TableError, match=r"'yes' names several groups; say which: hat=yes, veil=yes"):
+    with pytest.raises(TableError, match=r"'yes' matches several groups; give one of hat=yes, veil=yes"):
         named_group(MANIFEST, TERMS, "yes")
 
 

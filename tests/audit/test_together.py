@@ -131,12 +131,12 @@ def test_parts_that_are_done_are_not_run_again_and_a_whole_run_is_taken_as_it_is
 def test_a_folder_with_another_run_is_refused(manifest: Path, asked: list[AuditSettings]) -> None:
     together(manifest, asked[:1])
     other = replace(asked[0], groups=replace(asked[0].groups, min_subjects=3))
-    with pytest.raises(RunError, match=r"the run there differs in settings\.groups\.min_subjects"):
+    with pytest.raises(RunError, match=r"the run in it differs in settings\.groups\.min_subjects"):
         together(manifest, [other])
 
 
 def test_audits_that_differ_in_their_detector_are_refused(manifest: Path, asked: list[AuditSettings]) -> None:
     with pytest.raises(SettingError, match="one detector"):
         together(manifest, [asked[0], replace(asked[1], detect="ultraface_rfb_320")])
-    with pytest.raises(SettingError, match="no model is named"):
+    with pytest.raises(SettingError, match="no model is given"):
         together(manifest, [])

@@ -197,9 +197,9 @@ def test_after_a_kill_the_same_people_are_asked_and_no_kept_answer_is_paid_for_a
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ({"cluster": ("site",)}, "leave --cluster out"),
-        ({"label_errors": 0.1}, "leave --label-errors out"),
-        ({"classify": None, "detect_only": True, "detect": "yunet"}, "no service is asked here"),
+        ({"cluster": ("site",)}, "omit --cluster"),
+        ({"label_errors": 0.1}, "omit --label-errors"),
+        ({"classify": None, "detect_only": True, "detect": "yunet"}, "no service is called"),
     ],
 )
 def test_settings_without_an_interval_for_every_look_are_refused_before_any_call(
@@ -270,7 +270,7 @@ def test_genuine_pairs_are_asked_for_until_fnmr_is_decided_and_impostor_pairs_al
         assert gap["verdict"].tolist() == ["gap"]  # nobody of the men is refused, so that the ratio has no upper limit
         assert recheck(tmp_path / "run") == []
         without = {name: value for name, value in given.items() if name != "threshold"}
-        with pytest.raises(SettingError, match="give --threshold in place of --fmr"):
+        with pytest.raises(SettingError, match="give --threshold instead of --fmr"):
             audited(pairs, **{**without, "fmr": 0.1, "out": tmp_path / "other"})
 
 

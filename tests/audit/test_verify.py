@@ -122,8 +122,7 @@ def test_the_threshold_is_that_of_the_subjects_set_aside_and_the_counts_are_of_t
     value, source = threshold(found)
     assert value == pytest.approx(expected.threshold, abs=1e-12)
     assert (
-        source
-        == f"FMR 0.01 on 20 subjects set aside (seed 5): {expected.false_matches} of {20 * 19 * 2} impostor pairs"
+        source == f"FMR 0.01 on 20 subjects held out (seed 5): {expected.false_matches} of {20 * 19 * 2} impostor pairs"
     )
     assert found.matched.counts is not None
     assert found.matched.counts.impostor_pairs.sum() == 20 * 19 * 2
@@ -145,7 +144,7 @@ def test_a_calibration_set_of_its_own_may_lack_the_labels() -> None:
 def test_people_who_are_judged_and_calibrated_on_are_said_in_the_threshold() -> None:
     images = people(12)
     _, source = threshold(matched(images, images, fmr=(0.05,), threshold_on="same.csv"))
-    assert "12 of them evaluated too, by name (partly IN-SAMPLE)" in source
+    assert "12 of whom are also evaluated, by name (partly IN-SAMPLE)" in source
 
 
 def test_the_target_can_be_met_on_one_group_for_all_pairs_and_for_a_list(tmp_path: Path) -> None:
@@ -212,7 +211,7 @@ def test_listed_pairs_across_the_split_are_counted_in_words(tmp_path: Path) -> N
     assert found.record.listed_pairs == ListedPairsRecord(
         listed=80 * 79 // 2, reviewed_and_left_out=0, evaluation=half, threshold_set=half, between=40 * 40
     )
-    assert "1600 listed pairs between those and the others being in neither" in threshold(found)[1]
+    assert "1600 listed pairs between them belong to neither" in threshold(found)[1]
 
 
 # ---- the end of the list ----
@@ -242,7 +241,7 @@ def test_a_target_that_the_list_cannot_reach_says_how_long_it_must_be() -> None:
 
 
 def test_too_few_impostor_pairs_for_a_target_are_refused_with_the_number_needed() -> None:
-    with pytest.raises(StatisticsError, match=r"FMR 1e-06 needs at least 1000000 impostor pairs, there are 180"):
+    with pytest.raises(StatisticsError, match=r"FMR 1e-06 needs at least 1000000 impostor pairs; there are 180"):
         matched(people(20), fmr=(1e-6,))
 
 
@@ -304,7 +303,7 @@ def test_recheck_finds_rates_that_were_changed_together_with_their_hash(finished
     path = finished / "rates.csv"
     path.write_text(path.read_text().replace("fnmr", "FNMR"))
     store.finish(finished)
-    assert recheck(finished) == ["rates.csv: not what the stored rows give"]
+    assert recheck(finished) == ["rates.csv: differs from the result of the stored rows"]
 
 
 def test_recheck_finds_counts_that_were_changed_together_with_their_hash(finished: Path) -> None:
@@ -317,7 +316,7 @@ def test_recheck_finds_counts_that_were_changed_together_with_their_hash(finishe
     scores["score"] -= 0.2
     scores_to_npz(replace(counts, genuine_scores=scores), finished / "counts.npz")
     store.finish(finished)
-    assert "rates.csv: not what the stored rows give" in recheck(finished)
+    assert "rates.csv: differs from the result of the stored rows" in recheck(finished)
 
 
 def test_a_run_without_templates_in_its_folder_has_the_same_tables(
@@ -423,12 +422,12 @@ def test_a_threshold_of_other_people_never_says_in_sample(whole: Path) -> None:
     run = store.read_run(whole)
     assert not run.rates["threshold_from"].str.contains("IN-SAMPLE").any()
     assert run.rates["threshold_from"].str.contains("on other people of 10 folds").any()
-    assert not run.rates["threshold_from"].str.contains("set aside").any()
+    assert not run.rates["threshold_from"].str.contains("held out").any()
 
 
 def test_a_split_sets_half_of_the_subjects_aside(drawn: Path, toys: Any) -> None:
     run = audited(drawn, **request(toys, threshold_by="split"))
-    assert run.rates["threshold_from"].str.contains("7 subjects set aside").any()
+    assert run.rates["threshold_from"].str.contains("7 subjects held out").any()
     assert run.matched is not None
     assert run.matched.folds is None
 

@@ -130,7 +130,7 @@ def test_templates_of_other_people_are_found_by_the_sample_and_their_scores_by_t
     swapped[[0, 5]] = swapped[[5, 0]]
     forged = Run(**{**vars(stored), "embeddings": swapped})
     assert [said.split(":")[0] for said in sampled(forged, pictures, toys).differing] == ["row 0", "row 5"]
-    assert comparisons_differing(forged) == ["counts.npz: not what the stored templates give"]
+    assert comparisons_differing(forged) == ["counts.npz: differs from the result of the stored templates"]
 
 
 def test_scores_of_listed_pairs_are_computed_again(six_listed: Run) -> None:
@@ -140,7 +140,7 @@ def test_scores_of_listed_pairs_are_computed_again(six_listed: Run) -> None:
     pairs.loc[0, "score"] -= 1e-6
     matched = store.Matched(six_listed.matched.roles, six_listed.matched.excluded, pairs=pairs)
     forged = Run(**{**vars(six_listed), "matched": matched})
-    assert comparisons_differing(forged) == ["pairs.parquet: 1 scores are not what the stored templates give"]
+    assert comparisons_differing(forged) == ["pairs.parquet: 1 scores differ from the results of the stored templates"]
 
 
 def test_a_run_without_models_cannot_be_sampled(six: Circle, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_manifest_that_leads_out_of_the_folder_opens_nothing(written: Path, pi
 
 
 def test_a_folder_without_the_images_is_named(written: Path, tmp_path: Path, toys: Any) -> None:
-    with pytest.raises(RunError, match="holds none of the images to run again"):
+    with pytest.raises(RunError, match="contains none of the images to run again"):
         sampled(read_run(written), tmp_path, toys)
 
 
@@ -190,7 +190,7 @@ def test_exchanged_and_missing_images_and_links_are_found(written: Path, picture
 def test_a_folder_without_any_of_the_images_and_a_run_without_hashes_are_refused(
     written: Path, tmp_path: Path, six_run: Run
 ) -> None:
-    with pytest.raises(RunError, match="holds none of the 24 images"):
+    with pytest.raises(RunError, match="contains none of the 24 images"):
         hashed_again(read_run(written), tmp_path)
-    with pytest.raises(RunError, match="states no hash"):
+    with pytest.raises(RunError, match="contains no hashes"):
         hashed_again(six_run, tmp_path)

@@ -63,7 +63,7 @@ def test_openssl_verifies_the_seal_without_facegap(run: Path, auditor: tuple[Pat
 def test_the_seal_of_another_key_is_refused(run: Path, auditor: tuple[Path, Path], tmp_path: Path) -> None:
     other, _ = write_key(tmp_path / "other.pem", ed25519.Ed25519PrivateKey.generate())
     seal(run, other)
-    with pytest.raises(SealError, match="not made with the private key that belongs to"):
+    with pytest.raises(SealError, match="not created with the private key that belongs to"):
         signer_of(run, auditor[1])
 
 
@@ -71,7 +71,7 @@ def test_the_seal_of_another_key_is_refused(run: Path, auditor: tuple[Path, Path
 def test_bytes_that_are_no_signature_are_refused(run: Path, auditor: tuple[Path, Path], content: bytes) -> None:
     seal(run, auditor[0])
     (run / SIGNATURE).write_bytes(content)
-    with pytest.raises(SealError, match="was not made with"):
+    with pytest.raises(SealError, match="was not created with"):
         signer_of(run, auditor[1])
 
 
@@ -94,7 +94,7 @@ def test_a_run_without_a_seal_says_so(run: Path, auditor: tuple[Path, Path]) -> 
 
 def test_a_changed_run_is_not_sealed(run: Path, auditor: tuple[Path, Path]) -> None:
     (run / "rates.csv").write_text("made up")
-    with pytest.raises(RunError, match=r"rates\.csv: changed since the run was written; it is not sealed"):
+    with pytest.raises(RunError, match=r"rates\.csv: changed since the run was written; it was not sealed"):
         seal(run, auditor[0])
     assert not (run / SIGNATURE).exists()
 
@@ -102,7 +102,7 @@ def test_a_changed_run_is_not_sealed(run: Path, auditor: tuple[Path, Path]) -> N
 def test_nothing_is_written_into_a_sealed_run(run: Path, auditor: tuple[Path, Path]) -> None:
     seal(run, auditor[0])
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    with pytest.raises(RunError, match="this run is sealed"):
+    with pytest.raises(RunError, match="this run is signed"):
         report_again(run, include_ids=False)
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
@@ -129,18 +129,22 @@ def test_keys_that_are_none_or_that_others_may_read_are_refused(run: Path, tmp_p
     large.chmod(0o600)
     for path, said in [
         (tmp_path / "none.pem", "openssl genpkey"),
-        (public, "others on this machine may read"),
-        (curve, "another algorithm than Ed25519"),
-        (text, "no private key in PEM"),
-        (large, "no file of a key"),
-        (tmp_path, "no file of a key"),
+        (public, "other users of this machine can read"),
+        (curve, "not an Ed25519 key"),
+        (text, "not a private key in PEM"),
+        (large, "not a key file"),
+        (tmp_path, "not a key file"),
     ]:
         with pytest.raises(SealError, match=said):
             seal(run, path)
     private.chmod(0o640)
     with pytest.raises(SealError, match="run chmod 600"):
         seal(run, private)
-    for path, said in [(curve_public, "another algorithm"), (text, "no public key"), (curve, "this is a private key")]:
+    for path, said in [
+        (curve_public, "not an Ed25519 key"),
+        (text, ": not a public key in PEM"),
+        (curve, "this is a private key"),
+    ]:
         with pytest.raises(SealError, match=said):
             public_key(path)
 

@@ -59,7 +59,7 @@ def test_a_file_is_read_back_as_it_was_written_and_names_the_processor(found: Mo
 @pytest.mark.parametrize("damage", ["not json", "{}", '{"format": 2}'])
 def test_a_file_that_is_none_is_refused(found: ModelsBench, tmp_path: Path, damage: str) -> None:
     (tmp_path / "bench.json").write_text(damage)
-    with pytest.raises(TableError, match="no result of facegap bench models"):
+    with pytest.raises(TableError, match="not a result of facegap bench models"):
         read_bench(tmp_path / "bench.json")
     wrong = json.loads(as_json(found)) | {"format": 7}
     (tmp_path / "bench.json").write_text(json.dumps(wrong))

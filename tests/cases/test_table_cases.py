@@ -41,7 +41,7 @@ def test_words_for_nothing_are_no_group(folder: Any) -> None:
 def test_spellings_of_one_label_are_told_or_mended(folder: Any, name: str, file: str) -> None:
     case = folder(name)
     run = fg.audit_predictions(case / "pred.csv", case / file)
-    said = [text for text in run.record.warnings if "differ in spelling only" in text or "invisible characters" in text]
+    said = [text for text in run.record.warnings if "differ only in spelling" in text or "invisible characters" in text]
     assert said
     merged = fg.audit_predictions(case / "pred.csv", case / file, groups={"merge_spellings": True})
     for table in (merged.gaps,):
@@ -133,7 +133,7 @@ def test_a_subject_column_under_another_name_is_proposed_where_it_is_needed(fold
 
 def test_files_whose_suffix_differs_by_case_stop_the_audit(folder: Any, test_data: Path) -> None:
     case = folder("missing_files_make_a_gap")
-    with pytest.raises(TableError, match=r"files are missing.*female.*near name on the disk.*upper and lower case"):
+    with pytest.raises(TableError, match=r"files are missing.*female.*similar name on the disk.*upper and lower case"):
         fg.audit(
             case / "halfcase_few.csv",
             classify="faceapi_age_gender",

@@ -48,17 +48,17 @@ def test_what_was_left_out_is_printed(tmp_path: Path) -> None:
     TREES["mst_e"](tmp_path)
     shown = CliRunner().invoke(app, ["manifest", "mst_e", str(tmp_path)])
     assert shown.exit_code == 0
-    assert "1 rows that are no images (videos, raw files) were left out." in shown.output
+    assert "1 rows that are not images (videos, raw files) were left out." in shown.output
 
 
 def test_options_of_a_table_are_refused_with_a_folder(tmp_path: Path) -> None:
     TREES["cfd"](tmp_path)
     shown = CliRunner().invoke(app, ["manifest", "cfd", str(tmp_path), "--label", "gender=Sex"])
     assert isinstance(shown.exception, SettingError)
-    assert "for `manifest csv`; cfd knows its columns" in str(shown.exception)
-    with pytest.raises(TableError, match="--subject is for the adapter folders and for csv"):
+    assert "for `manifest csv`; the columns of cfd are known" in str(shown.exception)
+    with pytest.raises(TableError, match="--subject is for the adapters folders and csv"):
         write_manifest("cfd", tmp_path, None, subject="name")
-    with pytest.raises(TableError, match="--subject person: of folders it is one of folder, name, nobody"):
+    with pytest.raises(TableError, match="--subject person: for folders, use one of folder, name, nobody"):
         write_manifest("folders", tmp_path, None, subject="person")
 
 

@@ -51,5 +51,5 @@ def test_a_target_beside_a_threshold_is_refused_instead_of_dropped(command: str,
         app, [command, *files, "--fmr", "0.01", "--threshold", "0.5", "--out", str(tmp_path / "r")]
     )
     assert result.exit_code == 2
-    assert "give one of them" in " ".join(result.output.replace("│", " ").split())
+    assert "give only one" in " ".join(result.output.replace("│", " ").split())
     assert not (tmp_path / "r").exists()

@@ -25,14 +25,17 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
         ("people.csv --by town", ["--by: the manifest has no label column 'town'; it has gender"]),
     ],
     "audit": [
-        ("missing.csv --classify demo_gender_skewed", ["missing.csv: no such file", "pass the path of a CSV"]),
-        ("people.csv --classify no_such_model", ["'no_such_model': no model card of this name", "demo_gender_skewed"]),
+        ("missing.csv --classify demo_gender_skewed", ["missing.csv: no such file", "give the path of a CSV"]),
+        (
+            "people.csv --classify no_such_model",
+            ["'no_such_model': no model card with this name", "demo_gender_skewed"],
+        ),
         ("people.csv --embed demo_embedder_skewed --fmr 2", ["--fmr"]),
         ("people.csv --clasify demo_gender_skewed", ["No such option: --clasify", "--classify"]),
         ("people.csv --classify demo_gender_skewed --shard 5/4", ["--shard 5/4", "such as 3/16"]),
     ],
     "protocol": [
-        ("lfw --root folder --embed demo_embedder_skewed", ["folder: no file pairs.txt", "--root is the folder"]),
+        ("lfw --root folder --embed demo_embedder_skewed", ["folder: no file pairs.txt", "--root must be the folder"]),
         ("lfv --root folder", ["'lfv' is not one of 'lfw', 'calfw'"]),
         ("bin --root people.csv --embed demo_embedder_skewed", ["people.csv: refused: the pickle operation INST"]),
     ],
@@ -41,78 +44,81 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
         ("suite.toml", ["suite.toml line 3: [[set]] 1 (mine), key manifets: unknown; did you mean manifest?"]),
     ],
     "audit-predictions": [
-        ("twice.csv people.csv", ["twice.csv line 3, column image: 'a.png' stands in line 2", "keep one answer"]),
+        ("twice.csv people.csv", ["twice.csv line 3, column image: 'a.png' repeats line 2", "keep one prediction"]),
         ("twice.csv", ["Missing argument 'manifest'"]),
     ],
     "audit-scores": [("scores.csv", ["scores.csv line 3, column score: 'high' is not a number", "or nan where"])],
     "audit-embeddings": [
         ("templates.npy couples.csv --threshold 0.5", ["templates.npy", "3", "4"]),
-        ("templates.npy people.csv", ["nobody has two images", "--impostors-only"]),
+        ("templates.npy people.csv", ["no subject has two images", "--impostors-only"]),
     ],
     "report": [
-        ("folder", ["folder: no run folder", "name the folder that --out of an audit made"]),
+        ("folder", ["folder: not a run folder", "give a folder created by --out of an audit"]),
         ("folder --include-images", ["--include-images and --images FOLDER must be given together"]),
     ],
     "merge": [
-        ("folder", ["folder: no run folder", "name the folder that --out of an audit made"]),
+        ("folder", ["folder: not a run folder", "give a folder created by --out of an audit"]),
         ("", ["Missing argument 'runs"]),
     ],
     "recheck": [
-        ("folder", ["folder: no run folder", "name the folder that --out of an audit made"]),
+        ("folder", ["folder: not a run folder", "give a folder created by --out of an audit"]),
         ("folder --sample 5", ["--sample needs --images FOLDER"]),
     ],
-    "forget": [("folder --subject ada", ["folder: no run folder", "name the folder that --out of an audit made"])],
+    "forget": [("folder --subject ada", ["folder: not a run folder", "give a folder created by --out of an audit"])],
     "seal": [("folder --key no.pem", ["no.pem: cannot be read", "openssl genpkey"])],
     "compare": [
         ("folder", ["compare needs at least two runs"]),
-        ("folder other-folder", ["folder: no run folder", "name the folder that --out of an audit made"]),
+        ("folder other-folder", ["folder: not a run folder", "give a folder created by --out of an audit"]),
     ],
     "gate": [
         ("folder --policy policy.toml", ["policy.toml: [[gap]] 1, key max_diference", "did you mean max_difference?"]),
         ("folder", ["Missing option '--policy'"]),
     ],
     "explain": [
-        ("folder --covariates yaw", ["folder: no run folder", "name the folder that --out of an audit made"]),
+        ("folder --covariates yaw", ["folder: not a run folder", "give a folder created by --out of an audit"]),
         ("folder --replicates 3", ["'--replicates'"]),
     ],
     "explore": [
-        ("folder --port 0", ["folder: no run folder", "name the folder that --out of an audit made"]),
+        ("folder --port 0", ["folder: not a run folder", "give a folder created by --out of an audit"]),
         ("folder --port 70000", ["'--port'"]),
     ],
-    "export": [("", ["name a run folder, or give --schema"]), ("folder --format xml", ["'--format'", "model-card"])],
+    "export": [("", ["give a run folder, or --schema"]), ("folder --format xml", ["'--format'", "model-card"])],
     "scenario": [
         ("unlok folder", ["'unlok' is not one of 'watchlist', 'unlock'"]),
         ("unlock folder --people-of female=half", ["--people-of: 'female=half' is not GROUP=SHARE", "female=0.25"]),
     ],
-    "manifest": [("lfv folder", ["no adapter 'lfv'; there are ppb, fairface, lfw"])],
+    "manifest": [("lfv folder", ["no adapter 'lfv'; choose one of ppb, fairface, lfw"])],
     "stress": [
         ("people.csv --classify mini_xception_gender --perturb fog", ["no such perturbation", "exposure, blur"]),
-        ("people.csv --perturb blur", ["--classify", "--embed", "one at a time"]),
+        ("people.csv --perturb blur", ["either a classifier with --classify", "--embed"]),
     ],
     "tone": [("people.csv --cut 100", ["'--cut'", "90"]), ("missing.csv", ["missing.csv: no such file"])],
     "annotate": [("people.csv --host 0.0.0.0", ["--host 0.0.0.0", "give --tls-cert and --tls-key", "--plain-http"])],
-    "annotations export": [("people.csv", ["people.annotations.sqlite: no file of answers", "--db"])],
+    "annotations export": [("people.csv", ["people.annotations.sqlite: no answers file", "--db"])],
     "annotations import": [("people.csv annotations.csv", ["annotations.csv line 2, column value", "1, 2, 3"])],
     "agreement": [
         ("annotations.csv", ["annotations.csv line 2, column value: not a label of monk; it has 1, 2, 3"]),
         ("annotations.csv --dispute-steps 0", ["'--dispute-steps'"]),
     ],
-    "datasets": [("fairfce", ["fairfce: no such data set; there are ppb, fairface"])],
-    "models": [("--models-dir nowhere", ["--models-dir: nowhere is not a folder"])],
+    "datasets": [("fairfce", ["fairfce: no such data set; choose one of ppb, fairface"])],
+    "models": [("--models-dir nowhere", ["--models-dir: nowhere is not a readable folder"])],
     "fetch": [("yunett", ["yunett: no such card. detect: retinaface_mnet025"])],
     "card new": [("weights.onnx", ["weights.onnx: not an ONNX file", "fetch it again"])],
     "doctor": [
         ("demo_gender_skewed", ["Missing option '--manifest'"]),
-        ("no_such_model --manifest people.csv", ["'no_such_model': no model card of this name"]),
+        ("no_such_model --manifest people.csv", ["'no_such_model': no model card with this name"]),
     ],
     "variants": [
         ("demo_gender_skewed --out other-folder", ["Missing option '--calibrate-on'"]),
         ("demo_gender_skewed --calibrate-on people.csv --out .", ["not empty; choose another --out"]),
-        ("yunet --calibrate-on people.csv --out new", ["yunet is a detector; variants are made of models that embed"]),
+        (
+            "yunet --calibrate-on people.csv --out new",
+            ["yunet is a detector; variants can be created from models that embed"],
+        ),
     ],
     "plan": [
         ("", ["--groups", "such as --groups female,male", "--run"]),
-        ("--run folder", ["folder: no run folder", "name the folder that --out of an audit made"]),
+        ("--run folder", ["folder: not a run folder", "give a folder created by --out of an audit"]),
     ],
     "selfcheck": [
         ("--worlds worlds.toml", ["worlds.toml: [[power]] 1, key subject: unknown; did you mean subjects?"]),
@@ -123,9 +129,9 @@ MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
     ],
     "bench matching": [("--rows 10", ["'--rows'", "64"])],
     "bench models": [
-        ("no_such_model", ["'no_such_model': no model card of this name"]),
+        ("no_such_model", ["'no_such_model': no model card with this name"]),
         ("demo_gender_skewed --batch 0", ["--batch '0': give whole numbers from 1 to 1,024"]),
-        ("demo_gender_skewed --compare people.csv", ["people.csv: no result of facegap bench models"]),
+        ("demo_gender_skewed --compare people.csv", ["people.csv: not a result of facegap bench models"]),
     ],
 }
 
@@ -240,7 +246,7 @@ def test_an_unknown_command_is_refused_by_name(words: Words, call: Call) -> None
 def test_a_line_of_an_example_with_an_option_that_is_gone_is_found() -> None:
     with pytest.raises(AssertionError, match=r"No such option: --vertify"):
         require_accepted(["audit", "people.csv", "--vertify"])
-    with pytest.raises(AssertionError, match="give one of them"):
+    with pytest.raises(AssertionError, match="give only one"):
         require_accepted(["audit", "people.csv", "--fmr", "0.1", "--threshold", "0.5"])
     with pytest.raises(AssertionError, match="no command: facegap audti"):
         require_accepted(["audti"])

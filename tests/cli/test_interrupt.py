@@ -183,7 +183,7 @@ def test_an_audit_that_waits_for_a_model_without_end_is_stopped_with_its_model(
         while len(models := below(command.pid)) < 2:
             time.sleep(0.05)
         command.send_signal(signal.SIGINT)
-        assert "facegap: stopped; completed work is kept, continue with --resume" in command.communicate()[1]
+        assert "facegap: stopped; completed work is kept; continue with --resume" in command.communicate()[1]
     assert command.returncode == CODE
     wait_until_gone(models)
 

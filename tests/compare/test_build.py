@@ -279,7 +279,7 @@ def test_people_set_aside_by_another_seed_are_other_people(faces: list[Path], tm
             out=out,
         )
         runs.append(out)
-    with pytest.raises(RunError, match="set aside for the threshold in the other"):
+    with pytest.raises(RunError, match="held out for the threshold in the other"):
         compare(runs)
     both = compare(runs, allow_different_people=True)
     fmr = pick(both.found.sides, metric="fmr", family="", group="all", run="s0")
@@ -292,7 +292,7 @@ def test_people_set_aside_by_another_seed_are_other_people(faces: list[Path], tm
 def test_a_single_run_a_changed_run_and_no_run_are_refused(three: list[Path], tmp_path: Path) -> None:
     with pytest.raises(RunError, match="at least two runs"):
         compare(three[:1])
-    with pytest.raises(RunError, match=r"no run folder, there is no run\.json"):
+    with pytest.raises(RunError, match=r"not a run folder, because it contains no run\.json"):
         compare([three[0], tmp_path])
 
 

@@ -89,4 +89,4 @@ def test_a_known_rate_is_a_bar_across_the_line_and_is_told_in_words() -> None:
     truths = {(row["model"], row["group"]): row["truth"] for row in values(pair.wide)}
     assert truths["quick", "Ayr"] == 0.25
     assert [truth for place, truth in truths.items() if place != ("quick", "Ayr")] == [None] * (len(truths) - 1)
-    assert pair.wide.alt.endswith("The bars across them are the true rates.")
+    assert pair.wide.alt.endswith("The horizontal bars are the true rates.")

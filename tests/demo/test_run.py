@@ -134,7 +134,7 @@ def test_the_terminal_says_it_on_one_screen_of_80_columns_with_the_truth_beside_
 
 def test_the_charts_of_the_page_show_the_truth_of_every_group_and_version(small: command.Demo) -> None:
     page = (small.folder / demo_text.INDEX).read_text(encoding="utf-8")
-    assert page.count("The bars across them are the true rates.") == 2
+    assert page.count("The horizontal bars are the true rates.") == 2
     assert page.index('<figure class="chart">') < page.index("<table>")
     assert page.count("<source media") == 2
 

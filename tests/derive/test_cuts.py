@@ -30,5 +30,5 @@ def test_folds_that_the_record_does_not_have_are_refused(folds: list[int]) -> No
 
 
 def test_a_number_of_thresholds_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(RunError, match="2 thresholds by folds, where 2 folds have 3"):
+    with pytest.raises(RunError, match="2 thresholds by folds, but 2 folds have 3"):
         fold_cut(replace(STATED, thresholds=(0.3, 0.4)), FOLDS)

@@ -118,7 +118,9 @@ def test_by_default_columns_stand_alone_and_those_of_many_values_not_at_all() ->
     many = pd.DataFrame({"gender": "male", "file_number": numbers, "day": [str(k % 30) for k in range(31)]})
     found, said = default_groupings(many, ("gender", "file_number", "day"))
     assert found == (("gender",), ("day",))
-    assert said == ("column file_number has 31 different values and is not split by; ask for it with --by file_number",)
+    assert said == (
+        "column file_number has 31 different values and is not used for groups; request it with --by file_number",
+    )
 
 
 def test_attributes_stand_once_in_the_order_of_their_groupings() -> None:
@@ -135,7 +137,7 @@ def test_a_label_with_the_name_of_a_column_of_a_result_table_is_refused_before_i
     assert lost_labels(["quality", "median"], quality=False) == []
     assert lost_labels(["quality", "median", "race"], quality=True) == ["quality", "median"]
     require_kept([("gender", "race")], quality=True)
-    with pytest.raises(TableError, match="--by: a result table has a column 'images' of its own"):
+    with pytest.raises(TableError, match="--by: a result table has a column named 'images'"):
         require_kept([("gender",), ("gender", "images")], quality=False)
 
 

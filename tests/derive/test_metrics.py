@@ -49,14 +49,17 @@ def test_a_text_that_is_empty_is_refused_and_named(field: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"name": "F M R"}, "small letters"),
+        (
+            {"name": "F M R"},
+            "a name consists of lower-case letters, digits, _ and full stops, and begins with a letter",
+        ),
         ({"scale": "odds"}, "scale is one of difference, ratio"),
         ({"task": "guess"}, "task is one of detect, embed, classify"),
         ({"trial": "pair"}, "trial is one of image, impostor pair"),
         ({"margin": 0.5}, "margin 0.5 is not between 1 and inf"),
         ({"scale": "difference"}, "margin 2.0 is not between 0 and 1"),
-        ({"trials": lambda run: None}, "a rate of images needs the function"),
-        ({"trial": "image"}, "a rate of images needs the function"),
+        ({"trials": lambda run: None}, "only a rate of images has the function"),
+        ({"trial": "image"}, "only a rate of images has the function"),
     ],
 )
 def test_a_value_that_no_metric_has_is_refused(changes: dict[str, Any], said: str) -> None:

@@ -16,9 +16,11 @@ def test_twelve_of_forty_womens_files_are_missing_and_none_of_the_mens() -> None
     table = never_shown_table(PEOPLE, TWELVE, [(), ("gender",)])
     assert table[["files", "missing_file"]].to_numpy().tolist() == [[80, 12], [40, 12], [40, 0]]
     (sentence,) = never_shown_sentences(PEOPLE, TWELVE, [(), ("gender",)])
-    assert sentence.startswith("12 of 80 files are missing, which no model was shown; they count in no rate. ")
+    assert sentence.startswith(
+        "12 of 80 files are missing; these files were not passed to a model and are excluded from all rates. "
+    )
     assert "12 of 40 female, 0 of 40 male" in sentence
-    assert "uneven (Fisher's exact test, p = 0.00037)" in sentence
+    assert "this differs between groups (Fisher's exact test, p = 0.00037)" in sentence
 
 
 def test_losses_that_chance_explains_are_not_called_uneven() -> None:
@@ -37,7 +39,7 @@ def test_nothing_lost_is_nothing_to_tell() -> None:
     [
         ("missing_file", 1, "1 of 80 files is missing"),
         ("unreadable", 2, "2 of 80 files cannot be read"),
-        ("refused", 1, "1 of 80 files is beyond a bound of facegap"),
+        ("refused", 1, "1 of 80 files exceeds a limit of facegap"),
     ],
 )
 def test_each_outcome_has_its_words(outcome: str, count: int, words: str) -> None:

@@ -47,8 +47,8 @@ def settings_of(**given: Any) -> Any:
         ({"quality": "sharpnes"}, "--quality sharpnes: not one of inter_eye_px"),
         ({"quality": "skin_luminance_50"}, "not one of"),  # no quality: neither end of it is better
         ({"quality": "template_norm", "embed": None, "classify": "faceapi_age_gender"}, "needs an embedder"),
-        ({"quality": "sharpness", "quality_column": "a"}, "--quality-column a: a column of the file of --quality"),
-        ({"quality_column": "a"}, "--quality-column a: a column of the file"),
+        ({"quality": "sharpness", "quality_column": "a"}, "--quality-column a: selects a column of the --quality file"),
+        ({"quality_column": "a"}, "--quality-column a: selects a column of the"),
         ({"quality": "sharpness", "quality_discard": 1.0}, "--quality-discard 1: must be from 0 to 0.9"),
     ],
 )

@@ -42,7 +42,7 @@ def test_after_a_dozen_sentences_the_rest_is_counted() -> None:
     rates = pd.DataFrame([row("fta", f"g{k:02d}", 0.6) for k in range(MOST_NAMED + 3)])
     said = held_by_one(rates, [("gender",)])
     assert len(said) == MOST_NAMED + 1
-    assert said[-1] == "one person holds so much of 3 further groups of trials"
+    assert said[-1] == "one person has a similar proportion in 3 more groups of trials"
 
 
 def test_both_rates_are_named_where_people_with_many_trials_differ() -> None:

@@ -49,7 +49,7 @@ def test_an_embedding_of_zeros_is_not_in_order_and_lengths_are_told() -> None:
     fine = norms(np.array([[3.0, 4.0], [6.0, 8.0], [0.0, 1.0]]))
     assert (fine.state, fine.said) == ("in order", "median 5, from 1 to 10")
     broken = norms(np.array([[3.0, 4.0], [0.0, 0.0], [np.nan, 1.0]]))
-    assert (broken.state, broken.said) == ("not in order", "2 of 3 are zero or no number")
+    assert (broken.state, broken.said) == ("not in order", "2 of 3 are zero or not finite")
 
 
 def test_values_that_are_no_numbers_are_not_in_order() -> None:
@@ -70,7 +70,7 @@ def test_templates_that_hardly_depend_on_the_face_are_not_in_order() -> None:
     assert alike.state == "not in order"
     assert alike.said.startswith("median cosine 0.99; above 0.85 the template hardly depends on the face")
     assert people_apart(APART[:4], NAMES[:4]).state == "not checked"
-    assert people_apart(APART, np.full(12, "P0", dtype=object)).said == "all faces are of one person"
+    assert people_apart(APART, np.full(12, "P0", dtype=object)).said == "all faces belong to one person"
 
 
 def test_a_mirror_image_must_be_nearest_to_its_own_face() -> None:
@@ -138,10 +138,10 @@ def test_few_people_get_what_can_be_checked_and_what_is_missing(toys: Any, few: 
     found = doctor(toys, toys.card("classifier"), few, "--out", str(tmp_path / "checks.json"))
     assert found.exit_code == 0, found.output
     said = " ".join(found.output.split())
-    assert "Settings were not evaluated: not enough data: 14 subjects can be drawn equally of each gender" in said
+    assert "Settings were not evaluated: not enough data: 14 subjects can be sampled with equal numbers" in said
     assert "All checks passed." in said
     assert "Not checked: whether the card's colour, scale, crop, interpolation, classes are correct." in said
-    assert "Required for this: column gender (both of them) or age, and 20 people or more." in said
+    assert "Required for this: column gender (with both genders) or age, and at least 20 people." in said
     assert "step 2 of 2: run the model on 30 faces and their mirror images" in found.stderr
     record = json.loads((tmp_path / "checks.json").read_text())
     assert record["verdict"] == "settings not evaluated"
@@ -162,7 +162,7 @@ def test_an_embedder_that_gives_everybody_one_template_is_found_with_few_people(
     assert found.exit_code == 1, found.output
     said = " ".join(found.output.split())
     assert "FAILED: templates of different people: median cosine 1.00; above 0.85" in said
-    assert "Required for this: column subject, and 20 people or more with two photographs each." in said
+    assert "Required for this: column subject, and at least 20 people with two photographs each." in said
 
 
 def test_a_manifest_without_people_is_checked_as_far_as_it_goes(toys: Any, few: Path) -> None:
@@ -184,7 +184,8 @@ def test_of_a_quality_model_is_checked_what_needs_no_judgement(toys: Any, few: P
     found = doctor(toys, toys.card("quality"), few, "--out", str(tmp_path / "checks.json"))
     said = " ".join(found.output.split())
     assert (
-        "Settings were not evaluated: toy_quality is a quality model, and no manifest says how good an image is" in said
+        "Settings were not evaluated: toy_quality is a quality model, and a manifest does not say how good an image is"
+        in said
     )
     assert "Not checked: whether the card's colour, scale, alignment, interpolation are correct." in said
     record = json.loads((tmp_path / "checks.json").read_text())

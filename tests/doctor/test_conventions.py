@@ -14,9 +14,9 @@ CARDS = load_cards()
 @pytest.mark.parametrize(
     ("name", "family"),
     [
-        ("arcface_r50", "ArcFace and its kin"),
-        ("mobilenetv2_face", "ArcFace and its kin"),
-        ("mobileface_v2", "ArcFace and its kin, scaled inside the graph"),
+        ("arcface_r50", "ArcFace and related models"),
+        ("mobilenetv2_face", "ArcFace and related models"),
+        ("mobileface_v2", "ArcFace and related models, scaled inside the graph"),
         ("adaface_ir18", "AdaFace"),
         ("face_reid_0095", "Open Model Zoo"),
         ("fairface", "torchvision"),
@@ -31,7 +31,7 @@ def test_cards_of_published_models_follow_their_family(name: str, family: str) -
 def test_a_changed_setting_follows_another_convention_or_none() -> None:
     card = CARDS["mobileface_v2"]
     found = {one.name: convention_name(one.card, one.box_margin) for one in variants(card)}
-    assert found["scale -1..1"] == "ArcFace and its kin"
+    assert found["scale -1..1"] == "ArcFace and related models"
     assert found["alignment face 10% larger in the crop"] == ""
     assert found["alignment none, box with margin 0"] == ""
     assert found["interpolation bicubic"] == ""
@@ -45,4 +45,4 @@ def test_what_follows_no_convention_comes_last() -> None:
 
 def test_a_graph_that_takes_bytes_scales_them_itself() -> None:
     card = with_input(CARDS["mobileface_v2"], dtype="uint8")
-    assert convention_name(card) == "ArcFace and its kin, scaled inside the graph"
+    assert convention_name(card) == "ArcFace and related models, scaled inside the graph"

@@ -191,7 +191,9 @@ def test_faces_that_are_lost_are_told(toys: Any, crowd: Path, tmp_path: Path) ->
 
 
 def test_a_detector_is_refused_with_the_reason(toys: Any, crowd: Path) -> None:
-    with pytest.raises(ModelError, match=r"a detector has no doctor\. How many faces it finds can be measured"):
+    with pytest.raises(
+        ModelError, match=r"the doctor cannot check a detector\. How many faces it finds can be measured"
+    ):
         examine(toys.card("detector"), crowd, asked(toys))
 
 
@@ -205,7 +207,7 @@ def test_too_few_people_are_not_enough_data(toys: Any, crowd: Path, tmp_path: Pa
 
 
 def test_a_closed_service_and_other_files_are_refused(toys: Any, crowd: Path, tmp_path: Path) -> None:
-    with pytest.raises(CardError, match="no model card of this name"):
+    with pytest.raises(CardError, match="no model card with this name"):
         examine("nothing", crowd, asked(toys))
     with pytest.raises(CardError, match=r"give the path of an \.onnx"):
         examine("yunet", crowd, asked(toys), propose=True)
@@ -355,7 +357,7 @@ def test_a_card_is_proposed_for_an_embedder(toys: Any, crowd: Path, home: Path, 
 
 
 def test_too_few_people_to_search_on_some_and_judge_on_others_are_refused(toys: Any, crowd: Path, bare: Any) -> None:
-    with pytest.raises(TableError, match="not enough data: 50 subjects; settings are searched on some"):
+    with pytest.raises(TableError, match="not enough data: 50 subjects; settings are chosen on some"):
         examine(str(bare("classifier")), crowd, asked(toys, people=50))
 
 
@@ -372,7 +374,12 @@ def test_a_proposal_can_be_asked_for_where_there_is_a_card(toys: Any, crowd: Pat
 
 
 @pytest.mark.parametrize(
-    ("out", "says"), [("there.json", "a file already"), ("card.txt", "a proposed card"), ("other.toml", "call it")]
+    ("out", "says"),
+    [
+        ("there.json", "the file already exists"),
+        ("card.txt", "a proposed card"),
+        ("other.toml", "a card must have the same name as its weights; use"),
+    ],
 )
 def test_an_out_that_could_not_be_written_is_refused_before_the_work(
     toys: Any, tmp_path: Path, bare: Any, out: str, says: str
@@ -380,9 +387,9 @@ def test_an_out_that_could_not_be_written_is_refused_before_the_work(
     (tmp_path / "there.json").write_text("")
     with pytest.raises(CardError, match=says):
         require_free(tmp_path / out, str(bare("classifier")), propose=False)
-    with pytest.raises(FacegapError, match="has a card; another is proposed with --propose only"):
+    with pytest.raises(FacegapError, match="has a card; use --propose to propose another"):
         require_free(tmp_path / "toy_classifier.toml", toys.card("classifier"), propose=False)
-    with pytest.raises(CardError, match="is not a folder that can be written to"):
+    with pytest.raises(CardError, match="is not a writable folder"):
         require_free(tmp_path / "nowhere" / "card.json", str(bare("classifier")), propose=False)
 
 
@@ -393,7 +400,7 @@ def test_findings_that_could_not_be_kept_are_refused_before_the_work(
     require_memory(tmp_path / "not" / "there" / "yet")
     assert not home.exists()
     (tmp_path / "file").write_text("")
-    with pytest.raises(CardError, match=r"could not be kept there; name another folder with --findings"):
+    with pytest.raises(CardError, match=r"could not be stored there; choose another folder with --findings"):
         require_memory(tmp_path / "file" / "findings")
     closed = tmp_path / "closed"
     closed.mkdir()
@@ -401,7 +408,7 @@ def test_findings_that_could_not_be_kept_are_refused_before_the_work(
     monkeypatch.setattr(
         os, "access", lambda path, mode: mode == os.F_OK and allowed(path, mode)
     )  # root may write anywhere
-    with pytest.raises(CardError, match=r"could not be kept there; name another folder with --findings"):
+    with pytest.raises(CardError, match=r"could not be stored there; choose another folder with --findings"):
         require_memory(closed)
 
 
@@ -424,7 +431,7 @@ def test_on_aligned_crops_colour_and_scale_alone_are_tried_and_only_a_wrong_card
     assert (found.detector, found.finding.detector) == ("aligned", "aligned")
     assert any("aligned crops" in said for said in found.warnings)
     assert remember(found, tmp_path / "findings") is None
-    with pytest.raises(ModelError, match="no card can be proposed from crops that are aligned already"):
+    with pytest.raises(ModelError, match="no card can be proposed from aligned crops"):
         examine(card, tmp_path / "people.csv", Asked(detect="aligned", workers=1), propose=True)
 
 

@@ -82,10 +82,10 @@ def test_a_free_size_is_the_first_that_the_graph_takes(graphs: Any) -> None:
     ("inputs", "says"),
     [
         ({"a": (1, 3, 8, 8), "b": (1, 3, 8, 8)}, r"2 inputs \('a', 'b'\)"),
-        ({"a": (1, 3)}, "a picture is a batch"),
-        ({"a": (1, 4, 8, 8)}, "either axis 1 or axis 3 must be 1 or 3 channels"),
-        ({"a": (1, 3, 8, 3)}, "either axis 1 or axis 3 must be 1 or 3 channels"),
-        ({"a": (4, 3, 8, 8)}, "takes exactly 4 pictures at once"),
+        ({"a": (1, 3)}, "images must be a batch"),
+        ({"a": (1, 4, 8, 8)}, "axis 1 or axis 3 of the input's shape"),
+        ({"a": (1, 3, 8, 3)}, "axis 1 or axis 3 of the input's shape"),
+        ({"a": (4, 3, 8, 8)}, "accepts exactly 4 images per call"),
     ],
 )
 def test_graphs_that_take_no_faces_are_refused(graphs: Any, inputs: dict[str, Any], says: str) -> None:
@@ -114,7 +114,9 @@ def test_a_list_of_numbers_per_face_is_told_from_a_detector_s_maps(
 
 
 def test_outputs_of_a_detector_are_named_with_their_shapes(graphs: Any) -> None:
-    with pytest.raises(ModelError, match=r"'scores' \(1, 40, 2\), 'boxes' \(1, 40, 4\): a detector's or maps"):
+    with pytest.raises(
+        ModelError, match=r"'scores' \(1, 40, 2\), 'boxes' \(1, 40, 4\), which are those of a detector or maps"
+    ):
         graph_of(graphs, {"input": (1, 3, 8, 8)}, {"scores": np.zeros((1, 40, 2)), "boxes": np.zeros((1, 40, 4))})
 
 
@@ -148,7 +150,7 @@ def test_every_reading_of_the_outputs_is_a_card_of_its_own() -> None:
 
 def test_an_embedder_that_could_be_a_classifier_is_asked_about() -> None:
     both = plain_graph(features=NOISE, gender=np.array([[0.3, 0.7], [0.9, 0.1]]))
-    with pytest.raises(ModelError, match="say which with --task"):
+    with pytest.raises(ModelError, match="specify which with --task"):
         first_cards(bare(), both, task=None, question=None)
     assert first_cards(bare(), both, task="classify", question=None)[0].outputs.gender is not None
     assert first_cards(bare(), both, task="embed", question=None)[0].outputs.embedding is not None
@@ -162,7 +164,7 @@ def test_outputs_that_are_nothing_known_are_named() -> None:
 
 
 def test_a_file_that_no_card_can_name_is_refused() -> None:
-    with pytest.raises(CardError, match=r"no card can describe it: file: .*rename the file"):
+    with pytest.raises(CardError, match=r"a card cannot describe it: file: .*rename the file"):
         first_cards(bare("two words.onnx"), plain_graph(out=NOISE), task=None, question=None)
 
 
@@ -230,7 +232,7 @@ def test_fewer_years_are_the_better_choice() -> None:
 
 def test_no_setting_with_an_answer_is_an_error() -> None:
     tried = grid(first_cards(bare(), plain_graph(out=NOISE), task=None, question=None))
-    with pytest.raises(ModelError, match="no setting gives answers that can be evaluated"):
+    with pytest.raises(ModelError, match="no setting gives outputs that can be evaluated"):
         best_first(judgement("identity", [float("nan")] * len(tried), tried), answered(len(tried)), tried)
 
 
@@ -254,8 +256,8 @@ def test_of_settings_without_a_difference_the_published_one_is_chosen() -> None:
     settings = [tried[best], tried[usual], *(one for k, one in enumerate(tried) if k not in (best, usual))]
     chosen = choose(judgement("identity", [6.7, 6.6] + [0.5] * (len(tried) - 2), settings))
     assert chosen.card == tried[usual].card
-    assert "2 combinations show no difference to the best" in chosen.remark
-    assert "ArcFace and its kin, scaled inside the graph" in chosen.remark
+    assert "2 combinations do not differ significantly from the best" in chosen.remark
+    assert "ArcFace and related models, scaled inside the graph" in chosen.remark
 
 
 def test_a_published_setting_that_looks_worse_by_the_margin_is_not_chosen_though_within_noise() -> None:
@@ -273,7 +275,7 @@ def test_a_plain_box_that_wins_cannot_be_written_and_that_is_said() -> None:
     values[0], values[box] = 3.0, 5.0
     chosen = choose(judgement("identity", values, tried))
     assert chosen.card == tried[0].card
-    assert "A card of an embedder cannot say 'no alignment'" in chosen.remark
+    assert "The card of an embedder cannot express 'no alignment'" in chosen.remark
 
 
 @pytest.mark.parametrize("name", ["mobileface_v2", "face_reid_0095", "mini_xception_gender", "genderage", "fairface"])

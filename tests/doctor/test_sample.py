@@ -78,7 +78,7 @@ def test_two_parts_have_nobody_in_common_and_the_same_share_of_women(people: Man
 
 def test_too_few_people_for_both_parts_are_refused(people: Manifest) -> None:
     with pytest.raises(
-        TableError, match=r"not enough data: 25 subjects; settings are searched on some and evaluated on others"
+        TableError, match=r"not enough data: 25 subjects; settings are chosen on some and evaluated on others"
     ):
         split(drawn(people, "identity", EMBEDDER), 1 / 3, np.random.default_rng(0))
 
@@ -91,13 +91,17 @@ def test_nobody_with_two_images_is_not_enough_data(tmp_path: Path) -> None:
 
 def test_one_gender_cannot_judge(tmp_path: Path) -> None:
     table = manifest(tmp_path, *(f"{i}.jpg,S{i},f,30" for i in range(50)))
-    with pytest.raises(TableError, match="only female; a model that always says one class would look right"):
+    with pytest.raises(TableError, match="only female; a model that always predicts one class would appear correct"):
         drawn(table, "gender")
 
 
 def test_few_of_one_gender_are_not_enough_data(tmp_path: Path) -> None:
     table = manifest(tmp_path, *(f"w{i}.jpg,W{i},f,30" for i in range(50)), *(f"m{i}.jpg,M{i},m,30" for i in range(9)))
-    with pytest.raises(TableError, match=r"not enough data: 18 subjects can be drawn equally of each gender"):
+    with pytest.raises(
+        TableError,
+        match=r"not enough data: 18 subjects can be sampled with equal numbers of each "
+        r"gender",
+    ):
         drawn(table, "gender")
 
 
@@ -111,7 +115,7 @@ def test_ages_that_are_no_ages_are_not_drawn(tmp_path: Path) -> None:
 
 def test_a_manifest_that_names_nobody_cannot_judge_an_embedder(tmp_path: Path) -> None:
     table = manifest(tmp_path, "a.jpg,f", "b.jpg,m", columns="image,gender")
-    with pytest.raises(TableError, match="no column subject, so nobody has two images"):
+    with pytest.raises(TableError, match="no column subject, so no subject has two images"):
         question_of(EMBEDDER, table, None)
 
 

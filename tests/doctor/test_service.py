@@ -92,17 +92,17 @@ def test_a_card_that_fits_is_in_order(
             "compreface_verify",
             "face_matches.0.similarity",
             "face_matches.0.score",
-            "answer path: 0 of 7 calls gave a score",
+            "answer path: 0 of 7 calls returned a score",
         ),
         (
             "compreface_verify",
             "score_range = [0.0, 1.0]",
             "score_range = [0.0, 100.0]",
-            "scale: an image against itself scores 1;",
+            "scale: an image compared with itself scores 1;",
         ),
         ("deepface_verify", "falling = true", "falling = false", "direction: same image"),
-        ("deepface_verify", 'text = "img2_path"', 'text = "other"', "no face: a plain grey picture fits no rule"),
-        ("insightface_server_verify", "face_not_found", "no_face_here", "no face: a plain grey picture fits no rule"),
+        ("deepface_verify", 'text = "img2_path"', 'text = "other"', "no face: a plain grey image fits no rule"),
+        ("insightface_server_verify", "face_not_found", "no_face_here", "no face: a plain grey image fits no rule"),
     ],
 )
 def test_what_does_not_fit_is_named(
@@ -138,8 +138,8 @@ classes = {{ {classes} }}
 @pytest.mark.parametrize(
     ("classes", "code", "what"),
     [
-        ('W = "female", M = "male"', 0, "6 of 6 answers are the label"),
-        ('W = "male", M = "female"', 1, "classes: 0 of 6 answers are the label"),
+        ('W = "female", M = "male"', 0, "6 of 6 predictions equal the label"),
+        ('W = "male", M = "female"', 1, "classes: 0 of 6 predictions equal the label"),
     ],
 )
 def test_a_service_that_classifies_is_tried(
@@ -156,7 +156,7 @@ def test_a_service_that_classifies_is_tried(
         found, said = examine(call, tmp_path / "vendor.toml", people)
         assert len(server.seen) == 7
     assert (found, what in said) == (code, True), said
-    assert "a plain grey picture gets no answer" in said
+    assert "a plain grey image gets no answer" in said
 
 
 def test_a_service_that_searches_is_tried_by_an_audit(

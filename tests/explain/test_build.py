@@ -156,7 +156,7 @@ def test_a_stated_reliability_marks_the_gap_as_attenuated_everywhere(town):
 
 def test_brightness_of_skin_between_groups_of_tone_is_refused_and_what_to_do_is_said(town):
     with pytest.raises(
-        SettingError, match=r"skin_luminance: the brightness of skin is what makes.*background.*--within NAME"
+        SettingError, match=r"skin_luminance: .*are defined by the brightness of skin.*background.*--within NAME"
     ):
         town.explain(covariates=("skin_luminance",))
     followed = town.explain(covariates=("blur",), within=("skin_luminance",))
@@ -177,7 +177,7 @@ def test_where_it_is_allowed_the_reason_stands_in_terminal_page_and_table(town, 
     out = tmp_path / "why"
     said = CliRunner().invoke(app, [*words, "--allow-overadjustment", "--replicates", "60", "--out", str(out)])
     assert said.exit_code == 0, said.output
-    reason = "balancing it takes the gap away by construction"
+    reason = "balancing it removes the gap by construction"
     assert reason in said.output
     assert "over-adjusted" in said.output
     assert (out / PAGE).read_text().count(reason) >= 2
@@ -196,9 +196,9 @@ def test_between_races_the_same_is_warned_of_and_not_refused(town):
 @pytest.mark.parametrize(
     ("choices", "said"),
     [
-        ({"covariates": ()}, "name at least one; the run has dark, blur"),
+        ({"covariates": ()}, "give at least one; the run has dark, blur"),
         ({"covariates": ("drak",)}, "did you mean 'dark'"),
-        ({"covariates": ("dark", "dark")}, "'dark' is named twice"),
+        ({"covariates": ("dark", "dark")}, "'dark' is given twice"),
         ({"by": "tone,race"}, "give one grouping"),
         ({"reference": "blue"}, "no such group; there are darker, lighter"),
         ({"metric": "fmr"}, "it has error_rate_all"),
@@ -215,14 +215,14 @@ def test_a_mistake_is_named_with_what_to_do(town, choices, said):
     ("text", "said"),
     [
         ("picture,dark\ni0.png,1\n", "no column image"),
-        ("image,dark\ni0.png,1\ni0.png,2\n", "line 3, column image: 'i0.png' is there twice"),
+        ("image,dark\ni0.png,1\ni0.png,2\n", "line 3, column image: 'i0.png' occurs twice"),
         ("image,dark\ni0.png,1\ni1.png,x\n", "line 3, column dark: 'x' is not a finite number"),
         (
             "image,dark\ni0.png,1\ni1.png,1e308\n",
-            "line 3, column dark: '1e308' is not a finite number, or beyond 1e+100",
+            "line 3, column dark: '1e308' is not a finite number, or larger than 1e+100",
         ),
-        ("image,dark\nother.png,1\n", "no image of the run is in it"),
-        ("image,dark\ni0.png,word\n", "no column of numbers"),
+        ("image,dark\nother.png,1\n", "it contains no image of the run"),
+        ("image,dark\ni0.png,word\n", "no numeric column"),
     ],
 )
 def test_a_file_of_covariates_that_cannot_be_used_names_line_and_column(town, tmp_path, text, said):

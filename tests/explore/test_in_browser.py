@@ -24,7 +24,7 @@ HOSTILE = '<img src=x onerror="document.title=1">'
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`facegap explore` as a process of its own, over 60 people of two towns."""
+    """`facegap explore` as a separate process, over 60 people of two towns."""
     folder = tmp_path_factory.mktemp("explore")
     rng = np.random.default_rng(1)
     people = np.repeat(np.arange(60), 2)

@@ -129,7 +129,7 @@ def test_of_a_verification_run_a_selected_trial_is_a_genuine_pair_that_was_accep
 
 
 def test_a_rate_that_the_run_does_not_have_is_named(classified: Path) -> None:
-    with pytest.raises(RunError, match="no such rate; it has"):
+    with pytest.raises(RunError, match="no such rate; its rates are"):
         exported(classified / "run", "impact-ratios", Details(metric="fnmr"))
 
 

@@ -78,7 +78,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, draw: Any, toys: Any) -> Pat
 
 def document(folder: Path) -> dict[str, Any]:
     def refuse(word: str) -> None:
-        raise AssertionError(f"{word} is no JSON")
+        raise AssertionError(f"{word} is not JSON")
 
     whole: dict[str, Any] = json.loads(exported(folder, "json"), parse_constant=refuse)
     return whole

@@ -1,6 +1,6 @@
 """Fuzz targets with atheris: `python tests/fuzz/run.py card,manifest -max_total_time=60 -seed=1`; options as of libFuzzer.
 
-Each target runs in a process of its own, forked after the package was loaded with its branches counted, which takes longer than
+Each target runs in a separate process, forked after the package was loaded with its branches counted, which takes longer than
 a short run does.
 """
 

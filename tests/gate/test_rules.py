@@ -269,10 +269,10 @@ def test_hostile_names_of_groups_reach_the_terminal_without_escapes(tmp_path: Pa
         ),
         ("[[verdict]]\nmetric = 'fmr'\nforbid = []\n", "key forbid: give a list of verdicts"),
         ("[[subjects]]\nmin = 1.5\n", "key min: give a whole number of people from 1 up (it is 1.5)"),
-        ('"b\\u001b[31m" = 1\n', r"key 'b\x1b[31m': unknown; this table knows version, name"),
+        ('"b\\u001b[31m" = 1\n', r"key 'b\x1b[31m': unknown; the keys of this table are version, name"),
         ("[[rates]]\n", "key rates: unknown; did you mean rate?"),
         ("", "no rule"),
-        ("x = \n", "not TOML"),
+        ("x = \n", "not valid TOML"),
     ],
 )
 def test_a_mistake_in_a_policy_is_named_with_file_key_and_cure(tmp_path: Path, text: str, said: str) -> None:

@@ -43,15 +43,15 @@ def test_answers_become_a_matrix_and_skips_are_counted(tmp_path: Path) -> None:
         (f"a.jpg,Ada,monk,11,,{AT}", "line 2, column value: not a label of monk; it has 1, 2, 3"),
         (f"a.jpg,Ada,monk,,,{AT}", "line 2, column value: give either a value, or"),
         (f"a.jpg,Ada,monk,3,no_face,{AT}", "line 2, column value: give either a value, or"),
-        (f"a.jpg,Ada,skin,3,,{AT}", "line 2, column scale: no scale of that name; known are fitzpatrick, monk"),
+        (f"a.jpg,Ada,skin,3,,{AT}", "line 2, column scale: not a known scale; the scales are fitzpatrick, monk"),
         (f",Ada,monk,3,,{AT}", "line 2, column image: empty"),
         (f"a.jpg,,monk,3,,{AT}", "line 2, column annotator: empty"),
         (f"a.jpg,{'A' * 65},monk,3,,{AT}", "line 2, column annotator: a name of more than 64"),
         (
             "a.jpg,Ada,monk,3,,2025-01-31T12:00:00",
-            "line 2, column at: '2025-01-31T12:00:00' is no ISO 8601 time with its",
+            "line 2, column at: '2025-01-31T12:00:00' is not an ISO 8601 time with a",
         ),
-        ("a.jpg,Ada,monk,3,,yesterday", "column at: 'yesterday' is no ISO 8601 time"),
+        ("a.jpg,Ada,monk,3,,yesterday", "column at: 'yesterday' is not an ISO 8601 time"),
     ],
 )
 def test_a_row_that_is_no_annotation_is_named(tmp_path: Path, row: str, said: str) -> None:
@@ -62,7 +62,7 @@ def test_a_row_that_is_no_annotation_is_named(tmp_path: Path, row: str, said: st
 
 
 def test_two_answers_of_one_person_to_one_image_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="line 3, column image: the same annotator, image and scale again"):
+    with pytest.raises(TableError, match="line 3, column image: repeats an annotator, image and scale"):
         read_annotations(write(tmp_path, f"a.jpg,Ada,monk,3,,{AT}", f"a.jpg,Ada,monk,4,,{AT}"))
 
 

@@ -70,7 +70,7 @@ def test_a_wrong_cut_is_named(scale: Scale, last: str, said: str) -> None:
 
 
 def test_an_unknown_scale_is_named_with_those_there_are() -> None:
-    with pytest.raises(TableError, match="'mst' is not a skin tone scale; known are fitzpatrick, monk"):
+    with pytest.raises(TableError, match="'mst' is not a skin tone scale; the scales are fitzpatrick, monk"):
         scale_named("mst")
 
 

@@ -36,7 +36,7 @@ def test_the_ways_to_write_a_colour(text: str) -> None:
     "text", ["#a07e5", "red", "256, 0, 0", "0.6, 0.5, 0.3", "1,2", "1,2,3,4", "-1,2,3", "#a07e56#", "=1+1"]
 )
 def test_what_is_no_colour_is_refused(text: str) -> None:
-    with pytest.raises(TableError, match="is no colour; write #rrggbb"):
+    with pytest.raises(TableError, match="is not a colour; write #rrggbb"):
         srgb_of(text)
 
 
@@ -88,5 +88,5 @@ def test_labels_are_those_of_the_scale_and_none_of_no_colour(scale: str) -> None
 
 
 def test_fitzpatrick_is_no_colour() -> None:
-    with pytest.raises(TableError, match="'fitzpatrick' is not a scale that a colour gives"):
+    with pytest.raises(TableError, match="'fitzpatrick' is not a scale that can be computed from a colour"):
         labels_of_swatches(np.array(FHIBE_STEPS, np.uint8), "fitzpatrick")

@@ -51,9 +51,9 @@ def test_files_of_scores_are_no_such_list(tmp_path: Path, content: str) -> None:
             "10\t300\nAnn\t1\t2\nAnn\t1\tBo\t1\n",
             r"LFW's list of pairs with 2 pairs, but line 1 says 10 x 2 x 300 = 6,000",
         ),
-        ("1\t1\nAnn\t1\tBo\t1\nAnn\t1\t2\n", r"line 2: a pair of one person is due here"),
+        ("1\t1\nAnn\t1\tBo\t1\nAnn\t1\t2\n", r"line 2: a pair of one person is expected here by line 1 \("),
         ("1\t1\nAnn\t1\t2\nAnn\tx\tBo\t1\n", r"line 3: LFW's lists have"),
-        ("9999\t1\nAnn\t1\t2\n", r"line 1: LFW's list of pairs with 9999 folds"),
+        ("9999\t1\nAnn\t1\t2\n", r"line 1: LFW's list of pairs has 9999 folds"),
     ],
 )
 def test_a_list_that_is_cut_off_or_edited_is_refused_with_its_line(tmp_path: Path, content: str, words: str) -> None:

@@ -72,8 +72,8 @@ def test_a_run_s_own_faces_keep_their_boxes_and_say_which_images_had_no_face(tmp
     assert found.has_boxes
     assert found.boxes.tolist() == [[60, 50, 170, 210]]
     assert found.position("1.jpg") is None
-    assert found.why_none("1.jpg") == "faces.parquet has no points for the image, but the outcome no_face"
-    assert found.why_none("9.jpg") == "faces.parquet has no points for the image"
+    assert found.why_none("1.jpg") == "faces.parquet contains no points for the image, but the outcome no_face"
+    assert found.why_none("9.jpg") == "faces.parquet contains no points for the image"
     kept = points_of(faces.assign(score=0.5))
     assert (kept.points.tolist(), kept.images) == (found.points.tolist(), found.images)
 
@@ -112,9 +112,12 @@ def broken(change: str) -> pd.DataFrame:
         ("infinite", "points.csv line 3, column x1: missing or not a finite number"),
         ("eyes", "points.csv line 3: left and right are exchanged"),
         ("mouth", "points.csv line 3: left and right are exchanged"),
-        ("upwards", "points.csv line 3: left and right are exchanged (or y counts upwards)"),
+        (
+            "upwards",
+            "points.csv line 3: left and right are exchanged (or y increases upwards); left and right mean as seen in the image:",
+        ),
         ("one place", "points.csv line 3: the five points coincide"),
-        ("twice", "points.csv line 3: the image '0.jpg' again, after line 2"),
+        ("twice", "points.csv line 3: the image '0.jpg' repeats line 2"),
     ],
 )
 def test_a_mistake_is_told_with_file_and_line(tmp_path: Path, change: str, said: str) -> None:
@@ -125,7 +128,10 @@ def test_a_mistake_is_told_with_file_and_line(tmp_path: Path, change: str, said:
 
 
 def test_shares_of_the_picture_other_columns_and_empty_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match=r"shares of the picture; multiply x by its width"):
+    with pytest.raises(
+        TableError,
+        match=r"so they are proportions of the image size; multiply x by the width and y by the height of the image in pixels",
+    ):
         read_points(written(tmp_path, table(FACE / 224)))
     with pytest.raises(TableError, match=r"column y4 is missing; --points needs image and x1, y1 \.\.\. y5"):
         read_points(written(tmp_path, table(FACE).drop(columns="y4")))
@@ -133,7 +139,7 @@ def test_shares_of_the_picture_other_columns_and_empty_files_are_refused(tmp_pat
         read_points(written(tmp_path, table(FACE).drop(columns="image")))
     with pytest.raises(TableError, match="no row of points"):
         read_points(written(tmp_path, table(FACE).iloc[:0]))
-    with pytest.raises(TableError, match="both there"):
+    with pytest.raises(TableError, match="are both present; omit one of the two sets of points"):
         read_points(written(tmp_path, table(FACE, names=NAMED).assign(x3=1.0)))
     with pytest.raises(TableError, match="no box with an area"):
         read_points(written(tmp_path, table(FACE, names=NAMED).assign(x1=9.0, y1=9.0, x2=5.0, y2=20.0)))
@@ -152,7 +158,7 @@ def test_a_cell_of_keypoints_that_is_no_mapping_of_numbers_is_refused_and_never_
 def test_names_of_another_manifest_are_told_with_an_example(tmp_path: Path) -> None:
     found = read_points(written(tmp_path, table(FACE)))
     require_shared(found, ["b.jpg", "0.jpg"], "people.csv")
-    with pytest.raises(TableError, match=r"no image of people.csv; .* has 'faces/0.jpg', and not '0.jpg'"):
+    with pytest.raises(TableError, match=r"no image of people.csv; .* such as 'faces/0.jpg', not '0.jpg'"):
         require_shared(found, ["faces/0.jpg"], "people.csv")
 
 

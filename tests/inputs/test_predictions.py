@@ -47,7 +47,7 @@ def test_ages_alone_are_predictions_too(tmp_path: Path) -> None:
 def test_a_parquet_file_counts_records(tmp_path: Path) -> None:
     path = tmp_path / "vendor.parquet"
     pd.DataFrame({"image": ["a", "a"], "prediction": ["m", "f"]}).to_parquet(path)
-    with pytest.raises(TableError, match=r"vendor.parquet record 2, column image: 'a' stands in record 1 already"):
+    with pytest.raises(TableError, match=r"vendor.parquet record 2, column image: 'a' repeats record 1"):
         read_predictions(path)
 
 
@@ -70,7 +70,7 @@ def test_a_parquet_file_counts_records(tmp_path: Path) -> None:
         ("image,confidence\na,1\n", "line 1: no column prediction; add it"),
         ("image,prediction\n", "line 1: a header and no rows"),
         ("image,prediction\na,f\n,f\n", "line 3, column image: empty; name the image as the manifest does"),
-        ("image,prediction\na,f\nb,f\na,f\n", "line 4, column image: 'a' stands in line 2 already (1 repeated in all)"),
+        ("image,prediction\na,f\nb,f\na,f\n", "line 4, column image: 'a' repeats line 2 (1 repeated in all)"),
         (
             "image,prediction,confidence\na,f,97\n",
             "line 2, column confidence: '97' is not a confidence from 0 to 1; divide",

@@ -78,12 +78,12 @@ def test_the_column_is_the_one_that_is_named_or_the_only_one_or_quality(tmp_path
         ("image,q\na,inf\n", None, "line 2, column q: 'inf' is not a finite number"),
         ("image,q\na,1_0\n", None, "line 2, column q: '1_0' is not"),
         ("image,q\na,1\n ,2\n", None, "line 3, column image: empty"),
-        ("image,q\na,1\nb,2\n./a,3\n", None, "line 4, column image: './a' stands in line 2 already"),
+        ("image,q\na,1\nb,2\n./a,3\n", None, "line 4, column image: './a' repeats line 2"),
         ("image;q\na;1\n", None, "separated by semicolons; save the file with commas"),
         (
             OFIQ.replace(";79;", ";101;"),
             None,
-            r"line 2, column UnifiedQualityScore\.scalar: '101' is not a scalar of OFIQ",
+            r"line 2, column UnifiedQualityScore\.scalar: '101' is not an OFIQ scalar",
         ),
         (OFIQ.replace(";290\n", "\n"), None, r"line 3, column assessment_time_in_ms: 5 cells where the header has 6"),
     ],
@@ -99,7 +99,7 @@ def test_a_folder_and_a_file_beyond_the_bound_are_refused(tmp_path: Path, monkey
     with pytest.raises(TableError, match="is a folder"):
         read_qualities(tmp_path)
     monkeypatch.setattr(records, "MAX_FILE_BYTES", 10)
-    with pytest.raises(TableError, match="bytes are more than 10"):
+    with pytest.raises(TableError, match="bytes, more than the limit of 10"):
         read_qualities(put(tmp_path, OFIQ))
 
 
@@ -139,7 +139,7 @@ def test_an_image_is_found_by_its_path_or_by_an_unambiguous_file_name(
         (("z/1.png", "y/1.png"), ("a/1.png",), (), "line 3: 'y/1.png' may be 'a/1.png'"),
         (("z/1.png",), ("a/1.png", "b/1.png"), (), "line 2: 'z/1.png' may be 'a/1.png' or 'b/1.png' of the manifest"),
         (("z/1.png",), ("a/1.png",), ("b/1.png",), "line 2: 'z/1.png' may be 'a/1.png' or 'b/1.png' of the manifest"),
-        (("c.png",), ("a.png",), (), r"a quality for no image of people\.csv; .*'a\.png', and not 'c\.png'"),
+        (("c.png",), ("a.png",), (), r"a quality for no image of people\.csv; .*'a\.png', not 'c\.png'"),
     ],
 )
 def test_an_ambiguous_row_and_a_file_of_other_images_are_refused(

@@ -50,8 +50,11 @@ def test_a_file_that_fits_is_its_model() -> None:
         ({}, "f.toml: key version: missing"),
         ({"version": True}, "f.toml: key version: Input should be a valid integer (it is True)"),
         ({"version": 1, "rul": []}, "f.toml: key rul: unknown; did you mean rule?"),
-        ({"version": 1, "zzz": 1}, "f.toml: key zzz: unknown; this table knows version, inner, rule"),
-        ({"version": 1, "\x1b[2J": 1}, "f.toml: key '\\x1b[2J': unknown; this table knows version, inner, rule"),
+        ({"version": 1, "zzz": 1}, "f.toml: key zzz: unknown; the keys of this table are version, inner, rule"),
+        (
+            {"version": 1, "\x1b[2J": 1},
+            "f.toml: key '\\x1b[2J': unknown; the keys of this table are version, inner, rule",
+        ),
         ({"version": 1, "rule": {}}, "f.toml: key rule: not a list of tables; write [[rule]] above the keys of each"),
         ({"version": 1, "rule": [{}]}, "f.toml: [[rule]] 1, key limit: missing; give a number from 0 to 1"),
         (
@@ -64,23 +67,23 @@ def test_a_file_that_fits_is_its_model() -> None:
         ),
         (
             {"version": 1, "rule": [{"limit": 1, "rates": ["x"]}]},
-            "f.toml: [[rule]] 1, key rates: give a number from 0.5 to 2, or a list of such (it is ['x'])",
+            "f.toml: [[rule]] 1, key rates: give a number from 0.5 to 2, or a list of these (it is ['x'])",
         ),
         (
             {"version": 1, "rule": [{"limit": 1, "rates": float("nan")}]},
-            "f.toml: [[rule]] 1, key rates: give a number from 0.5 to 2, or a list of such (it is nan)",
+            "f.toml: [[rule]] 1, key rates: give a number from 0.5 to 2, or a list of these (it is nan)",
         ),
         (
             {"version": 1, "rule": [{"limit": 1, "rates": []}]},
-            "f.toml: [[rule]] 1, key rates: give a number from 0.5 to 2, or a list of such (it is [])",
+            "f.toml: [[rule]] 1, key rates: give a number from 0.5 to 2, or a list of these (it is [])",
         ),
         (
             {"version": 1, "rule": [{"limit": 1, "counts": [1, 2.0]}]},
-            "f.toml: [[rule]] 1, key counts: give a whole number from 1 to 5,000, or a list of such (it is [1, 2.0])",
+            "f.toml: [[rule]] 1, key counts: give a whole number from 1 to 5,000, or a list of these (it is [1, 2.0])",
         ),
         (
             {"version": 1, "rule": [{"limit": 1, "counts": True}]},
-            "f.toml: [[rule]] 1, key counts: give a whole number from 1 to 5,000, or a list of such (it is True)",
+            "f.toml: [[rule]] 1, key counts: give a whole number from 1 to 5,000, or a list of these (it is True)",
         ),
         (
             {"version": 1, "rule": [{"limit": 1, "groups": ["a", 2]}]},
@@ -114,9 +117,9 @@ def test_the_error_is_of_the_class_that_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a = 1\nb = x\n", "not TOML: .*line 2"),
-        (b"a = '\xff'", "not TOML: .*utf-8"),
-        (b"a = " + b"[" * 900, "not TOML"),
+        (b"a = 1\nb = x\n", "not valid TOML: .*line 2"),
+        (b"a = '\xff'", "not valid TOML: .*utf-8"),
+        (b"a = " + b"[" * 900, "not valid TOML"),
         (b"#" * 1001, "more than 1,000 bytes"),
     ],
 )

@@ -191,5 +191,5 @@ def test_a_gallery_that_far_workers_cannot_see_is_refused(
     rows, _, _ = tools.hard_faces(rng, 60, 16)
     monkeypatch.setattr(cluster_search, "FEWEST_PROBES", 10)
     client: Any = SimpleNamespace(nthreads=lambda: {"one": 1, "two": 1})
-    with pytest.raises(MatchingError, match=r"save the embeddings as \.npy where all workers see them"):
+    with pytest.raises(MatchingError, match=r"save the embeddings as \.npy where all workers can read them"):
         cluster_search.search_on_cluster(rows, rows, 2, cluster="tcp://far:8786", client=client)

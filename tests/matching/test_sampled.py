@@ -82,11 +82,11 @@ def test_genuine_pairs_of_one_person_are_bounded_and_weigh_for_those_left_out():
 def test_too_few_pairs_say_how_many_are_needed():
     images, subjects = people([0, 0, 1, 1, 2, 2])
     cells = np.array([0, 0, 0, 0, 1, 1])
-    with pytest.raises(MatchingError, match="7 pairs are the least"):
+    with pytest.raises(MatchingError, match="7 pairs are the minimum"):
         sample_pairs(images, subjects, cells, ["f", "m"], pairs=5, seed=0)
     with pytest.raises(MatchingError, match="genuine pairs"):
         sample_pairs(*people([0] * 400), np.zeros(400, np.int64), ["all"], pairs=50, seed=0)
-    with pytest.raises(MatchingError, match="named twice"):
+    with pytest.raises(MatchingError, match="is listed twice; each image must have one row"):
         sample_pairs(["a", "a"], ["s", "t"], np.zeros(2, np.int64), ["all"], pairs=5, seed=0)
 
 

@@ -73,7 +73,7 @@ def test_a_written_plan_is_read_back_as_it_was_asked_for(tmp_path: Path) -> None
 
 def test_a_plan_is_never_written_over(tmp_path: Path) -> None:
     write_plan(asked(), tmp_path / "plan.toml")
-    with pytest.raises(TableError, match="not written over"):
+    with pytest.raises(TableError, match="never overwritten"):
         write_plan(asked(people=100), tmp_path / "plan.toml")
 
 
@@ -87,12 +87,12 @@ def test_people_that_are_given_are_the_plan() -> None:
     [
         ({"by": ""}, "--by is missing"),
         ({"primary": "race"}, "--primary race: not a term of --by"),
-        ({"groups": "female"}, "two groups or more"),
-        ({"groups": "1"}, "two groups or more"),
+        ({"groups": "female"}, "at least two groups"),
+        ({"groups": "1"}, "at least two groups"),
         ({"metric_names": ["fnrm"]}, "--metric fnrm: not known; did you mean 'fnmr'"),
         ({"expect": ["fmr=0.1"]}, "'fmr' is not among --metric"),
         ({"expect": ["error_rate_all=5"]}, "a rate between 0 and 1"),
-        ({"metric_names": ["fnmr"], "photographs": 1}, "two photographs or more"),
+        ({"metric_names": ["fnmr"], "photographs": 1}, "at least two photographs"),
         ({"people_per_cluster": 5}, "needs --cluster"),
     ],
 )

@@ -44,7 +44,7 @@ def run_folder(answers, tmp_path):
     return tmp_path / "run"
 
 
-EXPLORED = "2 exploratory gaps, which get no verdict"
+EXPLORED = "2 exploratory gaps, which have no verdict"
 
 
 def test_families_are_the_people_and_errors_of_the_run(run_folder):
@@ -124,7 +124,7 @@ def test_comparisons_are_planted_as_pairs_and_refusals(comparisons):
     rows = comparisons.rates[(comparisons.rates["metric"] == "fmr") & comparisons.rates["kind"].isin(["a", "b"])]
     own = rows[rows["other_kind"] == ""]
     assert (fmr.errors, fmr.trials) == (own["errors"].sum(), own["trials"].sum())
-    assert left_out == ["3 exploratory gaps, which get no verdict"]
+    assert left_out == ["3 exploratory gaps, which have no verdict"]
     assert [family.beside for family in families] == [1, 1]
 
 

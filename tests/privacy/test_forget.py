@@ -90,8 +90,8 @@ def test_the_threshold_stays_and_the_run_says_that_somebody_was_removed(six: Cir
         assert left.record.forgotten == count
     said = [text for text in left.record.warnings if "facegap forget" in text]
     assert said == [
-        "2 people were removed from this run after its end (facegap forget); thresholds are those that were set before, and where a "
-        "warning states how many people, images or pairs there are, these are those of the run before"
+        "2 people were removed from this run after it finished (facegap forget); thresholds are those set before, "
+        "and numbers of people, images or pairs in warnings are those before the removal"
     ]
 
 
@@ -123,11 +123,11 @@ def test_a_seal_is_broken_by_it(six: Circle, tmp_path: Path) -> None:
 def test_nobody_and_everybody_and_runs_without_templates_are_refused(six: Circle, tmp_path: Path) -> None:
     six.run(out={"folder": tmp_path / "run"})
     before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()}
-    with pytest.raises(RunError, match="nobody with this name is in the run"):
+    with pytest.raises(RunError, match="the run contains no person with this name"):
         forget(tmp_path / "run", "BEA")
     six.run(out={"folder": tmp_path / "bare", "keep_embeddings": False})
     with pytest.raises(
-        RunError, match=r"keeps no templates .* remove the person from the manifest and run: facegap audit"
+        RunError, match=r"contains no templates .* remove the person from the manifest and run: facegap audit"
     ):
         forget(tmp_path / "bare", "bea")
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()} == before

@@ -132,13 +132,13 @@ def test_a_bin_of_the_same_pairs_gives_the_same_numbers(made: Run, tree: Path, t
     pd.testing.assert_frame_equal(ours, theirs)
     assert found.record.protocol is not None
     assert found.record.protocol.whole
-    assert any("nobody is named in a .bin" in said for said in found.record.warnings)
+    assert any("a .bin file names no subjects" in said for said in found.record.warnings)
     assert recheck(tmp_path / "run") == []
 
 
 def test_a_bin_is_of_aligned_crops_unless_a_detector_is_named(tree: Path, tmp_path: Path) -> None:
     without = {name: value for name, value in CHOSEN.items() if name != "detect"}
-    with pytest.raises(TableError, match="--detect aligned takes the whole image as the crop"):
+    with pytest.raises(TableError, match="--detect aligned uses the whole image as the crop"):
         run_protocol("bin", tree / "made.bin", settings_from({**without, "folder": tmp_path / "refused"}))
     images, same = pickle.loads((tree / "made.bin").read_bytes())
     side = read_card(Path(card("embedder_balanced"))).input.size

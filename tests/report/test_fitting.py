@@ -70,7 +70,10 @@ def test_a_table_with_essential_columns_drops_the_others_and_says_so() -> None:
 
 
 def test_no_row_is_a_title_and_its_notes() -> None:
-    assert printed(TextTable("nothing", ("group",), (), notes=("It takes two.",)), 40) == ["nothing", "It takes two."]
+    assert printed(TextTable("nothing", ("group",), (), notes=("At least two groups are needed.",)), 40) == [
+        "nothing",
+        "At least two groups are needed.",
+    ]
 
 
 def test_control_characters_never_reach_the_terminal() -> None:

@@ -48,8 +48,8 @@ def test_verbose_prints_every_table_as_well(
     answered_run: Stored, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short, whole = (said(answered_run[1], capsys, monkeypatch, verbose=verbose) for verbose in (False, True))
-    assert "what became of the images" not in short
-    for title in ("gaps and verdicts", "what became of the images", "answers of the classifier"):
+    assert "outcomes of images" not in short
+    for title in ("gaps and verdicts", "outcomes of images", "answers of the classifier"):
         assert title in whole
     assert lines_of(answered_run[1])[0].text in whole
 

@@ -33,7 +33,7 @@ def test_units_are_named_by_their_columns(towns_run: Run) -> None:
     assert unit_in_words(run.record) == said
     assert said in rate_tables(run)[0].notes
     assert said in verdict_lines(run).notes
-    assert uncertainty_of(run)["unit"] == "units of session and studio, as --cluster says"
+    assert uncertainty_of(run)["unit"] == "units of session and studio, as given by --cluster"
 
 
 def test_subjects_vary_where_nothing_else_is_asked_for(towns_run: Run) -> None:

@@ -83,7 +83,7 @@ def test_what_no_calibration_image_showed_is_cut_to_the_range_that_they_did(grap
 
 def test_without_a_batch_or_a_graph_there_is_a_model_error(graphs: Any) -> None:
     with pytest.raises(
-        ModelError, match=r"toy: onnxruntime's tools cannot bring this graph to 8-bit integers: No data"
+        ModelError, match=r"toy: onnxruntime's tools cannot convert this graph to 8-bit integers: No data"
     ):
         quantised(pointwise(graphs))
     for make in (lambda content: half_precision(content, name="toy"), lambda content: quantised(content, 1)):

@@ -98,7 +98,7 @@ def test_a_device_without_a_plugin_has_no_plugin_devices() -> None:
 
 def test_a_graph_that_another_provider_runs_altogether_is_an_error() -> None:
     with pytest.raises(
-        DeviceError, match=r"OpenVINOExecutionProvider takes none of its operators \(CPUExecutionProvider 7\)"
+        DeviceError, match=r"OpenVINOExecutionProvider supports none of its operators \(CPUExecutionProvider 7\)"
     ):
         require_used("openvino", {"CPUExecutionProvider": 7}, "toy")
     require_used("openvino", {"CPUExecutionProvider": 7, "OpenVINOExecutionProvider": 1}, "toy")

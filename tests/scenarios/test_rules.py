@@ -149,10 +149,10 @@ def test_an_empty_list_stops_nobody() -> None:
     ("options", "message"),
     [
         ({"listed_share": 0.02}, r"makes 600 listed people of group female, but 30000 of that group pass and 500 are"),
-        ({"listed_share": 1.5}, "not a share from 0 to 1"),
-        ({"people_of": {"female": 0.5}}, "the crowd: the shares add up to 0.5; they must add up to 1"),
+        ({"listed_share": 1.5}, "not a proportion from 0 to 1"),
+        ({"people_of": {"female": 0.5}}, "the crowd: the proportions add up to 0.5; they must add up to 1"),
         ({"entries_of": {"woman": 1}}, "the list: no group 'woman'; there are female, male"),
-        ({"entries_of": {"female": 1.5, "male": -0.5}}, "female = 1.5 is not a share"),
+        ({"entries_of": {"female": 1.5, "male": -0.5}}, "female = 1.5 is not a proportion"),
         ({"people": -1}, "not a number of people"),
         ({"entries": math.inf}, "not a number of people"),
         ({"listed_share": 0.001, "people_of": {"female": 1.0}}, "of group male, but 0 of that group pass"),
@@ -164,14 +164,14 @@ def test_settings_that_contradict_themselves_are_refused(options: dict[str, floa
 
 
 def test_a_run_without_known_labels_has_nobody_to_speak_of() -> None:
-    with pytest.raises(StatisticsError, match="no group whose labels are all known"):
+    with pytest.raises(StatisticsError, match="no group has known labels throughout"):
         watchlist(Measured((), {}))
 
 
 def test_groups_that_are_written_alike_take_no_shares_by_name() -> None:
     twins = [Group((("a", "x y"), ("b", "z"))), Group((("a", "x"), ("b", "y z")))]
     assert spread(10, twins, None, what="the crowd") == [5, 5]
-    with pytest.raises(StatisticsError, match="written alike"):
+    with pytest.raises(StatisticsError, match="have the same spelling"):
         spread(10, twins, {"x y z": 1.0}, what="the crowd")
 
 
@@ -264,7 +264,7 @@ def test_one_in_a_million_needs_seven_million_people_and_forty_can_show_sixteen_
     none = Measured((FEMALE,), {("fmr", FEMALE): rate(0, 780, 0, 0.168, subjects=40)})
     measured, disjoint, limit, too_sure, needed, answer = payment(none).lines[0].cells
     assert ends(measured)[0] == 0
-    assert (disjoint, needed, answer) == ("20", "7,377,756", "cannot be said")
+    assert (disjoint, needed, answer) == ("20", "7,377,756", "cannot be determined")
     assert ends(limit)[0] == pytest.approx(0.168433, abs=1e-6)  # 1 - .025^(1/20)
     assert ends(too_sure)[0] == pytest.approx(1 - 0.025 ** (1 / 780))
 
@@ -285,12 +285,12 @@ def test_the_rule_of_three_is_the_one_sided_limit() -> None:
     [
         (rate(4, 1000, 0.002, 0.008), 1e-6, "above the target"),
         (rate(0, 780, 0.0, 0.168, subjects=40), 0.17, "at most the target"),
-        (rate(0, 780, 0.0, 0.168, subjects=40), 0.16, "cannot be said"),
+        (rate(0, 780, 0.0, 0.168, subjects=40), 0.16, "cannot be determined"),
         # A single false match among 780 pairs makes a short interval, but 20 disjoint pairs do not carry it.
-        (rate(1, 780, 0.0002, 0.0072, subjects=40), 0.01, "cannot be said"),
-        (rate(60, 780, 0.06, 0.2, subjects=40), 0.17, "cannot be said"),
-        (Rate(0, 0), 1e-6, "cannot be said"),
-        (rate(1, 1, math.nan, math.nan, subjects=2), 1e-6, "cannot be said"),
+        (rate(1, 780, 0.0002, 0.0072, subjects=40), 0.01, "cannot be determined"),
+        (rate(60, 780, 0.06, 0.2, subjects=40), 0.17, "cannot be determined"),
+        (Rate(0, 0), 1e-6, "cannot be determined"),
+        (rate(1, 1, math.nan, math.nan, subjects=2), 1e-6, "cannot be determined"),
     ],
 )
 def test_the_answer_never_goes_beyond_the_data(rate_: Rate, target: float, answer: str) -> None:

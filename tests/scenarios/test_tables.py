@@ -109,7 +109,7 @@ def test_a_watchlist_is_answered_by_the_first_grouping_with_the_counts_behind_ev
     assert table.notes == (
         "Threshold 0.4100: FMR 0.001 on a split.",
         "Brackets: 95% intervals.",
-        "Left out, since a label is missing: unknown.",
+        "Omitted because a label is missing: unknown.",
     )
     assert any("independence bound" in sentence for sentence in assumptions)
 
@@ -208,9 +208,9 @@ def test_a_metric_of_no_trials_cannot_be_said(tmp_path: Path) -> None:
     )
     (run / "rates.csv").write_text("\n".join(lines) + "\n")
     (table,), _ = scenario_tables("registration", run)
-    assert cell(table, "female", "refused") == "cannot be said"
+    assert cell(table, "female", "refused") == "cannot be determined"
     assert cell(table, "female", "gfrr: errors / trials (subjects)") == "0 / 0 (0)"
-    assert cell(table, "all groups together", "refused") == "cannot be said"
+    assert cell(table, "all groups together", "refused") == "cannot be determined"
     assert cell(table, "male", "refused") == "50,000 [25,000, 100,000]"
 
 
@@ -219,8 +219,12 @@ def test_a_metric_of_no_trials_cannot_be_said(tmp_path: Path) -> None:
     [
         ({"name": "lottery"}, StatisticsError, "no scenario 'lottery'; there are watchlist, unlock"),
         ({"by": "age"}, RunError, "no groups by 'age'; it has gender, race. Run the audit again with --by age"),
-        ({"options": {"tries": 3}}, StatisticsError, "watchlist has no option --tries; it takes --people, --entries"),
-        ({"folder": Path("nowhere")}, RunError, "nowhere: there is no such folder"),
+        (
+            {"options": {"tries": 3}},
+            StatisticsError,
+            "watchlist has no option --tries; its options are --people, --entries",
+        ),
+        ({"folder": Path("nowhere")}, RunError, "nowhere: no such folder"),
     ],
 )
 def test_what_a_run_cannot_answer_is_refused_with_what_it_can(
@@ -256,7 +260,7 @@ def test_shares_are_read_from_group_and_number() -> None:
     for text in ("female", "female=", "=.5", "female=half", "female=nan"):
         with pytest.raises(StatisticsError, match="is not GROUP=SHARE"):
             parse_shares([text], "--people-of")
-    with pytest.raises(StatisticsError, match="named twice"):
+    with pytest.raises(StatisticsError, match="is given twice"):
         parse_shares(["a=.5", "a=.5"], "--people-of")
 
 
@@ -266,8 +270,8 @@ def test_shares_are_read_from_group_and_number() -> None:
         (1234.5, 99.96, 2e6, "1,234 [100, 2,000,000]"),
         (0.04567, 0.0, 1.5, "0.0457 [0, 1.5]"),
         (7.0, 7.0, 7.0, "7"),
-        (math.nan, 0.0, 1.0, "cannot be said"),
-        (3.0, math.nan, math.nan, "3 (interval cannot be said)"),
+        (math.nan, 0.0, 1.0, "cannot be determined"),
+        (3.0, math.nan, math.nan, "3 (interval cannot be determined)"),
         (250.0, 125.0, math.inf, "250 [125, no limit]"),
         (math.inf, 6.0, math.inf, "at least 6"),
     ],

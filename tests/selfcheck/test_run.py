@@ -107,7 +107,7 @@ def test_one_that_was_killed_while_its_page_was_written_goes_on_and_a_finished_o
     assert {path.name for path in (tmp_path / "out").iterdir()} == {RESULT, DONE_PART}
     selfcheck(worlds, out=tmp_path / "out", workers=1, resume=True)
     assert (tmp_path / "out" / RESULT).read_bytes() == (tmp_path / "whole" / RESULT).read_bytes()
-    with pytest.raises(RunError, match="has reached its end"):
+    with pytest.raises(RunError, match="is finished"):
         selfcheck(worlds, out=tmp_path / "out", workers=1, resume=True)
 
 
@@ -116,7 +116,7 @@ def test_a_foreign_file_of_parts_is_refused(worlds, tmp_path, line):
     out = tmp_path / "out"
     out.mkdir()
     (out / DONE_PART).write_text(f'{{"seed": 0}}\n{line}\n', encoding="utf-8")
-    with pytest.raises(RunError, match="not a self-check that was broken off"):
+    with pytest.raises(RunError, match="not an interrupted self-check"):
         selfcheck(worlds, out=out, resume=True)
 
 
@@ -124,7 +124,7 @@ def test_parts_of_another_seed_are_not_taken_up(worlds, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / DONE_PART).write_text('{"seed": 0}\n', encoding="utf-8")
-    with pytest.raises(RunError, match="other worlds, another seed"):
+    with pytest.raises(RunError, match="different worlds, a different seed"):
         selfcheck(worlds, out=out, resume=True)
 
 

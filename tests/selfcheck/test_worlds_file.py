@@ -66,10 +66,10 @@ def test_a_family_has_a_setting_for_each_group(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("title = ", "not TOML"),
-        (HEAD, "no planted world"),
+        ("title = ", "not valid TOML"),
+        (HEAD, "defines no simulated world"),
         (HEAD.replace("\nworlds", "\nwrlds") + COVERAGE, "key wrlds: unknown; did you mean worlds"),
-        (HEAD + "colour = 1\n" + COVERAGE, "key colour: unknown; this table knows title, worlds"),
+        (HEAD + "colour = 1\n" + COVERAGE, "key colour: unknown; the keys of this table are title, worlds"),
         (
             HEAD.replace("100", '"many"') + COVERAGE,
             r"key worlds: give a whole number from 10 to 1,000,000 \(it is 'many'\)",
@@ -81,7 +81,7 @@ def test_a_family_has_a_setting_for_each_group(tmp_path):
         ),
         (
             HEAD + COVERAGE.replace("rates = 0.1", "rates = [0.1, 1.5]"),
-            r"key rates: give a number from 1e-06 to 0.9, or a list of such \(it is \[0.1, 1.5\]\)",
+            r"key rates: give a number from 1e-06 to 0.9, or a list of these \(it is \[0.1, 1.5\]\)",
         ),
         (HEAD + COVERAGE.replace("rates = 0.1", "rates = nan"), r"key rates: give a number from .*\(it is nan\)"),
         (HEAD + COVERAGE.replace("rates = 0.1", "rates = []"), r"key rates: give a number from .*\(it is \[\]\)"),
@@ -118,11 +118,11 @@ def test_a_family_has_a_setting_for_each_group(tmp_path):
         (HEAD + POWER + "groups = 1\n", r"key groups: give a whole number from 2 to 40 \(it is 1\)"),
         (
             HEAD + SEARCH.replace("fpir = 0.1", "fpir = 0"),
-            r"key fpir: give a number from 0.0001 to 0.5, or a list of such \(it is 0\)",
+            r"key fpir: give a number from 0.0001 to 0.5, or a list of these \(it is 0\)",
         ),
         (
             HEAD + LABELS.replace("[0, 0.1]", "0.7"),
-            r"key flipped: give a number from 0 to 0.45, or a list of such \(it is 0.7\)",
+            r"key flipped: give a number from 0 to 0.45, or a list of these \(it is 0.7\)",
         ),
         (
             HEAD + LABELS.replace("classification", "impostor"),

@@ -112,7 +112,7 @@ def test_a_named_file_may_be_a_link_and_one_of_a_run_may_not(places: Path) -> No
 def test_the_bound_is_inclusive_and_stands_in_the_error(places: Path) -> None:
     path = places / "outside" / "face.png"
     assert read_file(path, len(OUTSIDE)) == OUTSIDE
-    with pytest.raises(TooLargeError, match="24 bytes, more than the bound of 23"):
+    with pytest.raises(TooLargeError, match="24 bytes, more than the limit of 23"):
         read_file(path, len(OUTSIDE) - 1)
 
 

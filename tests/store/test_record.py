@@ -156,9 +156,9 @@ def test_a_run_under_way_is_read_where_it_is_resumed_and_nowhere_else(tmp_path: 
     begun = BegunRecord(RequestRecord("images", {"detect": "yunet"}, "ab"), max_calls=7)
     write_record(tmp_path, begun)
     assert read_any_record(tmp_path) == begun
-    with pytest.raises(RunError, match="broken off; finish it with --resume"):
+    with pytest.raises(RunError, match="interrupted; finish it with --resume"):
         read_record(tmp_path)
-    with pytest.raises(RunError, match="broken off; finish it with --resume"):
+    with pytest.raises(RunError, match="interrupted; finish it with --resume"):
         RunRecord.from_json(begun.to_json(), FILE)
 
 
@@ -204,11 +204,11 @@ def test_a_margin_that_no_metric_can_have_is_refused(margin: dict[str, Any], sai
 def test_another_version_is_one_sentence_with_the_cure(version: Any) -> None:
     with pytest.raises(RunError) as caught:
         RunRecord.from_json(stated(version=version), FILE)
-    assert str(caught.value) == f"{FILE}: made by another version of facegap; make the run again"
+    assert str(caught.value) == f"{FILE}: written by another version of facegap; run the audit again"
 
 
 def test_a_record_without_version_is_of_another_version() -> None:
-    with pytest.raises(RunError, match="made by another version of facegap"):
+    with pytest.raises(RunError, match="written by another version of facegap"):
         RunRecord.from_json({"state": "complete", "level": 0.95}, FILE)
 
 
@@ -226,7 +226,7 @@ def test_a_key_that_is_not_known_is_named_with_those_above_it() -> None:
     record["timing"]["per_image"]["embed"]["mean_ms"] = 1
     with pytest.raises(RunError) as caught:
         RunRecord.from_json(record, FILE)
-    assert str(caught.value) == f"{FILE}, key timing.per_image.embed.mean_ms: no such key is known"
+    assert str(caught.value) == f"{FILE}, key timing.per_image.embed.mean_ms: not a known key"
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_a_key_that_is_not_known_is_named_with_those_above_it() -> None:
         (("groupings",), [["gender", 3]], "key groupings[0][1]: 3 is not text"),
         (("groupings",), [["race"]], "key groupings[0]: 'race' is not a label column of the manifest"),
         (("cluster",), ["session"], "key cluster: 'session' is not a label column of the manifest"),
-        (("cluster",), ["gender", "gender"], "key cluster: names a column twice"),
+        (("cluster",), ["gender", "gender"], "key cluster: lists a column twice"),
         (("groupings",), [["gender"], []], "key groupings[1]: each grouping names one label column or several"),
         (("groupings",), [["gender", "gender"]], "key groupings[0]: each grouping names one label column or several"),
         (("timing", "per_image", "embed", "images"), -3, "key timing.per_image.embed.images: -3 must be 0 or more"),
@@ -262,7 +262,7 @@ def test_a_key_that_is_not_known_is_named_with_those_above_it() -> None:
             "x",
             "key comparison.operating[0].targets[0]: 'x' is not a number",
         ),
-        (("identification", "ranks"), [], "key identification.ranks: names no rank"),
+        (("identification", "ranks"), [], "key identification.ranks: lists no rank"),
         (("identification", "ranks", 1), 10**9, "key identification.ranks[1]: 1000000000 must be from 1 to 10000"),
         (("request", "audit"), "video", "key request.audit: 'video' is not one of images, predictions"),
         (("request", "settings"), None, "key request.settings: None is not an object"),
@@ -290,21 +290,21 @@ def test_settings_nested_without_end_are_refused() -> None:
     for _ in range(MOST_LEVELS + 5):
         nested = [nested]
     record = made_record(request=RequestRecord("images", {"by": nested}, None)).to_json()
-    with pytest.raises(RunError, match=f"key request.settings.*more than {MOST_LEVELS} values inside each other"):
+    with pytest.raises(RunError, match=f"key request.settings.*more than {MOST_LEVELS} nested values"):
         record_from_json(record, FILE)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no readable JSON"),
+        ("", "not readable JSON"),
         ("[1]", "not a JSON object"),
-        ("{", "no readable JSON"),
-        ("[" * 100_000, "no readable JSON|not a JSON object"),
-        ('{"version": 3, "version": 3}', "key version: stands there twice"),
-        ('{"level": NaN}', "NaN is no JSON"),
-        ('{"level": -Infinity}', "-Infinity is no JSON"),
-        ('{"level": ' + "9" * 5000 + "}", "no readable JSON"),
+        ("{", "not readable JSON"),
+        ("[" * 100_000, "not readable JSON|not a JSON object"),
+        ('{"version": 3, "version": 3}', "key version: occurs twice"),
+        ('{"level": NaN}', "NaN is not JSON"),
+        ('{"level": -Infinity}', "-Infinity is not JSON"),
+        ('{"level": ' + "9" * 5000 + "}", "not readable JSON"),
     ],
 )
 def test_text_that_is_no_json_object_of_a_record_is_an_error(text: str, message: str) -> None:

@@ -26,7 +26,7 @@ from facegap.store.parts import join_embeddings
 from facegap.store.tables import read_parquet
 
 LITTLE = 100 * 2**20
-BOTH_NUMBERS = r"about [\d,]+ bytes of memory, and 104,857,600 are free"
+BOTH_NUMBERS = r"about [\d,]+ bytes of memory are needed, and 104,857,600 are free"
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_distinct_values_are_turned_into_text_once_and_first_records_are_named(
 def test_templates_of_a_part_that_state_more_than_they_hold_are_one_error(tmp_path: Path) -> None:
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "000000.npy").write_bytes(npy((2**50, 512), bytes(64)))
-    with pytest.raises(RunError, match=r"000000\.npy: no templates of a part: the header states"):
+    with pytest.raises(RunError, match=r"000000\.npy: not the templates of a part: the header states"):
         join_embeddings(tmp_path, 1, 1, 512)
 
 
@@ -180,7 +180,7 @@ def npy(shape: tuple[int, ...], data: bytes = b"") -> bytes:
 def test_counts_that_unpack_to_more_than_the_memory_are_refused_by_the_directory(little: None, tmp_path: Path) -> None:
     path = npz(tmp_path / "counts.npz", impostor=npy((6_000_000,), bytes(48_000_000)))
     assert path.stat().st_size < 100_000
-    with pytest.raises(RunError, match=rf"48,000,128 bytes unpacked: {BOTH_NUMBERS}"):
+    with pytest.raises(RunError, match=rf"48,000,128 bytes uncompressed: {BOTH_NUMBERS}"):
         scores_from_npz(path)
 
 
@@ -247,5 +247,5 @@ def test_the_least_of_a_group_and_those_above_it_is_what_is_free(
 def test_what_needs_little_is_never_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "free_memory", lambda: 0)
     room.require_room(room.LEAST_ROOM, "a table", RunError, "cure")
-    with pytest.raises(RunError, match="a table: about 67,108,865 bytes of memory, and 0 are free; cure"):
+    with pytest.raises(RunError, match="a table: about 67,108,865 bytes of memory are needed, and 0 are free; cure"):
         room.require_room(room.LEAST_ROOM + 1, "a table", RunError, "cure")

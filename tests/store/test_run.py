@@ -125,7 +125,7 @@ def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
 
 def test_resuming_in_a_folder_that_holds_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").write_bytes(b"x")
-    with pytest.raises(RunError, match="no run to resume here"), store.open_folder(tmp_path, resume=True):
+    with pytest.raises(RunError, match="contains no run to resume"), store.open_folder(tmp_path, resume=True):
         pass
 
 
@@ -189,7 +189,7 @@ def test_a_write_that_breaks_off_leaves_the_old_file_and_no_other(tmp_path: Path
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(
-        RunError, match=r"cannot write the run .No space left on device.; free some space .* an audit then"
+        RunError, match=r"cannot write the run .No space left on device.; free some space .* then continue an audit"
     ):
         store.write_bytes(tmp_path / "a.csv", b"new")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.csv": b"old"}
@@ -321,7 +321,7 @@ def test_parts_that_do_not_fit_the_faces_are_an_error(tmp_path: Path) -> None:
     store.write_part(tmp_path, 0, pd.DataFrame({"row": [0]}), EMBEDDINGS)
     with pytest.raises(RunError, match="the parts have 4 templates for 5 faces; choose another --out"):
         store.join_embeddings(tmp_path, 1, 5, 3)
-    with pytest.raises(RunError, match="templates of another dimension"):
+    with pytest.raises(RunError, match="has templates of a different dimension; choose"):
         store.join_embeddings(tmp_path, 1, 4, 7)
 
 
@@ -361,9 +361,9 @@ def test_folders_inside_each_other_without_end_are_one_error(finished: Path) -> 
         place = inner
     os.close(place)
     for reading in (store.broken_hashes, store.read_run, store.hashed_files, store.read_any_record):
-        with pytest.raises(RunError, match="run/d/d/d: folders inside each other deeper than any run; remove them"):
+        with pytest.raises(RunError, match="run/d/d/d: folders nested deeper than in any run; remove them"):
             reading(finished)
-    with pytest.raises(RunError, match="deeper than any run"), store.open_folder(finished, resume=True):
+    with pytest.raises(RunError, match="deeper than in any run"), store.open_folder(finished, resume=True):
         pass
     subprocess.run(["rm", "-rf", str(finished / "d")], check=True)  # pytest's own removal would recurse
 
@@ -445,10 +445,10 @@ def test_what_never_was_a_run_is_called_what_it_is(finished: Path, tmp_path: Pat
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.txt").write_text("no run")
     wanted = {
-        tmp_path / "nowhere": "there is no such folder; name the folder that --out of an audit made",
-        tmp_path / "notes" / "a.txt": "a file, and no run folder; name the folder",
-        tmp_path / "notes": "no run folder, there is no run.json in it; name the folder",
-        finished.parent: f"runs lie in it: name one of {finished.name}",
+        tmp_path / "nowhere": "no such folder; give a folder created by --out of an audit",
+        tmp_path / "notes" / "a.txt": "a file, not a run folder; give a folder",
+        tmp_path / "notes": "not a run folder, because it contains no run.json; give a folder",
+        finished.parent: f"it contains runs; give one of {finished.name}",
     }
     for place, said in wanted.items():
         with pytest.raises(RunError, match=re.escape(said)) as error:

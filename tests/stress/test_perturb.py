@@ -84,7 +84,7 @@ def test_a_jpeg_is_what_opencv_writes_and_a_bar_covers_the_eyes_or_the_mouth_alo
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("fog", "there is no such perturbation; it has exposure, blur"),
+        ("fog", "no such perturbation; choose one of exposure, blur"),
         ("blur=a", "write NAME=DOSE"),
         ("blur=", "write NAME=DOSE"),
         ("jpeg=0", "0 is not within 1 to 100"),

@@ -104,10 +104,10 @@ def test_a_mistake_is_named_with_its_file_line_and_key(
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('name = "fairface"', 'name = "Legislators"', "two [[set]] have one name"),
-        ('"own/net.onnx"', '"mobileface_v2"', "embed names a model twice"),
+        ('name = "fairface"', 'name = "Legislators"', "two [[set]] have the same name"),
+        ('"own/net.onnx"', '"mobileface_v2"', "embed lists a model twice"),
         ("classify = []", "classify = []\nembed = []", "[[set]] fairface has no model"),
-        ("[[set]]", "[[set", "not TOML"),
+        ("[[set]]", "[[set", "not valid TOML"),
     ],
 )
 def test_what_does_not_hold_together_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -81,7 +81,7 @@ def test_targets_are_those_that_all_models_have() -> None:
 def test_limits_of_ranks_and_verdicts_are_said_where_they_apply() -> None:
     said = board_notes(board(OF_A, OF_B))
     assert f"{OF_THRESHOLDS}." in said
-    assert any("at the alpha of its own run, without a correction over models" in one for one in said)
+    assert any("at the alpha of its run, without correction over models" in one for one in said)
     assert OF_THRESHOLDS in METHODS["Thresholds"]
     given = board_notes(board(Operating(0.5, "given"), Operating(0.5, "given")))
     assert "Each model at its own threshold." in given

@@ -81,7 +81,7 @@ def test_a_grey_photograph_tells_of_no_colour(people: Path, toys: Any, draw: Any
     people.write_text("image\ngrey.png\nok.png\n")
     frame = run(people, toys, many_faces="largest")
     assert frame["outcome"].tolist() == ["grey", "measured"]
-    assert "of no colour" in frame["detail"].iloc[0]
+    assert "no information about colour" in frame["detail"].iloc[0]
     assert np.isnan(frame["measured_ita"].iloc[0])
 
 
@@ -138,7 +138,7 @@ def test_a_detector_without_points_is_refused(people: Path, toys: Any, tmp_path:
     card = Path(toys.card("detector")).read_text().replace("points = true", "points = false")
     (tmp_path / "toy_detector.toml").write_text(card)
     (tmp_path / "toy_detector.onnx").write_bytes((toys.folder / "toy_detector.onnx").read_bytes())
-    with pytest.raises(ModelError, match="around five points, which it does not give; use yunet"):
+    with pytest.raises(ModelError, match="around five points, which it does not return; use yunet"):
         run(people, toys, detect=str(tmp_path / "toy_detector.toml"))
 
 
@@ -188,5 +188,5 @@ def test_the_command_writes_the_table_and_says_what_it_did(people: Path, toys: A
     done = CliRunner().invoke(app, [*arguments, "--out", str(people.parent / "t.parquet"), "--where", "subject == 'A'"])
     assert done.exit_code == 0, done.output
     assert "measured" in done.output
-    assert "neither how anybody sees the person nor a race" in done.output
+    assert "not how the person is perceived, and not race" in done.output
     assert pd.read_parquet(people.parent / "t.parquet")["image"].tolist() == ["ok.png", "also.png"]

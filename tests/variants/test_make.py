@@ -182,7 +182,7 @@ def test_one_seed_gives_the_same_files_and_images_without_a_face_are_counted(
     once, again = (make_variants(str(embedder), people, asked(toys), images=100, seed=1) for _ in range(2))
     assert [one.card.sha256 for one in once[0]] == [one.card.sha256 for one in again[0]]
     assert (len(once[1].pixels), once[1].lost) == (4 * PEOPLE, {"no_face": 1})
-    with pytest.raises(TableError, match="no image of the manifest gives a crop to calibrate on: no_face 1"):
+    with pytest.raises(TableError, match="no image of the manifest yields a crop for calibration: no_face 1"):
         make_variants(str(embedder), people, asked(toys, where="subject == 'nobody'"))
 
 
@@ -197,7 +197,7 @@ def test_detectors_services_and_variants_are_refused(people: Path, embedder: Pat
     with pytest.raises(CardError, match="is a service"):
         card_to_vary("compreface_verify")
     card = made(people, embedder, toys, tmp_path / "out")
-    with pytest.raises(CardError, match="quarters_int8 is a variant of quarters; make variants of that"):
+    with pytest.raises(CardError, match="quarters_int8 is a variant of quarters; create variants from that card"):
         card_to_vary(str(card))
     with pytest.raises(RunError, match="not empty"):
         write_variants([], tmp_path / "out")
@@ -226,7 +226,7 @@ def test_identical_ages_are_a_difference_of_zero_and_no_agreement(embedder: Path
 def test_only_int8_has_a_calibration_and_a_service_has_no_variant(embedder: Path) -> None:
     values = read_card(embedder).model_dump(exclude_none=True, exclude_defaults=True)
     variant = {"parent": "a", "parent_sha256": "0" * 64, "precision": "int8", "method": "by hand"}
-    with pytest.raises(ValueError, match="calibration is missing; int8 has ranges"):
+    with pytest.raises(ValueError, match="calibration is missing; int8 requires calibration ranges"):
         ModelCard.model_validate({**values, "variant": variant})
     seen = {"manifest_sha256": "0" * 64, "images_sha256": "1" * 64, "images": 3}
     with pytest.raises(ValueError, match="calibration belongs to precision = 'int8'"):

@@ -96,20 +96,22 @@ def test_one_number_for_a_whole_batch_runs_face_by_face(toy: Any) -> None:
     nodes = [*first("g"), ("ReduceMean", ["g"], ["y"], {"axes": [0], "keepdims": 1})]
     model, said = rehearse_assessor(toy(nodes, shape=("M", 1), first=np.array([0])))
     assert model.rows_per_run == 1
-    assert "runs with --batch 1: it fails at a batch of 4" in said.notices[0]
+    assert "runs with --batch 1: it fails with a batch of 4" in said.notices[0]
     assert assess(model, plain((0, 0, 4), (0, 0, 9))).tolist() == [4, 9]
 
 
 def test_a_model_without_a_number_for_any_picture_is_refused_before_the_first_image(toy: Any) -> None:
     nodes = [*first("g"), ("Sub", ["g", "g"], ["zero"], {}), ("Div", ["zero", "zero"], ["y"], {})]
-    with pytest.raises(ModelError, match=r"outputs\.quality: the model gives no finite number for any of 4 simulated"):
+    with pytest.raises(
+        ModelError, match=r"outputs\.quality: the model returns no finite number for any of 4 simulated"
+    ):
         rehearse_assessor(toy(nodes, first=np.array([0])))
 
 
 def test_the_same_quality_for_noise_and_dark_and_light_is_an_alarm(toy: Any) -> None:
     nodes = [*first("g"), ("Mul", ["g", "zero"], ["z"], {}), ("Add", ["z", "half"], ["y"], {})]
     _, said = rehearse_assessor(toy(nodes, first=np.array([0]), zero=np.float32(0), half=np.float32(0.5)))
-    assert "the same answer to noise, dark, light and coloured pictures" in said.alarms[0]
+    assert "the model returns the same output for noise, dark, light and coloured images; check" in said.alarms[0]
 
 
 def test_whole_numbers_are_no_quality(toy: Any, graphs: Any) -> None:
@@ -125,7 +127,7 @@ def test_whole_numbers_are_no_quality(toy: Any, graphs: Any) -> None:
     model.graph.node.append(helper.make_node("ArgMax", ["flat"], ["y"], axis=1))
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", TensorProto.INT64, ["N", 1]))
     card = toy(first(), first=np.array([0])).card
-    with pytest.raises(ModelError, match=r"outputs\.quality\.output: .* holds whole numbers"):
+    with pytest.raises(ModelError, match=r"outputs\.quality\.output: .* contains whole numbers"):
         assessor(card, open_session(model.SerializeToString(), name="toy"), 4)
 
 

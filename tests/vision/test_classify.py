@@ -90,7 +90,7 @@ def test_an_index_names_its_class_and_has_no_probability(model: Any, graphs: Any
 
 def test_a_batch_whose_values_are_no_probabilities_is_refused(model: Any) -> None:
     fine, wrong = (20, 70, 10), (20, 70, 90)
-    with pytest.raises(ModelError, match=r"outputs\.gender\.kind: softmax needs values of 0 to 1 that add up to 1"):
+    with pytest.raises(ModelError, match=r"outputs\.gender\.kind: softmax needs values from 0 to 1 that add up to 1"):
         classify(model(gender(), **SHARES, rows=1), plain(fine, fine, wrong))
 
 
@@ -251,6 +251,6 @@ def test_a_picture_that_cannot_give_nine_tenths_of_the_factor_has_no_crop(model:
     assert face_crop(made, picture, np.array([0.0, 0.0, 56.0, 56.0])) is None  # 1.79
     assert (
         too_small_for(made, np.array([0.0, 0.0, 56.0, 56.0]), 101, 101)
-        == "the picture gives 1.79 of the crop's factor 2"
+        == "the image allows 1.79 of the crop's factor 2"
     )
     assert face_crop(replace(made, reduced_crop=True), picture, np.array([0.0, 0.0, 56.0, 56.0])).shape == (16, 16, 3)

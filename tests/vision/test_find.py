@@ -41,7 +41,7 @@ def test_points_are_found_by_the_name_of_the_image_and_may_lie_a_little_outside(
     faces = given(FACE, FACE + np.array([50, 0]), FACE + np.array([100, 0]))
     assert find_faces(faces, "1.png", picture).points.tolist() == [(FACE + np.array([50, 0])).tolist()]
     assert len(find_faces(faces, "9.png", picture)) == 0
-    assert nothing_found(faces, "9.png") == ("no_points", "p.csv has no points for the image")
+    assert nothing_found(faces, "9.png") == ("no_points", "p.csv contains no points for the image")
     assert nothing_found(None, "9.png") == ("no_face", "")
     with pytest.raises(TableError, match=r"p.csv line 4: right eye \(170, 35\) lies outside '2.png', 100 x 80 pixels"):
         find_faces(faces, "2.png", picture)
@@ -65,5 +65,5 @@ def test_a_crop_for_a_template_must_have_its_size_and_one_for_a_box_must_be_squa
 def test_a_card_that_crops_around_a_box_needs_boxes() -> None:
     card, _ = resolve_card("faceapi_age_gender", "classify")
     require_boxes(given(FACE, box=3.0), card)
-    with pytest.raises(ModelError, match=r"crops around the box of the face, and p.csv has points without boxes"):
+    with pytest.raises(ModelError, match=r"crops around the box of the face, but p.csv has points without boxes"):
         require_boxes(given(FACE), card)

@@ -31,7 +31,7 @@ def test_an_index_is_the_number_of_the_class() -> None:
     reading = Reading("index", 3, "toy: outputs.gender")
     assert class_numbers(np.array([[2.0], [0.0]]), reading).tolist() == [2, 0]
     for wrong in (3.0, -1.0, 0.5):
-        with pytest.raises(ModelError, match=r"index needs whole numbers of 0 to 2; the model gives"):
+        with pytest.raises(ModelError, match=r"index needs whole numbers from 0 to 2; the model returns"):
             class_numbers(np.array([[1.0], [wrong]]), reading)
 
 
@@ -44,7 +44,7 @@ def test_an_index_is_the_number_of_the_class() -> None:
         ("softmax", [(0.9, 0.8)], 'kind = "probability_of", columns'),  # two logistic functions
         ("softmax", [(0.5, 0.45)], 'kind = "probability_of", columns'),
         ("probability_of", [(-0.7,), (0.3,)], 'write kind = "logit"'),
-        ("probability_of", [(71.5,), (0.3,)], 'write kind = "percent" or kind = "logit", whichever'),
+        ("probability_of", [(71.5,), (0.3,)], 'write kind = "percent" or kind = "logit", as stated by its authors'),
         ("percent", [(101.5,)], 'write kind = "logit"'),
         ("percent", [(0.3, 0.7)], 'write kind = "softmax"'),
         ("percent", [(-3, 7)], 'write kind = "logits"'),
@@ -59,7 +59,9 @@ def test_values_that_a_kind_cannot_have_are_refused_and_the_fitting_kind_named(
 
 
 def test_three_classes_with_a_logistic_function_each_fit_no_kind() -> None:
-    with pytest.raises(ModelError, match="no kind of a card reads such values"):
+    with pytest.raises(
+        ModelError, match="no kind in a card fits such values; export the model with logits or softmax output"
+    ):
         read("softmax", (0.9, 0.8, 0.1), classes=3)
 
 

@@ -67,7 +67,7 @@ def test_every_outcome_occurs_where_it_should(stages: Any, pictures: pd.DataFram
     assert part.rows["faces"].tolist() == [1, 0, 2, 1, 0, 0, 1]
     assert part.rows["image"].tolist() == pictures["image"].tolist()
     details = dict(zip(part.rows["outcome"], part.rows["detail"], strict=True))
-    assert details["many_faces"] == "2 faces, and --many-faces refuse"
+    assert details["many_faces"] == "2 faces, with --many-faces refuse"
     assert details["too_small"] == "8.0 pixels, --min-face 12"
     assert details["ok"] == ""
 

@@ -65,18 +65,18 @@ def opened(tmp_path: Path, card_writer: Any) -> Any:
 @pytest.mark.parametrize(
     ("shape", "element", "message"),
     [
-        (("N", 3, 20, 24), TensorProto.FLOAT, r"input\.size: the graph wants 24 x 20, .* write size = \[24, 20\]"),
-        (("N", 3, "h", 24), TensorProto.FLOAT, r"input\.size: the graph wants 24 x 16, .* write size = \[24, 16\]"),
+        (("N", 3, 20, 24), TensorProto.FLOAT, r"input\.size: the graph expects 24 x 20, .* write size = \[24, 20\]"),
+        (("N", 3, "h", 24), TensorProto.FLOAT, r"input\.size: the graph expects 24 x 16, .* write size = \[24, 16\]"),
         (("N", 16, 16, 3), TensorProto.FLOAT, r'input\.layout: .* write layout = "NHWC"'),
         (("N", 16, 16, 1), TensorProto.FLOAT, r'input\.layout: .* write layout = "NHWC"'),
-        (("N", 1, 16, 16), TensorProto.FLOAT, r'input\.colour: the graph wants 1 channel.* write colour = "GREY"'),
-        (("N", 6, 16, 16), TensorProto.FLOAT, r"input\.colour: the graph wants 6 channel.* no colour of a card"),
+        (("N", 1, 16, 16), TensorProto.FLOAT, r'input\.colour: the graph expects 1 channel.* write colour = "GREY"'),
+        (("N", 6, 16, 16), TensorProto.FLOAT, r"input\.colour: the graph expects 6 channel.* no colour in a card"),
         (("N", 768), TensorProto.FLOAT, r"input\.layout: .* has 2 axes"),
-        (PICTURE, TensorProto.FLOAT16, r'input\.dtype: the graph wants float16, .* write dtype = "float16"'),
+        (PICTURE, TensorProto.FLOAT16, r'input\.dtype: the graph expects float16, .* write dtype = "float16"'),
         (PICTURE, TensorProto.UINT8, r'input\.dtype: .* write dtype = "uint8" with mean = 0 and scale = 1'),
-        (PICTURE, TensorProto.DOUBLE, r"input\.dtype: .* takes float64; facegap feeds"),
-        (PICTURE, TensorProto.STRING, r"input\.dtype: .* takes text; facegap feeds"),
-        ((4, 3, 16, 16), TensorProto.FLOAT, r"input: the graph takes exactly 4 pictures at once"),
+        (PICTURE, TensorProto.DOUBLE, r"input\.dtype: .* takes float64, but facegap feeds"),
+        (PICTURE, TensorProto.STRING, r"input\.dtype: .* takes text, but facegap feeds"),
+        ((4, 3, 16, 16), TensorProto.FLOAT, r"input: the graph accepts exactly 4 images per call"),
     ],
 )
 def test_an_input_that_the_card_does_not_describe_is_named_with_what_would_fit(
@@ -89,14 +89,14 @@ def test_an_input_that_the_card_does_not_describe_is_named_with_what_would_fit(
 
 def test_a_grey_card_on_a_colour_graph_names_the_colours(opened: Any) -> None:
     session, card = opened(graph(), colour="GREY", mean="0", scale="1")
-    with pytest.raises(ModelError, match=r'wants 3 channel.* GREY has 1; write colour = "RGB" or "BGR"'):
+    with pytest.raises(ModelError, match=r'expects 3 channel.* GREY has 1; write colour = "RGB" or "BGR"'):
         picture_input(session, card)
 
 
 def test_a_second_input_is_named_with_its_type(opened: Any) -> None:
     phase = helper.make_tensor_value_info("phase_train", TensorProto.BOOL, [])
     session, card = opened(graph(more_inputs=(phase,)))
-    with pytest.raises(ModelError, match=r"input: the graph has 2 inputs .* feed to 'phase_train' \(bool\)"):
+    with pytest.raises(ModelError, match=r"input: the graph has 2 inputs, .* feed to 'phase_train' \(bool\)"):
         picture_input(session, card)
 
 

@@ -77,7 +77,7 @@ def test_a_batch_built_into_a_reshape_runs_one_by_one_with_a_notice(means: Any) 
     model, remarks = rehearse_embedder(means([("Reshape", ["flat", "one"], ["y"], {})], one=np.array([1, 3])))
     assert model.rows_per_run == 1
     assert len(remarks.notices) == 1
-    assert remarks.notices[0].startswith("card toy: runs with --batch 1: it fails at a batch of 8 (the model fails")
+    assert remarks.notices[0].startswith("card toy: runs with --batch 1: it fails with a batch of 8 (the model fails")
     rows = embed(model, [np.full((16, 16, 3), colour, np.uint8) for colour in ((0, 4, 3), (9, 0, 0))])
     assert rows == pytest.approx(np.array([[0.6, 0.8, 0], [0, 0, 1]]))  # red, green, blue
 
@@ -86,7 +86,7 @@ def test_a_reshape_that_moves_the_batch_into_the_values_is_found_too(means: Any)
     model, remarks = rehearse_embedder(means([("Reshape", ["flat", "one"], ["y"], {})], one=np.array([1, -1])))
     assert model.rows_per_run == 1
     assert (
-        "fails at a batch of 8 (outputs.embedding.output: the output has shape (1, 24) for 8 faces"
+        "fails with a batch of 8 (outputs.embedding.output: the output has shape (1, 24) for 8 faces"
         in remarks.notices[0]
     )
 
@@ -95,12 +95,12 @@ def test_a_graph_that_mixes_the_pictures_of_a_batch_runs_one_by_one(means: Any) 
     nodes = [("ReduceMean", ["flat"], ["mean"], {"axes": [0], "keepdims": 1}), ("Sub", ["twice", "mean"], ["y"], {})]
     model, remarks = rehearse_embedder(means([("Add", ["flat", "flat"], ["twice"], {}), *nodes]))
     assert model.rows_per_run == 1
-    assert "its answers in a batch of 8 differ from those to single pictures" in remarks.notices[0]
+    assert "its outputs for a batch of 8 differ from those for single images" in remarks.notices[0]
 
 
 def test_a_graph_that_fails_whatever_it_is_given_is_refused_with_its_operator(means: Any) -> None:
     with pytest.raises(
-        ModelError, match=r"^toy: input: in a dry run before the first image .*Reshape: .*export the model"
+        ModelError, match=r"^toy: input: in a test run before the first image .*Reshape: .*export the model"
     ):
         rehearse_embedder(means([("Reshape", ["flat", "five"], ["y"], {})], five=np.array([5, 3])))
 
@@ -113,7 +113,7 @@ def test_the_dimension_that_would_fit_is_named(means: Any) -> None:
 def test_an_embedder_that_gives_no_number_for_any_picture_is_refused(means: Any) -> None:
     nothing = [("Sub", ["flat", "many"], ["below"], {}), ("Sqrt", ["below"], ["y"], {})]
     with pytest.raises(
-        ModelError, match=r"toy: outputs\.embedding: the model gives no finite number .*check input\.mean"
+        ModelError, match=r"toy: outputs\.embedding: the model returns no finite number .*check input\.mean"
     ):
         rehearse_embedder(means(nothing, many=np.float32(1000)))
 
@@ -127,7 +127,7 @@ def test_no_number_for_some_pictures_is_no_error(means: Any) -> None:
 def test_a_model_that_never_looks_at_the_picture_raises_an_alarm(means: Any) -> None:
     blind = [("Mul", ["flat", "zero"], ["nothing"], {}), ("Add", ["nothing", "always"], ["y"], {})]
     _, remarks = rehearse_embedder(means(blind, zero=np.float32(0), always=np.float32([1, 2, 3])))
-    assert "gives the same answer to noise, dark, light and coloured pictures" in remarks.alarms[0]
+    assert "returns the same output for noise, dark, light and coloured images; check" in remarks.alarms[0]
 
 
 def test_the_size_of_a_graph_that_declares_none_is_found(tmp_path: Path, graphs: Any, card_writer: Any) -> None:
@@ -163,14 +163,17 @@ def test_a_softmax_is_taken_and_as_logits_noticed(classifies: Any) -> None:
     assert classifies(nodes, "softmax", two=np.array([0, 1])) == Remarks()
     remarks = classifies(nodes, "logits", two=np.array([0, 1]))
     assert remarks.alarms == ()
-    assert "ends in Softmax; kind logits takes a second one, which leaves the classes" in remarks.notices[0]
+    assert (
+        "ends in Softmax; kind logits applies a second one, which keeps the classes but flattens the probabilities; write"
+        in remarks.notices[0]
+    )
 
 
 def test_a_linear_output_read_as_a_probability_raises_an_alarm_unless_the_card_is_verified(classifies: Any) -> None:
     nodes = [("MatMul", ["flat", "weights"], ["y"], {})]  # happens to stay within 0 and 1
     weights = np.float32([[0.001], [0.001], [0.001]])
     remarks = classifies(nodes, "probability_of", width=1, weights=weights)
-    assert "kind probability_of needs probabilities, and the output 'y' ends in MatMul" in remarks.alarms[0]
+    assert "kind probability_of needs probabilities, but the output 'y' ends in MatMul" in remarks.alarms[0]
     assert 'write kind = "logit"' in remarks.alarms[0]
     assert classifies(nodes, "probability_of", width=1, verified=True, weights=weights) == Remarks()
 
@@ -207,7 +210,7 @@ def test_scores_of_a_detector_must_be_probabilities(
         rehearse_detector(ready)
     else:
         with pytest.raises(
-            ModelError, match=r"toy: detector\.decoder: scores .* must be probabilities of 0 to 1; the graph"
+            ModelError, match=r"toy: detector\.decoder: face scores must be probabilities from 0 to 1, but the graph"
         ):
             rehearse_detector(ready)
 

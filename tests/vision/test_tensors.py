@@ -130,7 +130,7 @@ def test_a_free_batch_axis_has_no_limit_and_a_batch_of_one_is_kept(opened: Any) 
 
 def test_a_graph_for_exactly_four_pictures_is_refused(opened: Any) -> None:
     card, session = opened(4)
-    with pytest.raises(ModelError, match="takes exactly 4 pictures at once"):
+    with pytest.raises(ModelError, match="accepts exactly 4 images per call"):
         ports.batch_limit(session, card)
 
 

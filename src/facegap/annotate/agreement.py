@@ -84,9 +84,7 @@ def read_tone(path: Path) -> pd.DataFrame:
     frame = check(read_records(path).frame, TONE, path.name)
     repeated = frame["image"].duplicated()
     if repeated.any():
-        raise TableError(
-            f"{path.name}: {frame['image'][repeated].iloc[0]!r} is there twice; measure the manifest again"
-        )
+        raise TableError(f"{path.name}: {frame['image'][repeated].iloc[0]!r} occurs twice; measure the manifest again")
     return frame.set_index("image")
 
 
@@ -104,7 +102,7 @@ def _require_all(frame: pd.DataFrame, known: set[str], annotations: str, source:
     if missing.any():
         raise TableError(
             f"{annotations}: {int(missing.sum())} rows are about images that {source} does not have, the first about "
-            f"{frame['image'][missing].iloc[0]!r}; give the table of the same manifest"
+            f"{frame['image'][missing].iloc[0]!r}; give the table for the same manifest"
         )
 
 

@@ -18,8 +18,8 @@ from facegap.store.run import open_folder, write_csv
 
 MOST_DISPUTES = 20  # printed; disputes.csv holds all
 LIMITS = (
-    "Krippendorff (2004) asks for an alpha of 0.800 and draws tentative conclusions from 0.667 on. Intervals: 95%, people "
-    "resampled, annotators as they are."
+    "Krippendorff (2004) requires an alpha of 0.800, and 0.667 for tentative conclusions. Intervals: 95%, subjects "
+    "resampled, annotators fixed."
 )
 
 
@@ -72,10 +72,10 @@ def _alpha_table(one: Agreement) -> TextTable:
     )
     notes = [LIMITS]
     if one.scale.ordinal:
-        notes.append("Ordinal is the one that fits this scale; interval takes its steps as equally wide.")
+        notes.append("The ordinal alpha fits this scale; the interval alpha assumes steps of equal width.")
     if len(one.alpha) and not one.alpha["images"].iloc[0]:
-        notes.append("No image has two answers, so there is nothing to compare.")
-    columns = ("metric", "alpha", "images with 2 answers or more", "subjects", "answers")
+        notes.append("No image has two labels, so there is nothing to compare.")
+    columns = ("metric", "alpha", "images with at least 2 labels", "subjects", "answers")
     return TextTable(f"{one.scale.name}: agreement (Krippendorff's alpha)", columns, rows, notes=tuple(notes))
 
 
@@ -91,7 +91,7 @@ def _pairs_table(one: Agreement) -> TextTable:
         )
         for row in records(one.pairs)
     )
-    note = "Cohen's kappa; the weighted one counts a disagreement by the square of its steps."
+    note = "Cohen's kappa; the weighted kappa weights a disagreement by the squared number of steps."
     columns = ("annotators", "images", "same label", "kappa", "weighted kappa")
     return TextTable(f"{one.scale.name}: pairs of annotators", columns, rows, notes=(note,))
 
@@ -107,7 +107,7 @@ def _annotators_table(one: Agreement) -> TextTable:
         )
         for row in records(one.annotators)
     )
-    note = "Steps of the scale from the median of the others; above 0 is darker."
+    note = "Steps of the scale from the median of the other annotators; above 0 is darker."
     columns = ("annotator", "answered", "skipped", "compared", "steps from the others", "lighter / same / darker")
     return TextTable(f"{one.scale.name}: annotators", columns, rows, notes=(note,))
 
@@ -118,20 +118,22 @@ def _disputes_table(one: Agreement, *, include_ids: bool) -> TextTable:
     across = int(one.disputes["across_cut"].sum())
     rule = f"{one.dispute_steps} steps or more apart" if one.scale.ordinal else "with different labels"
     said = (
-        f"{len(one.disputes)} of {answered} images with two answers or more are in dispute: {rule}, or lighter to one and "
-        f"darker to another ({across}; lighter is {', '.join(one.scale.lighter)})."
+        f"{len(one.disputes)} of {answered} images with at least two labels are disputed: {rule}, or lighter for one "
+        f"annotator and darker for another ({across}; lighter is {', '.join(one.scale.lighter)})."
     )
     if not include_ids:
         counts = one.disputes["steps"].value_counts().sort_index(ascending=False)
         rows = tuple((str(steps), str(count)) for steps, count in counts.items())
         notes = (said, "--include-ids names them.") if rows else (said,)
-        return TextTable(f"{one.scale.name}: in dispute", ("steps apart", "images"), rows, notes=notes)
+        return TextTable(f"{one.scale.name}: disputed images", ("steps apart", "images"), rows, notes=notes)
     rows = tuple(
         (row["image"], f"{row['lightest']} to {row['darkest']}", *_counts(row, "steps", "answers"))
         for row in records(one.disputes.head(MOST_DISPUTES))
     )
-    notes = (said, f"The first {MOST_DISPUTES}; --out writes all.") if len(one.disputes) > MOST_DISPUTES else (said,)
-    return TextTable(f"{one.scale.name}: in dispute", ("image", "labels", "steps apart", "answers"), rows, notes=notes)
+    notes = (said, f"The first {MOST_DISPUTES}; use --out for all.") if len(one.disputes) > MOST_DISPUTES else (said,)
+    return TextTable(
+        f"{one.scale.name}: disputed images", ("image", "labels", "steps apart", "answers"), rows, notes=notes
+    )
 
 
 def _consensus_counts(one: Agreement) -> TextTable:
@@ -144,7 +146,7 @@ def _consensus_counts(one: Agreement) -> TextTable:
     rule = (
         f"; where it falls between two labels (--even {one.even}): {EVEN_RULES[one.even]}" if one.scale.ordinal else ""
     )
-    notes = (f"{how}{rule}. That decided {tied} images; {single} rest on a single answer.",)
+    notes = (f"{how}{rule}. This decided {tied} images; {single} have a single label.",)
     return TextTable(f"{one.scale.name}: consensus", ("label", "images"), tuple(rows), notes=notes)
 
 
@@ -161,10 +163,11 @@ def _measured_table(one: Agreement, measured: pd.DataFrame) -> TextTable:
     middle = ("steps from measured Monk", "within one step") if monk else ()
     columns = ("annotator", "images", "rank correlation with ITA", *middle, "same side of lighter and darker")
     note = (
-        "A measured tone is a measurement of a photograph, light included, and no truth that annotators are held to. Images "
-        "without a measured ITA, or with a measured tone of unknown, are left out of the columns that need them."
+        "A measured tone is a measurement of a photograph, including its lighting, and not a ground truth for "
+        "annotators. Images without a measured ITA, or with the measured tone unknown, are excluded from the columns "
+        "that need them."
     )
-    return TextTable(f"{one.scale.name}: beside the measurement", columns, tuple(rows), notes=(note,))
+    return TextTable(f"{one.scale.name}: comparison with the measurement", columns, tuple(rows), notes=(note,))
 
 
 def _counts(row: Mapping[str, Any], *names: str) -> tuple[str, ...]:

@@ -78,7 +78,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of the rows of an import: added, older than or the same as what was there."""
+    """Outcome of the rows of an import: added, older than or the same as what was there."""
 
     added: int
     older: int
@@ -182,12 +182,13 @@ def open_store(path: Path, manifest_sha256: str) -> AnnotationStore:
                 _create(connection, manifest_sha256)
         settings = _settings(connection, path)
     except sqlite3.Error as error:
-        raise TableError(f"{path}: no file of answers that facegap wrote ({error}); choose another --db") from error
+        raise TableError(f"{path}: not an answers file written by facegap ({error}); choose another --db") from error
     if settings["manifest_sha256"] != manifest_sha256:
         connection.close()
         raise TableError(
-            f"{path}: holds answers for another manifest, or this one before it was changed; choose another --db. To "
-            "take answers along: facegap annotations export with the old manifest, then import with the new one"
+            f"{path}: contains answers for another manifest, or for this one before it was changed; choose another "
+            f"--db. To transfer answers, run facegap annotations export with the old manifest, then import with the "
+            f"new one"
         )
     return AnnotationStore(connection, bytes.fromhex(settings["secret"]))
 
@@ -205,7 +206,7 @@ def _make_private(path: Path) -> None:
         raise TableError(f"{path}: cannot be written ({error.strerror}); choose another --db") from error
     try:
         if not stat.S_ISREG(os.fstat(opened).st_mode):
-            raise TableError(f"{path}: no regular file; choose another --db")
+            raise TableError(f"{path}: not a regular file; choose another --db")
         if hasattr(os, "fchmod"):  # older Pythons on Windows have none, and its modes protect nothing
             os.fchmod(opened, 0o600)
     finally:

@@ -151,7 +151,7 @@ class Pages:
         value, reason = field(form, "value"), field(form, "skipped")
         skipped = skip_reason(reason, field(form, "note")) if reason else ""
         if image is None or skipped is None or not field(form, "form"):
-            return await self.page(session, fault="That form was not understood; nothing was saved.", status=400)
+            return await self.page(session, fault="The form could not be read; nothing was saved.", status=400)
         if not reason and value not in self.task.scale.labels:
             return await self.page(session, fault="Choose one of the answers, or skip the photograph.", status=400)
         entry = Answer(
@@ -240,7 +240,7 @@ class Pages:
         session = self.session(request)
         form = await request.form(max_files=0, max_fields=MOST_FIELDS)
         if not self.sessions.is_own_form(session, field(form, "csrf")) or (signed_in and not ready(session)):
-            fault = "This page was too old, so nothing was saved. Please do it once more."
+            fault = "This page was out of date, so nothing was saved. Please try again."
             return session, form, self.html("again.html", session, {"fault": fault}, 403)
         return session, form, None
 

@@ -81,7 +81,7 @@ def annotate(
     require_safe(host, token, tls=certificate is not None, plain_http=plain_http)
     wording_of(scale_named(scale))
     if annotator is not None and proper_name(annotator) is None:
-        raise FacegapError(f"--annotator is a name of 1 to {MOST_NAME_CHARACTERS} characters, not {annotator!r}")
+        raise FacegapError(f"--annotator must be a name of 1 to {MOST_NAME_CHARACTERS} characters, not {annotator!r}")
     table = read_manifest(manifest, allow_outside=allow_outside, where=where, images_dir=images_dir)
     crop = face_crop(detect, models_dirs, timeout_s)
     path = db or default_db(manifest)
@@ -142,7 +142,7 @@ def export_annotations(manifest: Path, out: Path, *, db: Path | None) -> tuple[i
     """
     path = db or default_db(manifest)
     if not path.is_file():
-        raise TableError(f"{path}: no file of answers; name it with --db, or annotate first")
+        raise TableError(f"{path}: no answers file; give it with --db, or annotate first")
     with contextlib.closing(open_store(path, read_records(manifest).sha256)) as store:
         table = store.table()
     write_csv(out, table)
@@ -163,7 +163,7 @@ def import_annotations(manifest: Path, annotations: Path, *, db: Path | None) ->
     if not known.all():
         raise TableError(
             f"{annotations.name}: {int((~known).sum())} rows are about images that {manifest.name} does not have, the "
-            f"first about {frame['image'][~known].iloc[0]!r}; import with the manifest that was annotated"
+            f"first about {frame['image'][~known].iloc[0]!r}; import with the manifest that was used for annotation"
         )
     path = db or default_db(manifest)
     try:

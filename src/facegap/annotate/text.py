@@ -14,8 +14,8 @@ OTHER = "other"
 MOST_NOTE_CHARACTERS = 200
 SKIP_REASONS: Mapping[str, str] = MappingProxyType(
     {
-        "no_face": "No face to be seen",
-        "several_people": "Several people, unclear who is meant",
+        "no_face": "No face visible",
+        "several_people": "Several people, and it is unclear which one is meant",
         "no_colour": "Black and white",
         "too_dark_or_bright": "Too dark or too bright",
         "coloured_light": "Coloured or uneven light",
@@ -43,7 +43,7 @@ class Wording:
 
 LOOK = (
     "Look at the skin of cheeks and forehead, not at lips, hair, highlights or shadows.",
-    "Say what the photograph shows. It is no judgement of where anybody is from.",
+    "Describe what the photograph shows. Do not judge where the person is from.",
 )
 WORDINGS: Mapping[str, Wording] = MappingProxyType(
     {
@@ -54,7 +54,7 @@ WORDINGS: Mapping[str, Wording] = MappingProxyType(
         ),
         "fitzpatrick": Wording(
             "Which Fitzpatrick type fits the skin best? I is the lightest, VI the darkest.",
-            (*LOOK, "The types were made for how skin takes the sun. No colours belong to them, so none are shown."),
+            (*LOOK, "The types describe how skin reacts to the sun. They have no colours, so none are shown."),
             (
                 "very light; always burns, never tans",
                 "light; burns easily, tans little",
@@ -82,9 +82,7 @@ def wording_of(scale: Scale) -> Wording:
     """
     if scale.name not in WORDINGS:
         cure = f"use --scale {', '.join(WORDINGS)}, or measure it with facegap tone"
-        raise FacegapError(
-            f"the scale {scale.name} cuts a measured colour, which no eye can read off a photograph; {cure}"
-        )
+        raise FacegapError(f"the scale {scale.name} divides a measured colour, which cannot be judged by eye; {cure}")
     return WORDINGS[scale.name]
 
 

@@ -75,13 +75,13 @@ def kept_inputs(folder: Path, files: Mapping[str, str]) -> dict[str, Path]:
         known = name in (MANIFEST, QUALITY, *FILE_SETTINGS)
         if not known or PurePath(file).name != file or file in ("", ".", ".."):
             raise RunError(
-                f"{folder}: run.json, key files: {name[:60]!r} and {file[:60]!r} are no setting and no name of a file"
+                f"{folder}: run.json, key files: {name[:60]!r} and {file[:60]!r} are neither a setting nor a file name"
             )
         if not path.is_file():
-            raise RunError(f"{path}: not there; go on with that shard by --resume, which writes it again")
+            raise RunError(f"{path}: missing; continue that shard with --resume, which writes it again")
         found[name] = path
     if MANIFEST not in found:
-        raise RunError(f"{folder}: run.json, key files: has no manifest")
+        raise RunError(f"{folder}: run.json, key files: contains no manifest")
     return found
 
 
@@ -122,7 +122,7 @@ def cards_again(request: RequestRecord) -> dict[Task, ModelCard]:
             try:
                 cards[task] = ModelCard.model_validate(dict(request.card(task)), strict=False)
             except ValidationError as error:
-                raise RunError(f"run.json, the card of {task}: no card that this version reads") from error
+                raise RunError(f"run.json, the card of {task}: not a card that this version can read") from error
     return cards
 
 

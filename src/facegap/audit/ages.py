@@ -29,7 +29,7 @@ def with_stated_ages(table: Manifest, settings: AuditSettings) -> Manifest:
     if TEMPLATE in table.frame.columns:
         if named:
             raise SettingError(
-                "--age-from: a template of several images may be of several ages; leave out the column template"
+                "--age-from: a template of several images may have several ages; omit the column template"
             )
         return table
     return with_ages(table, (named[0], named[1]) if named else None)
@@ -54,8 +54,8 @@ def require_ages(
         return ()
     if not says_age:
         raise SettingError(
-            f"--age-limit {limit:g}: nothing here estimates an age; name a classifier of age with --classify, or give predictions with "
-            "a column age"
+            f"--age-limit {limit:g}: no age is estimated; give a classifier of age with --classify, or predictions "
+            f"with a column age"
         )
     if AGE not in table.frame.columns:
         raise TableError(
@@ -65,7 +65,8 @@ def require_ages(
     sides = np.array([side_of_limit(str(label), limit) or "" for label in table.frame[AGE]])
     if not np.isin(sides, ("under", "from")).any():
         raise TableError(
-            f"{table.name}, column age: no age is wholly under --age-limit {limit:g} or wholly from it up, so there is nothing to judge"
+            f"{table.name}, column age: no age is known to be under --age-limit {limit:g} or at least that, so there "
+            f"is nothing to evaluate"
         )
     return tuple(said_of_sides(table, sides, limit, groupings))
 
@@ -76,7 +77,8 @@ def require_other_names(table: Manifest, groupings: Sequence[Grouping]) -> None:
     for name in attribute_columns(groupings):
         if name in taken:
             raise TableError(
-                f"{table.name}, column {name}: the tables of ages use that name; rename it to my_{name}, or leave it out of --by"
+                f"{table.name}, column {name}: the age tables use that name; rename it to my_{name}, or omit it from "
+                f"--by"
             )
 
 
@@ -86,9 +88,9 @@ def said_of_sides(table: Manifest, sides: np.ndarray, limit: float, groupings: S
     whole: list[tuple[BoolArray, str]] = [
         (
             np.asarray(sides == "straddles", np.bool_),
-            f"have a labelled age on both sides of {limit:g} and are no trial",
+            f"have a labelled age range that includes {limit:g} and are not trials",
         ),
-        (np.asarray(sides == "", np.bool_), "have no labelled age and are no trial"),
+        (np.asarray(sides == "", np.bool_), "have no labelled age and are not trials"),
     ]
     for lacking, why in whole:
         if lacking.any():

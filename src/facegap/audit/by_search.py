@@ -47,7 +47,7 @@ from facegap.vision.service.wire import read_key
 
 NAME, MOST_NAME_BYTES = re.compile(r"facegap-[0-9a-f]{8}"), 64
 GALLERY_NAME = "gallery.txt"  # in the folder of answers: what the names of enrolled images begin with
-IN_SAMPLE_SEARCHES = "the very searches it is evaluated on (IN-SAMPLE)"
+IN_SAMPLE_SEARCHES = "the same searches on which it is evaluated (IN-SAMPLE)"
 FIRST_LOOK = 20  # searches after which a card that reads no list is an error
 
 
@@ -75,9 +75,10 @@ def audit_by_search(manifest: Path, settings: AuditSettings) -> Run:
     limit = settings.service.max_calls
     if limit is not None and limit <= enrolled:
         raise SettingError(
-            f"--max-calls {limit:,} does not enrol the gallery of {enrolled:,} images; give more calls than that, or a smaller manifest"
+            f"--max-calls {limit:,} is too small to enrol the gallery of {enrolled:,} images; allow more calls, or "
+            f"use a smaller manifest"
         )
-    require_leave(card, settings, f"{enrolled:,} images to enrol and {probes:,} to search with")
+    require_leave(card, settings, f"{enrolled:,} images to enrol and {probes:,} probes")
     with run_folder(settings.output) as place:
         return searched_in(place, resolved, card)
 
@@ -103,7 +104,7 @@ def require_alone(settings: AuditSettings) -> None:
     }
     for name in (name for name, given in others.items() if given):
         raise SettingError(
-            f"--search-service asks a service that finds, enrols and searches faces itself; leave {name} out"
+            f"--search-service calls a service that detects, enrols and searches faces itself; omit {name}"
         )
 
 
@@ -113,19 +114,22 @@ def require_readable(card: ModelCard, settings: AuditSettings, thresholds: Verif
     deepest = max(settings.identify.rank)
     if deepest >= card.answer.most_candidates:
         raise SettingError(
-            f"--rank {deepest}: {card.name} answers with {card.answer.most_candidates} candidates at most, and one more than the "
-            "deepest rank is needed to see a tie across the end; read fewer ranks, or ask for more candidates in its card"
+            f"--rank {deepest}: {card.name} returns at most {card.answer.most_candidates} candidates, and one more "
+            f"than the highest rank is needed to detect ties at the end of the list; use lower ranks, or request "
+            f"more candidates in its card"
         )
     if not thresholds.threshold and not settings.verify.in_sample:
         raise SettingError(
-            "--search-service: nobody is set aside to set a threshold on; give --threshold, or --in-sample, with --fpir or with ranks "
-            "alone"
+            "--search-service: no subjects are held out for setting a threshold; give --threshold, or --in-sample, "
+            "with --fpir or with ranks alone"
         )
     lowest = card.answer.lowest_score
     floor = -math.inf if lowest is None else rising(lowest, card.answer)
     below = next((value for value in thresholds.threshold if float(value) < floor), None)
     if below is not None:
-        raise SettingError(f"--threshold {below}: {card.name} leaves out candidates below {floor:g}; give that or more")
+        raise SettingError(
+            f"--threshold {below}: {card.name} omits candidates below {floor:g}; give at least that value"
+        )
 
 
 def searched_in(place: Place, resolved: ResolvedAudit, card: ModelCard) -> Run:
@@ -279,8 +283,9 @@ def ask_rows(
         first.append(said)
         if len(first) == FIRST_LOOK and all(one.outcome == "no_template" for one in first):
             raise TableError(
-                f"{service.card.name}: none of the first {FIRST_LOOK} images has an answer that says anything: {first[-1].detail}. No "
-                f"further ones are sent; hold the card against an answer in {service.folder}, and choose another --out"
+                f"{service.card.name}: none of the first {FIRST_LOOK} images has a usable response: "
+                f"{first[-1].detail}. No further ones are sent; compare the card with a response in "
+                f"{service.folder}, and choose another --out"
             )
 
 
@@ -291,7 +296,7 @@ def name_of_gallery(folder: Path) -> str:
         store.write_bytes(path, f"facegap-{secrets.token_hex(4)}".encode())
     name = read_file(path, MOST_NAME_BYTES).decode("ascii", "replace")
     if NAME.fullmatch(name) is None:  # it becomes a part of addresses
-        raise RunError(f"{path}: not the name of a gallery that facegap chose; choose another --out")
+        raise RunError(f"{path}: not a gallery name created by facegap; choose another --out")
     return name
 
 
@@ -313,14 +318,14 @@ def require_own(said: Answered, names: Container[str], card: ModelCard) -> None:
     strangers = {name for name, _ in said.candidates if name not in names}
     if strangers:
         raise RunError(
-            f"{card.name}: {len(strangers):,} candidates of one answer were not enrolled by this run; its gallery holds others, so "
-            "that no rate would be of the gallery of the manifest. Clear the service's gallery (or name an empty one in the card), "
-            "and choose another --out"
+            f"{card.name}: {len(strangers):,} candidates of one response were not enrolled by this run; the gallery "
+            f"contains other people, so rates would not refer to the gallery of the manifest. Clear the service's "
+            f"gallery (or give an empty one in the card), and choose another --out"
         )
 
 
 def rows_of_images(originals: Originals, answers: dict[int, Answered]) -> pd.DataFrame:
-    """What became of each image of the manifest: the pipeline's columns, one row per image."""
+    """Outcome of each image of the manifest: the pipeline's columns, one row per image."""
     found = []
     for row in range(len(originals.table)):
         record: dict[str, Any] = dict(originals.rows.get(row, unseen(originals, row)))
@@ -380,7 +385,7 @@ def lost_sentences(rows: pd.DataFrame, resolved: ResolvedAudit, card: ModelCard)
     found = []
     for role, words in (
         (GALLERY, "images of the gallery were not enrolled (failures to enrol, FTE)"),
-        (PROBE, "searches have no answer"),
+        (PROBE, "searches have no response"),
     ):
         of_role = rows[(resolved.search_roles == role) & ~rows["outcome"].isin(NEVER_SHOWN)]
         lost = of_role[of_role["outcome"] != "ok"]

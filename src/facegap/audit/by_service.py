@@ -108,17 +108,19 @@ def require_alone(settings: AuditSettings) -> None:
         "--quality": settings.faces.quality is not None,
     }
     for name in (name for name, given in others.items() if given):
-        cure = "write falling = true into [answer] of its card" if name == "--distance" else f"leave {name} out"
-        raise SettingError(f"--verify-service asks a service that finds and compares faces itself; {cure}")
+        cure = "write falling = true in [answer] of its card" if name == "--distance" else f"omit {name}"
+        raise SettingError(f"--verify-service calls a service that detects and compares faces itself; {cure}")
 
 
 def require_single_images(table: Manifest) -> None:
     """Raise TableError for templates of several images, and for videos: a call sends one image against another."""
     if table.members is not None:
-        raise TableError(f"{table.name}, column template: a service compares single images; leave the column out")
+        raise TableError(f"{table.name}, column template: a service compares single images; omit the column")
     for image, line in zip(table.frame["image"], table.frame["line"], strict=True):
         if is_video(str(image)):
-            raise TableError(f"{table.name} line {line}, column image: {image!r} is a video; a service is sent images")
+            raise TableError(
+                f"{table.name} line {line}, column image: {image!r} is a video; services accept images only"
+            )
 
 
 def thresholds_of(card: ModelCard, verify: Verify) -> Verify:
@@ -132,8 +134,8 @@ def thresholds_of(card: ModelCard, verify: Verify) -> Verify:
     if card.answer.decision is not None:
         if verify.threshold or verify.fmr != default_of(Verify, "fmr"):
             raise SettingError(
-                f"{card.name} gives decisions at a threshold of its own and no scores, so none can be set here; leave --threshold and "
-                "--fmr out"
+                f"{card.name} returns decisions at its own threshold and no scores, so no threshold can be set here; "
+                f"omit --threshold and --fmr"
             )
         return replace(verify, threshold=(ACCEPTED,), fmr=())
     if verify.published and card.published_threshold is None:
@@ -161,8 +163,8 @@ def planned_pairs(resolved: ResolvedAudit) -> pd.DataFrame:
     if resolved.pairs is None:
         images = len(resolved.manifest.frame)
         raise SettingError(
-            f"--verify-service asks for pairs one by one, and all {images * (images - 1) // 2:,} pairs of {images:,} images would be "
-            "calls; have --sample-pairs choose some, or name those to ask for with --pairs"
+            f"--verify-service needs one call per pair, and all {images * (images - 1) // 2:,} pairs of {images:,} "
+            f"images would be called; sample them with --sample-pairs, or list the pairs with --pairs"
         )
     rows = resolved.pairs.rows
     people = pd.factorize(resolved.manifest.frame["subject"])[0][rows]
@@ -281,8 +283,8 @@ def require_some_score(asked: pd.DataFrame, card: ModelCard) -> None:
         return
     reasons = asked["detail"].value_counts()
     raise TableError(
-        f"{card.name}: none of {len(asked):,} pairs has a score: {reasons.index[0]} ({reasons.iloc[0]:,}). Check the paths of [answer] "
-        "in its card against an answer in the folder answers of the run"
+        f"{card.name}: none of {len(asked):,} pairs has a score: {reasons.index[0]} ({reasons.iloc[0]:,}). Compare "
+        f"the paths of [answer] in its card with a response in the folder answers of the run"
     )
 
 
@@ -292,14 +294,14 @@ def asked_sentences(asked: pd.DataFrame, card: ModelCard) -> list[str]:
     unsent = int((asked["outcome"] == NOT_SENT).sum())
     if unsent:
         why = asked.loc[asked["outcome"] == NOT_SENT, "detail"].iloc[0]
-        found.append(f"{unsent:,} of {len(asked):,} pairs were not sent ({why}); they count in no rate")
+        found.append(f"{unsent:,} of {len(asked):,} pairs were not sent ({why}); they are excluded from all rates")
     lost = asked[~asked["outcome"].isin((SCORED, NOT_SENT))]
     if len(lost):
         reasons = "; ".join(
             f"{reason} ({count:,})" for reason, count in list(lost["detail"].value_counts().items())[:5]
         )
         found.append(
-            f"{card.name}: {len(lost):,} of {len(asked) - unsent:,} pairs that were asked have no score: {reasons}"
+            f"{card.name}: {len(lost):,} of {len(asked) - unsent:,} pairs that were sent have no score: {reasons}"
         )
     return found
 
@@ -310,13 +312,14 @@ def alarms_of(asked: pd.DataFrame, card: ModelCard) -> tuple[str, ...]:
     scores, genuine = made["score"].to_numpy(np.float64), made["genuine"].to_numpy(np.bool_)
     found: list[str] = []
     if len(scores) > 1 and scores.min() == scores.max():
-        found.append(f"{card.name}: every score is {scores[0]:.4g}; a constant tells nobody apart")
+        found.append(f"{card.name}: every score is {scores[0]:.4g}; a constant score cannot distinguish people")
     sides: tuple[FloatArray, FloatArray] = (scores[genuine], scores[~genuine])
     if min(map(len, sides)) >= FEWEST and np.median(sides[0]) < np.median(sides[1]):
         falling = card.answer is not None and card.answer.falling
-        cure = "a likeness, falling = true is wrong" if falling else "a distance, falling = true is missing"
+        cure = "a similarity, falling = true is wrong" if falling else "a distance, falling = true is missing"
         found.append(
-            f"{card.name}: pairs of one person score lower than pairs of two at the median ({np.median(sides[0]):.4g} against "
+            f"{card.name}: the median score of genuine pairs is lower than that of impostor pairs "
+            f"({np.median(sides[0]):.4g} against "
             f"{np.median(sides[1]):.4g}); if the service's score is {cure} in [answer] of its card"
         )
     return tuple(found)

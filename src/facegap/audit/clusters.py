@@ -29,19 +29,19 @@ def require_clusters(table: Manifest, columns: Sequence[str], groupings: Sequenc
     named = " and ".join(columns)
     if units < 2:
         raise TableError(
-            f"--cluster {','.join(columns)}: all {len(table.frame):,} rows hang together as one unit, because one value "
-            "takes all, or because subjects stand under several values and join them; so nothing varies independently and "
-            "no interval can be given. Leave --cluster out, or name a finer column"
+            f"--cluster {','.join(columns)}: all {len(table.frame):,} rows form a single unit, because all have the "
+            f"same value, or because subjects with several values connect them; there are no independent units, so "
+            f"no interval can be given. Omit --cluster, or give a finer column"
         )
     told = [f"--cluster: the sampling unit is {named}: {people:,} people in {units:,} units"]
     for name in columns:
         empty = int((table.frame[name] == UNKNOWN).sum())
         if empty:
-            told.append(f"--cluster: {empty:,} rows have no {name}; there the subject alone is the unit")
+            told.append(f"--cluster: {empty:,} rows have no {name}; for them the subject is the unit")
         if any(name in grouping for grouping in groupings):
             told.append(
-                f"--cluster: {name} is a column of --by too, so each of its groups is one unit, which gives no interval "
-                "and no gap"
+                f"--cluster: {name} is also a column of --by, so each of its groups is a single unit, for which no "
+                f"interval or gap can be computed"
             )
     return tuple(told)
 
@@ -51,7 +51,7 @@ def require_column(table: Manifest, name: str) -> None:
     if name in table.labels:
         return
     if name == "subject":
-        raise TableError("--cluster subject: the subject is the unit as it is; leave --cluster out")
+        raise TableError("--cluster subject: the subject is already the unit; omit --cluster")
     near = difflib.get_close_matches(name, table.labels, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(table.labels) or 'no label column'}"
     raise TableError(f"--cluster: the manifest {table.name} has no label column {name!r}; {hint}")

@@ -39,17 +39,18 @@ def require_leave(card: ModelCard, settings: AuditSettings, what: str) -> None:
             "add --send-images"
         )
     if settings.output.folder is None:
-        raise RunError(f"{card.name}: answers of a black-box service are kept in a run folder; name one with out=")
+        raise RunError(f"{card.name}: responses of a black-box service are stored in a run folder; give one with out=")
 
 
 def open_service(card: ModelCard, folder: Path, settings: AuditSettings, number: int, what: str = "images") -> Service:
     """The service, ready to be asked, after its recipient and the number of images, or of pairs of images, were shown."""
     known = len(kept_calls(folder / ANSWERS))
     limits = settings.service
-    budget = "without a limit of calls" if limits.max_calls is None else f"at most {limits.max_calls:,} calls in all"
+    budget = "without a limit on calls" if limits.max_calls is None else f"at most {limits.max_calls:,} calls in all"
     settings.output.notice(
         f"{card.name}: sending up to {max(number - known, 0):,} of {number:,} {what}, whole files, to {recipient(card)}"
-        f"{with_key(card)}; {limits.calls_per_second:g} calls a second, {budget}; answers are kept in {folder / ANSWERS}"
+        f"{with_key(card)}; {limits.calls_per_second:g} calls a second, {budget}; responses are stored in "
+        f"{folder / ANSWERS}"
     )
     return Service(card, read_key(card), folder, Limits(limits.max_calls, limits.calls_per_second))
 

@@ -19,7 +19,7 @@ from facegap.inputs.scores.read import ScoreList
 from facegap.tables import FACES, check
 
 LAYOUT: Literal["FRTE enrolment log"] = "FRTE enrolment log"
-NO_TEMPLATE = "the enrolment log has no template of it"
+NO_TEMPLATE = "the enrolment log has no template for the image"
 
 
 def with_enrolments(
@@ -39,13 +39,13 @@ def with_enrolments(
     foreign = [image for image in enrolled.enrolled_images if image not in names]
     if foreign:
         raise TableError(
-            f"{enrolled.log_names}: {foreign[0][:200]!r} is not an image of {stated.name} ({len(foreign):,} such images); name images "
-            "as the manifest does, or add rows for them"
+            f"{enrolled.log_names}: {foreign[0][:200]!r} is not an image of {stated.name} ({len(foreign):,} such "
+            f"images); use the image names of the manifest, or add rows for them"
         )
     known = set(enrolled.enrolled_images)
     kept = np.array([same_image(image) in known for image in stated.frame["image"]], np.bool_)
     left_out = int((~kept).sum())
-    told = f"{left_out:,} of {len(kept):,} images of the manifest have no line in {enrolled.log_names} and take no part"
+    told = f"{left_out:,} of {len(kept):,} images of the manifest have no line in {enrolled.log_names} and are excluded"
     shown = replace(
         stated,
         frame=stated.frame[kept].reset_index(drop=True),

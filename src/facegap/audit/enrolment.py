@@ -24,13 +24,13 @@ def require_possible(settings: Identify, verify: Verify, embed: Any) -> None:
     """
     if embed is None:
         raise ModelError(
-            "--identify compares templates; name the embedder with --embed, or a service that searches with --search-service"
+            "--identify compares templates; give an embedder with --embed, or a search service with --search-service"
         )
     bare = bool(verify.threshold) and verify.threshold_on is None and not verify.in_sample
     if settings.fpir and bare:
         raise StatisticsError(
-            "--fpir finds a threshold on threshold-set people, and with --threshold nobody is set aside for that; "
-            "leave --threshold out, or give --threshold-on, or --in-sample"
+            "--fpir sets a threshold on held-out subjects, and with --threshold none are held out; omit --threshold, "
+            "or give --threshold-on or --in-sample"
         )
 
 
@@ -52,7 +52,7 @@ def search_roles(manifest: pd.DataFrame, settings: Identify, seed: int, evaluate
             source = f"column {settings.role_column}" if settings.role_column else f"--enrol {settings.enrol}"
             raise TableError(
                 f"{source} leaves no image as {role}, among {int(evaluated.sum())} images of evaluation subjects; "
-                "identification needs images to enrol and others to search"
+                "identification needs images to enrol and other images as probes"
             )
     return roles
 
@@ -66,7 +66,7 @@ def stated_roles(manifest: pd.DataFrame, column: str) -> NDArray[np.str_]:
     if len(wrong):
         raise TableError(
             f"manifest line {manifest['line'].iloc[wrong[0]]}, column {column}: {str(stated[wrong[0]])!r} is neither "
-            f"'{GALLERY}' nor '{PROBE}' ({len(wrong)} such rows); correct it, or leave the row out by --where"
+            f"'{GALLERY}' nor '{PROBE}' ({len(wrong)} such rows); correct it, or exclude the row with --where"
         )
     return stated
 
@@ -74,7 +74,7 @@ def stated_roles(manifest: pd.DataFrame, column: str) -> NDArray[np.str_]:
 def enrolled_by_rule(subjects: pd.Series, settings: Identify, seed: int, evaluated: BoolArray) -> NDArray[np.str_]:
     """One image of each subject enrolled, a share of the subjects kept out, every other image searched, text (rows,).
 
-    What became of an image plays no part: a system that cannot enrol somebody has failed that person.
+    Outcome of an image plays no part: a system that cannot enrol somebody has failed that person.
     """
     names = subjects.to_numpy()
     people = pd.unique(names[evaluated])
@@ -91,5 +91,5 @@ def roles_in_words(settings: Identify, seed: int, unit: str = "image") -> str:
     """How the gallery came about. unit : what is enrolled, an image or a template."""
     if settings.role_column is not None:
         return f"column {settings.role_column} of the manifest"
-    share = f"{settings.non_mates:.0%} of the subjects kept out of the gallery (seed {seed})"
+    share = f"{settings.non_mates:.0%} of the subjects not enrolled in the gallery (seed {seed})"
     return f"the {settings.enrol} {unit} of each subject enrolled, {share}"

@@ -17,7 +17,7 @@ from facegap.store.record import ColourRecord
 from facegap.tables import NEVER_SHOWN, NOT_SENT
 
 MOST_UNREADABLE = 0.01  # of the manifest; beyond it something is wrong with the files and not with a few of them
-CURE = "mend the manifest or the files, or pass --allow-missing to audit the others"
+CURE = "correct the manifest or the files, or pass --allow-missing to audit the other images"
 
 
 def require_files(table: Manifest, groupings: Sequence[Grouping], *, include_ids: bool = False) -> None:
@@ -73,8 +73,9 @@ class Unreadable:
             commonest = sorted(self.reasons.items(), key=lambda item: -item[1])[:3]
             why = "; ".join(f"{reason} ({count})" for reason, count in commonest)
             raise TableError(
-                f"{self.count} of {self.rows:,} images could not be shown to a model, more than {MOST_UNREADABLE:.0%} of the "
-                f"manifest: {why}. So {CURE}, with --resume for what is done already"
+                f"{self.count} of {self.rows:,} images could not be passed to a model, more than "
+                f"{MOST_UNREADABLE:.0%} of the "
+                f"manifest: {why}. Therefore {CURE}; completed work is kept with --resume"
             )
 
 

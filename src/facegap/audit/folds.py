@@ -45,7 +45,7 @@ def deal_folds(units: pd.Series, strata: IntArray, seed: int) -> IntArray:
     count = int(codes.max(initial=-1)) + 1
     if count < FEWEST_UNITS:
         raise TableError(
-            f"{count} subjects are too few to set a threshold for each pair on other people; give --threshold, "
+            f"{count} subjects are too few to set the threshold of each pair on other subjects; give --threshold, "
             "--threshold-on, or --in-sample"
         )
     held = np.zeros((count, int(strata.max(initial=0)) + 1), np.int64)
@@ -68,25 +68,23 @@ def named_folds(table: pd.DataFrame, column: str, units: pd.Series) -> IntArray:
     """
     if column not in table.columns:
         raise TableError(
-            f"--fold-column {column}: the manifest has no such column; it has {', '.join(table.columns[5:])}"
+            f"--fold-column {column}: the manifest has no such column; its columns are {', '.join(table.columns[5:])}"
         )
     names = table[column].astype("str")
     empty = np.flatnonzero(((names == "") | (names == UNKNOWN)).to_numpy(np.bool_))
     if len(empty):
         line = table["line"].iloc[empty[0]]
         raise TableError(
-            f"manifest line {line}, column {column}: no fold ({len(empty):,} such rows); give every row one"
+            f"manifest line {line}, column {column}: no fold ({len(empty):,} such rows); give every row a fold"
         )
     folds, of = np.unique(names.to_numpy(), return_inverse=True)
     if not FEWEST_NAMED <= len(folds) <= MOST_FOLDS:
-        raise TableError(
-            f"column {column}: {len(folds)} folds; {FEWEST_NAMED} to {MOST_FOLDS} can set thresholds for each other"
-        )
+        raise TableError(f"column {column}: {len(folds)} folds; {FEWEST_NAMED} to {MOST_FOLDS} are allowed")
     torn = names.groupby(units.to_numpy()).nunique()
     if (torn > 1).any():
         raise TableError(
-            f"column {column}: {int((torn > 1).sum()):,} people (or units of --cluster) are in several folds, so that a threshold "
-            "would be set on people whom it judges; put each in one fold"
+            f"column {column}: {int((torn > 1).sum()):,} people (or units of --cluster) are in several folds, so a "
+            f"threshold would be evaluated on the people on whom it was set; assign each to one fold"
         )
     return np.asarray(of, np.int64).reshape(-1)
 

@@ -31,7 +31,8 @@ def read_npy(path: Path) -> NDArray[Any]:
         raise TableError(f"{path}: cannot be read as an .npy array: {error}; write it with numpy.save") from error
     if array.ndim != 2 or array.dtype.kind != "f" or not array.shape[1]:
         raise TableError(
-            f"{path}: {array.dtype} of shape {array.shape}; needed is an array of floating-point numbers (rows, dimension)"
+            f"{path}: {array.dtype} of shape {array.shape}; expected an array of floating-point numbers (rows, "
+            f"dimension)"
         )
     return np.asarray(array)
 

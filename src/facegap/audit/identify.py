@@ -172,7 +172,7 @@ def fpir_points(
         mates, _ = mates_of(searched.roles, templates.subjects, excluded)
         strangers = np.flatnonzero((searched.roles == PROBE) & (mates == 0))
         lists = searched.lists[searched.lists["probe"].isin(strangers)]
-        where = "the very searches it is evaluated on (IN-SAMPLE)"
+        where = "the same searches on which it is evaluated (IN-SAMPLE)"
     else:
         side, where = threshold_side(templates, threshold_set, resolved, settings.role_column)
         reviewed = excluded if threshold_set is None else NO_PAIRS  # those name rows of the manifest
@@ -190,7 +190,7 @@ def threshold_side(
     People of --threshold-on who are enrolled here by the same name are no strangers and are left out.
     """
     if threshold_set is None:
-        basis, words = templates, f"subjects set aside (seed {resolved.settings.verify.seed})"
+        basis, words = templates, f"subjects held out (seed {resolved.settings.verify.seed})"
         strangers = np.asarray(resolved.roles == THRESHOLD_SET, np.bool_)
     else:
         enrolled = templates.table["subject"][resolved.search_roles == GALLERY]
@@ -214,8 +214,8 @@ def fpir_point(tops: FloatArray, target: float, where: str) -> Operating:
         raise StatisticsError(f"--fpir {target:g} is outside 0 to 1")
     if not len(tops) or (target > 0 and len(tops) * target * (1 + 1e-12) < 1):
         raise StatisticsError(
-            f"--fpir {target:g} needs at least {int(np.ceil(1 / target)) if target else 1} searches of threshold_set "
-            f"people with a template, there are {len(tops)}; add subjects or choose a higher rate"
+            f"--fpir {target:g} needs at least {int(np.ceil(1 / target)) if target else 1} searches of held-out "
+            f"subjects with a template; there are {len(tops)}; add subjects or choose a higher rate"
         )
     choice = threshold_at_fmr(tops, target)
     words = f"FPIR {target:g} on {where}: {choice.false_matches} of {choice.impostor_pairs} searches"

@@ -39,10 +39,11 @@ def require_labels(table: Manifest, classes: Sequence[str], *, says_age: bool) -
         near = [name for name in table.labels if plain(name) in GENDER_WORDS and name != "gender"]
         what = "the column gender has no label" if len(labels) else "the manifest has no column gender"
         cure = f"rename {near[0]} to gender" if near else "add it"
-        raise TableError(f"{what}, so no answer ({expected}) can be right or wrong; {cure}")
+        raise TableError(f"{what}, so no prediction ({expected}) can be correct or wrong; {cure}")
     if not labels.isin(list(classes)).any():
         raise TableError(
-            f"column gender: no label is a class of the predictions ({expected}); there are {words_seen(labels, UNKNOWN)}. "
+            f"column gender: no label is one of the predicted classes ({expected}); there are "
+            f"{words_seen(labels, UNKNOWN)}. "
             "Translate them, for example --map gender:weiblich=female,gender:maennlich=male"
         )
 
@@ -63,12 +64,13 @@ def require_answers(said: pd.Series, classes: Sequence[str], ages: pd.Series) ->
     """
     if (said == "").all() and ages.isna().all():
         raise TableError(
-            "column prediction: every prediction is empty or a word for nothing; there is nothing to judge"
+            "column prediction: every prediction is empty or a word for a missing value, so there is nothing to "
+            "evaluate"
         )
     if classes and not said.isin(list(classes)).any():
         raise TableError(
             f"column prediction: no prediction is one of the classes ({', '.join(classes)}); there are {words_seen(said, '')}. "
-            "Translate them, for example --map prediction:0=female,1=male, or name the classes with --classes"
+            "Translate them, for example --map prediction:0=female,1=male, or give the classes with --classes"
         )
 
 

@@ -69,6 +69,6 @@ def changed_sentence(changed: Sequence[tuple[int, str]], table: Manifest) -> str
     named = "; ".join(f"line {line}: {image!r}" for line, image in changed[:MOST_NAMED])
     more = f"; and {len(changed) - MOST_NAMED} more" if len(changed) > MOST_NAMED else ""
     return (
-        f"{table.name}: {len(changed)} images are no longer the files that this run has seen ({named}{more}); put those files "
-        "back, or choose another --out"
+        f"{table.name}: {len(changed)} images differ from the files that this run has read ({named}{more}); restore "
+        f"those files, or choose another --out"
     )

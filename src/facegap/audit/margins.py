@@ -36,6 +36,6 @@ def margins_of(chosen: Sequence[str], outputs: Sequence[OutputRecord] = ()) -> M
     for text in chosen:
         name, scale, size = margin_parts(text)
         if name not in found:
-            raise SettingError(f"--margin {text}: no metric is named {name!r}{suggestion(name, list(found))}")
+            raise SettingError(f"--margin {text}: there is no metric {name!r}{suggestion(name, list(found))}")
         found[name] = Margin(scale, size)
     return found

@@ -92,7 +92,7 @@ def piece_of(folder: Path) -> Piece:
     """The shard in a folder. Raises RunError where there is none."""
     record = store.read_any_record(folder)
     if not isinstance(record, ShardRecord):
-        raise RunError(f"{folder}: a run and no shard; facegap merge takes folders that audit --shard made")
+        raise RunError(f"{folder}: a complete run, not a shard; facegap merge needs folders created by audit --shard")
     return Piece(folder, record)
 
 
@@ -108,18 +108,16 @@ def whole_set(pieces: Sequence[Piece]) -> list[Piece]:
         shard = piece.record.shard
         if shard.of != first.record.shard.of:
             raise RunError(
-                f"{piece.folder}: shard {shard}, and {first.folder} is shard {first.record.shard}; shards of one audit are cut "
-                "into equally many"
+                f"{piece.folder}: shard {shard}, and {first.folder} is shard {first.record.shard}; all shards of one "
+                f"audit must have the same N in K/N"
             )
         if shard.number in found:
-            raise RunError(
-                f"{piece.folder} and {found[shard.number].folder} overlap: both are shard {shard}; leave one out"
-            )
+            raise RunError(f"{piece.folder} and {found[shard.number].folder} overlap: both are shard {shard}; omit one")
         found[shard.number] = piece
     of = first.record.shard.of
     if missing := [f"{number}/{of}" for number in missing_shards(found, of)]:
         said = f"shard {missing[0]} is" if len(missing) == 1 else f"shards {listed(missing)} are"
-        raise RunError(f"{said} missing; name the folders of all {of}")
+        raise RunError(f"{said} missing; give the folders of all {of}")
     return [found[number] for number in sorted(found)]
 
 
@@ -139,13 +137,13 @@ def require_alike(pieces: Sequence[Piece], *, mixed_workers: bool) -> None:
             changed.append("models.dimension")
         if changed:
             raise RunError(
-                f"{piece.folder}: differs from {first.folder} in {listed(changed)}; shards of one audit come from the same command, "
-                "files, models and versions"
+                f"{piece.folder}: differs from {first.folder} in {listed(changed)}; shards of one audit must come "
+                f"from the same command, files, models and versions"
             )
         if piece.processor != first.processor and not mixed_workers:
             raise RunError(
-                f"{piece.folder} ran on {piece.processor} and {first.folder} on {first.processor}, which may round otherwise; run "
-                "it again on the other, or accept that with --mixed-workers"
+                f"{piece.folder} ran on {piece.processor} and {first.folder} on {first.processor}, which may round "
+                f"differently; run it again on the same type of processor, or accept this with --mixed-workers"
             )
 
 
@@ -207,16 +205,14 @@ def require_as_recorded(first: Piece, request: RequestRecord, resolved: Resolved
     other = {name: version_of(name) for name in DERIVES if version_of(name) != request.versions.get(name)}
     if other:
         said = ", ".join(f"{name} {request.versions.get(name)} (here {version})" for name, version in other.items())
-        raise RunError(f"{first.folder}: made with {said}; merge shards with the versions that made them")
+        raise RunError(f"{first.folder}: written with {said}; merge shards with the versions that wrote them")
     if request.part_rows != pipeline.PART_ROWS:
         raise RunError(
             f"{first.folder}: its parts have {request.part_rows} rows, and those of this version {pipeline.PART_ROWS}"
         )
     again = with_reading(with_models(request_of(resolved, "images"), told), request)
     if changed := differing_keys(request, again):
-        raise RunError(
-            f"{first.folder}: the files kept there are not those of its record, which differs in {listed(changed)}"
-        )
+        raise RunError(f"{first.folder}: the files in it do not match its record, which differs in {listed(changed)}")
 
 
 def sets_of(resolved: ResolvedAudit) -> Iterator[tuple[str, Manifest]]:
@@ -246,18 +242,21 @@ def require_parts(pieces: Sequence[Piece], resolved: ResolvedAudit, *, embedded:
             found = store.committed_parts(folder, embedded=embedded)
             if strange := sorted(found - set(own)):
                 raise RunError(
-                    f"{folder}: holds parts of other shards ({listed(strange)}), which is an overlap; remove them"
+                    f"{folder}: contains parts of other shards ({listed(strange)}), so the shards overlap; remove them"
                 )
             if missing := [number for number in own if number not in found]:
                 raise RunError(
-                    f"{folder}: parts {listed(missing)} are not there or not as they were written; finish the shard with --resume"
+                    f"{folder}: parts {listed(missing)} are missing or were changed after they were written; finish "
+                    f"the shard with --resume"
                 )
             for number in own:
                 chunk = table.frame.iloc[number * pipeline.PART_ROWS : (number + 1) * pipeline.PART_ROWS]
                 with store.fitting_together(piece.folder):
                     rows = rows_of(folder, number, chunk)
                     if rows is None:
-                        raise RunError(f"{folder}: part {number} does not hold the rows of the manifest that it is of")
+                        raise RunError(
+                            f"{folder}: part {number} does not contain the rows of the manifest that belong to it"
+                        )
                     unreadable.add(rows)
 
 

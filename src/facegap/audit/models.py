@@ -151,7 +151,7 @@ def choose_models(settings: AuditSettings) -> ChosenModels:
     cards = {task: card for task, (card, _) in found.items()} | {task: card for task, (card, _) in functions.items()}
     require_fitting(cards, faces)
     if settings.models.flip and "embed" not in cards:
-        raise ModelError("--flip adds the embedding of the mirror image; it needs an embedder: name one with --embed")
+        raise ModelError("--flip adds the embedding of the mirror image; it needs an embedder; give one with --embed")
     return ChosenModels(
         cards,
         {task: given for task, (_, given) in found.items()},
@@ -331,7 +331,7 @@ def rehearsed_stages(
 def recognised(chosen: ChosenModels) -> tuple[str, ...]:
     """A sentence on each file that lies here under another name than that of its card."""
     return tuple(
-        f"{given.name} is {chosen.cards[task].name} by its sha256; the settings are those of that card"
+        f"{given.name} is {chosen.cards[task].name} by its sha256; the settings of that card are used"
         for task, given in chosen.given.items()
         if given is not None and given.name != chosen.cards[task].file
     )
@@ -342,14 +342,15 @@ def require_a_task(settings: AuditSettings) -> None:
     detect, classify, embed = settings.detect, settings.classify, settings.embed
     detect_only = settings.models.detect_only
     if detect_only and (classify is not None or embed is not None):
-        raise ModelError("--detect-only audits detection alone; leave it out, or --classify and --embed")
+        raise ModelError("--detect-only audits the detector alone; omit it, or omit --classify and --embed")
     if detect_only and (detect in (NO_DETECT, ALIGNED) or settings.faces.points is not None):
         said = "--points is given" if settings.faces.points is not None else f"--detect is {detect}"
-        raise ModelError(f"--detect-only needs a detector, and {said}")
+        raise ModelError(f"--detect-only needs a detector, but {said}")
     if not detect_only and classify is None and embed is None:
         raise ModelError(
-            "nothing to audit: name a classifier with --classify (is the predicted gender or age right?) or an embedder with "
-            "--embed (are two images of a person recognised?), or a service that compares with --verify-service; --detect-only audits "
+            "nothing to audit: give a classifier with --classify (is the predicted gender or age correct?), an "
+            "embedder with --embed (are two images of a person recognised?), or a verification service with "
+            "--verify-service; --detect-only audits "
             "the detector alone. facegap models lists the cards"
         )
 
@@ -363,21 +364,22 @@ def require_fitting(cards: Mapping[Task, ModelCard], faces: WholePicture | Given
     if embed is not None and embed.backend == "http":
         if detect is not None or classify is not None or quality is not None:
             raise ModelError(
-                f"{embed.name}: a black-box service finds faces itself and is audited alone; use --detect {NO_DETECT}, without "
+                f"{embed.name}: a black-box service detects faces itself and is audited alone; use --detect "
+                f"{NO_DETECT}, without "
                 "--classify and without a model for --quality"
             )
         read_key(embed)
         return
     if quality is not None and detect is None:
-        raise ModelError(f"--quality {quality.name}: needs faces, and --detect {NO_DETECT} gives none; name a detector")
+        raise ModelError(f"--quality {quality.name}: needs faces, but --detect {NO_DETECT} finds none; give a detector")
     if classify is not None and classify.backend == "http":
         read_key(classify)
     elif detect is None:
-        raise ModelError(f"--detect {NO_DETECT} is for a black-box service that finds faces itself; name a detector")
+        raise ModelError(f"--detect {NO_DETECT} is for a black-box service that detects faces itself; give a detector")
     for card in (embed, quality):
         if card is not None and card.alignment and not (detect and detect.detector and detect.detector.points):
-            said = f"{detect.name} gives boxes only" if detect else f"--detect {NO_DETECT} gives nothing"
-            raise ModelError(f"{said}, and --{card.task} {card.name} needs five points; use --detect yunet")
+            said = f"{detect.name} returns boxes only" if detect else f"--detect {NO_DETECT} finds nothing"
+            raise ModelError(f"{said}, but --{card.task} {card.name} needs five points; use --detect yunet")
 
 
 def require_given(cards: Mapping[Task, ModelCard], faces: WholePicture | GivenPoints) -> None:
@@ -386,7 +388,7 @@ def require_given(cards: Mapping[Task, ModelCard], faces: WholePicture | GivenPo
     for card in (embed, classify):
         if card is not None and card.backend == "http":
             raise ModelError(
-                f"{card.name}: a black-box service finds faces itself; use --detect {NO_DETECT}, without --points"
+                f"{card.name}: a black-box service detects faces itself; use --detect {NO_DETECT}, without --points"
             )
     cropping = [card for card in cards.values() if card.crop is not None]
     if isinstance(faces, GivenPoints):
@@ -399,5 +401,5 @@ def require_given(cards: Mapping[Task, ModelCard], faces: WholePicture | GivenPo
         for other in (*aligning, *cropping):
             if other is not one and (said := misfit(*one.input.size, other)):
                 raise ModelError(
-                    f"--detect aligned: an image that is the crop of {one.name} {said}; audit the two models one by one"
+                    f"--detect aligned: an image that is the crop of {one.name} {said}; audit the two models separately"
                 )

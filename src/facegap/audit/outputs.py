@@ -58,8 +58,8 @@ def require_classes(table: Manifest, column: str, classes: Sequence[str]) -> Non
             near = difflib.get_close_matches(class_word(word), classes, n=1)
             hint = f"; translate it: --map {column}:{word}={near[0] if near else 'CLASS'}"
             raise TableError(
-                f"{table.name} line {line}, column {column}: {word!r} is not one of the classes {', '.join(classes)}{hint}, or "
-                "leave the cell empty"
+                f"{table.name} line {line}, column {column}: {word!r} is not one of the classes "
+                f"{', '.join(classes)}{hint}, or leave the cell empty"
             )
 
 
@@ -77,18 +77,18 @@ def species_of(table: Manifest, column: str, category: Category) -> tuple[str, .
             continue
         if meant in NEARLY_BONA_FIDE:
             raise TableError(
-                f"{where}: {word!r} could be a bona fide presentation or an attack of that name; translate it: "
+                f"{where}: {word!r} could be a bona fide presentation or an attack with that name; translate it: "
                 f"--map {column}:{word}={BONA_FIDE}"
             )
         if not re.fullmatch(WORD, meant):
             raise TableError(
-                f"{where}: {word!r} is not a name of a species of attack; write {BONA_FIDE}, or a name of a-z, 0-9 and _ such as "
-                "print, replay or mask"
+                f"{where}: {word!r} is not a valid name of an attack species; write {BONA_FIDE}, or a name of a-z, "
+                f"0-9 and _ such as print, replay or mask"
             )
         found.setdefault(meant, line)
     if len(found) > MOST_SPECIES:
         raise TableError(
-            f"{table.name}, column {column}: {len(found)} species of attack ({', '.join(list(found)[:4])}, ...); at most "
+            f"{table.name}, column {column}: {len(found)} attack species ({', '.join(list(found)[:4])}, ...); at most "
             f"{MOST_SPECIES} are distinguished; merge them with --map"
         )
     return tuple(sorted(found))
@@ -109,13 +109,13 @@ def output_warnings(outputs: Sequence[OutputRecord]) -> list[str]:
             said.append(f"{output.name}: {output.law}")
         if output.bona_fide and not output.label:
             said.append(
-                f"{output.name}: no column says which images are attacks, so every image counts as a bona fide presentation; "
-                "nothing here says how many attacks get through"
+                f"{output.name}: no column says which images are attacks, so every image counts as a bona fide "
+                f"presentation; the proportion of attacks accepted is not measured"
             )
         elif not output.label:
             said.append(
-                f"{output.name}: no column says what is true, so answers are counted and nothing is right or wrong; true rates "
-                "may differ between groups"
+                f"{output.name}: no column contains the true class, so predictions are counted but none is correct "
+                f"or wrong; the true rates may differ between groups"
             )
     return said
 
@@ -129,6 +129,6 @@ def rejected_alarms(run: Run) -> list[str]:
     if trials < FEWEST_REJECTED or errors < REJECTED * trials:
         return []
     return [
-        f"{errors:,} of {trials:,} bona fide presentations are called attacks: a wrong scale or crop does that; facegap doctor tries "
-        f"others for {run.record.models['classify']}"
+        f"{errors:,} of {trials:,} bona fide presentations are classified as attacks, as happens with a wrong scale "
+        f"or crop; facegap doctor tries others for {run.record.models['classify']}"
     ]

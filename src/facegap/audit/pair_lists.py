@@ -72,13 +72,13 @@ def read_pairs(path: Path, manifest: pd.DataFrame, *, meaning: str, repeats: boo
     same = np.flatnonzero(rows[:, 0] == rows[:, 1])
     if len(same):
         where = f"{path.name} {listed.unit} {listed.numbers[same[0]]}, column right"
-        raise TableError(f"{where}: an image with itself is not a pair; remove the line")
+        raise TableError(f"{where}: an image paired with itself is not a pair; remove the line")
     _, first, of = np.unique(np.sort(rows, axis=1), axis=0, return_index=True, return_inverse=True)
     again = np.flatnonzero(first[of.reshape(-1)] != np.arange(len(rows)))
     if len(again) and not repeats:
         raise TableError(
             f"{path.name} {listed.unit} {listed.numbers[again[0]]}, column right: the pair of {listed.unit} "
-            f"{listed.numbers[first[of.reshape(-1)[again[0]]]]} again ({len(again)} such lines); keep one of them"
+            f"{listed.numbers[first[of.reshape(-1)[again[0]]]]} is repeated ({len(again)} such lines); keep one of them"
         )
     return PairList(rows[np.sort(first)], listed.sha256)
 
@@ -107,9 +107,7 @@ def lfw_names(path: Path, manifest: pd.DataFrame) -> Listed:
     asked = {stem for pair in pairs for stem in pair.stems}
     torn = next((stem for stem in again if stem in asked), None)
     if torn is not None:
-        raise TableError(
-            f"{path.name}: two images of the manifest are called {torn!r}, so LFW's list does not say which"
-        )
+        raise TableError(f"{path.name}: two images of the manifest are named {torn!r}, so LFW's list is ambiguous")
     named = dict(zip(stems, manifest["image"], strict=True))
     left, right = (
         pd.Series([named.get(pair.stems[side], f"{pair.stems[side]}.jpg") for pair in pairs], dtype=object)

@@ -96,15 +96,15 @@ def planned_pairs(
     cells = cells_of(table, columns)
     if len(cells.groups) > MOST_STRATA_CELLS:
         raise SettingError(
-            f"a sample of pairs: {' x '.join(columns)} makes {len(cells.groups)} groups, and pairs of them are sampled one by one; "
-            f"name fewer columns with --by ({MOST_STRATA_CELLS} groups at most)"
+            f"a sample of pairs: {' x '.join(columns)} makes {len(cells.groups)} groups, and each pair of groups is "
+            f"sampled separately; give fewer columns with --by ({MOST_STRATA_CELLS} groups at most)"
         )
     rows = np.flatnonzero(np.ones(len(table), np.bool_) if used is None else used)
     in_all = len(rows) * (len(rows) - 1) // (1 if directed else 2)
     if min(pairs, in_all) > MOST_PAIRS:
         raise SettingError(
-            f"a sample of {min(pairs, in_all):,} pairs is more than facegap makes ({MOST_PAIRS:,}); ask for fewer, or compare everyone "
-            "with everyone"
+            f"a sample of {min(pairs, in_all):,} pairs is more than facegap can sample ({MOST_PAIRS:,}); ask for "
+            f"fewer, or compare all pairs"
         )
     names = ["*".join(f"{name}={value}" for name, value in group.attributes) or "all" for group in cells.groups]
     try:
@@ -156,7 +156,7 @@ def require_simple(settings: AuditSettings) -> None:
         "--quality": settings.faces.quality is not None,
     }
     for name in (name for name, given in others.items() if given):
-        raise SettingError(f"{name} needs all pairs, and --sample-pairs compares some; leave one of them out")
+        raise SettingError(f"{name} needs all pairs, but --sample-pairs compares only some; omit one of the two")
 
 
 def weighted_twice(settings: AuditSettings) -> dict[str, bool]:
@@ -242,14 +242,14 @@ def plan_lines(
     cost = "" if price is None else f", {len(plan.rows) * price:,.2f} at {price:g} each"
     yield f"{len(plan.rows):,} {what}{cost}. {genuine_sentence(plan.sample)} {impostor_sentence(plan.sample, plan.cells)}"
     yield (
-        f"What each group will show ({level:.0%} intervals; people are what varies, with a correlation of {CORRELATION:g}, as "
-        "facegap plan has it):"
+        f"Expected precision for each group ({level:.0%} intervals; the subject is the sampling unit, with a "
+        f"correlation of {CORRELATION:g}, as in facegap plan):"
     )
     for found in precisions(plan, table, groupings, level):
         yield f"  {found.group}: {precision_text(found)}"
     weakest = weakest_cross(plan, level)
     if weakest is not None:
-        yield f"  two groups against each other, the least: {weakest.group}: {fmr_text(weakest)}"
+        yield f"  fewest between two groups: {weakest.group}: {fmr_text(weakest)}"
 
 
 def weakest_cross(plan: PairPlan, level: float) -> Precision | None:
@@ -302,9 +302,9 @@ def genuine_sentence(sample: PairSample) -> str:
     weight = sample.weight[sample.genuine]
     people = len({int(left) for left in sample.left[sample.genuine][weight > 1]})
     return (
-        f"{chosen:,} of {sample.genuine_pairs:,} genuine pairs are compared; of people with more than --genuine-per-subject the "
-        f"{sample.genuine_pairs - chosen:,} others are left out at random ({people:,} images begin such pairs), and those compared "
-        "stand for them by their weights."
+        f"{chosen:,} of {sample.genuine_pairs:,} genuine pairs are compared; of people with more than "
+        f"--genuine-per-subject, the {sample.genuine_pairs - chosen:,} others are omitted at random ({people:,} "
+        f"images begin such pairs), and those compared represent them by their weights."
     )
 
 
@@ -317,12 +317,14 @@ def impostor_sentence(sample: PairSample, cells: Sequence[str]) -> str:
     heaviest = max(strata, key=lambda one: one.weight)
     if len(strata) == 1:
         return (
-            f"{chosen:,} of {in_all:,} impostor pairs are compared, at random without replacement; one of the sample stands for "
+            f"{chosen:,} of {in_all:,} impostor pairs are compared, sampled at random without replacement; one pair "
+            f"of the sample represents "
             f"{heaviest.weight:,.1f} pairs."
         )
     return (
-        f"{chosen:,} of {in_all:,} impostor pairs are compared, sampled within {len(strata):,} pairs of groups without replacement; "
-        f"one of the sample stands for {min(one.weight for one in strata):,.1f} to {heaviest.weight:,.1f} pairs "
+        f"{chosen:,} of {in_all:,} impostor pairs are compared, sampled within {len(strata):,} pairs of groups "
+        f"without replacement; one pair of the sample represents {min(one.weight for one in strata):,.1f} to "
+        f"{heaviest.weight:,.1f} pairs "
         f"(the most: {between(heaviest, cells)})."
     )
 
@@ -336,6 +338,7 @@ def between(stratum: Stratum, cells: Sequence[str]) -> str:
 def sample_sentences(plan: PairPlan) -> tuple[str, ...]:
     """What the sample of a run is, for its record and report."""
     return (
-        f"FMR and FNMR are of a sample of pairs. {genuine_sentence(plan.sample)} {impostor_sentence(plan.sample, plan.cells)} "
+        f"FMR and FNMR are estimated from a sample of pairs. {genuine_sentence(plan.sample)} "
+        f"{impostor_sentence(plan.sample, plan.cells)} "
         f"{WEIGHTED}",
     )

@@ -40,13 +40,15 @@ def require_people(table: Manifest, verify: Verify) -> None:
         near = [name for name in table.labels if name.casefold().replace("_", "").replace(" ", "") in SUBJECT_WORDS]
         cure = f"rename {near[0]} to subject" if near else "add it"
         raise TableError(
-            f"the manifest has no column subject, so two images of one person would count as strangers; {cure}, or pass "
+            f"the manifest has no column subject, so two images of one person would count as an impostor pair; "
+            f"{cure}, or pass "
             "--images-are-people if every image shows another person"
         )
     if verify.pairs is None and not verify.impostors_only and table.frame["subject"].nunique() == len(table.frame):
         raise TableError(
-            "nobody has two images in the manifest, so there is no genuine pair and nothing can be said of false non-matches; "
-            "add second images, mend the column subject, or pass --impostors-only to measure false matches alone"
+            "no subject has two images in the manifest, so there is no genuine pair and false non-matches cannot be "
+            "measured; add second images, correct the column subject, or pass --impostors-only to measure false "
+            "matches alone"
         )
 
 
@@ -92,8 +94,8 @@ def require_impostors(
             sentence = sentence.replace("have", "has")
         if asked and len(known) > 1 and (sum(has) < 2 or any(count > 1 for _, count in lacking)):
             raise TableError(
-                f"{sentence}; so no FMR of such a group can be measured. Add people or pairs, or leave the groups out with "
-                "--where or another --by"
+                f"{sentence}; so no FMR of such a group can be measured. Add people or pairs, or exclude the groups "
+                f"with --where or another --by"
             )
         told.append(f"{sentence}; their FMR is not measured")
     return tuple(told)

@@ -40,7 +40,7 @@ def _known_metric(name: str) -> str:
 def _term(text: str) -> str:
     names = [name.strip() for name in text.split("*")]
     if not all(names) or "," in text:
-        raise ValueError("give one term of --by in quotes, such as 'gender' or 'gender*race'")
+        raise ValueError("one term of --by in quotes, such as 'gender' or 'gender*race'")
     return "*".join(names)
 
 
@@ -107,7 +107,7 @@ class PlanFile(Table):
     margins: Annotated[
         Mapping[str, str], Field(description='a table such as fmr = "x2" (a ratio) or error_rate_all = "0.02"')
     ] = {}
-    thresholds: Annotated[ThresholdsTable, Field(description="a table of fmr, threshold, rank, fpir")] = (
+    thresholds: Annotated[ThresholdsTable, Field(description="a table with fmr, threshold, rank, fpir")] = (
         ThresholdsTable()
     )
     sample: Annotated[tuple[SampleTable, ...], Tables] = ()
@@ -219,7 +219,7 @@ def require_no_contradiction(settings: AuditSettings, plan: PlanFile, path: Path
                 name, planned = "fmr", words["fmr"]
             raise SettingError(
                 f"{option_name(one)} {shown(value)} contradicts the plan {path}, which says {key_of(name)} = {shown(planned)}; "
-                "leave the option out, or write another plan before the data are seen and name it"
+                "omit the option, or write another plan before the data are seen and use it"
             )
 
 
@@ -238,8 +238,8 @@ def require_measured(settings: AuditSettings, plan: PlanFile, path: Path, black_
             missing = "without --identify"
         if missing:
             raise SettingError(
-                f"the plan {path} has {name} in its primary family, and {missing} nothing measures it; measure it, or write "
-                "another plan before the data are seen"
+                f"the plan {path} has {name} in its primary family, but {missing} it is not measured; measure it, or "
+                f"write another plan before the data are seen"
             )
 
 
@@ -257,10 +257,11 @@ def require_planned_groups(plan: PlanRecord | None, table: Manifest) -> None:
     )
     if missing or added:
         said = [f"has no group {', '.join(missing)}"] if missing else []
-        said += [f"has {', '.join(added)} too"] if added else []
+        said += [f"also has {', '.join(added)}"] if added else []
         raise TableError(
-            f"the plan {plan.file} names the groups {', '.join(plan.groups)}, and {table.name} {' and '.join(said)}; keep the "
-            "planned rows with --where, translate labels with --map, or write another plan before the data are seen"
+            f"the plan {plan.file} names the groups {', '.join(plan.groups)}, and {table.name} {' and '.join(said)}; "
+            f"select the planned rows with --where, translate labels with --map, or write another plan before the "
+            f"data are seen"
         )
 
 

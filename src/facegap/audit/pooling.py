@@ -17,12 +17,12 @@ from facegap.tables import FRAMES, check
 from facegap.types import IntArray
 from facegap.vision.pool import POOLING, pooled
 
-NO_SUM = "its media add up to nothing"
+NO_SUM = "the embeddings of its media sum to zero"
 
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """What became of the rows that are compared.
+    """Outcome of the rows that are compared.
 
     faces     : FACES, one row per row of the manifest's frame
     templates : None without an embedder

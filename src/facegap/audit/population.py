@@ -41,11 +41,11 @@ def require_weights(table: Manifest, column: str | None) -> tuple[str, ...]:
             line = table.frame["line"].iloc[position]
             raise TableError(
                 f"{table.name} line {line}, column {column}: {text[:60]!r} is not a weight; give every row 0 or a number from "
-                f"{LEAST_WEIGHT:g} to {MOST_WEIGHT:g}, or leave rows out with --where"
+                f"{LEAST_WEIGHT:g} to {MOST_WEIGHT:g}, or exclude rows with --where"
             )
     weights = weights_of_manifest(table.frame, column)
     if not weights.sum() > 0:
-        raise TableError(f"{table.name}, column {column}: all weights are 0, so nobody counts")
+        raise TableError(f"{table.name}, column {column}: all weights are 0, so no row counts")
     return (f"--weights: {estimand(column, None)}; {spread(weights)}",)
 
 
@@ -69,10 +69,10 @@ def require_slopes(table: Manifest, columns: Sequence[str]) -> tuple[str, ...]:
                 f"({int(worded.sum())} such rows); --slope needs numbers, such as an age in years; compare ranges with --by {name}"
             )
         if len(np.unique(values[known])) < 2:
-            raise TableError(f"--slope {name}: all rows have one value, so nothing can change along it")
+            raise TableError(f"--slope {name}: all rows have the same value, so no slope can be estimated")
         lost = f"; {int((~known).sum()):,} rows have none and are in no curve" if not known.all() else ""
         ends = f"from {values[known].min():g} to {values[known].max():g}"
-        told.append(f"--slope: {name} runs {ends}; images count as they are, not weighted{lost}")
+        told.append(f"--slope: {name} runs {ends}; images are not weighted{lost}")
     return tuple(told)
 
 
@@ -91,7 +91,8 @@ def spread(weights: FloatArray) -> str:
     positive = weights[weights > 0]
     kish = weights.sum() ** 2 / (weights**2).sum()
     return (
-        f"weights from {positive.min():g} to {positive.max():g}, by which {len(weights):,} images are worth {kish:,.0f} of equal "
+        f"weights from {positive.min():g} to {positive.max():g}, by which {len(weights):,} images are equivalent to "
+        f"{kish:,.0f} of equal "
         "weight"
     )
 
@@ -127,7 +128,7 @@ def shares_of(path: Path | None, table: Manifest, weights: str | None) -> tuple[
     found = SharesRecord(records.sha256, columns, cells)
     unplaced = int((table.frame[list(columns)] == UNKNOWN).any(axis=1).sum())
     lost = (
-        f"; {unplaced:,} rows without a label of {' and '.join(columns)} count in none of these rates"
+        f"; {unplaced:,} rows without a label of {' and '.join(columns)} are excluded from these rates"
         if unplaced
         else ""
     )
@@ -152,7 +153,7 @@ def require_whole(cells: Sequence[ShareRecord], records: Records, file: str) -> 
     for row, cell in enumerate(cells):
         if cell.labels in seen:
             raise TableError(
-                f"{file} line {records.lines[row]}: {' '.join(cell.labels)!r} stands twice; add the two up"
+                f"{file} line {records.lines[row]}: {' '.join(cell.labels)!r} occurs twice; add up the two"
             )
         seen.add(cell.labels)
     total = math.fsum(cell.share for cell in cells)
@@ -170,12 +171,13 @@ def require_people(cells: Sequence[ShareRecord], columns: Sequence[str], table: 
     empty = [labels for labels, share in named.items() if share > 0 and labels not in there]
     if empty:
         raise TableError(
-            f"{file}: {' '.join(empty[0])!r} has a share and nobody in {table.name} ({len(empty)} such); of a part of the population "
-            "that was not audited nothing can be said; merge it with another cell in both files, or audit people of it"
+            f"{file}: {' '.join(empty[0])!r} has a proportion but no subject in {table.name} ({len(empty)} such); "
+            f"nothing can be said about a part of the population that was not audited; merge it with another cell in "
+            f"both files, or audit people from it"
         )
     foreign = sorted(there - named.keys())
     if foreign:
         raise TableError(
-            f"{file}: has no share for {' '.join(foreign[0])!r} of {table.name} ({len(foreign)} such); add a line for it, with 0 if "
-            "nobody of the population is"
+            f"{file}: has no proportion for {' '.join(foreign[0])!r} of {table.name} ({len(foreign)} such); add a "
+            f"line for it, with 0 if it is not part of the population"
         )

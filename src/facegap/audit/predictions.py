@@ -61,7 +61,7 @@ def audit_predictions(
     require_known_images(answers, table, predictions.name)
     categories = {} if output is None else {output: category_of(output, classes, label, bona_fide, answers)}
     if output is None and (label or bona_fide):
-        raise SettingError("--label and --bona-fide say what is true of an --output besides gender; name it")
+        raise SettingError("--label and --bona-fide describe an --output other than gender; give one")
     if output is not None:
         answers = with_class_words(answers)
     resolved = resolve(table, settings, runs_models=False, compares=False, plan=plan, categories=categories)
@@ -76,8 +76,8 @@ def audit_predictions(
     told = rows_without_answer(table.frame, absent, resolved.groupings)
     if told and not settings.faces.allow_missing:
         raise TableError(
-            f"{predictions.name}: {told} Add them, with an empty prediction where the box gave no answer, leave the images out with "
-            "--where, or pass --allow-missing: then they count in no rate"
+            f"{predictions.name}: {told} Add them, with an empty prediction if the black box returned none, exclude "
+            f"the images with --where, or pass --allow-missing, which excludes them from all rates"
         )
     rows = answered_rows(table.frame, answers, chosen)
     name = model or predictions.stem
@@ -123,7 +123,7 @@ def require_known_images(answers: Predictions, table: Manifest, name: str) -> No
         first = answers.frame.iloc[int(foreign.argmax())]
         raise TableError(
             f"{name} {answers.unit} {first['line']}, column image: {first['image']!r} is not in {table.name} "
-            f"({int(foreign.sum())} such in all); name images exactly as the manifest does, or remove the rows"
+            f"({int(foreign.sum())} such in all); use the exact image names of the manifest, or remove the rows"
         )
 
 
@@ -141,7 +141,7 @@ def chosen_classes(classes: str | Sequence[str] | None, answers: Predictions, ta
         named = classes.split(",") if isinstance(classes, str) else classes
         chosen = tuple(normalise_label("gender", word) for word in named)
         if len(chosen) < 2 or len(set(chosen)) < len(chosen) or UNKNOWN in chosen:
-            raise TableError(f"--classes {','.join(named)}: name each answer that the box can give once, two at least")
+            raise TableError(f"--classes {','.join(named)}: give each possible prediction once, and at least two")
         return chosen
     given = set(answers.frame["prediction"]) - {""}
     if not given:
@@ -165,13 +165,14 @@ def category_of(
     said = answers.frame["prediction"]
     if classes is None:
         raise SettingError(
-            f"--output {output} needs --classes, every answer that can be given; there are {words_seen(said, '')}"
+            f"--output {output} needs --classes with every possible prediction; the file contains "
+            f"{words_seen(said, '')}"
         )
     named = [class_word(word) for word in (classes.split(",") if isinstance(classes, str) else classes)]
     try:
         require_names([output])
         if len(set(named)) < len(named):
-            raise ValueError("--classes names a class twice")
+            raise ValueError("--classes lists a class twice")
         return Category.model_validate(
             {"classes": tuple(named), "label": label, "bona_fide": class_word(bona_fide) if bona_fide else None}
         )
@@ -198,7 +199,7 @@ def answer_warnings(answers: Predictions, classes: Sequence[str]) -> list[str]:
     if not classes or not len(foreign):
         return []
     return [
-        f"{len(foreign):,} predictions are none of {', '.join(classes)} and count as no answer: {words_seen(foreign, '')}"
+        f"{len(foreign):,} predictions are none of {', '.join(classes)} and count as missing: {words_seen(foreign, '')}"
     ]
 
 
@@ -208,7 +209,7 @@ def answered_rows(frame: pd.DataFrame, answers: Predictions, classes: Sequence[s
     missing = found["line"].isna()
     prediction = found["prediction"].fillna("").astype("str")
     silent, foreign = prediction == "", ~prediction.isin(["", *classes])
-    outside = "outside the classes of the box: " + prediction
+    outside = "outside the classes of the black box: " + prediction
     detail = np.select([missing, silent & bool(classes), foreign], [NO_ROW, EMPTY, outside], default="")
     return pd.DataFrame(
         {
@@ -241,9 +242,10 @@ def label_warnings(table: Manifest, classes: Sequence[str]) -> list[str]:
     if not classes:
         return []
     if "gender" not in table.frame.columns:
-        return ["the manifest has no column gender, so ages alone are judged"]
+        return ["the manifest has no column gender, so only ages are evaluated"]
     outside = table.frame["gender"][~table.frame["gender"].isin([*classes, UNKNOWN])].value_counts()
     return [
-        f"{count} images labelled {label!r} are outside the classes {', '.join(classes)}: shown, never an error"
+        f"{count} images labelled {label!r} are outside the classes {', '.join(classes)}: shown, but not counted as "
+        f"errors"
         for label, count in outside.items()
     ]

@@ -46,7 +46,8 @@ def listed_protocol(listing: Listing, *, far: Sequence[float], like: Like | None
     same = np.flatnonzero(listing.pairs[:, 0] == listing.pairs[:, 1])
     if len(same):
         raise TableError(
-            f"{listing.title}, pair {same[0] + 1}: an image (or a template) with itself ({len(same):,} such pairs) is no comparison"
+            f"{listing.title}, pair {same[0] + 1}: an image (or a template) with itself ({len(same):,} such pairs) "
+            f"is not a comparison"
         )
     _, first, of = np.unique(np.sort(listing.pairs, axis=1), axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)  # in the order of the list, not of the rows
@@ -85,7 +86,7 @@ def incomplete_in_words(listing: Listing) -> tuple[str, ...]:
     if not listing.incomplete:
         return ()
     return (
-        f"not the whole protocol ({'; '.join(listing.incomplete)}): its numbers cannot be held against published ones",
+        f"not the whole protocol ({'; '.join(listing.incomplete)}): its numbers cannot be compared with published ones",
     )
 
 
@@ -94,5 +95,6 @@ def repeats_in_words(listed: int, pairs: int) -> tuple[str, ...]:
     if listed == pairs:
         return ()
     return (
-        f"{listed - pairs:,} of {listed:,} listed pairs are repeats: the protocol's numbers count them again, FMR and FNMR once",
+        f"{listed - pairs:,} of {listed:,} listed pairs are repeats: the protocol's numbers count each of them, FMR "
+        f"and FNMR only once",
     )

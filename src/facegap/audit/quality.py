@@ -25,7 +25,7 @@ def require_quality(settings: AuditSettings, table: Manifest) -> None:
     named = settings.faces.quality
     require_column(named, settings.faces.quality_column)
     if named == "template_norm" and settings.embed is None:
-        raise SettingError("--quality template_norm: needs an embedder; name one with --embed")
+        raise SettingError("--quality template_norm: needs an embedder; give one with --embed")
     require_one_quality(table, named)
 
 
@@ -33,7 +33,7 @@ def require_column(named: str | None, column: str | None) -> Source | None:
     """What --quality names, None for nothing; SettingError for a --quality-column without a file."""
     source = None if named is None else source_of_quality(named)
     if column is not None and source != "file":
-        raise SettingError(f"--quality-column {column}: a column of the file of --quality; give a file there")
+        raise SettingError(f"--quality-column {column}: selects a column of the --quality file; give a file there")
     return source
 
 
@@ -41,7 +41,7 @@ def require_one_quality(table: Manifest, named: str | None) -> None:
     """Raise SettingError for a quality of templates that are pooled from several images: no rule says which image's it is."""
     if named is not None and table.members is not None:
         raise SettingError(
-            "--quality: a template of several images has no quality of its own; leave out the column template, or --quality"
+            "--quality: a template of several images has no single quality; omit the column template, or --quality"
         )
 
 
@@ -72,10 +72,13 @@ def said_of_qualities(found: MatchedQualities, manifest: pd.DataFrame, groupings
     ]
     if found.by_name:
         said.append(
-            f"the images of {given.name} were found by file name alone: none of its paths is one of the manifest"
+            f"the images of {given.name} were matched by file name only, because none of its paths occurs in the "
+            f"manifest"
         )
     if found.unused:
-        said.append(f"{found.unused:,} of {len(given.images):,} rows of {given.name} are of no image of the manifest")
+        said.append(
+            f"{found.unused:,} of {len(given.images):,} rows of {given.name} belong to no image of the manifest"
+        )
     return said
 
 

@@ -28,7 +28,7 @@ def source_of_quality(named: str) -> Source:
         return "model"
     if path.name != named or path.suffix:  # with a folder or an ending: never a measure, never a card
         if path.name in QUALITIES:
-            raise SettingError(f"--quality {named}: a file with the name of a quality of facegap; rename it")
+            raise SettingError(f"--quality {named}: a file with the name of a quality measure of facegap; rename it")
         return "file"
     cards = load_cards()
     means: dict[Source, bool] = {"measure": named in QUALITIES, "model": named in cards, "file": path.is_file()}
@@ -36,8 +36,8 @@ def source_of_quality(named: str) -> Source:
     if not found:
         models = ", ".join(name for name, card in cards.items() if card.task == "quality")
         raise SettingError(
-            f"--quality {named}: not one of {', '.join(QUALITIES)}, which docs/covariates.md explains; no card of a quality "
-            f"model ({models}), which facegap models lists; and no file"
+            f"--quality {named}: not one of {', '.join(QUALITIES)} (see docs/covariates.md), not the card of a "
+            f"quality model ({models}; facegap models lists them), and not a file"
         )
     if len(found) > 1:
         raise SettingError(f"--quality {named}: {clash(named, found)}")

@@ -45,7 +45,7 @@ from facegap.store.record import (
 from facegap.types import Execution, FloatArray
 from facegap.vision import pipeline
 
-LABELS_AS_STATED = "as the source of the manifest states them"
+LABELS_AS_STATED = "as stated by the source of the manifest"
 SAME_ON_RESUME = ("onnxruntime", "onnxruntime-gpu", "opencv-python", "numpy", "facegap")
 
 
@@ -136,7 +136,8 @@ def unnamed_people(table: Manifest) -> tuple[str, ...]:
     if table.has_subjects:
         return ()
     return (
-        "each image was treated as a different person, because no column names the subjects: if somebody has several images, the "
+        "each image was treated as a different person, because no column names the subjects; if a person has several "
+        "images, the "
         "intervals are too narrow",
     )
 
@@ -234,7 +235,7 @@ def require_same_request(folder: Path, stored: RequestRecord, request: RequestRe
     """Raise RunError that names what differs between the run in the folder and the one that is asked for."""
     if changed := differing_keys(stored, request):
         raise RunError(
-            f"{folder}: the run there differs in {', '.join(changed)}; resume it with the same command, files and "
+            f"{folder}: the run in it differs in {', '.join(changed)}; resume it with the same command, files and "
             "versions, or choose another --out"
         )
 
@@ -267,7 +268,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") 
 def function_warnings(settings: AuditSettings) -> list[str]:
     """A sentence on each model that is a Python function of the caller's."""
     return [
-        f"{model.name} is the Python function {model.recorded()['function']}: this run cannot be made again from its record"
+        f"{model.name} is the Python function {model.recorded()['function']}: this run cannot be reproduced from its "
+        f"record"
         for model in (settings.embed, settings.classify)
         if isinstance(model, CallableModel)
     ]
@@ -278,7 +280,7 @@ def given_face_warnings(models: ChosenModels, rows: pd.DataFrame) -> list[str]:
     if isinstance(models.faces, GivenPoints):
         missing = int((rows["outcome"] == "no_points").sum())
         lost = f"; {missing:,} of {len(rows):,} images have none (outcome no_points)" if missing else ""
-        return [f"no detector ran: the points of the faces are those of {models.faces.name}{lost}"]
+        return [f"no detector ran; the points of the faces come from {models.faces.name}{lost}"]
     if models.faces is None:
         return []
     crops = [
@@ -290,8 +292,8 @@ def given_face_warnings(models: ChosenModels, rows: pd.DataFrame) -> list[str]:
     ]
     crops += [f"{card.name} on its five points" for card in models.cards.values() if card.alignment]
     return [
-        f"no detector ran: every image was taken as a crop made for the model ({'; '.join(crops)}), and its size alone could be "
-        "checked"
+        f"no detector ran; every image was used as a crop made for the model ({'; '.join(crops)}), of which only the "
+        f"size could be checked"
     ]
 
 
@@ -302,18 +304,25 @@ def crop_warnings(rows: pd.DataFrame, *, reduced: bool, cards: Mapping[Task, Mod
         return []
     if reduced:
         return [
-            f"--allow-reduced-crop: an image that cannot give {crop.factor:g} times the box gave the largest crop there is, which the "
-            "model may judge otherwise"
+            f"--allow-reduced-crop: an image that is too small for {crop.factor:g} times the box was cropped as "
+            f"large as possible, for which the model's prediction may differ"
         ]
     missing = int(rows["crop_missing"].sum())
-    why = f"cannot give 90% of the crop of {crop.factor:g} times the box, and are no trials (outcome crop_unavailable)"
-    return [f"{missing:,} of {len(rows):,} images {why}; --allow-reduced-crop takes what there is"] if missing else []
+    why = (
+        f"are too small for 90% of the crop of {crop.factor:g} times the box and are not trials (outcome "
+        f"crop_unavailable)"
+    )
+    return (
+        [f"{missing:,} of {len(rows):,} images {why}; --allow-reduced-crop uses the largest possible crop"]
+        if missing
+        else []
+    )
 
 
 def card_warnings(cards: Mapping[Task, ModelCard]) -> list[str]:
     """What the cards themselves admit."""
     return [
-        f"card {card.name} is unverified: the project has not run this model itself"
+        f"card {card.name} is unverified: the project has not run this model"
         for card in cards.values()
         if not card.verified
     ]

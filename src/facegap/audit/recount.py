@@ -45,7 +45,11 @@ def comparisons_differing(run: Run) -> list[str]:
         return listed_differing(run.matched.pairs, templates)
     assert run.matched.counts is not None
     again = counted_again(run.matched, run.matched.counts, templates, run.record.groupings)
-    return [] if same_counts(again, run.matched.counts) else ["counts.npz: not what the stored templates give"]
+    return (
+        []
+        if same_counts(again, run.matched.counts)
+        else ["counts.npz: differs from the result of the stored templates"]
+    )
 
 
 def listed_differing(pairs: pd.DataFrame, templates: Templates) -> list[str]:
@@ -57,7 +61,11 @@ def listed_differing(pairs: pd.DataFrame, templates: Templates) -> list[str]:
     expected = np.full(len(pairs), np.nan)
     expected[scored] = score_pairs(templates.vectors, left[scored], right[scored])
     same = np.isclose(pairs["score"].to_numpy(np.float64), expected, rtol=0.0, atol=0.0, equal_nan=True)
-    return [] if same.all() else [f"pairs.parquet: {int((~same).sum())} scores are not what the stored templates give"]
+    return (
+        []
+        if same.all()
+        else [f"pairs.parquet: {int((~same).sum())} scores differ from the results of the stored templates"]
+    )
 
 
 def counted_again(

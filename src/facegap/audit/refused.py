@@ -21,8 +21,8 @@ def require_one_unit(table: Manifest, settings: AuditSettings) -> None:
 
     if table.members is not None and settings.classify is not None:
         raise TableError(
-            f"{table.name} line 1, column {TEMPLATE}: --embed compares templates, and --classify judges single images; run the two "
-            "as audits of their own (an audit with --classify alone takes each image by itself)"
+            f"{table.name} line 1, column {TEMPLATE}: --embed compares templates, but --classify evaluates single "
+            f"images; run two separate audits (an audit with --classify alone uses each image separately)"
         )
 
 
@@ -36,15 +36,15 @@ def require_no_video(table: Manifest, settings: AuditSettings) -> None:
 
     if settings.embed is not None and settings.faces.points is None:
         return
-    why = "only --embed takes videos, by pooling their frames"
+    why = "only --embed accepts videos, by pooling their frames"
     if settings.faces.points is not None:
-        why = "--points says where the face of an image is, not of each frame"
+        why = "--points gives the face of an image, not of each frame"
     images = table.by_image.frame
     for image, line in zip(images["image"], images["line"], strict=True):
         if is_video(str(image)):
             raise TableError(
-                f"{table.name} line {line}, column image: {image!r} is a video, and {why}; leave the row out with --where, or give "
-                "single frames as images"
+                f"{table.name} line {line}, column image: {image!r} is a video, and {why}; exclude the row with "
+                f"--where, or give single frames as images"
             )
 
 
@@ -59,7 +59,7 @@ def require_askable(resolved: ResolvedAudit) -> None:
     for name, given in (("--threshold-on", resolved.threshold_set is not None), ("--flip", settings.models.flip)):
         if given:
             raise SettingError(
-                f"{card.name} is a black-box service, which is asked about the images of the manifest as they are; leave {name} out"
+                f"{card.name} is a black-box service, which receives the images of the manifest unchanged; omit {name}"
             )
     images = resolved.manifest.by_image.frame
     for image, line in zip(images["image"], images["line"], strict=True):
@@ -77,6 +77,6 @@ def require_same_functions(folder: Path, settings: AuditSettings) -> None:
     for model in (settings.embed, settings.classify):
         if isinstance(model, CallableModel):
             raise RunError(
-                f"{folder}: the model {model.name} is a Python function, and no record can tell whether it is still the "
-                "same; choose another folder"
+                f"{folder}: the model {model.name} is a Python function, and a record cannot show whether it has "
+                f"changed; choose another folder"
             )

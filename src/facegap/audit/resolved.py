@@ -145,7 +145,8 @@ def groupings_of(
             table.frame, [name for name in table.labels if name not in no_groups and name not in lost]
         )
         told = tuple(
-            f"column {name} is not split by: a result table has a column of that name; rename it in the manifest"
+            f"column {name} is not used for groups, because a result table has a column with that name; rename it in "
+            f"the manifest"
             for name in lost
             if name not in no_groups
         )
@@ -197,7 +198,7 @@ def resolve(
     """
     if runs_models and (settings.verify.enrolment_log or settings.verify.format != "auto"):
         named = "--enrolment-log" if settings.verify.enrolment_log else "--format"
-        raise SettingError(f"{named}: of a file of scores; give it to facegap audit-scores")
+        raise SettingError(f"{named}: for files of scores only; use it with facegap audit-scores")
     # a misspelt --by is told before a card that is not there, and must not cost an hour of detection
     split = None if settings.by is None else groupings_of(table, settings)
     models = chosen or (choose_models(settings) if runs_models else ChosenModels())

@@ -234,7 +234,7 @@ def taken_up(place: Place, resolved: ResolvedAudit) -> tuple[RequestRecord, Run 
     require_same_request(folder, record.request, request)
     if isinstance(record, ShardRecord):
         raise RunError(
-            f"{folder}: shard {record.shard} of this audit; go on with it by --shard {record.shard} --resume"
+            f"{folder}: shard {record.shard} of this audit; continue it with --shard {record.shard} --resume"
         )
     if card is not None:
         take_up_again(folder, record, settings.service)
@@ -347,5 +347,5 @@ def recheck(folder: str | Path) -> list[str]:
     for name, frame in tables.items():
         path = folder / name
         if (path.read_bytes() if path.is_file() else b"") != store.csv_bytes(frame):
-            problems.append(f"{name}: not what the stored rows give")
+            problems.append(f"{name}: differs from the result of the stored rows")
     return problems

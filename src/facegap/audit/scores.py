@@ -42,7 +42,7 @@ from facegap.store.run import Run
 from facegap.tables import ATTACKS, MANIFEST, PREDICTIONS, check
 from facegap.types import FloatArray, IntArray
 
-DECISIONS = "the vendor's own, as the scores are decisions"
+DECISIONS = "the vendor's, because the scores are decisions"
 UNNAMED = ("unnamed 1", "unnamed 2")
 
 
@@ -53,7 +53,7 @@ def audit_embeddings(embeddings: Path, manifest: Path, settings: AuditSettings, 
     ------
     TableError : the file is not an array of numbers, or has another number of rows than the manifest
     """
-    elsewhere = "a set of its own has templates of its own; leave it to --split, or give --threshold"
+    elsewhere = "other people would need other templates; use --split, or give --threshold"
     refuse(settings.verify, threshold_on=elsewhere)
     settings, plan = with_plan(settings, black_box="embed")
     table = people_of(manifest, settings, compares=True, allow_outside=True)
@@ -67,7 +67,7 @@ def audit_embeddings(embeddings: Path, manifest: Path, settings: AuditSettings, 
     norms = lengths_of_templates(raw, rows)
     usable = np.isfinite(norms)
     if not usable.any():
-        raise TableError(f"{embeddings}: every row is zero or not finite; there is no template to compare")
+        raise TableError(f"{embeddings}: every row is zero or not finite, so there is no template to compare")
     require_quality_of_templates(settings.faces, norms, embeddings.name)
     require_one_quality(table, settings.faces.quality)
     resolved = with_qualities(resolve(table, settings, runs_models=False, compares=True, plan=plan))
@@ -102,12 +102,14 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
     settings, plan = with_plan(settings, black_box="embed")
     refuse(
         settings.verify,
-        threshold_on="a set of its own has scores of its own; leave it to --split, or give --threshold",
+        threshold_on="other people would need other scores; use --split, or give --threshold",
         pairs="the file of scores is the list of pairs",
         sample_pairs="the file of scores is the list of pairs; a sample has a column weight",
     )
     if settings.groups.tone is not None or settings.groups.annotations is not None:
-        raise SettingError("tone and annotations are labels of images; audit templates or images with them, not scores")
+        raise SettingError(
+            "tone and annotations are labels of images; use them in audits of templates or images, not of scores"
+        )
     verify = settings.verify
     read = read_scores(scores, frte=verify.format == "frte" or bool(verify.enrolment_log))
     logs = read_enrolments(verify.enrolment_log) if verify.enrolment_log else None
@@ -130,8 +132,8 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
     if decided is not None and not verify.threshold:
         if verify.fmr != default_of(Verify, "fmr"):
             raise TableError(
-                f"{scores.name}: the scores have two values only, so they are decisions at a threshold that the vendor chose, and none "
-                "can be set at a target FMR; leave --fmr out"
+                f"{scores.name}: the scores have only two values, so they are decisions at a threshold chosen by the "
+                f"vendor, and none can be set for a target FMR; omit --fmr"
             )
         verify = replace(verify, threshold=(decided,))
     sides = pairs[["left", "right"]].to_numpy(np.int64)
@@ -186,12 +188,14 @@ def require_both_kinds(pairs: pd.DataFrame, verify: Verify, name: str) -> None:
     genuine = int(pairs["genuine"].sum())
     if not genuine and not verify.impostors_only:
         raise TableError(
-            f"{name}: no comparison is of two images of one person, so nothing can be said of false non-matches; add genuine pairs, "
-            "mend the column subject of the manifest, or pass --impostors-only to measure false matches alone"
+            f"{name}: no comparison is between two images of one person, so false non-matches cannot be measured; "
+            f"add genuine pairs, correct the column subject of the manifest, or pass --impostors-only to measure "
+            f"false matches alone"
         )
     if genuine == len(pairs):
         raise TableError(
-            f"{name}: no comparison is of two different people, so nothing can be said of false matches; add impostor pairs"
+            f"{name}: no comparison is between two different people, so false matches cannot be measured; add "
+            f"impostor pairs"
         )
 
 
@@ -200,13 +204,15 @@ def score_notes(repeated: int, decided: float | None, attacks: int = 0) -> tuple
     notes = []
     if attacks:
         notes.append(
-            f"{attacks:,} rows are presentation attacks: they are no comparisons of two faces, count in IAPAR alone (iapar.csv), and "
-            "set no threshold"
+            f"{attacks:,} rows are presentation attacks; they are not comparisons of two faces, count only in IAPAR "
+            f"(iapar.csv), and are not used to set thresholds"
         )
     if repeated:
-        notes.append(f"{repeated:,} rows repeat a pair of images in the other order or again; each pair counts once")
+        notes.append(
+            f"{repeated:,} rows repeat a pair of images, in the same or the opposite order; each pair counts once"
+        )
     if decided is not None:
-        notes.append("the scores have two values only: they are decisions, at a threshold that the vendor chose")
+        notes.append("the scores have only two values, so they are decisions at a threshold chosen by the vendor")
     return tuple(notes)
 
 
@@ -221,12 +227,13 @@ def require_weighted(settings: AuditSettings, name: str, *, decided: bool) -> No
     given = next((option for option, is_given in others.items() if is_given), None)
     if given is not None:
         raise TableError(
-            f"{name} line 1, column {WEIGHT}: rates are weighted by the sample, and {given} would weigh or need all pairs in another "
-            "way; leave one of them out"
+            f"{name} line 1, column {WEIGHT}: rates are weighted by the sample, and {given} needs other weights or "
+            f"all pairs; omit one of the two"
         )
     if not settings.verify.threshold and not decided:
         raise TableError(
-            f"{name} line 1, column {WEIGHT}: no threshold for a target FMR is set on a sample of pairs; give --threshold"
+            f"{name} line 1, column {WEIGHT}: a threshold for a target FMR cannot be set on a sample of pairs; give "
+            f"--threshold"
         )
 
 
@@ -236,7 +243,8 @@ def weight_notes(pairs: pd.DataFrame) -> tuple[str, ...]:
         return ()
     impostor = pairs[~pairs["genuine"]]
     return (
-        f"the scores are of a sample of pairs with weights: {len(impostor):,} impostor pairs stand for {impostor[WEIGHT].sum():,.0f}, "
+        f"the scores are from a sample of pairs with weights: {len(impostor):,} impostor pairs represent "
+        f"{impostor[WEIGHT].sum():,.0f}, "
         f"and {len(pairs) - len(impostor):,} genuine pairs for {pairs.loc[pairs['genuine'], WEIGHT].sum():,.0f}. {WEIGHTED}",
     )
 
@@ -256,12 +264,13 @@ def require_quality_of_templates(faces: Faces, norms: FloatArray, name: str) -> 
     source = require_column(faces.quality, faces.quality_column)
     if source == "model" or (source == "measure" and faces.quality != "template_norm"):
         raise SettingError(
-            f"--quality {faces.quality}: no image is opened here; template_norm and a file with qualities can be used"
+            f"--quality {faces.quality}: no image is opened in this audit; use template_norm or a file with quality "
+            f"scores"
         )
     if source == "measure" and are_unit(norms):
         raise SettingError(
-            f"--quality template_norm: every template of {name} has length 1, so the lengths were divided away; give the templates "
-            "as the embedder gave them"
+            f"--quality template_norm: every template of {name} has length 1, so they were normalised; give the "
+            f"templates as returned by the embedder"
         )
 
 
@@ -277,7 +286,10 @@ def named_people(listed: ScoreList, path: Path, table: Manifest | None) -> tuple
         return unnamed_people(listed, path, table), np.empty(0, np.int64)
     if table is None:
         if listed.named == "image":
-            raise TableError(f"{path.name}: names images; a manifest must say whose they are: --manifest people.csv")
+            raise TableError(
+                f"{path.name}: names images; give a manifest that says whose images they are, with "
+                f"--manifest people.csv"
+            )
         return subjects_table(listed, None), np.arange(len(listed.names))
     if listed.named == "subject":
         people = set(table.frame["subject"])
@@ -285,7 +297,7 @@ def named_people(listed: ScoreList, path: Path, table: Manifest | None) -> tuple
         if unknown:
             raise TableError(
                 f"{path.name}: {unknown[0]!r} is not a subject of {table.name} ({len(unknown)} such names); add rows for "
-                "them, with empty labels where none are known"
+                "them, with empty labels if none are known"
             )
         return subjects_table(listed, table), np.arange(len(listed.names))
     place = pd.Series(np.arange(len(table.frame)), index=table.frame["image"])
@@ -307,11 +319,14 @@ def unnamed_people(listed: ScoreList, path: Path, manifest: Manifest | None) -> 
     """
     if manifest is not None:
         raise TableError(
-            f"{path.name}: the scores name nobody ({listed.layout}), so the labels of {manifest.name} cannot be put to them; "
-            "use a layout with the two subjects or images of each comparison (docs/black_boxes.md)"
+            f"{path.name}: the scores name no subjects ({listed.layout}), so the labels of {manifest.name} cannot be "
+            f"assigned to them; use a layout with the two subjects or images of each comparison (docs/black_boxes.md)"
         )
     frame = pd.DataFrame({"row": [0, 1], "line": 0, "image": UNNAMED, "path": "", "subject": UNNAMED})
-    warning = f"{path.name} names nobody: no groups, and intervals as wide as those of one pair of people"
+    warning = (
+        f"{path.name} names no subjects: there are no groups, and intervals are as wide as those for a single pair "
+        f"of people"
+    )
     return Manifest(check(frame, MANIFEST, path.name), Path(), (), (warning,), listed.sha256, has_subjects=False)
 
 
@@ -327,7 +342,8 @@ def subjects_table(listed: ScoreList, table: Manifest | None) -> Manifest:
             torn = values[values.map(len) > 1]
             if len(torn):
                 raise TableError(
-                    f"subject {torn.index[0]!r} has several values of {label}; scores by subject need one each"
+                    f"subject {torn.index[0]!r} has several values of {label}; scores by subject need a single value "
+                    f"each"
                 )
             frame[label] = values.map(lambda found: found[0]).reindex(names).to_numpy()
     checked = check(frame, MANIFEST, "subjects of the scores")
@@ -354,8 +370,8 @@ def pairs_of(listed: ScoreList, rows: IntArray, manifest: pd.DataFrame, path: Pa
         k = int(wrong[0])
         raise TableError(
             f"{path.name}: row {k + 1} of the scores says {'genuine' if listed.genuine[k] else 'impostor'} of "
-            f"{listed.names[listed.left[k]]!r} and {listed.names[listed.right[k]]!r}, the subjects say otherwise "
-            f"({len(wrong)} such rows)"
+            f"{listed.names[listed.left[k]]!r} and {listed.names[listed.right[k]]!r}, but the subjects contradict "
+            f"this ({len(wrong)} such rows)"
         )
     found = pd.DataFrame({"left": left, "right": right, "genuine": same, "score": listed.scores})
     return found if listed.weights is None else found.assign(**{WEIGHT: listed.weights})

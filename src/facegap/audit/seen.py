@@ -88,7 +88,7 @@ def with_filter(execution: Execution, comparison: ComparisonRecord) -> Execution
 
 
 def keep_threshold_set(folder: Path, resolved: ResolvedAudit, found: Gathered) -> None:
-    """Write what became of the images of a threshold set, without names where none are kept."""
+    """Write the outcome of the images of a threshold set, without names where none are kept."""
     from facegap.audit.nameless import hashed_names, salt_of
     from facegap.store import run as store
 
@@ -103,7 +103,7 @@ def keep_threshold_set(folder: Path, resolved: ResolvedAudit, found: Gathered) -
 
 
 def gathered(folder: Path, table: Manifest, dimension: int | None) -> tuple[pd.DataFrame, Gathered]:
-    """The pipeline's rows of one set by image, and what became of the rows that are compared.
+    """The pipeline's rows of one set by image, and the outcome of the rows that are compared.
 
     dimension : numbers per template; None without an embedder
     """

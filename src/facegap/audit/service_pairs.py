@@ -36,7 +36,7 @@ class Originals:
 
     table, folder : MANIFEST with a row per image, and the folder that its paths are below
     largest_bytes : a larger file is not sent; None: no limit
-    rows          : per manifest row what became of it here: columns of the pipeline; of rows in no pair nothing
+    rows          : per manifest row the outcome of it here: columns of the pipeline; of rows in no pair nothing
     """
 
     table: pd.DataFrame
@@ -79,7 +79,7 @@ class Originals:
         """
         file = self.file(row)
         if file.sha256 != self.rows[row]["sha256"]:
-            raise RunError(f"manifest row {row}: its image was changed while the audit ran; choose another --out")
+            raise RunError(f"manifest row {row}: its image was changed during the audit; choose another --out")
         return file.data
 
     def can_be_sent(self, row: int) -> bool:
@@ -140,8 +140,8 @@ def require_answers(said: Sequence[Compared], service: Service) -> None:
     if all(one.outcome == NO_ANSWER for one in said):
         reason, count = Counter(one.detail for one in said).most_common(1)[0]
         raise TableError(
-            f"{service.card.name}: none of the first {len(said)} pairs has a score: {reason} ({count}). No further ones are sent; hold "
-            f"[answer] of the card against an answer in {service.folder}, and choose another --out"
+            f"{service.card.name}: none of the first {len(said)} pairs has a score: {reason} ({count}). No further "
+            f"ones are sent; compare [answer] in the card with a response in {service.folder}, and choose another --out"
         )
 
 
@@ -170,7 +170,7 @@ def in_order(
 
 
 def rows_of_images(originals: Originals, asked: pd.DataFrame) -> pd.DataFrame:
-    """What became of each image of the manifest: the pipeline's columns, one row per image.
+    """Outcome of each image of the manifest: the pipeline's columns, one row per image.
 
     An image has no face where the service said so of its side and never gave a score for it. One that no call sent was never
     shown to a model.
@@ -188,7 +188,7 @@ def rows_of_images(originals: Originals, asked: pd.DataFrame) -> pd.DataFrame:
         record = dict(originals.rows.get(row, unseen(originals, row)))
         if record["outcome"] not in NEVER_SHOWN:
             if not sent[row]:
-                record |= {"outcome": NOT_SENT, "detail": "no call sent it"}
+                record |= {"outcome": NOT_SENT, "detail": "not sent"}
             elif faceless[row] and not scored[row]:
                 record |= {"outcome": "no_face", "detail": "the service found no face"}
         found.append(record)

@@ -67,7 +67,7 @@ def audit_shard(manifest: Path, settings: AuditSettings, shard: Shard) -> ShardD
     require_shardable(settings)
     resolved = resolved_audit(manifest, settings)
     if service_among(resolved.models.cards) is not None:
-        raise SettingError(f"--shard {shard}: a service counts its calls in one process; leave --shard out")
+        raise SettingError(f"--shard {shard}: calls to a service must be counted in a single process; omit --shard")
     require_all_files(resolved, shard)
     loaded = open_models(resolved.models, resolved.settings)
     try:
@@ -84,19 +84,21 @@ def audit_shard(manifest: Path, settings: AuditSettings, shard: Shard) -> ShardD
 def require_shardable(settings: AuditSettings) -> None:
     """Raise SettingError for an audit that cannot be cut into shards."""
     if settings.output.folder is None:
-        raise SettingError("--shard: needs a folder to leave its parts in; name one with --out")
+        raise SettingError("--shard: needs a folder for its parts; give one with --out")
     if settings.models.scheduler is not None:
-        raise SettingError("--shard and --scheduler: a shard runs in one process; give one of them")
+        raise SettingError("--shard and --scheduler: a shard runs in one process; give only one of the two")
     for name, given in (
         ("--verify-service", settings.service.verify_service),
         ("--search-service", settings.service.search_service),
     ):
         if given is not None:
-            raise SettingError(f"--shard and {name}: a service counts its calls in one process; leave --shard out")
+            raise SettingError(
+                f"--shard and {name}: calls to a service must be counted in a single process; omit --shard"
+            )
     for model in (settings.classify, settings.embed):
         if isinstance(model, CallableModel):
             raise SettingError(
-                f"--shard: the model {model.name} is a Python function, which no record can name; leave it out"
+                f"--shard: the model {model.name} is a Python function, which cannot be recorded; omit it"
             )
 
 
@@ -123,14 +125,15 @@ def take_up(folder: Path, asked: ShardRecord) -> None:
     """Raise RunError unless a folder holds the shard that is asked for, begun on a processor of the same type."""
     found = store.read_any_record(folder)
     if not isinstance(found, ShardRecord):
-        raise RunError(f"{folder}: a run and no shard; resume it without --shard, or choose another --out")
+        raise RunError(f"{folder}: a complete run, not a shard; resume it without --shard, or choose another --out")
     if found.shard != asked.shard:
         raise RunError(f"{folder}: shard {found.shard}, not {asked.shard}; choose another --out")
     require_same_request(folder, found.request, as_first_read(asked.request, found.request))
     before, now = (without_cores(one.models.execution.device_name) for one in (found, asked))
     if before != now:
         raise RunError(
-            f"{folder}: begun on {before}, and this is {now}, which may round otherwise; resume it there, or choose another --out"
+            f"{folder}: started on {before}, but this is {now}, which may round differently; resume it there, or "
+            f"choose another --out"
         )
 
 

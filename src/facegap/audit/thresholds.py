@@ -20,7 +20,7 @@ from facegap.store.record import Operating, ThresholdInterval, TransferPoint
 from facegap.types import BoolArray, FloatArray, IntArray
 
 EVALUATION, THRESHOLD_SET = "evaluation", "threshold_set"
-IN_SAMPLE = "the very pairs it is evaluated on (IN-SAMPLE)"
+IN_SAMPLE = "the same pairs on which it is evaluated (IN-SAMPLE)"
 LONGER = 1.6  # a list reaches to about two thirds of its limit: see `floor_for` in verify.py
 FEW_ABOVE = 5  # false matches that the upper end of a threshold's interval must rest on
 
@@ -76,7 +76,7 @@ def given_points(settings: Verify, published: float | None) -> list[Operating]:
     """
     wrong = [value for value in settings.scores if not np.isfinite(value)]
     if wrong:
-        raise StatisticsError(f"--threshold {wrong[0]}: a threshold is a finite score")
+        raise StatisticsError(f"--threshold {wrong[0]}: a threshold must be a finite score")
     points = [Operating(value, "given") for value in settings.scores]
     if settings.published:
         if published is None:
@@ -107,7 +107,8 @@ def require_same_folds(one: Operating, other: Operating) -> None:
     if one.by_folds is not None and other.by_folds is not None and one.by_folds.thresholds != other.by_folds.thresholds:
         targets = " and ".join(f"{target:g}" for target in one.targets + other.targets)
         raise StatisticsError(
-            f"FMR {targets} lead to one threshold for use, {one.threshold:.6g}, but to different ones by folds; give one of the "
+            f"FMR {targets} give the same threshold for use, {one.threshold:.6g}, but to different ones by folds; "
+            f"give one of the "
             "targets, or --threshold-by split"
         )
 
@@ -129,8 +130,8 @@ def roles_of(subjects: pd.Series, settings: Verify, *, needed: bool) -> NDArray[
     people = subjects.nunique()
     if people < 4:
         raise TableError(
-            f"{people} subjects are too few to find a threshold on some and judge it on others; "
-            "give --threshold, --threshold-on, or --in-sample"
+            f"{people} subjects are too few to set a threshold on some and evaluate it on others; give --threshold, "
+            f"--threshold-on, or --in-sample"
         )
     from sklearn.model_selection import GroupShuffleSplit
 
@@ -143,7 +144,7 @@ def roles_of(subjects: pd.Series, settings: Verify, *, needed: bool) -> NDArray[
 
 def set_aside_in_words(subjects: pd.Series, taking_part: BoolArray, seed: int) -> str:
     """Who the subjects of a split are that the threshold is found on."""
-    return f"{subjects[taking_part].nunique()} subjects set aside (seed {seed})"
+    return f"{subjects[taking_part].nunique()} subjects held out (seed {seed})"
 
 
 def folds_in_words(people: pd.Series, folds: int, settings: Verify) -> str:
@@ -158,7 +159,7 @@ def elsewhere_in_words(people: pd.Series, judged: pd.Series) -> str:
     known = int(np.isin(names, judged.unique()).sum())
     if not known:
         return f"{len(names)} other subjects (--threshold-on)"
-    return f"{len(names)} subjects of --threshold-on, {known} of them evaluated too, by name (partly IN-SAMPLE)"
+    return f"{len(names)} subjects of --threshold-on, {known} of whom are also evaluated, by name (partly IN-SAMPLE)"
 
 
 def operating_points(basis: Basis, settings: Verify, level: float) -> list[Operating]:
@@ -234,8 +235,9 @@ def unmet_in_words(choice: ThresholdChoice, scores: FloatArray, settings: Verify
     shown = -tied if settings.distance else tied
     return (
         f"no threshold meets FMR {choice.target:g}: {many:,} of {choice.impostor_pairs:,} impostor pairs share the score "
-        f"{shown:.6g}; as matches they would make {choice.false_matches + many:,} false matches where {choice.allowed:,} are "
-        f"allowed. The next stricter threshold was taken, with {choice.false_matches:,} (FMR {choice.fmr:.3g})"
+        f"{shown:.6g}; accepting them would give {choice.false_matches + many:,} false matches , but "
+        f"{choice.allowed:,} are allowed. The next stricter threshold was used, with {choice.false_matches:,} (FMR "
+        f"{choice.fmr:.3g})"
     )
 
 
@@ -252,8 +254,8 @@ def threshold_among(scores: FloatArray, trials: int, target: float, pairs: Compa
     if allowed > len(scores):
         needed = int(np.ceil(LONGER * pairs.tail_limit * allowed / max(len(scores), 1)))
         raise StatisticsError(
-            f"FMR {target:g} allows {allowed} false matches of {trials} impostor pairs, and the {len(scores)} highest "
-            f"of them are listed, down to score {pairs.floor:.4f}; run again with --tail-limit {needed}"
+            f"FMR {target:g} allows {allowed} false matches of {trials} impostor pairs, and the {len(scores)} "
+            f"highest of them are listed, down to score {pairs.floor:.4f}; run again with --tail-limit {needed}"
         )
     # Where the list ends just where the allowance does, the next pair is lower, and one too many.
     first_out = scores[allowed] if allowed < len(scores) else -np.inf

@@ -52,17 +52,17 @@ def resolved_together(manifest: Path, asked: Sequence[AuditSettings]) -> list[Re
     FacegapError : see `resolved_audit`
     """
     if not asked:
-        raise SettingError("no model is named")
+        raise SettingError("no model is given")
     for settings in asked:
         if settings.models.scheduler is not None:
-            raise SettingError("audits in one pass run in one process; leave the scheduler out")
+            raise SettingError("audits in one pass run in one process; omit the scheduler")
         functions = [model for model in (settings.embed, settings.classify) if isinstance(model, CallableModel)]
         if functions or settings.detect != asked[0].detect or settings.service.verify_service is not None:
-            raise SettingError("audits in one pass take model files and one detector; audit anything else by itself")
+            raise SettingError("audits in one pass accept model files and one detector; audit anything else separately")
     found = [resolved_audit(manifest, settings) for settings in asked]
     for resolved in found:
         if (card := service_among(resolved.models.cards)) is not None:
-            raise SettingError(f"{card.name} is a black-box service, which is asked by itself: facegap audit")
+            raise SettingError(f"{card.name} is a black-box service, which is audited separately: facegap audit")
         require_all_files(resolved)
     return found
 

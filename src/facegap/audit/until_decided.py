@@ -40,7 +40,7 @@ from facegap.vision.service.client import Service
 
 PEOPLE_PER_LOOK = 25
 FLAG = "--stop-when-decided"
-WAS_DECIDED = "every gap was decided before its turn"
+WAS_DECIDED = "every gap was decided before it was sent"
 
 
 # ---- before anything is asked ----
@@ -49,7 +49,7 @@ WAS_DECIDED = "every gap was decided before its turn"
 def require_stoppable(settings: AuditSettings, service: ModelCard | None) -> None:
     """Raise SettingError for what has no meaning, or no interval that may be looked at again and again, in an audit that stops."""
     if service is None:
-        raise SettingError(f"{FLAG}: no service is asked here; leave it out, or name the card of one with --classify")
+        raise SettingError(f"{FLAG}: no service is called; omit it, or give the card of a service with --classify")
     groups, verify = settings.groups, settings.verify
     others = {
         "--plan": groups.plan is not None,
@@ -65,12 +65,13 @@ def require_stoppable(settings: AuditSettings, service: ModelCard | None) -> Non
     }
     for name in (name for name, given in others.items() if given):
         raise SettingError(
-            f"{FLAG}: its intervals, which may be looked at after every batch of people, are of plain error rates of people; leave "
-            f"{name} out"
+            f"{FLAG}: its intervals, which are valid after every batch of people, exist only for error rates of "
+            f"people; omit {name}"
         )
     if settings.service.verify_service is not None and not verify.threshold and verify.fmr:
         raise SettingError(
-            f"{FLAG} evaluates FNMR while pairs are asked for, at a threshold that is known before; give --threshold in place of --fmr"
+            f"{FLAG} evaluates FNMR while pairs are sent, at a threshold fixed in advance; give --threshold instead "
+            f"of --fmr"
         )
 
 
@@ -83,7 +84,7 @@ def require_one_group_each(resolved: ResolvedAudit) -> None:
     """
     table = resolved.manifest
     if not resolved.groupings:
-        raise SettingError(f"{FLAG} needs groups; name a label column with --by")
+        raise SettingError(f"{FLAG} needs groups; give a label column with --by")
     people = subject_codes(table.frame)
     for grouping in resolved.groupings:
         codes = cells_of(table.frame, grouping).codes
@@ -326,6 +327,7 @@ def stopping_sentences(stopping: StoppingRecord | None) -> tuple[str, ...]:
     if stopping is None:
         return ()
     return (
-        f"{FLAG}: intervals of single rates, and of gaps outside of the primary family, are those of an audit of fixed size; only "
-        "limits and verdicts of the primary family allow for looking again and again, and every person weighs the same in them",
+        f"{FLAG}: intervals of single rates, and of gaps outside the primary family, are those of an audit of fixed "
+        f"size; only limits and verdicts of the primary family account for repeated looks at the data, and each "
+        f"person has equal weight in them",
     )

@@ -192,7 +192,8 @@ def require_reach(counts: ScoreCounts, points: Sequence[Operating]) -> None:
         if point.threshold < counts.edges[0]:
             needed = int(counts.impostor_pairs.sum())
         raise StatisticsError(
-            f"threshold {point.threshold:.6g} ({point.source}): up to {needed} impostor pairs reach it, and no more than "
+            f"threshold {point.threshold:.6g} ({point.source}): up to {needed} impostor pairs reach it, but no more "
+            f"than "
             f"{counts.tail_limit} are listed (from score {counts.tail_floor:.6g} up); run again with --tail-limit {needed}"
         )
 
@@ -349,5 +350,5 @@ def listed_basis(pairs: pd.DataFrame, resolved: ResolvedAudit, enrolled: BoolArr
         words = words_of_own(manifest["subject"], resolved)
     else:
         words = set_aside_in_words(manifest["subject"], used, settings.verify.seed)
-    lost = f", {between} listed pairs between those and the others being in neither" if between else ""
+    lost = f", {between} listed pairs between them belong to neither" if between else ""
     return Basis(own, manifest, words + lost, resolved.target_group, same_people)

@@ -85,7 +85,7 @@ def sample_again(
     found = sorted(parts_of(chosen, images, loaded, on_image), key=lambda numbered: numbered[0])
     again = pd.concat([part.rows for _, part in found], ignore_index=True) if found else pd.DataFrame({"outcome": []})
     if len(again) and (again["outcome"] == "missing_file").all():
-        raise RunError(f"{images}: holds none of the images to run again; name the folder of the run's manifest")
+        raise RunError(f"{images}: contains none of the images to run again; give the folder of the run's manifest")
     vectors = [part.embeddings for _, part in found if part.embeddings is not None]
     differing = [*answers_differing(run, rows, again, loaded), *templates_differing(run, rows, again, vectors)]
     return Sample(tuple(rows.tolist()), tuple(differing), limits_of(run))
@@ -117,12 +117,13 @@ def models_of(run: Run, folders: Sequence[Path]) -> Loaded:
     request = run.record.request
     if request.audit != "images":
         raise RunError(
-            "no model ran in this run: what a black box gave was handed over, and only its owner can repeat it"
+            "no model ran in this run: it evaluates results of a black box, which only the owner of the black box "
+            "can reproduce"
         )
     cards = {task: card for task, card in cards_again(request).items() if card.backend == "onnx" and card.sha256}
     faces = faces_given_to(run)
     if "detect" not in cards and faces is None:
-        raise RunError("no model of this run can be run again: services and Python functions are not asked again")
+        raise RunError("no model of this run can be run again; services and Python functions are not called again")
     try:
         settings = settings_of(run, folders)
     except SettingError as error:
@@ -235,17 +236,17 @@ def pooled_differing(run: Run, pooled: Pooled, rows: IntArray, vectors: NDArray[
             continue
         cosine = float(vector.astype(np.float64) @ run.embeddings[stored[template]].astype(np.float64))
         if not cosine >= 1 - COSINE_TOLERANCE:
-            yield f"template {template}: pooled again it has a cosine of {cosine:.6f} with the stored one"
+            yield f"template {template}: pooled again, it has a cosine of {cosine:.6f} with the stored one"
 
 
 def limits_of(run: Run) -> tuple[str, ...]:
     """What a sample cannot show of this run."""
     services = [task for task in TASKS if (card := run.record.request.card(task)) and card.get("backend") != "onnx"]
-    unasked = [f"the model for {task} is a service or a Python function and was not asked again" for task in services]
+    unasked = [f"the model for {task} is a service or a Python function and was not called again" for task in services]
     if isinstance(faces_given_to(run), GivenPoints):
         unasked.append(
-            "the points of the faces are those that the run keeps; the file that gave them was not read again"
+            "the points of the faces are those stored in the run; the file that they came from was not read again"
         )
     if run.matched is not None and run.embeddings is None:
-        unasked.append("the run keeps no templates (--no-embeddings), so that none could be compared")
+        unasked.append("the run contains no templates (--no-embeddings), so none could be compared")
     return tuple(unasked)

@@ -95,7 +95,9 @@ def recheck(
     state = "consistent (this does not show who wrote it)"
     if public_key is not None:
         state = f"consistent and signed by the key {signer_of(run, public_key)}"
-    typer.echo(f"{clean(run)}: {state}: every file has its stated hash, and the stored rows give the same tables")
+    typer.echo(
+        f"{clean(run)}: {state}: every file has its stated hash, and the tables can be reproduced from the stored rows"
+    )
     if images is not None:
         check_images(run, images)
     if sample is not None and images is not None:
@@ -110,7 +112,7 @@ def check_images(folder: Path, images: Path) -> None:
     with counted(len(run.by_image[0])) as step:
         found = hashed_again(run, images, on_image=step)
     print_problems(list(found.differing))
-    unstated = f"; {found.unstated} were not read when the run was made and have none" if found.unstated else ""
+    unstated = f"; {found.unstated} were not read in the run and have no hash" if found.unstated else ""
     typer.echo(f"{found.same} images have their stated hash{unstated}")
 
 
@@ -128,11 +130,9 @@ def check_sample(folder: Path, images: Path, models: list[Path], size: int, seed
     for limit in found.limits:
         typer.echo(f"not checked: {limit}")
     print_problems([*found.differing, *comparisons_differing(run)])
-    typer.echo(
-        f"{len(found.rows)} of {len(run.by_image[0])} images give the same outcome, prediction and template again"
-    )
+    typer.echo(f"{len(found.rows)} of {len(run.by_image[0])} images give the same outcome, prediction and template")
     if run.matched is not None and run.embeddings is not None:
-        typer.echo("the stored templates give every stored comparison again")
+        typer.echo("the stored templates reproduce every stored comparison")
 
 
 def stored(folder: Path) -> Run:

@@ -39,7 +39,7 @@ def hashed_again(run: Run, folder: Path, *, on_image: Callable[[], None] = lambd
     manifest, faces = run.by_image
     stated = faces["sha256"].fillna("").astype(str).tolist()
     if not any(stated):
-        raise RunError("no image was read when this run was made, so that it states no hash of any")
+        raise RunError("no image was read in this run, so it contains no hashes of images")
     differing, missing = [], 0
     for row, (path, sha256) in enumerate(zip(manifest["path"], stated, strict=True)):
         on_image()
@@ -50,11 +50,11 @@ def hashed_again(run: Run, folder: Path, *, on_image: Callable[[], None] = lambd
             missing += 1
             differing.append(f"row {row}: the image cannot be read here: {file.detail}")
         elif file.sha256 != sha256:
-            differing.append(f"row {row}: the image is another file than the one that the models were shown")
+            differing.append(f"row {row}: the image differs from the file on which the models were run")
     count = sum(map(bool, stated))
     if missing == count:
         raise RunError(
-            f"{folder}: holds none of the {count} images of this run; name the folder of its manifest. A run made with "
-            "--no-ids does not keep the names of its images, and cannot be compared with any"
+            f"{folder}: contains none of the {count} images of this run; give the folder of its manifest. A run with "
+            f"--no-ids does not contain the names of its images, so they cannot be checked"
         )
     return Hashed(count - len(differing), tuple(differing), len(stated) - count)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PASSPHRASE_VARIABLE = "FACEGAP_SEAL_PASSPHRASE"  # noqa: S105  (a name)
 MAX_KEY_BYTES = 64 * 1024
 HOW_TO_MAKE = (
-    "make one with: openssl genpkey -algorithm ed25519 -out auditor.pem; chmod 600 auditor.pem; "
+    "create one with: openssl genpkey -algorithm ed25519 -out auditor.pem; chmod 600 auditor.pem; "
     "openssl pkey -in auditor.pem -pubout -out auditor.pub"
 )
 
@@ -40,9 +40,9 @@ def private_key(path: Path) -> Ed25519PrivateKey:
     except TypeError as error:  # a passphrase where none is needed, or none where one is
         raise SealError(f"{path}: {error}; the passphrase is read from {PASSPHRASE_VARIABLE}") from error
     except ValueError as error:
-        raise SealError(f"{path}: no private key in PEM, or a wrong passphrase; {HOW_TO_MAKE}") from error
+        raise SealError(f"{path}: not a private key in PEM, or a wrong passphrase; {HOW_TO_MAKE}") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise SealError(f"{path}: a key of another algorithm than Ed25519; {HOW_TO_MAKE}")
+        raise SealError(f"{path}: not an Ed25519 key; {HOW_TO_MAKE}")
     return key
 
 
@@ -59,13 +59,13 @@ def public_key(path: Path) -> Ed25519PublicKey:
 
     content = read_key_file(path, private=False)
     if b"PRIVATE KEY" in content:
-        raise SealError(f"{path}: this is a private key; name the public one, which may be handed out")
+        raise SealError(f"{path}: this is a private key; give the public key, which may be published")
     try:
         key = serialization.load_pem_public_key(content)
     except ValueError as error:
-        raise SealError(f"{path}: no public key in PEM") from error
+        raise SealError(f"{path}: not a public key in PEM") from error
     if not isinstance(key, Ed25519PublicKey):
-        raise SealError(f"{path}: a key of another algorithm than Ed25519")
+        raise SealError(f"{path}: not an Ed25519 key")
     return key
 
 
@@ -92,9 +92,9 @@ def read_key_file(path: Path, *, private: bool) -> bytes:
     try:
         status = os.fstat(opened)
         if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_KEY_BYTES:
-            raise SealError(f"{path}: no file of a key")
+            raise SealError(f"{path}: not a key file")
         if private and os.name == "posix" and status.st_mode & 0o077:
-            raise SealError(f"{path}: others on this machine may read this private key; run chmod 600 {path}")
+            raise SealError(f"{path}: other users of this machine can read this private key; run chmod 600 {path}")
         return os.read(opened, MAX_KEY_BYTES)
     finally:
         os.close(opened)

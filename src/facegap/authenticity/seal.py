@@ -26,9 +26,7 @@ def seal(folder: Path, key: Path) -> str:
     """
     signer = private_key(key)
     if problems := broken_hashes(folder):
-        raise RunError(
-            f"{folder}: the run there was changed after its end: {'; '.join(problems[:3])}; it is not sealed"
-        )
+        raise RunError(f"{folder}: the run was changed after it finished: {'; '.join(problems[:3])}; it was not sealed")
     with open_folder(folder, resume=True):
         write_bytes(folder / SIGNATURE, signer.sign((folder / SUMS).read_bytes()))
     return fingerprint(signer.public_key())
@@ -52,6 +50,7 @@ def signer_of(folder: Path, key: Path) -> str:
         known.verify(signature, (folder / SUMS).read_bytes())
     except InvalidSignature:
         raise SealError(
-            f"{folder}: {SIGNATURE} was not made with the private key that belongs to {key}, or {SUMS} was changed since"
+            f"{folder}: {SIGNATURE} was not created with the private key that belongs to {key}, or {SUMS} was "
+            f"changed afterwards"
         ) from None
     return fingerprint(known)

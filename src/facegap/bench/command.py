@@ -13,7 +13,8 @@ JOB_NAMES = ("counts", "search", "open set", "pairs")
 
 bench = typer.Typer(
     no_args_is_help=True,
-    help="Measure speed on this machine: matching beside named peers, and models beside older results.",
+    help="Measure speed on this machine: matching compared with other libraries, and models compared with earlier "
+    "results.",
 )
 
 
@@ -26,7 +27,7 @@ def bench_matching(
     fmr: Annotated[
         float,
         typer.Option(
-            min=1e-9, max=0.5, help="Count pairs from the score that this proportion of impostor pairs reaches"
+            min=1e-9, max=0.5, help="Count pairs above the score that this proportion of impostor pairs reaches"
         ),
     ] = 1e-3,
     spectrum: Annotated[
@@ -101,24 +102,24 @@ def bench_models(
     cards: Annotated[list[str], typer.Argument(help="Cards by name, or .toml or .onnx files", show_default=False)],
     models_dir: Annotated[
         list[Path] | None,
-        typer.Option(help="A folder with .onnx files; may be given again. FACEGAP_MODELS names more"),
+        typer.Option(help="Folder with .onnx files; repeatable. FACEGAP_MODELS adds more folders"),
     ] = None,
-    batch: Annotated[str, typer.Option(help="Pictures of one call, with commas between")] = "1,8",
-    threads: Annotated[str, typer.Option(help="Threads of the session, with commas between")] = "1",
-    turns: Annotated[int, typer.Option(min=1, max=1000, help="Fresh processes for each setting")] = 5,
-    calls: Annotated[int, typer.Option(min=1, max=100_000, help="Timed calls of each turn")] = 30,
-    warm_up: Annotated[int, typer.Option(min=0, max=10_000, help="Calls before these that are not timed")] = 5,
+    batch: Annotated[str, typer.Option(help="Batch sizes, separated by commas")] = "1,8",
+    threads: Annotated[str, typer.Option(help="Numbers of threads, separated by commas")] = "1",
+    turns: Annotated[int, typer.Option(min=1, max=1000, help="Number of new processes for each setting")] = 5,
+    calls: Annotated[int, typer.Option(min=1, max=100_000, help="Number of timed calls per turn")] = 30,
+    warm_up: Annotated[int, typer.Option(min=0, max=10_000, help="Number of untimed calls before these")] = 5,
     device: Annotated[
         Literal["cpu", "cuda"], typer.Option(help="Device for inference. Fails if unavailable; never falls back")
     ] = "cpu",
     compare: Annotated[
-        Path | None, typer.Option(help="An older result: say what changed and what is noise", show_default=False)
+        Path | None, typer.Option(help="An earlier result, to show what changed beyond noise", show_default=False)
     ] = None,
     out: Annotated[Path, typer.Option(help="JSON to write")] = Path("bench-models.json"),
 ) -> None:
     """Latency, images per second and memory of models by batch and threads, with the provider that ran them.
 
-    Each turn is a fresh process without walls: for model files that you trust. The JSON keeps every call. With --compare a
+    Each turn is a new process without restrictions, for model files that you trust. The JSON keeps every call. With --compare a
     change is one whose interval over the turns of both files leaves out 1.
 
     facegap bench models mobileface_v2 face_reid_0095 --batch 1,8 --threads 1,2 --out new.json --compare old.json

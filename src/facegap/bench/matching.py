@@ -217,7 +217,9 @@ def answer_of(process: subprocess.Popen[str], name: str) -> str:
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
-        raise MatchingError(f"{name} ended with code {process.wait()} before it answered; its error stands above")
+        raise MatchingError(
+            f"{name} ended with code {process.wait()} before it returned a result; its error is printed above"
+        )
     return line
 
 
@@ -298,7 +300,7 @@ def as_markdown(bench: MatchingBench) -> str:
     """The bench as tables of Markdown, which is also what the command prints."""
     pools = "; ".join(" ".join(str(value) for value in pool.values() if value) for pool in bench.machine["pools"])
     versions = ", ".join(f"{name} {version}" for name, version in bench.machine["versions"].items())
-    sets = ", ".join(bench.machine["instructions"]) or "none of those that matter here"
+    sets = ", ".join(bench.machine["instructions"]) or "none of the relevant ones"
     sets += f" (kept to {bench.machine['kept to']})" if bench.machine["kept to"] else ""
     lines = [
         f"Machine: {bench.machine['processor']}. Instructions: {sets}. Libraries: {pools}. Versions: {versions}.",
@@ -325,7 +327,7 @@ def job_lines(job: Job) -> list[str]:
         speed = job.comparisons / ms / 1e3
         lines.append(f"| {name} | {ms:,.1f} | {speed:,.0f} | {timing.extra_mib:,.0f} | " + " | ".join(cells) + " |")
     said = [f"{name}: {timing.answer}." for name, timing in job.timings.items() if name in APPROXIMATE]
-    return [*lines, "", *said, *(f"Left out: {note}." for note in job.left_out), ""]
+    return [*lines, "", *said, *(f"Omitted: {note}." for note in job.left_out), ""]
 
 
 def cell_of(job: Job, candidate: str, other: str) -> str:

@@ -33,7 +33,7 @@ def turn(spec: dict[str, Any]) -> dict[str, Any]:
     session = open_session(content, name=card.name, device=spec["device"], threads=spec["threads"])
     limit = batch_limit(session, card)
     if limit is not None and limit < spec["batch"]:
-        return {"refused": f"its graph takes {limit} picture{'s' if limit > 1 else ''} at once"}
+        return {"refused": f"its graph accepts {limit} image{'s' if limit > 1 else ''} at once"}
     picture = tensors.unmade(made_up(input_of(card), spec["batch"]), input_of(card)).made()
     for _ in range(spec["warm_up"]):
         tensors.run(session, card, None, picture)

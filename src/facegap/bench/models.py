@@ -1,6 +1,6 @@
 """What `facegap bench models` says: how long a model takes by batch and threads, and what changed since an older file.
 
-Each turn of each setting is a process of its own, and the settings take turns, so that a drift of the clock, and what differs
+Each turn of each setting is a separate process, and the settings take turns, so that a drift of the clock, and what differs
 from one start of a process to the next, is seen as spread between turns. Intervals rest on the turns, never on the calls.
 """
 
@@ -178,7 +178,7 @@ def weights_of(text: str, folders: Sequence[Path]) -> tuple[ModelCard, Path, byt
     if card is None:
         raise ModelError(f"{text}: no card describes this file; write one with facegap card new {text}")
     if card.backend != "onnx":
-        raise ModelError(f"{card.name}: a black-box service has no model here to time")
+        raise ModelError(f"{card.name}: a black-box service has no model to time")
     path = find_weights(card, folders, given)
     if path is None:
         raise FetchError(how_to_get(card, folders))
@@ -286,9 +286,9 @@ def read_bench(path: Path) -> ModelsBench:
     except (OSError, ValidationError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else None
         why = f"key {'.'.join(map(str, first['loc']))}: {first['msg']}" if first else str(error)
-        raise TableError(f"{path}: no result of facegap bench models: {why}") from error
+        raise TableError(f"{path}: not a result of facegap bench models: {why}") from error
     if found.format != FORMAT or any(not turn for one in found.timed for turn in (one.ns or ((),))):
-        raise TableError(f"{path}: no result of facegap bench models of this version; measure again")
+        raise TableError(f"{path}: not a result of this version of facegap bench models; measure again")
     return found
 
 
@@ -322,7 +322,7 @@ def bench_notes(bench: ModelsBench) -> list[str]:
         f"{clean(bench.processor)}; {clean(versions)}.{load}",
         f"{turns} turns, each a fresh process with {bench.warm_up} calls of warm-up, then {bench.calls} timed ones. The model alone: "
         "no decoding, detection or crop. Memory: growth of the resident set from before the session was opened.",
-        *(f"Left out: {clean(one)}." for one in bench.left_out),
+        *(f"Omitted: {clean(one)}." for one in bench.left_out),
     ]
 
 
@@ -355,5 +355,5 @@ def whole_numbers(text: str, option: str, most: int) -> tuple[int, ...]:
     """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= most for part in parts):
-        raise SettingError(f"{option} {text!r}: give whole numbers from 1 to {most:,} with commas between, such as 1,8")
+        raise SettingError(f"{option} {text!r}: give whole numbers from 1 to {most:,} separated by commas, such as 1,8")
     return tuple(dict.fromkeys(map(int, parts)))

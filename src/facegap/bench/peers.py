@@ -1,4 +1,4 @@
-"""What `facegap bench matching` compares: our calls and those of others, each run in a process of its own.
+"""What `facegap bench matching` compares: our calls and those of others, each run in a separate process.
 
 Run as `python -m facegap.bench.peers SPEC`: it answers "ready", then runs the candidate once for each line it is
 given and answers with the times, and at the end with the memory it took.

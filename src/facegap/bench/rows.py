@@ -92,10 +92,10 @@ def from_file(
     if not isinstance(found, np.ndarray) or found.ndim != 2 or found.dtype != np.float32:
         raise MatchingError(f"{path}: need a float32 matrix (templates, depth), such as embeddings.npy of a run")
     if resample and len(found) <= MIXED:
-        raise MatchingError(f"{path}: {len(found)} templates; --resample mixes {MIXED} for each row that it makes")
+        raise MatchingError(f"{path}: {len(found)} templates; --resample mixes {MIXED} for each row that it creates")
     if len(found) <= rows and not resample:
         raise MatchingError(
-            f"{path}: {len(found)} templates; --rows {rows} leaves none as probes of a search; --resample makes more of them"
+            f"{path}: {len(found)} templates; --rows {rows} leaves none as probes for a search; --resample creates more"
         )
     table = np.array(found[: rows + probes])
     table /= np.linalg.norm(table, axis=1, keepdims=True)

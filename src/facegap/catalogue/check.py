@@ -29,7 +29,7 @@ def group_summary(manifest: Manifest, by: Sequence[str]) -> pd.DataFrame:
         if name not in manifest.labels:
             raise TableError(f"no label column {name}; the manifest has {', '.join(manifest.labels) or 'none'}")
     if not by:
-        raise TableError(f"name a label column; the manifest has {', '.join(manifest.labels) or 'none'}")
+        raise TableError(f"give a label column; the manifest has {', '.join(manifest.labels) or 'none'}")
     groups = manifest.frame.groupby(list(by), sort=True)
     summary = groups.agg(images=("row", "size"), subjects=("subject", "nunique")).reset_index()
     order = ["subjects", *by]

@@ -44,7 +44,7 @@ def check(
         bool, typer.Option("--include-ids", help="Name the files that are missing or cannot be decoded")
     ] = False,
     decode: Annotated[
-        int, typer.Option(min=0, help="How many files to decode; a random sample where there are more")
+        int, typer.Option(min=0, help="Number of files to decode, as a random sample if there are more")
     ] = 20_000,
     decode_all: Annotated[bool, typer.Option("--decode-all", help="Decode every file")] = False,
 ) -> None:

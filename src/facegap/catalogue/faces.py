@@ -38,7 +38,7 @@ class GivenFaces:
     def counts(self, wrong: Sequence[str]) -> tuple[tuple[str, int], ...]:
         """Rows of a table of counts."""
         if isinstance(self.faces, WholePicture):
-            return (("images that are no crops of the models", sum(map(bool, wrong))),)
+            return (("images that are not crops for the models", sum(map(bool, wrong))),)
         return (
             ("images without points", wrong.count(MISSING)),
             ("images with points outside", sum(said not in ("", MISSING) for said in wrong)),
@@ -57,7 +57,7 @@ class GivenFaces:
             others = f" (and {len(alike) - 1:,} more images)" if len(alike) > 1 else ""
             told.append(f"Line {lines[alike[0]]}{others}: {image} {said}.")
         further = sum(map(len, rows.values())) - sum(map(len, list(rows.values())[:MOST_NAMED]))
-        return " ".join([*told, *([f"And {further:,} further images."] if further else [])])
+        return " ".join([*told, *([f"And {further:,} more images."] if further else [])])
 
 
 MISSING = "has no points"
@@ -74,7 +74,7 @@ def faces_of(settings: AuditSettings, manifest: Manifest) -> GivenFaces | None:
         cards = choose_models(settings).cards
         if not cards:
             raise SettingError(
-                "--detect aligned: name the models that the crops are for, with --embed, --classify or --quality"
+                "--detect aligned: give the models for which the crops were made, with --embed, --classify or --quality"
             )
         return GivenFaces(WholePicture(), tuple(cards.values()))
     faces = given_faces(settings)

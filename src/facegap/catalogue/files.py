@@ -38,7 +38,7 @@ class LostFile:
 
 @dataclass(frozen=True)
 class Files:
-    """What became of the files of a manifest.
+    """Outcome of the files of a manifest.
 
     outcomes  : per row `ok` or one of NEVER_SHOWN
     faces     : per row what is wrong with its given face, empty where nothing is or none is given
@@ -143,4 +143,4 @@ def undecodable_sentences(lost: Sequence[LostFile], *, include_ids: bool) -> lis
     """The first of them by line with the reason; the names only where they are asked for."""
     return [
         f"Line {one.line}{f', {one.image!r}' if include_ids else ''}: {one.detail}." for one in lost[:MOST_NAMED]
-    ] + ([f"And {len(lost) - MOST_NAMED} further files."] if len(lost) > MOST_NAMED else [])
+    ] + ([f"And {len(lost) - MOST_NAMED} more files."] if len(lost) > MOST_NAMED else [])

@@ -89,7 +89,7 @@ def own_manifest(path: Path, columns: OwnColumns) -> tuple[pd.DataFrame, Path]:
     frame = pd.DataFrame(made, dtype="str")
     kept, repeated = without_repetitions(frame, table)
     notes += (
-        [f"{repeated:,} rows that repeat another one in all columns of the manifest were left out"] if repeated else []
+        [f"{repeated:,} rows that repeat another row in all columns of the manifest were left out"] if repeated else []
     )
     notes += torn_subjects(kept)
     kept.attrs["notes"] = notes
@@ -109,7 +109,7 @@ def transcribed(path: Path, columns: OwnColumns) -> Records:
         text = read_file(path, MAX_FILE_BYTES).decode(columns.encoding)
     except LookupError:
         raise TableError(
-            f"--encoding {columns.encoding}: no such encoding; utf-8, latin-1 and cp1252 are usual"
+            f"--encoding {columns.encoding}: unknown encoding; utf-8, latin-1 and cp1252 are common"
         ) from None
     except UnicodeDecodeError as error:
         raise TableError(
@@ -182,7 +182,7 @@ def named_columns(option: str, given: Sequence[str], counts: Sequence[int]) -> l
         if len(several) not in counts:
             wanted = " or ".join(str(count) for count in counts)
             raise SettingError(
-                f"{option} {name}={columns}: {len(several)} columns where {wanted} are needed, with commas between"
+                f"{option} {name}={columns}: {len(several)} columns, but {wanted} are needed, separated by commas"
             )
         found.append((name, several))
     return found
@@ -191,7 +191,7 @@ def named_columns(option: str, given: Sequence[str], counts: Sequence[int]) -> l
 def free(name: str, made: Mapping[str, object]) -> str:
     """The name, where no column has it yet."""
     if name in made:
-        raise SettingError(f"two columns of the manifest would be called {name}; give one of them another name")
+        raise SettingError(f"two columns of the manifest would be named {name}; give one of them another name")
     return name
 
 
@@ -220,16 +220,18 @@ def relative_to_root(text: str, root: Path, where: str) -> str:
     """One path below the root; Windows paths and absolute ones become relative with /."""
     path = PureWindowsPath(text) if "\\" in text or re.match(r"[A-Za-z]:", text) else PurePosixPath(text)
     if path.drive or (isinstance(path, PureWindowsPath) and path.root):
-        raise TableError(f"{where}: {text!r} begins with a drive; take that off with --strip, such as {path.anchor!r}")
+        raise TableError(
+            f"{where}: {text!r} begins with a drive letter; remove it with --strip, such as {path.anchor!r}"
+        )
     name = path.as_posix()
     if path.is_absolute():
         if not PurePosixPath(name).is_relative_to(root.as_posix()):
             raise TableError(
-                f"{where}: {text!r} lies outside {root}; name the folder of the images with --root, or use --strip"
+                f"{where}: {text!r} lies outside {root}; give the folder of the images with --root, or use --strip"
             )
         name = PurePosixPath(name).relative_to(root.as_posix()).as_posix()
     if ".." in PurePosixPath(name).parts:
-        raise TableError(f"{where}: {text!r} leads out of the folder of the images; name that folder with --root")
+        raise TableError(f"{where}: {text!r} leads out of the folder of the images; give the right folder with --root")
     return name
 
 
@@ -238,14 +240,14 @@ def subjects_of_column(table: _Table, column: str) -> list[str]:
     (cells,) = table.cells((column,))
     for row, cell in enumerate(cells):
         if not cell:
-            raise TableError(f"{table.place(row, column)}: empty; name the person, or leave --subject out")
+            raise TableError(f"{table.place(row, column)}: empty; name the person, or omit --subject")
     return cells
 
 
 def tones_of_columns(table: _Table, sources: Sequence[str], scale: str) -> list[str]:
     """The label of each row's colour on a scale; empty where it has none."""
     if scale not in SWATCH_SCALES:
-        raise SettingError(f"--scale {scale}: there are {', '.join(SWATCH_SCALES)}")
+        raise SettingError(f"--scale {scale}: not one of {', '.join(SWATCH_SCALES)}")
     colours = []
     cells = table.cells(sources)
     for row, parts in enumerate(zip(*cells, strict=True)):
@@ -273,7 +275,7 @@ def ages_of_columns(table: _Table, sources: Sequence[str], form: str | None) -> 
         for row, cell in enumerate(cells):
             if form is None and re.match(r"\d{1,2}/\d{1,2}/\d{4}", cell):
                 raise TableError(
-                    f"{table.place(row, column)}: is {cell!r} day or month first? Say --dates %d/%m/%Y or %m/%d/%Y"
+                    f"{table.place(row, column)}: is {cell!r} day or month first? Give --dates %d/%m/%Y or %m/%d/%Y"
                 )
     return [years_between(start, end, form=form) for start, end in zip(born, taken, strict=True)]
 
@@ -305,8 +307,8 @@ def require_no_codes(made: Mapping[str, Sequence[str]], table: _Table) -> None:
         if codes:
             shown = ",".join(f"{code}=..." for code in codes[:MOST_NAMED])
             raise TableError(
-                f"{table.name}, {name}: {', '.join(map(repr, codes[:MOST_NAMED]))} are codes, which differ between tables; say "
-                f"what they mean here: --map {name}:{shown}"
+                f"{table.name}, {name}: {', '.join(map(repr, codes[:MOST_NAMED]))} are codes, which differ between "
+                f"tables; give their meaning with --map {name}:{shown}"
             )
 
 
@@ -326,7 +328,7 @@ def without_repetitions(frame: pd.DataFrame, table: _Table) -> tuple[pd.DataFram
         differ = [str(name) for name in frame.columns if frame[name][first] != frame[name][second]]
         raise TableError(
             f"{table.place(second, 'image')}: {frame['image'][second]!r} is that of {table.records.unit} "
-            f"{table.records.lines[first]} again, with another {' and '.join(differ)}; keep one row per image"
+            f"{table.records.lines[first]} repeated, with a different {' and '.join(differ)}; keep one row per image"
         )
     return kept.reset_index(drop=True), int(repeated.sum())
 

@@ -70,11 +70,11 @@ def models_table(extra: Sequence[Path], *, task: Task | None = None, licence: Li
         columns,
         rows,
         notes=(
-            "File: here = on this machine; fetch = get it with facegap fetch CARD; by hand = from the address in its card; service = "
-            "none, it is called over the network.",
-            "Not verified: described from its publisher's words, not yet run by the project.",
-            "Commercial use: yes and no only where a known licence says so word for word, of the weights; the training data may have "
-            "terms of their own (docs/models.md).",
+            "File: here = on this machine; fetch = available with facegap fetch CARD; by hand = from the address in "
+            "its card; service = no file, called over the network.",
+            "Not verified: described from its publisher's documentation, not yet run by the project.",
+            "Commercial use: yes or no only if a known licence of the weights states this explicitly; the training "
+            "data may have different terms (docs/models.md).",
         ),
         essential=columns[:6],
     )
@@ -89,7 +89,7 @@ def datasets_table() -> TextTable:
         for card in load_datasets()
     )
     columns = ("data set", "size", "tone labels", "licence", "status", "adapter")
-    notes = ("In full: facegap datasets NAME, or datasets.md.",)
+    notes = ("Details: facegap datasets NAME, or datasets.md.",)
     return TextTable(
         "data sets", columns, rows, notes=notes, essential=("data set", "tone labels", "status", "adapter")
     )
@@ -108,7 +108,7 @@ def datasets_text(name: str | None) -> str:
         return datasets_markdown().rstrip("\n")
     cards = {card.name: card for card in load_datasets()}
     if name not in cards:
-        raise CardError(f"{name}: no such data set; there are {', '.join(cards)}")
+        raise CardError(f"{name}: no such data set; choose one of {', '.join(cards)}")
     return "\n".join(f"{key}: {value}" for key, value in cards[name].model_dump().items() if value not in (None, ""))
 
 
@@ -166,13 +166,13 @@ def write_manifest(
     else:
         if own is not None and own != OwnColumns():
             raise SettingError(
-                f"--image, --label and what goes with them are for `manifest csv`; {adapter} knows its columns"
+                f"--image, --label and related options are for `manifest csv`; the columns of {adapter} are known"
             )
         frame = adapted(adapter, folder, subject)
         root = folder / frame.attrs.get("root", "")
     target = out or root / "manifest.csv"
     if target.exists():
-        raise TableError(f"{target}: there is a file already; name another with --out")
+        raise TableError(f"{target}: the file already exists; choose another with --out")
     # An apostrophe before a name that a spreadsheet would run would name another file; ./ names the same one.
     frame["image"] = [f"./{name}" if harmless(name) != name else name for name in frame["image"]]
     write_bytes(target, csv_bytes(frame))
@@ -186,13 +186,15 @@ def adapted(adapter: str, folder: Path, subject: str | None) -> pd.DataFrame:
     from facegap.inputs.datasets.adapters import adapters, folders
 
     if adapter not in adapters():
-        raise TableError(f"no adapter {adapter!r}; there are {', '.join(adapters())}, and csv for a table of your own")
+        raise TableError(
+            f"no adapter {adapter!r}; choose one of {', '.join(adapters())}, and csv for a table of your own"
+        )
     if subject is None:
         frame = adapters()[adapter](folder)
     elif adapter != "folders":
-        raise TableError(f"--subject is for the adapter folders and for csv; {adapter} knows what its folders are")
+        raise TableError(f"--subject is for the adapters folders and csv; the layout of {adapter} is known")
     elif subject not in get_args(SubjectFrom):
-        raise TableError(f"--subject {subject}: of folders it is one of {', '.join(get_args(SubjectFrom))}")
+        raise TableError(f"--subject {subject}: for folders, use one of {', '.join(get_args(SubjectFrom))}")
     else:
         frame = folders(folder, cast(SubjectFrom, subject))
     require_manifest_columns(frame, adapter)

@@ -55,7 +55,7 @@ COMMANDS: dict[str, dict[str, Callable[..., Any] | typer.Typer]] = {
         "audit-scores": audit_scores,
         "audit-embeddings": audit_embeddings,
     },
-    "Runs: working with a finished audit": {
+    "Runs: work with a finished audit": {
         "report": report,
         "merge": merge,
         "recheck": recheck,

@@ -140,8 +140,8 @@ def print_error(message: str) -> None:
 
 def stopped() -> str:
     """What Ctrl-C did, and what is left of the command."""
-    kept = "; completed work is kept, continue with --resume" if {*RESUMABLE} & {*sys.argv[1:2]} else ""
-    left = "; its folder is incomplete, delete it" if {*UNFINISHED} & {*sys.argv[1:2]} else ""
+    kept = "; completed work is kept; continue with --resume" if {*RESUMABLE} & {*sys.argv[1:2]} else ""
+    left = "; its folder is incomplete; delete it" if {*UNFINISHED} & {*sys.argv[1:2]} else ""
     return f"stopped{kept}{left}"
 
 

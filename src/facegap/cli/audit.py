@@ -24,7 +24,7 @@ def audit(
     shard: Annotated[
         str | None,
         typer.Option(
-            help="Run the K-th of N shards alone, K/N as in 3/16; facegap merge puts all of them together",
+            help="Run only the K-th of N shards, given as K/N such as 3/16; facegap merge combines them",
             rich_help_panel=MACHINES,
             show_default=False,
         ),
@@ -46,7 +46,7 @@ def audit(
     out = settings.output.folder
     assert out is not None  # --out has a default
     if not settings.output.keep_ids and (include_ids or include_images):
-        raise typer.BadParameter("a run with --no-ids contains no names: omit --include-ids and --include-images")
+        raise typer.BadParameter("a run with --no-ids contains no names; omit --include-ids and --include-images")
     if shard is not None:
         run_shard(manifest, settings, shard)
         return
@@ -71,6 +71,6 @@ def run_shard(manifest: Path, settings: AuditSettings, shard: str) -> None:
     with progress_bar() as progress:
         done = audit_shard(manifest, changed(settings, progress=progress, phase=announce), asked)
     typer.echo(
-        f"Shard {done.shard} is whole: {done.images:,} of {done.of_images:,} images, in {clean(done.folder)}\n"
-        "Put all shards together with: facegap merge RUN... --out DIR"
+        f"Shard {done.shard} is complete: {done.images:,} of {done.of_images:,} images, in {clean(done.folder)}\n"
+        "Combine all shards with: facegap merge RUN... --out DIR"
     )

@@ -13,7 +13,7 @@ from facegap.options import IncludeIds, ManifestPath, ModelName, Only, Verbose, 
 if TYPE_CHECKING:
     from facegap.store.run import Run
 
-THRESHOLD_HELP = "Accept from this score on, instead of --fmr"
+THRESHOLD_HELP = "Accept scores from this value, instead of setting a threshold by --fmr"
 BY_HELP = "Evaluate each pair at a threshold set on folds of other people (folds), or set thresholds on held-out subjects (split)"
 COMPARED = (
     "fmr",
@@ -151,7 +151,7 @@ def audit_embeddings(
 @with_settings
 def audit_scores(
     scores: Annotated[
-        Path, typer.Argument(help="File with comparisons and their scores, see docs/black_boxes.md", show_default=False)
+        Path, typer.Argument(help="File with comparisons and their scores; see docs/black_boxes.md", show_default=False)
     ],
     settings: Annotated[
         AuditSettings,

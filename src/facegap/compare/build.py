@@ -34,7 +34,10 @@ from facegap.store.folder import make_empty
 from facegap.store.run import Run, fitting_together, write_csv
 
 PAGE = "compare.html"
-CURE = "run both over one manifest with the same --where and pairs, or add --allow-different-people to compare what they share"
+CURE = (
+    "run both on the same manifest with the same --where and pairs, or add --allow-different-people to compare the "
+    "images that they share"
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -117,7 +120,7 @@ def compare(
     labels = list(names) or labels_of(runs, folders)
     apart = differences(runs, labels)
     if apart and not allow_different_people:
-        raise RunError(f"these runs are not on the same people and pairs: {'; '.join(apart)}; {CURE}")
+        raise RunError(f"these runs do not use the same people and pairs: {'; '.join(apart)}; {CURE}")
     shared = together(runs, labels)
     with fitting_together(folders[0]):
         record = runs[0].record

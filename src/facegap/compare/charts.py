@@ -175,7 +175,7 @@ def group_chart(
         chart = alt.layer(*layers).properties(width=ROOM_PX - label_px(groups) - beside, height=height)
     title = f"{title_of(metric)}, by {words(family)}"
     told = (
-        f"{group_words(shown, title)} The bars across them are the true rates." if known else group_words(shown, title)
+        f"{group_words(shown, title)} The horizontal bars are the true rates." if known else group_words(shown, title)
     )
     return finished(chart, name=name, title=title, alt_text=told, least_px=220)
 

@@ -18,7 +18,7 @@ def compare(
     out: Annotated[Path | None, typer.Option(help="New folder for compare.html and the tables as CSV")] = None,
     names: Annotated[
         list[str] | None,
-        typer.Option("--name", help="Name of a run, once for each in order [default: its models]"),
+        typer.Option("--name", help="Name of a run; repeat for each run in order [default: its models]"),
     ] = None,
     allow_different_people: Annotated[
         bool,

@@ -127,14 +127,14 @@ def unit_notes(runs: Together) -> list[str]:
     """What the sampling unit is where it is not the person, and which runs have another."""
     cluster = runs.runs[0].record.cluster
     notes = (
-        [f"the sampling unit is made of {' and '.join(cluster)}, as --cluster of the first run says"] if cluster else []
+        [f"the sampling unit is defined by {' and '.join(cluster)}, as in --cluster of the first run"]
+        if cluster
+        else []
     )
     for label, run in zip(runs.labels[1:], runs.runs[1:], strict=True):
         if run.record.cluster != cluster:
             own = " and ".join(run.record.cluster) or "the person"
-            notes.append(
-                f"{label} was made with another sampling unit ({own}); that of the first run is taken for both"
-            )
+            notes.append(f"{label} used a different sampling unit ({own}); that of the first run is used for both")
     return notes
 
 
@@ -217,9 +217,7 @@ def matching_points(first: Run, second: Run, label: str, notes: list[str]) -> li
         return found
     paired = list(zip(here, there, strict=False))
     said = "; ".join(f"{a.threshold:.4g} ({a.source}) with {b.threshold:.4g} ({b.source})" for a, b in paired)
-    notes.append(
-        f"{label} and the first run share no target FMR; thresholds are paired in their order: {said or 'none'}"
-    )
+    notes.append(f"{label} and the first run share no target FMR; thresholds are paired in order: {said or 'none'}")
     return paired
 
 

@@ -49,7 +49,8 @@ def drift_of(
             whole = listed_scores(pairs, kind)
             if kind == "impostor" and whole is None and not kept_templates(runs, other):
                 notes.append(
-                    f"{runs.labels[other]}: no drift of non-mated scores: it takes templates, which a run of the two did not keep"
+                    f"{runs.labels[other]}: no drift of non-mated scores: this needs templates, which one of the two "
+                    f"runs does not contain"
                 )
                 continue
             scale = np.nan

@@ -64,7 +64,7 @@ def small_interval(share: Estimate) -> str:
 
 
 def gap_table(rows: FlipRows) -> TextTable:
-    """The gaps between groups in what flips, those with a verdict first, then by p."""
+    """The gaps between groups in flips, those with a verdict first, then by p."""
     columns = (
         Column[ApartRow]("model", lambda row: clean(row.run)),
         Column[ApartRow]("what", place),
@@ -74,7 +74,7 @@ def gap_table(rows: FlipRows) -> TextTable:
         Column[ApartRow]("p (Holm)", p_text),
         Column[ApartRow]("verdict", lambda row: row.verdict),
     )
-    return clearest("gaps between groups in what flips", columns, rows.gaps, "flip_gaps.csv")
+    return clearest("gaps between groups in flips", columns, rows.gaps, "flip_gaps.csv")
 
 
 def apart_text(row: ApartRow) -> str:
@@ -179,12 +179,12 @@ def sentences(rows: FlipRows) -> list[str]:
 
 
 def verdicts_said(rows: FlipRows, run: str) -> str:
-    """The verdicts on the gaps between groups in what flips, and the clearest where there is one."""
+    """The verdicts on the gaps between groups in flips, and the clearest where there is one."""
     tested = [row for row in rows.gaps if row.run == run and row.verdict != EXPLORATORY]
     if not tested:
         return "No gap between groups was tested."
     counts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(row.verdict for row in tested).most_common())
-    said = f"Gaps between groups in what flips: {counts}."
+    said = f"Gaps between groups in flips: {counts}."
     gaps = sorted((row for row in tested if row.verdict in GAPS_FOUND), key=lambda row: row.p_holm)
     if not gaps:
         return said
@@ -192,6 +192,6 @@ def verdicts_said(rows: FlipRows, run: str) -> str:
     high, low = (one.group_a, one.group_b) if one.value_a >= one.value_b else (one.group_b, one.group_a)
     values = sorted((one.value_a, one.value_b), reverse=True)
     return (
-        f"{said} Most clearly {kind_title(one.kind)}: {clean(high)} {rough_percent(values[0])}, {clean(low)} "
+        f"{said} The clearest: {kind_title(one.kind)}: {clean(high)} {rough_percent(values[0])}, {clean(low)} "
         f"{rough_percent(values[1])}."
     )

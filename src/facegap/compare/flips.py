@@ -89,8 +89,8 @@ def flips_of(runs: Together, *, min_subjects: int, level: float, seed: int = 0) 
             pairs = same_pairs(runs, other)
             if pairs is not None and not pairs.one_design:
                 notes.append(
-                    f"{runs.labels[other]}: no flips or drift of non-mated comparisons: one run compared the pairs of a list and "
-                    "the other all pairs"
+                    f"{runs.labels[other]}: no flips or drift of non-mated comparisons: one run compared listed "
+                    f"pairs and the other all pairs"
                 )
             for point in points_of(runs.runs[0]) if pairs is not None else ():
                 assert pairs is not None

@@ -36,7 +36,7 @@ OF_PAIRS = {"fmr": "FMR", "fnmr": "FNMR"}  # terms of metrics
 METHODS: Mapping[str, str] = {
     "Paired differences, single images": (
         "Both models are run on the same images; only images on which exactly one model errs provide evidence about the "
-        "difference. If nobody has a second image: exact McNemar test (McNemar 1947) with Bonett and Price's "
+        "difference. If no subject has a second image: exact McNemar test (McNemar 1947) with Bonett and Price's "
         "interval (2012). Otherwise the variance of the difference over people, with one discordant person added to either side."
     ),
     "Paired differences, comparisons": (
@@ -49,13 +49,17 @@ METHODS: Mapping[str, str] = {
         "The change of the gap is one number with one interval, from the same joint resamples. For false matches it is the "
         "ratio of the two ratios; if a group has no error, this ratio is undefined."
     ),
-    "Decisions that flip": "Both runs stand at the threshold of the first. A proportion of flips has the interval of FNMR or FMR "
-    "over people, of answers that of an error rate; gaps between groups are tested as gaps of these are, by their margins, and "
-    "those of the primary groups at the first threshold together. Score drift: the mean over comparisons, with dyadic errors "
-    "over people and Student's t; a difference of means matters from 0.2 standard deviations of the first run's scores on.",
-    "Many at once": "Five families are each tested by themselves, over all primary groupings and all other models: paired "
-    "differences (all people and all ranked groups), changes of gaps (pairs of groups), gaps in what flips, paired differences at "
-    "the fixed threshold, and gaps in score drift. The p values of the first four are Holm's (1979), of drift Bonferroni's. Other "
+    "Decisions that flip": "Both runs use the threshold of the first. A proportion of flips has the same kind of "
+    "interval over people as FNMR or FMR, or as an error rate for predictions; gaps between groups are tested "
+    "like gaps in these rates, with the same margins, and those of the primary groups at the first threshold are "
+    "tested together. Score drift: the mean over comparisons, with dyadic errors "
+    "over people and Student's t; a difference of means matters if it is at least 0.2 standard deviations of the "
+    "first run's scores.",
+    "Many at once": "Five families are tested separately, over all primary groupings and all other models: paired "
+    "differences (all people and all ranked groups), changes of gaps (pairs of groups), gaps in flips, paired "
+    "differences at "
+    "the fixed threshold, and gaps in score drift. The p values of the first four are adjusted by Holm's method "
+    "(1979), those of drift by Bonferroni's. Other "
     "groupings, metrics and thresholds are exploratory and have no verdict.",
 }
 
@@ -144,7 +148,7 @@ def sections(
         Section(
             "others",
             "Further errors",
-            "Other rates in the runs.",
+            "Other rates of the runs.",
             tables=folded([*paired_tables(rows, others), *change_tables(rows, others)]),
         ),
     ]

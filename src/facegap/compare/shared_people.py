@@ -61,7 +61,7 @@ def together(runs: Sequence[Run], labels: Sequence[str]) -> Together:
     for run in runs[1:]:
         common &= set(run.manifest["image"])
     if not common:
-        raise RunError("these runs have no image in common; compare runs over the same manifest")
+        raise RunError("these runs have no image in common; compare runs on the same manifest")
     images = [image for image in first["image"] if image in common]
     rows = tuple(pd.Index(run.manifest["image"]).get_indexer(pd.Index(images)).astype(np.int64) for run in runs)
     manifest = first.iloc[rows[0]].reset_index(drop=True)
@@ -84,7 +84,7 @@ def differences_of(first: Run, other: Run) -> list[str]:
     """What differs between the manifests of two runs, the people that are evaluated, and the pairs that are compared."""
     found = []
     if first.record.manifest.sha256 != other.record.manifest.sha256:
-        found.append("its manifest file has another sha256")
+        found.append("its manifest file has a different sha256")
     here, there = set(first.manifest["image"]), set(other.manifest["image"])
     if here != there:
         found.append(
@@ -100,7 +100,7 @@ def differences_of(first: Run, other: Run) -> list[str]:
         if judged != also and here == there:
             apart = len(judged ^ also)
             found.append(
-                f"{apart:,} {first.counted} are evaluated in one of the two and set aside for the threshold in the other"
+                f"{apart:,} {first.counted} are evaluated in one of the two and held out for the threshold in the other"
             )
         found += pair_differences(first, other)
     return found
@@ -112,14 +112,14 @@ def pair_differences(first: Run, other: Run) -> list[str]:
     found = []
     apart = pairs_of_one_alone(first, first.matched.excluded, other, other.matched.excluded)
     if apart:
-        found.append(f"{apart:,} pairs are left out by --exclude-pairs in one of the two alone")
+        found.append(f"{apart:,} pairs are excluded by --exclude-pairs in only one of the two")
     listed = [run.matched.pairs for run in (first, other) if run.matched is not None]
     if (listed[0] is None) != (listed[1] is None):
-        found.append("one of the two compared the pairs of a list, the other all pairs")
+        found.append("one of the two compared listed pairs, the other all pairs")
     elif listed[0] is not None and listed[1] is not None:
         rows = [pairs[["left", "right"]].to_numpy(np.int64) for pairs in listed if pairs is not None]
         unlike = pairs_of_one_alone(first, rows[0], other, rows[1])
-        found += [f"{unlike:,} pairs are in the list of one of the two alone"] if unlike else []
+        found += [f"{unlike:,} pairs are in the list of only one of the two"] if unlike else []
     return found
 
 
@@ -143,7 +143,7 @@ def label_differences(first: Run, other: Run) -> list[str]:
             continue
         apart = int((left.loc[images, name].astype(str) != right.loc[images, name].astype(str)).sum())
         if apart:
-            found.append(f"{apart:,} images have another {name}")
+            found.append(f"{apart:,} images have a different {name}")
     return found
 
 

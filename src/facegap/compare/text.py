@@ -191,7 +191,9 @@ def change_table(rows: Sequence[ChangeRow]) -> TextTable:
     shown = clearest_first(rows)[:MOST_CHANGES]
     what = "ratio of the gaps" if all(row.is_ratio for row in rows) else "change"
     columns = ("gap", "model", f"gap of {clean(rows[0].first)}", "gap of the model", what, "p (Holm)", "verdict")
-    notes = ["Both gaps are resampled together over the same people; two intervals are never compared with each other."]
+    notes = [
+        "Both gaps are resampled together over the same people; separate intervals are not compared with each other."
+    ]
     if len(shown) < len(rows):
         counts = "; ".join(f"{count} {verdict}" for verdict, count in verdict_counts(rows))
         notes.append(f"The {len(shown)} clearest of {len(rows)} ({counts}); all are in gap_changes.csv.")
@@ -345,12 +347,12 @@ def changes_said(row: PairedRow, changes: Sequence[ChangeRow]) -> str:
     clearest = clearest_first(told)[0]
     line = change_line(clearest)
     change = f"{line[2]} became {line[3]} ({line[4]}, p {p_equals(clearest.p_holm)})"
-    return f"Of {of_gaps} of the primary family {counts}; most clearly {line[0]}: {change}."
+    return f"Of {of_gaps} of the primary family {counts}; the clearest: {line[0]}: {change}."
 
 
 NONE_FOUND: Mapping[str, str] = {
     ALIKE: ALIKE,
-    FEW: "no difference that so few people could show",
+    FEW: "too few people to show a difference",
     EXPLORATORY: "an exploratory difference",
 }
 SIGNS: Mapping[str, str] = {MORE: "▲", FEWER: "▼", GREW: "▲", SHRANK: "▼", TURNED: "▼"}

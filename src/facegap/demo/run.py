@@ -219,7 +219,7 @@ def draw_one(out: Path, seed: int, number: int, photographs: int) -> list[Row]:
 
     from facegap.store.run import write_bytes
 
-    cv2.setNumThreads(1)  # a process of its own for each processor is faster
+    cv2.setNumThreads(1)  # a separate process for each processor is faster
     person, _ = person_of(seed, number)
     rows: list[Row] = []
     for k, (_, data) in enumerate(pictures_of(seed, number, photographs)):

@@ -1,4 +1,4 @@
-"""Pairs that a service was asked about, by what became of them: which are trials, and how many of each group ended how."""
+"""Pairs that a service was asked about, by outcome: which are trials, and how many of each group ended how."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def fold_cut(stated: FoldThresholds, folds: IntArray) -> FoldCut:
     first, second = fold_pairs(stated.folds)
     if len(stated.thresholds) != len(first):
         raise RunError(
-            f"run.json: {len(stated.thresholds)} thresholds by folds, where {stated.folds} folds have {len(first)}"
+            f"run.json: {len(stated.thresholds)} thresholds by folds, but {stated.folds} folds have {len(first)}"
         )
     if len(folds) and not 0 <= folds.min() <= folds.max() < stated.folds:
         raise RunError(f"roles.parquet, column fold: not all from 0 to {stated.folds - 1}, the folds of run.json")

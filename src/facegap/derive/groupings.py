@@ -17,9 +17,9 @@ from facegap.types import ANY, Group, IntArray
 Grouping = tuple[str, ...]
 MOST_DEFAULT_VALUES = 30  # a column with more (a year, a file number) is no grouping unless it is asked for
 JOINED = {  # beginnings of label columns that come from a file beside the manifest
-    "measured_": "; it comes from a measurement: facegap tone MANIFEST --out tone.parquet, then add --tone tone.parquet",
-    "annotated_": "; it comes from annotators: facegap annotate MANIFEST, then add --annotations with the exported CSV, "
-    "which must be of that scale (annotated_tone: of one scale only)",
+    "measured_": "; measure it first: facegap tone MANIFEST --out tone.parquet, then add --tone tone.parquet",
+    "annotated_": "; annotate it first: facegap annotate MANIFEST, then add --annotations with the exported CSV for "
+    "that scale (annotated_tone: for one scale only)",
 }
 MOST_CELLS = 500  # 124,750 pairs of groups; a family beyond that settles nothing and takes minutes
 
@@ -56,7 +56,7 @@ def parse_by(by: str | Sequence[str], labels: Sequence[str]) -> tuple[Grouping, 
                     f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(labels) or 'no label column'}"
                 )
                 if name.casefold() == "sex" and "gender" in labels:
-                    hint = "; the column sex is read as gender: write gender"
+                    hint = "; the column sex is read as gender, so write gender"
                 hint = next((cure for start, cure in JOINED.items() if name.startswith(start)), hint)
                 raise TableError(f"--by: the manifest has no label column {name!r}{hint}")
         if len(set(grouping)) < len(grouping):
@@ -78,8 +78,8 @@ def require_kept(groupings: Sequence[Grouping], *, quality: bool) -> None:
     lost = lost_labels(attribute_columns(groupings), quality=quality)
     if lost:
         raise TableError(
-            f"--by: a result table has a column {lost[0]!r} of its own, so the labels of that column of the manifest would be "
-            "lost; rename it in the manifest"
+            f"--by: a result table has a column named {lost[0]!r}, so the labels in that column of the manifest "
+            f"would be lost; rename it in the manifest"
         )
 
 
@@ -87,7 +87,7 @@ def default_groupings(manifest: pd.DataFrame, labels: Sequence[str]) -> tuple[tu
     """Every label column alone, and a sentence for each that was left out because it has too many values."""
     values = {name: manifest[name].nunique() for name in labels}
     left_out = tuple(
-        f"column {name} has {count} different values and is not split by; ask for it with --by {name}"
+        f"column {name} has {count} different values and is not used for groups; request it with --by {name}"
         for name, count in values.items()
         if count > MOST_DEFAULT_VALUES
     )

@@ -75,14 +75,15 @@ class Metric:
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise ValueError(
-                f"metric {self.name!r}: a name is of small letters, digits, _ and full stops, and begins with a letter"
+                f"metric {self.name!r}: a name consists of lower-case letters, digits, _ and full stops, and begins "
+                f"with a letter"
             )
         for field in fields(self):
             value = getattr(self, field.name)
             is_needed = field.type == "str" and field.name != "of_what"
             if is_needed and not (isinstance(value, str) and value.strip()):
                 raise ValueError(
-                    f"metric {self.name}: {field.name} is empty; every text of a metric is printed somewhere"
+                    f"metric {self.name}: {field.name} is empty; every text of a metric is printed, so fill it in"
                 )
         for field_name, known in (("scale", Scale), ("task", Task), ("trial", Trial)):
             if getattr(self, field_name) not in get_args(known):
@@ -93,7 +94,7 @@ class Metric:
                 f"metric {self.name}: margin {self.margin} is not between {low} and {high}, as a {self.scale} is"
             )
         if (self.trials is not None) != (self.trial == "image"):
-            raise ValueError(f"metric {self.name}: a rate of images needs the function `trials`, and no other has one")
+            raise ValueError(f"metric {self.name}: only a rate of images has the function `trials`, and it needs one")
 
     @property
     def is_ratio(self) -> bool:

@@ -36,9 +36,10 @@ GAPS = (
     *("subjects_a", "subjects_b", "subjects_needed"),
 )
 MISSING = {
-    "y_true": "leave out rows without a true label, and report how many they were",
-    "y_pred": "give rows without an answer a class of their own ('no answer' is then an error), or leave them out and report them",
-    "subject": "give an unknown person an id of their own",
+    "y_true": "omit rows without a true label, and report how many there were",
+    "y_pred": "give rows without a prediction a separate class ('no answer' then counts as an error), or omit them "
+    "and report their number",
+    "subject": "give each unknown person a separate id",
 }
 
 
@@ -265,7 +266,8 @@ def _spelt_alike(true: set[Any], predicted: set[Any]) -> None:
     other = next((value for value in predicted - true if _folded(value) in classes), None)
     if other is not None:
         raise StatisticsError(
-            f"y_pred has {other!r} where y_true has {classes[_folded(other)]!r}; give one class one spelling and type"
+            f"y_pred has {other!r} where y_true has {classes[_folded(other)]!r}; use one spelling and type for each "
+            f"class"
         )
     if len(true) > 1 and predicted and not true & predicted:
         raise StatisticsError(f"no value of y_pred ({_some(predicted)}) occurs in y_true ({_some(true)})")
@@ -303,5 +305,5 @@ def _against(method: str) -> bool:
     StatisticsError : another word than fairlearn's two
     """
     if method not in get_args(Against):
-        raise StatisticsError(f"method {method!r} is neither 'between_groups' nor 'to_overall'")
+        raise StatisticsError(f"method {method!r} must be 'between_groups' or 'to_overall'")
     return method == "to_overall"

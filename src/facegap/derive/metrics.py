@@ -53,7 +53,7 @@ NO_ANSWER_RATE = Metric(
     margin=0.02,
     task="classify",
     trial="image",
-    method="images without an answer / images that were sent; where a black box had to find the face itself",
+    method="images without a response / images that were sent; for a black box that detects faces itself",
     source="counts in predictions.parquet",
     trials=pictures_unanswered,
     is_failure=True,
@@ -66,7 +66,7 @@ ERROR_RATE_ANSWERED = Metric(
     margin=0.02,
     task="classify",
     trial="image",
-    method="wrong answers / answers, of images labelled with a class of the model",
+    method="wrong predictions / predictions, for images labelled with a class of the model",
     source="counts in predictions.parquet",
     trials=answers_wrong,
     lost=answers_missing,
@@ -79,7 +79,7 @@ ERROR_RATE_ALL = Metric(
     margin=0.02,
     task="classify",
     trial="image",
-    method="(wrong answers + images without an answer) / images labelled with a class of the model",
+    method="(wrong predictions + images without a prediction) / images labelled with a class of the model",
     source="counts in predictions.parquet",
     trials=answers_wrong_or_missing,
     lost=answers_missing,
@@ -107,8 +107,8 @@ AGE_FALSE_POSITIVE = Metric(
     margin=2.0,
     task="classify",
     trial="image",
-    method="images of people under --age-limit with an estimate of --challenge or more / images of people under it with an "
-    "estimate",
+    method="images of people under --age-limit with an estimate of at least --challenge / images of people under it "
+    "with an estimate",
     source="NIST IR 8525 and FATE age estimation, challenge 25; ISO/IEC 27566",
     trials=passed_under_age,
     lost=under_age_unanswered,
@@ -122,7 +122,8 @@ AGE_FALSE_NEGATIVE = Metric(
     margin=0.02,
     task="classify",
     trial="image",
-    method="images of people of --age-limit or more with an estimate under --challenge / images of such people with an estimate",
+    method="images of people of at least --age-limit with an estimate under --challenge / images of such people with "
+    "an estimate",
     source="NIST IR 8525 and FATE age estimation, challenge 25; ISO/IEC 27566",
     trials=stopped_of_age,
     lost=of_age_unanswered,
@@ -189,8 +190,8 @@ FNIR = Metric(
     margin=2.0,
     task="embed",
     trial="mated search",
-    method="searches whose person is not among the first R candidates from the threshold up / searches with a person to "
-    "find. Ties count against the system",
+    method="searches whose person is not among the first R candidates at or above the threshold / searches for a "
+    "person in the gallery. Ties count against the system",
     source="ISO/IEC 19795-1",
 )
 FPIR = Metric(
@@ -202,7 +203,7 @@ FPIR = Metric(
     margin=2.0,
     task="embed",
     trial="non-mated search",
-    method="searches with any candidate from the threshold up / searches of people who are not in the gallery",
+    method="searches with any candidate at or above the threshold / searches for people who are not in the gallery",
     source="ISO/IEC 19795-1",
 )
 PAIR_METRICS = (FMR, FNMR, GFAR, GFRR)
@@ -249,8 +250,8 @@ def metric_of(name: str) -> Metric:
         return of_output
     if name not in known:
         raise RunError(
-            f"metric {name[:64]!a} is not known; install the package that gives it (run.json names it under plugins), or "
-            "make the run again"
+            f"metric {name[:64]!a} is not known; install the package that provides it (named in run.json under "
+            f"plugins), or run the audit again"
         )
     return known[name]
 
@@ -311,7 +312,8 @@ def counts_of(run: Run, metric: Metric) -> TrialsAndErrors | None:
     for array in found:
         if not isinstance(array, np.ndarray) or array.dtype != np.bool_ or array.shape != (rows,):
             raise PluginError(
-                f"metric {metric.name}: `trials` must give two boolean arrays of {rows} rows, one per row of the manifest"
+                f"metric {metric.name}: `trials` must return two boolean arrays of {rows} rows, one per row of the "
+                f"manifest"
             )
     return found
 
@@ -328,7 +330,7 @@ def lost_trials(run: Run, metric: Metric) -> BoolArray:
         return np.zeros(rows, np.bool_)
     found = metric.lost(run)
     if not isinstance(found, np.ndarray) or found.dtype != np.bool_ or found.shape != (rows,):
-        raise PluginError(f"metric {metric.name}: `lost` must give a boolean array of {rows} rows")
+        raise PluginError(f"metric {metric.name}: `lost` must return a boolean array of {rows} rows")
     return found
 
 
@@ -336,7 +338,7 @@ def _of_plugin(name: str, value: Any) -> Metric:
     if not isinstance(value, Metric):
         raise ValueError(f"it is a {type(value).__name__}, not a facegap.derive.metrics.Metric")
     if value.name != name:
-        raise ValueError(f"the entry point is named {name!r} and the metric {value.name!r}; give both one name")
+        raise ValueError(f"the entry point is named {name!r} and the metric {value.name!r}; use the same name for both")
     if not value.is_image:
         raise ValueError(
             "a plugin adds metrics of single images only; pairs and searches are counted by facegap itself"

@@ -23,7 +23,7 @@ BPCER = Metric(
     margin=0.02,
     task="classify",
     trial="image",
-    method="bona fide presentations called attacks / bona fide presentations with an answer",
+    method="bona fide presentations classified as attacks / bona fide presentations with a prediction",
     source="ISO/IEC 30107-3, bona fide presentation classification error rate",
     trials=bona_fide_rejected,
     lost=without_response,
@@ -91,8 +91,8 @@ def apcer(species: str) -> Metric:
         margin=0.02,
         task="classify",
         trial="image",
-        method="attack presentations of the species taken for bona fide / attack presentations of the species with an answer; "
-        "species are never pooled, and the worst stands for the system",
+        method="attack presentations of the species classified as bona fide / attack presentations of the species "
+        "with a prediction; species are never pooled, and the system is described by the worst",
         source="ISO/IEC 30107-3, attack presentation classification error rate",
         trials=partial(presentations, kind=species),
         lost=partial(without_response, kind=species),

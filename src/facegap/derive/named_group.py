@@ -41,5 +41,5 @@ def named_group(manifest: pd.DataFrame, groupings: Sequence[Grouping], name: str
             f"--fmr-on: no group {name!r} with a known label on whom thresholds are found; there are {some}"
         )
     if len(found) > 1:
-        raise TableError(f"--fmr-on: {name!r} names several groups; say which: {', '.join(found)}")
+        raise TableError(f"--fmr-on: {name!r} matches several groups; give one of {', '.join(found)}")
     return next(iter(found.values()))

@@ -16,7 +16,7 @@ UNEVEN_P = 0.05  # of Fisher's exact test between the group that lost most and t
 WORDS = {
     "missing_file": "missing",
     "unreadable": "cannot be read",
-    "refused": "are beyond a bound of facegap or of the service",
+    "refused": "exceed a limit of facegap or of the service",
     "decode_timeout": "took too long to decode",
     "not_sent": "were not sent to the service",
 }
@@ -59,7 +59,7 @@ def never_shown_sentences(
         if not lost.any():
             continue
         total = f"{int(lost.sum()):,} of {len(lost):,} files {plural(outcome, int(lost.sum()))}"
-        sentence = f"{total}, which no model was shown; they count in no rate"
+        sentence = f"{total}; these files were not passed to a model and are excluded from all rates"
         sentences.append(". ".join([sentence, *counted_by_group(manifest, lost, groupings)]) + ".")
     return sentences
 
@@ -83,16 +83,20 @@ def plural(outcome: str, count: int) -> str:
     words = WORDS[outcome]
     if outcome == "missing_file":
         return f"{'is' if count == 1 else 'are'} {words}"
-    return words if count > 1 else words.replace("are ", "is ", 1).replace("were ", "was ", 1)
+    if count > 1:
+        return words
+    return words.replace("exceed ", "exceeds ", 1).replace("were ", "was ", 1)
 
 
 def by_group(names: Sequence[str], counts: Sequence[tuple[int, int]]) -> str:
     """The groups with the highest proportions first, and a test of the first against all others."""
     order = sorted(range(len(names)), key=lambda k: -counts[k][0] / max(counts[k][1], 1))
     told = ", ".join(f"{counts[k][0]:,} of {counts[k][1]:,} {names[k]}" for k in order[:MOST_NAMED])
-    more = f", and {len(order) - MOST_NAMED} further groups" if len(order) > MOST_NAMED else ""
+    more = f", and {len(order) - MOST_NAMED} more groups" if len(order) > MOST_NAMED else ""
     p = uneven_p([counts[k] for k in order])
-    return f"By group: {told}{more}" + (f"; that is uneven (Fisher's exact test, p = {p:.2g})" if p <= UNEVEN_P else "")
+    return f"By group: {told}{more}" + (
+        f"; this differs between groups (Fisher's exact test, p = {p:.2g})" if p <= UNEVEN_P else ""
+    )
 
 
 def uneven_p(counts: Sequence[tuple[int, int]]) -> float:

@@ -1,4 +1,4 @@
-"""What became of each row: the stored tables FACES and PREDICTIONS, and the errors that the rates count."""
+"""Outcome of each row: the stored tables FACES and PREDICTIONS, and the errors that the rates count."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def of_macro(found: MacroRate, run: Run) -> dict[str, Any]:
         "low": found.low,
         "high": found.high,
         "level": run.record.level,
-        "method": "jackknife over sampling units, each class weighing alike",
+        "method": "jackknife over sampling units, with equal weight for each class",
     }
 
 

@@ -205,8 +205,8 @@ def note_of(found: WeightedRates, group: int, shares: SharesRecord | None) -> st
     """Why a group has no rate; empty where it has one."""
     if found.empty_cell[group] >= 0 and shares is not None:
         cell = " ".join(shares.cells[found.empty_cell[group]].labels)
-        return f"no trial of {cell}, which is a part of the population"
-    return "no trial with a weight" if np.isnan(found.value[group]) else ""
+        return f"no trial for {cell}, which is part of the population"
+    return "no trial with a positive weight" if np.isnan(found.value[group]) else ""
 
 
 def gap_rows(

@@ -166,8 +166,8 @@ def all_comparisons_of(run: Run, what: str) -> Comparisons | None:
     """
     if run.record.sampled:
         raise RunError(
-            f"{what} counts pairs, and this run compared a sample of them with weights: its rates and gaps are in rates.csv and "
-            "gaps.csv; run the audit on all pairs for this"
+            f"{what} counts pairs, but this run compared a weighted sample of them; its rates and gaps are in "
+            f"rates.csv and gaps.csv. Run the audit on all pairs for this"
         )
     return comparisons_of(run)
 

@@ -1,4 +1,4 @@
-"""RATES and GAPS of 1:1 comparisons: who is falsely matched, who is falsely rejected, and who is mistaken for whom."""
+"""RATES and GAPS of 1:1 comparisons: FMR, FNMR, and FMR by pair of groups."""
 
 from __future__ import annotations
 

@@ -18,17 +18,17 @@ from facegap.types import BoolArray
 
 Chain = Literal["face", "answer", "comparison"]
 Kind = Literal["failure", "limit", "never shown"]
-# Chain, stage, the stage before it (all images where the run has none), what became of those it did not reach, and whether
+# Chain, stage, the stage before it (all images where the run has none), the outcome of those it did not reach, and whether
 # that is a failure of the model, a limit of the data, or a file that no model was ever shown.
 _WAY: tuple[tuple[Chain, str, str, str, Kind], ...] = (
-    ("face", "decoded", "images", "never shown to a model: file missing, unreadable or refused", "never shown"),
+    ("face", "decoded", "images", "not passed to a model: file missing, unreadable or refused", "never shown"),
     ("face", "detected", "decoded", "no face found", "failure"),
     ("face", "enrolled", "detected", "face not usable", "failure"),
-    ("answer", "labelled", "decoded", "no label that the model can give", "limit"),
+    ("answer", "labelled", "decoded", "label is not a class of the model", "limit"),
     ("answer", "answered", "labelled", "no answer", "failure"),
     ("answer", "right", "answered", "wrong answer", "failure"),
-    ("comparison", "judged", "enrolled", "set aside to find the threshold", "limit"),
-    ("comparison", "compared", "judged", "nobody to compare with", "limit"),
+    ("comparison", "judged", "enrolled", "held out to set the threshold", "limit"),
+    ("comparison", "compared", "judged", "no other image to compare with", "limit"),
     ("comparison", "with_mate", "compared", "no second photograph", "limit"),
     ("comparison", "matched", "with_mate", "own photograph refused", "failure"),
 )

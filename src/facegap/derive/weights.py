@@ -53,10 +53,10 @@ def dominated_rates(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> tuple
         at = "" if math.isnan(point) else f" at threshold {point:.4f}"
         said.append(
             f"the rate of {group} ({metric.title}{at}) is {dominated_text(int(row['dominated_by']))}: they are in more "
-            f"than half of its {row['errors']:,} errors, so a gap that rests on them gets no verdict"
+            f"than half of its {row['errors']:,} errors, so a gap that depends on them has no verdict"
         )
     more = len(said) - MOST_NAMED
-    return tuple(said) if more <= 0 else (*said[:MOST_NAMED], f"{more} further rates are dominated by a few people")
+    return tuple(said) if more <= 0 else (*said[:MOST_NAMED], f"{more} more rates are dominated by a few people")
 
 
 def dominated_text(people: int) -> str:
@@ -81,14 +81,14 @@ def held_by_one(
     """
     who = f"unit of {' and '.join(cluster)}" if cluster else "person"
     said = [
-        f"one {who} holds {share:.0%} of the {trials_in_words(trial, counted)} of {group}"
+        f"one {who} has {share:.0%} of the {trials_in_words(trial, counted)} of {group}"
         for (group, trial), share in largest_shares(rates, groupings)
     ]
     more = len(said) - MOST_NAMED
     return (
         tuple(said)
         if more <= 0
-        else (*said[:MOST_NAMED], f"one {who} holds so much of {more} further groups of trials")
+        else (*said[:MOST_NAMED], f"one {who} has a similar proportion in {more} more groups of trials")
     )
 
 
@@ -106,13 +106,13 @@ def rates_by_weight(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> tuple
         metric, point = metric_of(str(row["metric"])), float(row["threshold"])
         at = "" if math.isnan(point) else f" at threshold {point:.4f}"
         said.append(
-            f"the rate of {group} ({metric.title}{at}) is {row['errors'] / row['trials']:.2%} of all trials, but "
-            f"{row['per_person']:.2%} where people weigh equally; the interval of "
+            f"the rate of {group} ({metric.title}{at}) is {row['errors'] / row['trials']:.2%} over all trials, but "
+            f"{row['per_person']:.2%} with equal weight for each person; the interval of "
             f"{'the latter' if row['weighs'] == 'people' else 'the former'} is {row['low']:.2%} to {row['high']:.2%}; "
             "people with many trials differ from the others"
         )
     more = len(said) - MOST_NAMED
-    return tuple(said) if more <= 0 else (*said[:MOST_NAMED], f"{more} further rates depend on how people are weighed")
+    return tuple(said) if more <= 0 else (*said[:MOST_NAMED], f"{more} more rates depend on the weights of people")
 
 
 def named_rows(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> Iterator[tuple[str, pd.Series]]:

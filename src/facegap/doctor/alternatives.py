@@ -41,7 +41,7 @@ SCALES: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {  # mean an
     "0..255": ((0.0,) * 3, (1.0,) * 3),
     "0..1": ((0.0,) * 3, (1 / 255,) * 3),
     "-1..1": ((127.5,) * 3, (1 / 127.5,) * 3),
-    "ImageNet's mean and deviation": (
+    "ImageNet's mean and standard deviation": (
         tuple(255 * mean for mean in IMAGENET_MEAN),
         tuple(1 / (255 * deviation) for deviation in IMAGENET_DEVIATION),
     ),

@@ -119,7 +119,7 @@ def check_basics(
     """
     card, given = find_card(model)
     if card is None:
-        raise CardError(f"{model}: no card describes this file; there are no settings to check")
+        raise CardError(f"{model}: no card describes this file, so there are no settings to check")
     require_settings(card)
     steps = Steps(STEPS, announce)
     table = read_manifest(manifest, allow_outside=allow_outside, where=where, images_dir=images_dir)
@@ -153,8 +153,8 @@ def needed_for(task: str) -> str:
     if task == "quality":
         return "an audit with --embed, whose errors must fall where images of low quality are discarded"
     if task == "embed":
-        return f"column subject, and {LEAST_SUBJECTS} people or more with two photographs each"
-    return f"column gender (both of them) or age, and {LEAST_SUBJECTS} people or more"
+        return f"column subject, and at least {LEAST_SUBJECTS} people with two photographs each"
+    return f"column gender (with both genders) or age, and at least {LEAST_SUBJECTS} people"
 
 
 def some_rows(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
@@ -167,7 +167,7 @@ def some_rows(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 def faces_of(
     rows: pd.DataFrame, folder: Path, finder: Finder, one: Ready, progress: Progress
 ) -> tuple[list[str], list[Pixels | None]]:
-    """What became of each image, and its face as the card wants it."""
+    """Outcome of each image, and its face as the card wants it."""
     outcomes: list[str] = []
     crops: list[Pixels | None] = []
     stages = Stages(finder, None, None)
@@ -196,7 +196,7 @@ def faces_found(outcomes: Sequence[str]) -> Check:
 def model_checks(one: Ready, crops: Sequence[Pixels], names: AnyArray) -> list[Check]:
     """What the model does with these faces."""
     if not crops:
-        return [Check("the model's outputs", "not checked", "no face to show it")]
+        return [Check("the model's outputs", "not checked", "no face to run it on")]
     mirrored = [np.ascontiguousarray(pixels[:, ::-1]) for pixels in crops]
     if isinstance(one.model, embed.Embedder):
         model = one.model
@@ -275,7 +275,7 @@ def norms(raw: FloatArray) -> Check:
     lengths = np.linalg.norm(raw, axis=1)
     usable = np.isfinite(lengths) & (lengths > 0)
     if not usable.all():
-        said = f"{int((~usable).sum())} of {len(raw)} are zero or no number"
+        said = f"{int((~usable).sum())} of {len(raw)} are zero or not finite"
         return Check("embedding norms", "not in order", said)
     said = f"median {np.median(lengths):.4g}, from {lengths.min():.4g} to {lengths.max():.4g}"
     return Check("embedding norms", "in order", said)
@@ -291,7 +291,7 @@ def numbers(raw: FloatArray) -> Check:
 def same_in_batch(alone: FloatArray, batch: FloatArray, rows: int) -> Check:
     """Whether a face gets the same answer alone and among others."""
     if rows == 1 or len(alone) == 1:
-        return Check("batch against single", "not checked", "faces go through this graph one at a time")
+        return Check("batch against single", "not checked", "this graph processes one face at a time")
     fine = agree(alone, batch)
     apart = np.abs(alone - batch)
     largest = float(apart[np.isfinite(apart)].max(initial=0.0))
@@ -334,7 +334,7 @@ def own_mirror(raw: FloatArray, mirror: FloatArray, names: AnyArray) -> Check:
 
 def few_text(faces: int, least: int) -> str:
     """Why something was not checked."""
-    return f"{faces} faces, at least {least} needed" if faces < least else "all faces are of one person"
+    return f"{faces} faces, at least {least} needed" if faces < least else "all faces belong to one person"
 
 
 def same_answer(plain: classify.Answers, mirror: classify.Answers) -> Check:
@@ -348,5 +348,5 @@ def same_answer(plain: classify.Answers, mirror: classify.Answers) -> Check:
         return Check("mirror image", "in order" if fine else "not in order", f"same class for {same} of {len(named)}")
     apart = np.abs(plain.age - mirror.age)
     if not np.isfinite(apart).any():
-        return Check("mirror image", "not in order", "the model answers nothing")
+        return Check("mirror image", "not in order", "the model returns no prediction")
     return Check("mirror image", "in order", f"ages differ by {np.nanmedian(apart):.1f} years (median)")

@@ -67,12 +67,12 @@ def doctor(
         typer.Option(help="Task of an .onnx file without a card, if its outputs do not determine it"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="File for the proposed card (.toml) or the finding (.json)", show_default=False)
+        Path | None, typer.Option(help="File for the proposed card (.toml) or the result (.json)", show_default=False)
     ] = None,
     findings: Annotated[
         Path | None,
         typer.Option(
-            help="Folder in which findings are stored [default: FACEGAP_FINDINGS, else the user's cache]",
+            help="Folder in which results are stored [default: FACEGAP_FINDINGS, otherwise the user's cache]",
             show_default=False,
         ),
     ] = None,
@@ -134,7 +134,7 @@ def doctor(
     except NoJudgementError as error:
         if propose or find_card(model)[0] is None:
             raise
-        announce("settings cannot be evaluated; the checks that need no people are made")
+        announce("settings cannot be evaluated; only checks that need no labels are run")
         with progress_bar() as progress:
             checks = check_basics(
                 model,

@@ -40,11 +40,11 @@ class Convention:
 
 
 CONVENTIONS: Sequence[Convention] = (
-    Convention("ArcFace and its kin", "embed", "RGB", "-1..1", "ArcFace"),
-    Convention("ArcFace and its kin, scaled inside the graph", "embed", "RGB", "0..255", "ArcFace"),
+    Convention("ArcFace and related models", "embed", "RGB", "-1..1", "ArcFace"),
+    Convention("ArcFace and related models, scaled inside the graph", "embed", "RGB", "0..255", "ArcFace"),
     Convention("AdaFace", "embed", "BGR", "-1..1", "ArcFace"),
     Convention("Open Model Zoo", "embed", "BGR", "0..255", "Open Model Zoo"),
-    Convention("torchvision", "classify", "RGB", "ImageNet's mean and deviation"),
+    Convention("torchvision", "classify", "RGB", "ImageNet's mean and standard deviation"),
     Convention("scaled inside the graph", "classify", "RGB", "0..255"),
     Convention("Caffe", "classify", "BGR", "0..255 less 123, 117, 104"),
     Convention("Open Model Zoo", "classify", "BGR", "0..255"),

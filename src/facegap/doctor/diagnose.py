@@ -75,7 +75,7 @@ class Asked:
     people   : at most so many subjects are drawn, by `seed`; None: DEFAULT_PEOPLE
     question : gender or age, of a classifier that says both; None: what the manifest allows
     workers  : parts under way at once; None: one for each processor
-    timeout_s: how long a model may take for one batch; None: in this process, without walls
+    timeout_s: how long a model may take for one batch; None: in this process, without restrictions
     points   : a file that says where the faces are, in place of a detector
     flip     : whether a template is of the face and of its mirror image
     """
@@ -198,7 +198,7 @@ def examine(
     room = Room(table, found, asked, progress, steps)
     if card is None:
         if weights.suffix.lower() != ".onnx":
-            raise CardError(f"{model}: a card is proposed for a file of weights; give the path of an .onnx")
+            raise CardError(f"{model}: a card is proposed for a file with weights; give the path of an .onnx file")
         return propose_card(weights, room, task)
     session = asked.opened(read_weights(card, models_folders(asked.folders), given), card.name, str(card.file))
     rng = np.random.default_rng(asked.seed)
@@ -209,8 +209,8 @@ def examine(
 
 
 UNTRIED = (
-    "the images are aligned crops, so colour order, scale and classes alone were tried: alignment, crop and interpolation are "
-    "in the images already"
+    "the images are aligned crops, so only colour order, scale and classes were tried; alignment, crop and "
+    "interpolation are fixed in the images"
 )
 
 
@@ -228,14 +228,15 @@ def require_settings(card: ModelCard) -> None:
 
 
 DETECTORS = (
-    "{name}: a detector has no doctor. How many faces it finds can be measured (facegap audit, the rows fta), but not "
-    "whether settings are right: a setting that sees faces everywhere finds them all, and a manifest does not say where "
-    "the faces are"
+    "{name}: the doctor cannot check a detector. How many faces it finds can be measured (facegap audit, the rows "
+    "fta), but not whether its settings are correct: a setting that detects faces everywhere finds them all, and a "
+    "manifest does not say where the faces are"
 )
 
 
 QUALITIES = (
-    "{name} is a quality model, and no manifest says how good an image is. Whether low qualities go with errors is shown by "
+    "{name} is a quality model, and a manifest does not say how good an image is. Whether low quality is associated "
+    "with errors is shown by "
     "facegap audit --embed MODEL --quality CARD (error versus discard)"
 )
 
@@ -264,7 +265,9 @@ def open_finder(asked: Asked, judged: ModelCard | None) -> Finder:
     ModelError : aligned crops, where a card is to be proposed; no boxes for a classifier; flip for a classifier
     """
     if asked.flip and judged is not None and judged.task != "embed":
-        raise ModelError(f"{judged.name}: --flip adds the embedding of the mirror image, and this model gives none")
+        raise ModelError(
+            f"{judged.name}: --flip adds the embedding of the mirror image, but this model returns no embedding"
+        )
     faces = given_faces(AuditSettings(detect=asked.detect, faces=Faces(points=asked.points)))
     if faces is None:
         return open_detector(asked, aligns=None if judged is None else judged.alignment is not None)
@@ -272,7 +275,7 @@ def open_finder(asked: Asked, judged: ModelCard | None) -> Finder:
         require_boxes(faces, judged)
     if isinstance(faces, WholePicture) and judged is None:
         raise ModelError(
-            "--detect aligned: no card can be proposed from crops that are aligned already, as they do not show which "
+            "--detect aligned: no card can be proposed from aligned crops, because they do not show which "
             "alignment the model needs; use --detect yunet or --points FILE on the photographs"
         )
     return faces
@@ -290,7 +293,7 @@ def open_detector(asked: Asked, *, aligns: bool | None) -> Detector:
     card, given = resolve_card(asked.detect, "detect")
     assert card.detector is not None
     if aligns is not False and not card.detector.points:
-        raise ModelError(f"{card.name} gives boxes only, and an aligned crop needs five points; use --detect yunet")
+        raise ModelError(f"{card.name} returns boxes only, but an aligned crop needs five points; use --detect yunet")
     content = read_weights(card, models_folders(asked.folders), given)
     return detector(card, asked.opened(content, card.name, str(card.file)))
 
@@ -308,7 +311,7 @@ def propose_card(weights: Path, room: Room, task: Literal["embed", "classify"] |
     searched, judged = split(sample, SEARCH_SHARE, rng)
     grid = [one for one in doctor_proposing.grid(start) if can_be_tried(one, room.finder)]
     found = room.look(searched, grid, session, MEASURES[question])
-    room.steps.begin("choose settings; they are evaluated on people who had no part in it")
+    room.steps.begin("choose settings, to be evaluated on held-out people")
     choice = choice_of(searched, found, grid, MEASURES[question])
     result = examination(choice.card, room, judged, session, MEASURES[question])
     text = card_text(choice.card, result.judgement, detector=result.detector, at=result.finding.at)
@@ -384,8 +387,7 @@ def require_memory(folder: Path | None = None) -> None:
     there = next(one for one in (target, *target.parents) if os.access(one, os.F_OK))
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         raise CardError(
-            f"{target}: what the doctor finds could not be kept there; name another folder with --findings or "
-            "FACEGAP_FINDINGS"
+            f"{target}: the result could not be stored there; choose another folder with --findings or FACEGAP_FINDINGS"
         )
 
 
@@ -400,17 +402,17 @@ def require_free(out: Path | None, model: str, *, propose: bool) -> None:
     if out is None:
         return
     if not out.parent.is_dir() or not os.access(out.parent, os.W_OK | os.X_OK):
-        raise CardError(f"{out}: {out.parent} is not a folder that can be written to; name another with --out")
+        raise CardError(f"{out}: {out.parent} is not a writable folder; choose another with --out")
     if out.exists():
-        raise CardError(f"{out}: there is a file already; name another with --out")
+        raise CardError(f"{out}: the file already exists; choose another with --out")
     if out.suffix.lower() not in (".toml", ".json"):
-        raise CardError(f"{out}: --out writes a proposed card (.toml) or the finding (.json)")
+        raise CardError(f"{out}: --out writes a proposed card (.toml) or the result (.json)")
     if out.suffix.lower() == ".toml":
         if not propose and find_card(model)[0] is not None:
-            raise CardError(f"{out}: {model} has a card; another is proposed with --propose only")
+            raise CardError(f"{out}: {model} has a card; use --propose to propose another")
         if name_of(out) != name_of(Path(model)):
             raise CardError(
-                f"{out}: a card has the name of its weights; call it {Path(model).with_suffix('.toml').name}"
+                f"{out}: a card must have the same name as its weights; use {Path(model).with_suffix('.toml').name}"
             )
 
 

@@ -258,8 +258,8 @@ def evidence_of(sample: Sample, found: Found, measure: Measure) -> tuple[Evidenc
     people, codes = np.unique(names[kept], return_inverse=True)
     if len(people) < LEAST_SUBJECTS:
         raise NotEnoughPeopleError(
-            f"not enough data: faces of {len(people)} of {sample.people} subjects can be used, at least {LEAST_SUBJECTS} "
-            "are needed; use a larger manifest or another --detect"
+            f"not enough data: faces of {len(people)} of {sample.people} subjects can be used, but at least "
+            f"{LEAST_SUBJECTS} are needed; use a larger manifest or another --detect"
         )
     return Evidence(codes.reshape(-1).astype(np.int64), tuple(labels[kept])), [said[kept] for said in found.answers]
 

@@ -53,19 +53,19 @@ def read_graph(session: Any, name: str) -> Graph:
     inputs = session.get_inputs()
     if len(inputs) != 1:
         listed = ", ".join(f"{entry.name!r}" for entry in inputs)
-        raise ModelError(f"{name}: the graph has {len(inputs)} inputs ({listed}); a face model has one, the picture")
+        raise ModelError(f"{name}: the graph has {len(inputs)} inputs ({listed}); a face model has one, the image")
     entry = inputs[0]
     shape = list(entry.shape)
     if entry.type not in DTYPES or len(shape) != 4:
         raise ModelError(
-            f"{name}: the input {entry.name!r} is {entry.type} {shape}; a picture is a batch of float or bytes"
+            f"{name}: the input {entry.name!r} is {entry.type} {shape}; images must be a batch of floats or bytes"
         )
     layout = layout_of(shape, name)
     sides = shape[2:] if layout == "NCHW" else shape[1:3]
     channels = int(shape[1] if layout == "NCHW" else shape[3])
     if isinstance(shape[0], int) and shape[0] != 1:
         raise ModelError(
-            f"{name}: the graph takes exactly {shape[0]} pictures at once; export it with a free first axis"
+            f"{name}: the graph accepts exactly {shape[0]} images per call; export it with a dynamic first axis"
         )
     free_size = not all(isinstance(side, int) for side in sides)
     graph = Graph(entry.name, layout, channels, (0, 0), DTYPES[entry.type], {}, free_size)
@@ -74,7 +74,9 @@ def read_graph(session: Any, name: str) -> Graph:
         outputs = probe(session, graph, size, faces, name, must=not free_size)
         if outputs is not None:
             return Graph(**{**vars(graph), "size": size, "outputs": outputs})
-    raise ModelError(f"{name}: width and height are free in the graph, and it takes none of {OPEN_SIDES}; write a card")
+    raise ModelError(
+        f"{name}: width and height are free in the graph, and it accepts none of {OPEN_SIDES}; write a card"
+    )
 
 
 def layout_of(shape: list[Any], name: str) -> Literal["NCHW", "NHWC"]:
@@ -87,7 +89,7 @@ def layout_of(shape: list[Any], name: str) -> Literal["NCHW", "NHWC"]:
     first, last = shape[1] in CHANNELS, shape[3] in CHANNELS
     if first == last:
         raise ModelError(
-            f"{name}: of the input's shape {shape} either axis 1 or axis 3 must be 1 or 3 channels; write a card"
+            f"{name}: axis 1 or axis 3 of the input's shape {shape} must have 1 or 3 channels; write a card"
         )
     return "NCHW" if first else "NHWC"
 
@@ -107,7 +109,7 @@ def probe(
     names = [port.name for port in outputs_of(session) if readable(port)]
     if not names:
         given = ", ".join(str(port) for port in outputs_of(session))
-        raise ModelError(f"{name}: outputs: the graph has no output of numbers ({given}); export it with one")
+        raise ModelError(f"{name}: outputs: the graph has no numerical output ({given}); export it with one")
     try:
         outputs = runtime.run_session(session, names, {graph.name: noise}, name=name)
     except ModelStoppedError:
@@ -125,8 +127,8 @@ def probe(
     if not flat:
         shapes = ", ".join(f"{output!r} {values.shape}" for output, values in listed.items())
         raise ModelError(
-            f"{name}: for {faces} faces the outputs are {shapes}: a detector's or maps, whose decoder must be known; "
-            "write a card"
+            f"{name}: for {faces} faces the outputs are {shapes}, which are those of a detector or maps, whose "
+            f"decoder must be known; write a card"
         )
     return flat
 

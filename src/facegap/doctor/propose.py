@@ -81,7 +81,7 @@ def first_cards(bare: Bare, graph: Graph, *, task: Task | None, question: Questi
     answers = {name: outputs for name, values in graph.outputs.items() if (outputs := answers_of(values, question))}
     possible: list[Task] = [*(["embed"] if wide else []), *(["classify"] if answers else [])]  # type: ignore[list-item]
     if task is None and len(possible) == 2:
-        raise ModelError(f"{bare.file.name}: {listed(graph)}: an embedder or a classifier; say which with --task")
+        raise ModelError(f"{bare.file.name}: {listed(graph)}: an embedder or a classifier; specify which with --task")
     chosen = task or (possible[0] if possible else None)
     if chosen is None or chosen not in possible:
         raise ModelError(
@@ -124,14 +124,14 @@ def first_card(bare: Bare, graph: Graph, task: Task, outputs: dict[str, Any]) ->
         "task": task,
         "backend": "onnx",
         "file": bare.file.name,
-        "obtain": f"Put {bare.file.name} beside this card; its origin is not known.",
+        "obtain": f"Save {bare.file.name} next to this card; its origin is not known.",
         "sha256": bare.sha256,
         "size_bytes": len(bare.content),
         "licence": "unknown",
         "commercial_use": "unknown",
         "verified": False,
-        "citation": "Not known: facegap doctor wrote this card from the file alone. Name the authors and their paper.",
-        "known_limits": ["Its settings were found by trying, not read from its authors; review them."],
+        "citation": "Not known: facegap doctor wrote this card from the file only. Add the authors and their paper.",
+        "known_limits": ["Its settings were found by trial, not taken from its authors; review them."],
         "training_data": {"description": "not known", "status": "unknown"},
         "input": {
             "name": THE_ONLY_ONE,
@@ -156,7 +156,7 @@ def first_card(bare: Bare, graph: Graph, task: Task, outputs: dict[str, Any]) ->
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise CardError(f"{bare.file}: no card can describe it: {where}: {first['msg']}; rename the file") from None
+        raise CardError(f"{bare.file}: a card cannot describe it: {where}: {first['msg']}; rename the file") from None
 
 
 def listed(graph: Graph) -> str:
@@ -217,7 +217,7 @@ def best_first(judgement: Judgement, found: Found, tried: Sequence[Variant]) -> 
         k for k, one in enumerate(judgement.settings) if one.variant.box_margin is None and np.isfinite(one.value)
     ]
     if not possible:
-        raise ModelError(f"{tried[0].card.file}: no setting gives answers that can be evaluated; write a card")
+        raise ModelError(f"{tried[0].card.file}: no setting gives outputs that can be evaluated; write a card")
     best = max(possible, key=lambda k: goodness(judgement.settings[k], judgement))
     order = [best, *(k for k in range(len(tried)) if k != best)]
     return replace(found, answers=tuple(found.answers[k] for k in order)), [tried[k] for k in order]
@@ -242,15 +242,16 @@ def choose(judgement: Judgement) -> Choice:
     family = convention_name(chosen.variant.card)
     if alike and family:
         remarks.append(
-            f"{len(alike) + 1} combinations show no difference to the best; chosen is the one that is usual in published "
-            f"models ({family})."
+            f"{len(alike) + 1} combinations do not differ significantly from the best; the one most common in "
+            f"published models was chosen ({family})."
         )
     boxes_tried = [one for one in judgement.settings if one.variant.box_margin is not None and np.isfinite(one.value)]
     box = max(boxes_tried, key=lambda one: goodness(one, judgement), default=None)
     if box and goodness(box, judgement) - goodness(best, judgement) > measure.margin(box.value):
         remarks.append(
             f"The plain box without alignment reached {measure.name} {box.value:.3g}, the best template "
-            f"{best.value:.3g}. A card of an embedder cannot say 'no alignment': do not audit with this one"
+            f"{best.value:.3g}. The card of an embedder cannot express 'no alignment', so do not use this one in an "
+            f"audit"
         )
     return Choice(chosen.variant.card, len(judgement.settings), " ".join(remarks))
 

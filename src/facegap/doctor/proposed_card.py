@@ -29,9 +29,9 @@ HEAD = (
 )
 INPUT = ("name", "layout", "colour", "size", "mean", "scale", "dtype")
 CHECK_BY_HAND = {
-    "licence": "read the licence of the weights; that of the code is not it",
+    "licence": "read the licence of the weights, which may differ from that of the code",
     "citation": "name the authors",
-    "known_limits": "say what you know",
+    "known_limits": "add what you know",
 }
 
 
@@ -45,16 +45,24 @@ def card_text(card: ModelCard, judgement: Judgement, *, detector: str, at: str) 
     values = card.model_dump(mode="json", exclude_none=True)
     measure, own = judgement.measure, judgement.card
     lines = [
-        "# Proposed by facegap doctor: REVIEW IT. Its settings were found by trying, not read from the model's authors.",
-        f"# Judged on {judgement.subjects:,} subjects, {judgement.images:,} images (detector {detector}, {at}), other people",
-        f"# than the settings were chosen on: {measure.name} {own.value:.4g}. Below, how much better each other setting is;",
+        "# Proposed by facegap doctor: REVIEW IT. Its settings were found by trial, not taken from the model's "
+        "authors.",
+        f"# Evaluated on {judgement.subjects:,} subjects, {judgement.images:,} images (detector {detector}, {at}), "
+        f"who are not the people",
+        f"# on whom the settings were chosen: {measure.name} {own.value:.4g}. Below, how much better each other "
+        f"setting is;",
         f"# interval (95%) and p hold for all {len(judgement.settings) - 1} settings together.",
     ]
     for key in HEAD:
         remark = f"  # {CHECK_BY_HAND[key]}" if key in CHECK_BY_HAND else ""
         lines.append(f"{key} = {toml(values[key])}{remark}")
     lines += ["", "[training_data]", *pairs(values["training_data"])]
-    lines += ["", "[input]", "# layout, size and dtype are the graph's own.", *evidence(judgement, ("colour", "scale"))]
+    lines += [
+        "",
+        "[input]",
+        "# layout, size and dtype are those of the graph.",
+        *evidence(judgement, ("colour", "scale")),
+    ]
     lines += [f"{key} = {toml(values['input'][key])}" for key in INPUT]
     place: Literal["alignment", "crop"] = "alignment" if card.alignment is not None else "crop"
     lines += ["", f"[{place}]", *evidence(judgement, (place, "interpolation")), *pairs(values[place])]

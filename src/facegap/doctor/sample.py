@@ -106,7 +106,7 @@ def question_of(card: ModelCard, table: Manifest, wanted: Question | None) -> Qu
             raise TableError(f"{card.name} is an embedder; it is evaluated by identity, not by {wanted}")
         if not table.has_subjects:
             raise NotEnoughPeopleError(
-                "no column subject, so nobody has two images to compare; add it, or use another manifest"
+                "no column subject, so no subject has two images to compare; add it, or use another manifest"
             )
         return "identity"
     if attack_detection(card) is not None and not card.gender_classes and not card.says_age:
@@ -119,8 +119,8 @@ def question_of(card: ModelCard, table: Manifest, wanted: Question | None) -> Qu
     if not labelled:
         asked = " or ".join(question for question, said in says.items() if said)
         has = ", ".join(table.labels) or "no label column"
-        said = f"{card.name} says {asked}" + (f", you ask for {wanted}" if wanted else "")
-        raise TableError(f"{said}; the manifest has {has}. Add a column that it can be evaluated by")
+        said = f"{card.name} predicts {asked}" + (f", but you requested {wanted}" if wanted else "")
+        raise TableError(f"{said}; the manifest has {has}. Add a column by which it can be evaluated")
     return labelled[0]
 
 
@@ -161,7 +161,9 @@ def draw(table: Manifest, question: Question, card: ModelCard, *, people: int, r
         chosen = some(sorted(set(frame["subject"][labels != ""])), people, rng)
         return taken(frame, chosen, labels, "have a bona fide image", rng)
     labels = frame["gender"].where(frame["gender"].isin(card.gender_classes) & (frame["gender"] != UNKNOWN), "")
-    return taken(frame, equally_many(frame, labels, people, rng), labels, "can be drawn equally of each gender", rng)
+    return taken(
+        frame, equally_many(frame, labels, people, rng), labels, "can be sampled with equal numbers of each gender", rng
+    )
 
 
 def equally_many(frame: pd.DataFrame, labels: pd.Series, people: int, rng: np.random.Generator) -> list[str]:
@@ -176,7 +178,7 @@ def equally_many(frame: pd.DataFrame, labels: pd.Series, people: int, rng: np.ra
     if len(classes) < 2:
         found = f"only {classes[0]}" if classes else "none of the model's classes"
         raise NotEnoughPeopleError(
-            f"column gender: {found}; a model that always says one class would look right, so two are needed"
+            f"column gender: {found}; a model that always predicts one class would appear correct, so two are needed"
         )
     each = min(people // len(classes), *(int((first == name).sum()) for name in classes))
     return [name for label in classes for name in some(sorted(first.index[first == label]), each, rng)]
@@ -186,8 +188,8 @@ def taken(frame: pd.DataFrame, subjects: list[str], labels: pd.Series, what: str
     """The rows of these subjects that have a label where one is asked, at most MOST_IMAGES of each, drawn at random."""
     if len(subjects) < LEAST_SUBJECTS:
         raise NotEnoughPeopleError(
-            f"not enough data: {len(subjects)} subjects {what}, and fewer than {LEAST_SUBJECTS} show no difference that "
-            "matters; use a larger manifest (or --sample)"
+            f"not enough data: {len(subjects)} subjects {what}, but at least {LEAST_SUBJECTS} are needed to show a "
+            f"relevant difference; use a larger manifest (or --sample)"
         )
     labelled = labels != "" if (labels != "").any() else labels == ""
     usable = frame[frame["subject"].isin(subjects) & labelled]
@@ -221,7 +223,7 @@ def split(sample: Sample, share: float, rng: np.random.Generator) -> tuple[Sampl
     )
     if min(part.people for part in parts) < LEAST_SUBJECTS:
         raise TableError(
-            f"not enough data: {sample.people} subjects; settings are searched on some and evaluated on others, "
+            f"not enough data: {sample.people} subjects; settings are chosen on some and evaluated on others, with "
             f"at least {LEAST_SUBJECTS} each; use a larger manifest (or --sample)"
         )
     return parts[0], parts[1]

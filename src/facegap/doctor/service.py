@@ -31,7 +31,7 @@ from facegap.vision.service.embed import Template, template
 from facegap.vision.service.wire import read_key, recipient
 
 PEOPLE = 3  # with two images each
-BLANK_SIDE = 320  # pixels of a plain grey picture
+BLANK_SIDE = 320  # pixels of a plain grey image
 REPEATED, BLANK = 1_000_000, 2_000_000  # in place of manifest rows
 SAME = 0.999  # cosine of two templates of one file
 FEWEST_RIGHT = 1  # of the answers with a label; none is right where words or paths are exchanged
@@ -55,7 +55,8 @@ def calls_of(card: ModelCard) -> int:
     """
     if card.task not in CALLS:
         raise CardError(
-            f"{card.name}: a service that searches must first be given a gallery; try its card with facegap audit --search-service and "
+            f"{card.name}: a search service must first be given a gallery; try its card with facegap audit "
+            f"--search-service and "
             "a manifest of a few people"
         )
     return CALLS[card.task]
@@ -66,7 +67,8 @@ def announcement(card: ModelCard, price_per_call: float | None) -> str:
     calls = calls_of(card)
     cost = "" if price_per_call is None else f", {calls * price_per_call:,.2f} at {price_per_call:g} each"
     return (
-        f"{card.name}: {calls} calls{cost}, with {2 * PEOPLE} images of the manifest as whole files and a plain grey picture, to "
+        f"{card.name}: {calls} calls{cost}, with {2 * PEOPLE} images of the manifest as whole files and a plain grey "
+        f"image, to "
         f"{recipient(card)}{with_key(card)}; calls that fail are repeated, up to {2 * calls} in all"
     )
 
@@ -103,9 +105,7 @@ def sample_of(table: Manifest, seed: int) -> Sample:
             labels += chosen["gender"].tolist() if "gender" in chosen.columns else [UNKNOWN] * 2
         if len(images) == 2 * PEOPLE:
             return Sample(tuple(images), tuple(map(str, labels)))
-    raise TableError(
-        f"{table.name}: {PEOPLE} people with two images each that can be read are needed; give such a manifest"
-    )
+    raise TableError(f"{table.name}: {PEOPLE} people with two readable images each are needed; give such a manifest")
 
 
 def blank() -> bytes:
@@ -156,7 +156,7 @@ def path_check(answers: Sequence[tuple[bool, str]], what: str) -> Check:
     """Whether an answer is where the card says. answers : whether each is one, and why not"""
     good = sum(fine for fine, _ in answers)
     why = Counter(detail for fine, detail in answers if not fine).most_common(1)
-    said = f"{good} of {len(answers)} calls gave {what}" + (f"; {why[0][0]} ({why[0][1]})" if why else "")
+    said = f"{good} of {len(answers)} calls returned {what}" + (f"; {why[0][0]} ({why[0][1]})" if why else "")
     return Check("answer path", "in order" if good == len(answers) else "not in order", said)
 
 
@@ -165,11 +165,12 @@ def scale_check(card: ModelCard, score: float) -> Check:
     assert card.answer is not None
     if card.answer.score_range is None:
         return Check(
-            "scale", state_of(score == 1), f"an image against itself is {'a match' if score == 1 else 'no match'}"
+            "scale", state_of(score == 1), f"an image compared with itself is {'a match' if score == 1 else 'no match'}"
         )
     ends = sorted(rising(end, card.answer) for end in card.answer.score_range)
     said = (
-        f"an image against itself scores {score:.4g}; the card's range is {ends[0]:g} to {ends[1]:g}, higher more alike"
+        f"an image compared with itself scores {score:.4g}; the card's range is {ends[0]:g} to {ends[1]:g}, higher "
+        f"means more similar"
     )
     return Check("scale", state_of(score >= sum(ends) / 2), said)
 
@@ -192,13 +193,13 @@ def direction_check(
 def faceless_check(answer: Compared) -> Check:
     """Whether a plain picture is recognised as one without a face."""
     if answer.outcome in FACELESS.values():
-        return Check("no face", "in order", f"a plain grey picture: {answer.detail}")
+        return Check("no face", "in order", f"a plain grey image: {answer.detail}")
     said = (
         f"gets the score {answer.score:.4g}"
         if answer.outcome == SCORED
         else f"fits no rule of [answer.no_face]: {answer.detail}"
     )
-    return Check("no face", "not in order", f"a plain grey picture {said}")
+    return Check("no face", "not in order", f"a plain grey image {said}")
 
 
 def state_of(fine: bool) -> State:
@@ -229,7 +230,7 @@ def template_checks(vectors: FloatArray) -> list[Check]:
     own = float(np.median([cosines[2 * k, 2 * k + 1] for k in range(PEOPLE)]))
     other = float(np.median([cosines[2 * k, 2 * j] for k in range(PEOPLE) for j in range(k)]))
     return [
-        Check("repeats", state_of(twice >= SAME), f"one file twice: cosine {twice:.4f}"),
+        Check("repeats", state_of(twice >= SAME), f"the same file twice: cosine {twice:.4f}"),
         Check("direction", state_of(own > other), f"cosine of one person {own:.4g}, of two {other:.4g} (medians)"),
     ]
 
@@ -237,9 +238,9 @@ def template_checks(vectors: FloatArray) -> list[Check]:
 def no_template_check(answer: Template) -> Check:
     """Whether a plain picture is recognised as one without a face."""
     if answer.outcome == "no_face":
-        return Check("no face", "in order", f"a plain grey picture: {answer.detail}")
+        return Check("no face", "in order", f"a plain grey image: {answer.detail}")
     said = "gets an embedding" if answer.outcome == "ok" else f"fits no rule of [answer.no_face]: {answer.detail}"
-    return Check("no face", "not in order", f"a plain grey picture {said}")
+    return Check("no face", "not in order", f"a plain grey image {said}")
 
 
 def look_at_answers(service: Service, sample: Sample) -> list[Check]:
@@ -255,11 +256,11 @@ def look_at_answers(service: Service, sample: Sample) -> list[Check]:
     if labelled:
         right = sum(word == label for word, label in labelled)
         found.append(
-            Check("classes", state_of(right >= FEWEST_RIGHT), f"{right} of {len(labelled)} answers are the label")
+            Check("classes", state_of(right >= FEWEST_RIGHT), f"{right} of {len(labelled)} predictions equal the label")
         )
     else:
-        found.append(Check("classes", "not checked", "no answer of gender beside a label of gender"))
-    told = f"a plain grey picture gets {'an' if answered(faceless) else 'no'} answer"
+        found.append(Check("classes", "not checked", "no gender prediction for an image with a gender label"))
+    told = f"a plain grey image gets {'an' if answered(faceless) else 'no'} answer"
     return [*found, Check("no face", state_of(not answered(faceless)), told)]
 
 

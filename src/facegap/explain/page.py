@@ -40,8 +40,8 @@ METHODS: Mapping[str, str] = {
     ),
     "Verdicts": (
         "Only gaps after balancing all covariates get one, from simultaneous intervals over all groups and metrics of this "
-        "page (Bonferroni). With fewer effective people than the run's minimum in either group, it is always: too few "
-        "comparable people to tell. The reference is the group with the most people unless it was named."
+        "page (Bonferroni). With fewer effective people than the run's minimum in either group, it is always: too "
+        "few comparable people to tell. The reference is the group with the most people unless it was specified."
     ),
     "Regression": "Logistic regression of the error on the group and the same splines. The rest is the mean effect of the group "
     "alone; what is associated with the covariates (Kitagawa, Oaxaca, Blinder) is divided by Yun's weights (2004), "
@@ -105,7 +105,7 @@ def sections(found: Answer, figures: Sequence[Figure]) -> list[Section]:
         Section(
             "regression",
             "Decomposition of the same gap by a regression",
-            "A second estimate with other assumptions. If both agree, the form of the model has little influence.",
+            "A second estimate under different assumptions. If both agree, the form of the model has little influence.",
             (),
             (),
             tuple(PageTable(table, folded=True) for table in regression_tables(found.rows)),

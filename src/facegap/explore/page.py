@@ -117,7 +117,7 @@ class Pages:
         name = request.query_params.get("table", "")
         try:
             if name not in TABLES or (name != "failures" and name not in shown_tables(self.view)):
-                raise FacegapError(f"there is no table {clean(name)!r} here")
+                raise FacegapError(f"there is no table {clean(name)!r}")
             with fitting_together(self.folder):
                 asked = asked_of(dict(request.query_params), self.view, include_ids=self.include_ids)
                 frame = await run_in_threadpool(frame_of, name, self.view, asked, include_ids=self.include_ids)
@@ -184,7 +184,7 @@ class Pages:
         """Let a visitor with the right key in, and take the key out of the address."""
         if not await self.sessions.admits(key):
             return PlainTextResponse(
-                "That key is not of this start; open the address that facegap printed.\n", status_code=403
+                "The key is not valid for this session; open the address that facegap printed.\n", status_code=403
             )
         response = RedirectResponse("/", status_code=303)
         value = self.sessions.cookie(self.sessions.new(admitted=True))
@@ -196,7 +196,7 @@ class Pages:
         session = self.sessions.read(request.cookies.get(self.cookie_name, ""))
         if session is not None and session.admitted:
             return None
-        return PlainTextResponse("Open the address that facegap printed, with its key.\n", status_code=403)
+        return PlainTextResponse("Open the address that facegap printed, including its key.\n", status_code=403)
 
 
 async def no_icon(request: Request) -> Response:  # noqa: ARG001

@@ -46,8 +46,8 @@ class Pictures:
         self._lock = threading.Lock()
         if frame.size and not any(self._path(row).is_file() for row in self._rows[:LOOKED_FOR]):
             raise TableError(
-                f"{folder}: holds none of the images of this run; name the folder of its manifest (a run made with "
-                "--no-ids names no image)"
+                f"{folder}: contains none of the images of this run; give the folder of its manifest (a run with "
+                f"--no-ids contains no image names)"
             )
 
     def number(self, row: int) -> str:

@@ -103,7 +103,7 @@ def asked_of(query: Mapping[str, str], view: Explored, *, include_ids: bool = Fa
     """
     for key in query:
         if key not in KEYS:
-            raise FacegapError(f"there is no setting {clean(key)!r} here")
+            raise FacegapError(f"there is no setting {clean(key)!r}")
     groupings = {grouping_name(grouping): grouping for grouping in view.groupings}
     first = grouping_name(view.groupings[min(1, len(view.groupings) - 1)])
     grouping = groupings[one_of(query, "by", (*groupings,), first)]
@@ -112,10 +112,10 @@ def asked_of(query: Mapping[str, str], view: Explored, *, include_ids: bool = Fa
     )
     cut = a_number(query, "cut", 0.0)
     if not 0 <= cut <= 1:
-        raise FacegapError("the probability cut lies between 0 and 1")
+        raise FacegapError("the probability cut-off must be between 0 and 1")
     page = a_number(query, "page", 1.0)
     if not 1 <= page <= 1e9 or page != int(page):
-        raise FacegapError("pages are counted from 1")
+        raise FacegapError("page numbers start at 1")
     groups = tuple(str(group) for group in view.cells(grouping).groups)
     # With other groups chosen the one that was filtered by is gone; the filter goes with it.
     group = query.get("group", "") if query.get("group", "") in groups else ""
@@ -150,7 +150,7 @@ def one_of(query: Mapping[str, str], key: str, allowed: tuple[str, ...], default
     """A value of a closed set."""
     value = query.get(key, default)
     if value not in allowed:
-        raise FacegapError(f"{key}: {clean(value)!r} is not offered here")
+        raise FacegapError(f"{key}: {clean(value)!r} is not an option")
     return value
 
 
@@ -268,7 +268,7 @@ def shown_tables(view: Explored) -> tuple[str, ...]:
 def text_of(name: str, view: Explored, asked: Asked) -> TextTable:
     """A table as text."""
     if name == "people":
-        note = "A person counts once, however many photographs or pairs."
+        note = "Each person counts once, regardless of the number of photographs or pairs."
         return table_of("people who move", PEOPLE, people_moved(view, asked.grouping, asked.threshold), notes=(note,))
     if name == "matrix":
         return matrix_text(matrix_at(view, asked.grouping, asked.threshold), view, asked)
@@ -280,7 +280,7 @@ def text_of(name: str, view: Explored, asked: Asked) -> TextTable:
         RATES if name == "faces" else (*RATES, *MOVES),
         rows,
         is_dimmed=lambda row: is_small(row, least),
-        notes=(f"Groups of fewer than {least} people are shown and never ranked.",) if small else (),
+        notes=(f"Groups of fewer than {least} people are shown but never ranked.",) if small else (),
     )
 
 
@@ -334,9 +334,9 @@ PEOPLE = (
 def matrix_text(rows: Sequence[RateRow], view: Explored, asked: Asked) -> TextTable:
     """FMR between groups, as a square."""
     groups = view.cells(asked.grouping).groups[:MOST_GROUPS]
-    title = "who is mistaken for whom (FMR)"
+    title = "FMR by pair of groups"
     if not rows:
-        why = "It takes two groups." if len(groups) < 2 else floor_note(view)
+        why = "At least two groups are needed." if len(groups) < 2 else floor_note(view)
         return TextTable(title, ("group",), (), notes=(why,))
     cells = {frozenset((row.group, row.other)): row.rate for row in rows}
 
@@ -351,8 +351,8 @@ def matrix_text(rows: Sequence[RateRow], view: Explored, asked: Asked) -> TextTa
 def floor_note(view: Explored) -> str:
     """Why false matches are not known."""
     return (
-        f"The run keeps the impostor pairs from score {score(view.floor)} up. Below that false matches are not known; audit "
-        "again with a larger --tail-limit."
+        f"The run contains the impostor pairs with scores of at least {score(view.floor)}. Below that, false matches "
+        f"are not known; repeat the audit with a larger --tail-limit."
     )
 
 
@@ -362,9 +362,13 @@ def failures_text(frame: pd.DataFrame, asked: Asked) -> TextTable:
     shown = frame.iloc[start : start + PAGE_ROWS]
     names = columns_of(frame)
     columns = [Column[Failure](FAILURE_TITLES.get(name, name), partial(failure_cell, name=name)) for name in names]
-    title = f"failures {start + 1:,} to {start + len(shown):,} of {len(frame):,}" if len(shown) else "no failures here"
+    title = f"failures {start + 1:,} to {start + len(shown):,} of {len(frame):,}" if len(shown) else "no failures"
     full = int((frame["kind"] == "matched").sum()) >= MOST_MATCHES if len(frame) else False
-    notes = (f"Of the false matches the {MOST_MATCHES:,} highest are listed; the rates count all.",) if full else ()
+    notes = (
+        (f"Only the {MOST_MATCHES:,} false matches with the highest scores are listed; the rates count all.",)
+        if full
+        else ()
+    )
     return table_of(title, columns, records(shown), notes=notes)
 
 

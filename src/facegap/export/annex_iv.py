@@ -33,10 +33,10 @@ def annex_iv(record: RunRecord, whole: Mapping[str, Any]) -> str:
     return (
         "\n\n".join(
             [
-                f"# {REGULATION}: what a run of facegap holds of it",
+                f"# {REGULATION}: coverage by a facegap run",
                 f"Run of {md(models)}. {spoken} of {len(rows)} items have an entry in the run; the others are for the provider to "
-                "write. An entry says where a measurement stands, not that it is sufficient. No conformity is claimed.",
-                "\n".join(table(("item", "what it asks for", "where in the run"), rows)),
+                "write. An entry says where a measurement is, not that it is sufficient. No conformity is claimed.",
+                "\n".join(table(("item", "requirement", "where in the run"), rows)),
             ]
         )
         + "\n"
@@ -111,7 +111,7 @@ def requirements(record: RunRecord, whole: Mapping[str, Any]) -> list[Requiremen
         Requirement(
             "3, performance",
             "capabilities and limitations, degrees of accuracy for specific persons or groups, expected overall accuracy",
-            "rates.csv: every group and everybody, with intervals; report.html"
+            "rates.csv: every group and all people, with intervals; report.html"
             + (f"; known limits from the card of {', '.join(limited)}" if limited else ""),
         ),
         Requirement("3, risks", "foreseeable unintended outcomes and risks to rights"),

@@ -55,7 +55,7 @@ def export(
         typer.echo(schema_text(), nl=False)
         return
     if run is None:
-        raise typer.BadParameter("name a run folder, or give --schema", param_hint="RUN")
+        raise typer.BadParameter("give a run folder, or --schema", param_hint="RUN")
     from facegap.export import write as command
     from facegap.export.forms import Details
     from facegap.report.text import clean

@@ -29,8 +29,8 @@ FORMAT, VERSION = "facegap run export", 1
 SCHEMA_FILE = "run_export.schema.json"
 STANDARD = "ISO/IEC 19795-10:2024"
 SCOPE = (
-    "Items are those of the published scope of the standard. This document reports what the run measured of each and names "
-    "what is missing; it claims no conformity."
+    "Items are those of the published scope of the standard. This document reports what the run measured for each "
+    "item and names what is missing; it claims no conformity."
 )
 RATE_NUMBERS = ("errors", "trials", "subjects", "effective_trials", "value", "low", "high", "level", "method")
 # The interval of a gap is the one that decided its verdict; those of each difference and ratio by itself are in gaps.csv.
@@ -63,12 +63,12 @@ GAP_NUMBERS = (
     "loss_stands",
 )
 ANSWER_OF = ("output", "measure", "answer")
-PEOPLE = "people, not images or pairs, are what varies"
+PEOPLE = "the subject, not the image or pair, is the sampling unit"
 POLICIES = {
     "given": "given in advance",
-    "published": "as the model's card publishes it",
-    "set": "one global threshold, found on other people for a target false match rate",
-    "in_sample": "one global threshold, found on the very pairs that it judges",
+    "published": "as published on the model's card",
+    "set": "one global threshold, set on other people for a target false match rate",
+    "in_sample": "one global threshold, set on the same pairs on which it is evaluated",
 }
 
 
@@ -126,7 +126,7 @@ def items_of(run: Run, whole: Mapping[str, Any]) -> list[Item]:
     named = run.record.manifest.has_subjects
     asked = (
         ("tasks evaluated", "tasks", whole["tasks"], "the run has no task"),
-        ("demographic groups", "groups", run.record.groupings, "the run is not split by any group"),
+        ("demographic groups", "groups", run.record.groupings, "the run has no groups"),
         (
             "how groups were labelled",
             "groups",
@@ -140,7 +140,7 @@ def items_of(run: Run, whole: Mapping[str, Any]) -> list[Item]:
             "failure to enrol",
             "failure_to_enrol",
             whole["failure_to_enrol"],
-            "no detector ran and no answer could be missing",
+            "no detector ran and no prediction could be missing",
         ),
         (
             "shifts in comparison score",
@@ -148,13 +148,13 @@ def items_of(run: Run, whole: Mapping[str, Any]) -> list[Item]:
             whole["score_shifts"],
             "nothing is compared, so there are no scores",
         ),
-        ("recognition error rates", "error_rates", verifies, "nothing is compared; rates of a classifier stand there"),
+        ("recognition error rates", "error_rates", verifies, "nothing is compared; see the rates of the classifier"),
         ("throughput", "throughput", throughput["overall"], "no model was timed"),
         (
             "throughput by group",
             "throughput",
             throughput["by_group"],
-            "groups were not timed; audit again with this version",
+            "groups were not timed; repeat the audit with this version",
         ),
         ("statistical uncertainty", "uncertainty", True, ""),
         (
@@ -236,7 +236,7 @@ def data_of(run: Run) -> dict[str, Any]:
 
 
 def templates_of(run: Run) -> dict[str, Any]:
-    """How many templates the images are pooled into, and what became of them; nothing where each image is one."""
+    """How many templates the images are pooled into, and the outcome of them; nothing where each image is one."""
     if run.pooled is None:
         return {}
     outcomes = run.faces["outcome"].value_counts()
@@ -416,7 +416,7 @@ def uncertainty_of(run: Run) -> dict[str, Any]:
 def unit_of(record: RunRecord) -> str:
     """What varies independently."""
     if record.cluster:
-        return f"units of {' and '.join(record.cluster)}, as --cluster says"
+        return f"units of {' and '.join(record.cluster)}, as given by --cluster"
     return PEOPLE if record.manifest.has_subjects else "each image was treated as a different person"
 
 

@@ -84,7 +84,7 @@ def eval_results(run: Run, whole: Mapping[str, Any], dataset: str | None, metric
         if rate["metric"] == chosen and not rate["group"] and rate["value"] is not None
     ]
     if not found:
-        raise SettingError(f"metric {chosen[:64]!a}: the run has no such rate over everybody")
+        raise SettingError(f"metric {chosen[:64]!a}: the run has no such rate for all people")
     # One number per data set: that at the first threshold of the run.
     date = {"date": run.record.date} if run.record.date else {}
     return yaml_of([{"dataset": {"id": checked(dataset)}, "value": found[0]["value"], **date}])

@@ -90,14 +90,14 @@ def impact_text(run: Run, metric: str | None = None) -> str:
     rows = [rate for rate in rates_of(run, failures=metric_of(chosen).is_failure) if rate["metric"] == chosen]
     if not rows:
         there = ", ".join(sorted({str(name) for name in run.rates["metric"]}))
-        raise RunError(f"metric {chosen[:64]!a}: the run has no such rate; it has {there}")
+        raise RunError(f"metric {chosen[:64]!a}: the run has no such rate; its rates are {there}")
     error = title_of(chosen)
     parts = [
         f"# Rates and impact ratios ({RULE})",
         f"Selected: a trial without the error *{md(error)}*. The impact ratio divides the rate of a category by the highest "
-        f"rate of a category. Brackets are {level_text(run.record.level)} intervals. Categories of under 2% of the trials and "
-        "unknown categories are shown and are in no ratio. The table follows the arithmetic of the rule; whether the rule "
-        "applies, and whether this audit meets it, is not said here.",
+        f"rate of a category. Brackets are {level_text(run.record.level)} intervals. Categories with under 2% of the "
+        f"trials and unknown categories are shown but excluded from ratios. The table follows the arithmetic of the "
+        f"rule; it does not say whether the rule applies or whether this audit meets it.",
     ]
     if run.record.sampled:
         parts.append("Comparisons are a sample: rates are weighted; trials, selected and people are counts.")

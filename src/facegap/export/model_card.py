@@ -23,7 +23,7 @@ def model_card(run: Run, whole: Mapping[str, Any]) -> str:
     """The card. whole : the document of `run_export`."""
     parts = [
         [f"# Model card: {md(', '.join(entry['name'] for entry in whole['system']['models']))}"],
-        ["Made by facegap from one audit. Measured on the people named below and on nobody else.", ""],
+        ["Created by facegap from one audit. Measured only on the people described below.", ""],
         details(whole),
         use(),
         factors(whole),
@@ -90,7 +90,7 @@ def factors(whole: Mapping[str, Any]) -> list[str]:
         "",
         *table(("attribute", "label", "images", "people", "labelled by"), rows),
         "",
-        f"Groups of fewer than {least} people are shown and never ranked or tested.",
+        f"Groups of fewer than {least} people are shown but never ranked or tested.",
     ]
 
 
@@ -98,7 +98,9 @@ def evaluation_data(whole: Mapping[str, Any]) -> list[str]:
     """What was looked at."""
     data = whole["data"]
     people = (
-        f"{data['people']:,} people" if data["people"] is not None else "people not named, so each image counts as one"
+        f"{data['people']:,} people"
+        if data["people"] is not None
+        else ("subjects not named, so each image counts as one person")
     )
     lost = ", ".join(f"{md(outcome)} {count:,}" for outcome, count in data["face_outcomes"].items())
     templates = f" pooled into {data['templates']:,} templates" if "templates" in data else ""
@@ -144,7 +146,8 @@ def gap_lines(run: Run) -> list[str]:
     shown = table_of("", GAPS, gaps[: max(MOST_GAPS, len(found))])
     counts = tally(verdict_counts([gap.verdict for gap in gaps]))
     note = (
-        f"All {len(gaps):,} pairs looked at: {md(counts)}. Shown: {len(shown.rows)}, of each grouping the widest first."
+        f"All {len(gaps):,} pairs considered: {md(counts)}. Shown: {len(shown.rows)}, with the widest of each "
+        f"grouping first."
     )
     return ["", *table(shown.columns, shown.rows), "", note]
 
@@ -220,9 +223,11 @@ def named(group: Mapping[str, str]) -> str:
 
 def limits(whole: Mapping[str, Any]) -> list[str]:
     """What holds for every run."""
-    found = ["A gap is no claim about its cause, and no verdict says that a model is fair."]
+    found = ["A gap says nothing about its cause, and no verdict says that a model is fair."]
     if whole["data"]["people"] is None:
-        found.append("Without subjects each image counts as a person: intervals are too narrow where people repeat.")
+        found.append(
+            "Without subjects, each image counts as a person; intervals are too narrow if people have several images."
+        )
     return found
 
 

@@ -75,7 +75,7 @@ def read_policy(path: Path) -> Policy:
     if not rules:
         raise TableError(f"{path}: no rule; add a table such as [[rate]] with metric and max")
     if len(rules) > MOST_RULES:
-        raise TableError(f"{path}: {len(rules):,} rules, more than {MOST_RULES:,}; fewer, wider rules say the same")
+        raise TableError(f"{path}: {len(rules):,} rules, more than {MOST_RULES:,}; use fewer, more general rules")
     return Policy(path.stem if said.name is None else said.name, rules)
 
 

@@ -58,7 +58,7 @@ def checked_annotations(records: Records, name: str) -> pd.DataFrame:
     _check_values(frame, where)
     frame["at"] = _utc_times(frame["at"], where)
     repeated = frame.duplicated(["image", "annotator", "scale"]).to_numpy()
-    where.refuse(repeated, "image", "the same annotator, image and scale again; keep the last answer")
+    where.refuse(repeated, "image", "repeats an annotator, image and scale; keep the last label")
     return frame
 
 
@@ -121,17 +121,17 @@ def _check_values(frame: pd.DataFrame, where: _Where) -> None:
     """Raise TableError for the first row that is no annotation."""
     where.refuse(frame["image"] == "", "image", "empty; name the image as the manifest does")
     names = frame["annotator"]
-    where.refuse(names.str.strip() == "", "annotator", "empty; name who gave the label")
+    where.refuse(names.str.strip() == "", "annotator", "empty; name the annotator")
     too_long = f"a name of more than {MOST_NAME_CHARACTERS} characters; shorten it"
     where.refuse(names.str.len() > MOST_NAME_CHARACTERS, "annotator", too_long)
     known = ", ".join(SCALES)
-    where.refuse(~frame["scale"].isin(list(SCALES)), "scale", f"no scale of that name; known are {known}")
+    where.refuse(~frame["scale"].isin(list(SCALES)), "scale", f"not a known scale; the scales are {known}")
     for name in frame["scale"].unique():
         labels = SCALES[name].labels
         strange = (frame["scale"] == name) & ~frame["value"].isin(["", *labels])
         where.refuse(strange, "value", f"not a label of {name}; it has {', '.join(labels)}")
     both_or_neither = (frame["value"] == "") == (frame["skipped"] == "")
-    where.refuse(both_or_neither, "value", "give either a value, or in the column skipped the reason why there is none")
+    where.refuse(both_or_neither, "value", "give either a value, or the reason why there is none in the column skipped")
 
 
 def _utc_times(times: pd.Series, where: _Where) -> list[str]:
@@ -143,5 +143,5 @@ def _utc_times(times: pd.Series, where: _Where) -> list[str]:
         except (ValueError, OverflowError):
             wrong = np.arange(len(times)) == position
             cure = "write it as 2025-01-31T12:00:00+00:00"
-            where.refuse(wrong, "at", f"{text[:40]!r} is no ISO 8601 time with its zone; {cure}")
+            where.refuse(wrong, "at", f"{text[:40]!r} is not an ISO 8601 time with a time zone; {cure}")
     return found

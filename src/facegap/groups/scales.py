@@ -46,7 +46,8 @@ FITZPATRICK = Scale(
     lighter=("I", "II", "III"),
     cut="I to III are lighter in Buolamwini and Gebru (2018)",
     swatches=None,
-    source="Fitzpatrick (1988), Archives of Dermatology 124(6): how skin reacts to the sun, not a colour",
+    source="Fitzpatrick (1988), Archives of Dermatology 124(6): a scale of the skin's reaction to sun, not of its "
+    "colour",
 )
 
 MONK = Scale(
@@ -54,7 +55,8 @@ MONK = Scale(
     labels=("1", "2", "3", "4", "5", "6", "7", "8", "9", "10"),
     ordinal=True,
     lighter=("1", "2", "3", "4", "5"),
-    cut="Monk has no official cut; 1 to 5 are lighter here, as an ITA of 28 falls between the colours of 5 and 6",
+    cut="the Monk scale has no official cut; 1 to 5 count as lighter here because an ITA of 28 falls between the "
+    "colours of 5 and 6",
     swatches=(
         "#f6ede4",
         "#f3e7db",
@@ -75,7 +77,7 @@ ITA = Scale(
     labels=("very light", "light", "intermediate", "tan", "brown", "dark"),
     ordinal=True,
     lighter=("very light", "light", "intermediate"),
-    cut="facegap cuts at an ITA of 28 degrees, the border of intermediate and tan",
+    cut="facegap cuts at an ITA of 28 degrees, the boundary between intermediate and tan",
     swatches=None,
     source="Chardon, Cretois and Hourseau (1991); classes at 55, 41, 28, 10 and -30 degrees, Del Bino and Bernerd (2013)",
 )
@@ -113,7 +115,7 @@ def scale_named(name: str) -> Scale:
     TableError : no such scale; the message lists those there are
     """
     if name not in SCALES:
-        raise TableError(f"{name!r} is not a skin tone scale; known are {', '.join(SCALES)}")
+        raise TableError(f"{name!r} is not a skin tone scale; the scales are {', '.join(SCALES)}")
     return SCALES[name]
 
 
@@ -131,7 +133,7 @@ def lighter_labels(scale: Scale, last_lighter: str | None = None) -> tuple[str, 
     if last_lighter not in scale.labels:
         raise TableError(f"{last_lighter!r} is not one of {', '.join(scale.labels)} ({scale.name})")
     if not scale.ordinal:
-        raise TableError(f"the scale {scale.name} has no order, so no label of it can be the last lighter one")
+        raise TableError(f"the scale {scale.name} has no order, so none of its labels can be the last lighter one")
     if last_lighter == scale.labels[-1]:
         raise TableError(f"{last_lighter!r} is the darkest label of {scale.name}: nobody would be darker")
     return scale.labels[: scale.labels.index(last_lighter) + 1]

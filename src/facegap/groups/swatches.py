@@ -48,7 +48,7 @@ def srgb_of(text: str) -> tuple[int, int, int] | None:
     channels = tuple(int(channel) for channel in three.groups()) if three else ()
     if len(channels) != 3 or max(channels) > 255:
         raise TableError(
-            f"{cell[:40]!r} is no colour; write #rrggbb, or red, green, blue as whole numbers from 0 to 255"
+            f"{cell[:40]!r} is not a colour; write #rrggbb, or red, green, blue as whole numbers from 0 to 255"
         )
     return channels
 
@@ -79,7 +79,9 @@ def labels_of_swatches(srgb: NDArray[np.uint8], scale: str) -> list[str]:
     ['6', '1']
     """
     if scale not in SWATCH_SCALES:
-        raise TableError(f"{scale!r} is not a scale that a colour gives; there are {', '.join(SWATCH_SCALES)}")
+        raise TableError(
+            f"{scale!r} is not a scale that can be computed from a colour; there are {', '.join(SWATCH_SCALES)}"
+        )
     return SWATCH_SCALES[scale](lab_of_srgb(srgb)) if len(srgb) else []
 
 

@@ -97,7 +97,7 @@ def measure(face: NDArray[np.uint8], inside: BoolArray, picture: NDArray[np.uint
     """
     skin = find_skin(face, inside)
     if skin is None:
-        return "hardly any pixel about the cheeks has one colour, as skin would"
+        return "too few pixels around the cheeks have a uniform colour, as skin would"
     light = find_light(face, inside, picture, skin.colour)
     found = witnesses(skin, light)
     value, deviation = weighed(found)

@@ -48,7 +48,8 @@ def as_file(given: Any, what: str) -> Iterator[Path]:
             path = saved(pd.DataFrame(given), folder)
         else:
             raise TableError(
-                f"{what}: a {type(given).__name__} was given; give the path of a CSV or parquet table, a DataFrame, or a list of "
+                f"{what}: got a {type(given).__name__}; give the path of a CSV or parquet table, a DataFrame, or a "
+                f"list of "
                 "dicts"
             )
         yield path

@@ -82,27 +82,28 @@ def read_lfw(path: Path) -> tuple[list[LfwPair], str]:
         header = next(file, "").split()
         if len(header) not in (1, 2) or not all(NUMBER.fullmatch(cell) for cell in header):
             raise TableError(
-                f"{path.name} line 1: LFW's lists begin with the number of folds and of pairs of either kind in each, such as "
-                "'10 300'; other lists go by the same name"
+                f"{path.name} line 1: LFW's lists begin with the number of folds and the number of pairs of each "
+                f"kind per fold, such as '10 300'; other lists have the same file name"
             )
         folds, each = (1, int(header[0])) if len(header) == 1 else (int(header[0]), int(header[1]))
         if not (1 <= folds <= MOST_FOLDS and each >= 1 and 2 * folds * each <= MOST_PAIRS):
             raise TableError(
-                f"{path.name} line 1: LFW's list of pairs with {folds} folds of 2 x {each} pairs are more than {MOST_PAIRS:,} or none"
+                f"{path.name} line 1: LFW's list of pairs has {folds} folds of 2 x {each} pairs: none, or more than "
+                f"the limit of {MOST_PAIRS:,} pairs"
             )
         found = [pair_of(path.name, number, line.split()) for number, line in enumerate(file, start=2) if line.strip()]
     expected = 2 * folds * each
     if len(found) != expected:
         raise TableError(
-            f"{path.name}: LFW's list of pairs with {len(found):,} pairs, but line 1 says {folds} x 2 x {each} = {expected:,}; "
-            "the file is cut off or edited"
+            f"{path.name}: LFW's list of pairs with {len(found):,} pairs, but line 1 says {folds} x 2 x {each} = "
+            f"{expected:,}; the file is truncated or was edited"
         )
     for k, pair in enumerate(found):
         genuine = (k // each) % 2 == 0
         if genuine != (pair.left[0] == pair.right[0]):
             raise TableError(
-                f"{path.name} line {pair.line}: a pair of {'one person' if genuine else 'two people'} is due here by line 1 "
-                f"({each} of each kind in turn)"
+                f"{path.name} line {pair.line}: a pair of {'one person' if genuine else 'two people'} is expected "
+                f"here by line 1 ({each} of each kind in turn)"
             )
     return found, hashlib.sha256(content).hexdigest()
 

@@ -81,7 +81,7 @@ class GivenPoints:
     def why_none(self, image: str) -> str:
         """Why an image has no points."""
         said = self.faceless.get(same_image(image))
-        return f"{self.name} has no points for the image" + (f", but the outcome {said}" if said else "")
+        return f"{self.name} contains no points for the image" + (f", but the outcome {said}" if said else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +163,7 @@ def read_table(path: Path) -> Listed:
     if set(NAMED) <= names:
         if "x3" in names:
             raise TableError(
-                f"{path.name}: columns {NAMED[0]} and x3 are both there; leave out one of the two sets of points"
+                f"{path.name}: columns {NAMED[0]} and x3 are both present; omit one of the two sets of points"
             )
         return table_of(records, path.name, NAMED, box=BOX if set(BOX) <= names else ())
     if {IMAGE_OF_KEYPOINTS, "keypoints"} <= names:
@@ -312,13 +312,14 @@ def read_blanks(path: Path) -> Listed:
 def require_numbers(listed: Listed, name: str) -> None:
     """Raise TableError where a coordinate is missing, no number, or not finite."""
     if not len(listed.images):
-        raise TableError(f"{name}: no row of points; name the file that has them")
+        raise TableError(f"{name}: no row of points; give the file that contains them")
     broken = ~np.isfinite(listed.numbers) & listed.known[:, None]
     if broken.any():
         row, column = np.argwhere(broken)[0].tolist()
         raise TableError(
-            f"{name} {listed.unit} {listed.lines[row]}, column {listed.columns[column]}: missing or not a finite number; "
-            f"fill it in, or remove the row: an image without one ends as no_points{more(np.asarray(broken.any(axis=1)))}"
+            f"{name} {listed.unit} {listed.lines[row]}, column {listed.columns[column]}: missing or not a finite "
+            f"number; fill it in, or remove the row (an image without a row gets the outcome "
+            f"no_points){more(np.asarray(broken.any(axis=1)))}"
         )
     boxed = np.isfinite(listed.boxes).any(axis=1) & listed.known
     sides = listed.boxes[:, 2:] - listed.boxes[:, :2]
@@ -335,16 +336,16 @@ def require_pixels(listed: Listed, name: str) -> None:
     known = listed.numbers[listed.known]
     if len(known) and np.abs(known).max() <= WITHIN_A_PIXEL:
         raise TableError(
-            f"{name}: all coordinates lie within {WITHIN_A_PIXEL:g} of 0, so they are shares of the picture; multiply x by its "
-            "width and y by its height in pixels"
+            f"{name}: all coordinates lie within {WITHIN_A_PIXEL:g} of 0, so they are proportions of the image size; "
+            f"multiply x by the width and y by the height of the image in pixels"
         )
     points = listed.numbers.reshape(-1, 5, 2)
     same: BoolArray = np.asarray(listed.known & (points == points[:, :1]).all(axis=(1, 2)))
     if same.any():
         row = int(np.argmax(same))
         raise TableError(
-            f"{name} {listed.unit} {listed.lines[row]}: the five points coincide; remove the row: an image without one ends "
-            f"as no_points{more(same)}"
+            f"{name} {listed.unit} {listed.lines[row]}: the five points coincide; remove the row (an image without a "
+            f"row gets the outcome no_points){more(same)}"
         )
 
 
@@ -365,9 +366,9 @@ def require_order(points: FloatArray, listed: Listed, name: str) -> None:
         row = int(np.argmax(wrong))
         eyes = ", ".join(listed.columns[:2]), ", ".join(listed.columns[2:4])
         raise TableError(
-            f"{name} {listed.unit} {listed.lines[row]}: left and right are exchanged (or y counts upwards); left and right are "
-            f"meant as seen in the image: {eyes[0]} is the eye on the left of an upright picture, {eyes[1]} the other, the "
-            f"mouth corners likewise{more(wrong)}"
+            f"{name} {listed.unit} {listed.lines[row]}: left and right are exchanged (or y increases upwards); left "
+            f"and right mean as seen in the image: {eyes[0]} is the eye on the left of an upright image, {eyes[1]} "
+            f"the other, and likewise for the corners of the mouth{more(wrong)}"
         )
 
 
@@ -377,8 +378,8 @@ def require_once(names: Sequence[str], listed: Listed, name: str) -> None:
     for row, image in enumerate(names):
         if image in first:
             raise TableError(
-                f"{name} {listed.unit} {listed.lines[row]}: the image {image!r} again, after {listed.unit} "
-                f"{listed.lines[first[image]]}; keep the row of the face that is meant"
+                f"{name} {listed.unit} {listed.lines[row]}: the image {image!r} repeats {listed.unit} "
+                f"{listed.lines[first[image]]}; keep the row of the face to be evaluated"
             )
         first[image] = row
 
@@ -396,6 +397,6 @@ def require_shared(given: GivenPoints, images: Sequence[str], manifest: str) -> 
     if len(images) and not any(given.position(image) is not None for image in images):
         example = next(iter(given.images), "")
         raise TableError(
-            f"{given.name}: has points for no image of {manifest}; the names must be those of the manifest, which has "
-            f"{images[0]!r}, and not {example!r}"
+            f"{given.name}: has points for no image of {manifest}; use the names of the manifest, such as "
+            f"{images[0]!r}, not {example!r}"
         )

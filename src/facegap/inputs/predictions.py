@@ -100,8 +100,8 @@ def _check_images(images: pd.Series, records: Records, where: str) -> None:
         second = int(doubled.argmax())
         first = records.lines[int((images == images.iloc[second]).to_numpy(dtype=bool).argmax())]
         raise TableError(
-            f"{where} {records.lines[second]}, column image: {images.iloc[second]!r} stands in {records.unit} {first} "
-            f"already ({int(doubled.sum())} repeated in all); keep one answer per image"
+            f"{where} {records.lines[second]}, column image: {images.iloc[second]!r} repeats {records.unit} {first} "
+            f"({int(doubled.sum())} repeated in all); keep one prediction per image"
         )
 
 

@@ -130,7 +130,9 @@ def table_column(names: Sequence[str], asked: str | None, head: str) -> str:
     if not known:
         raise TableError(f"{head}: no column beside image; add one with a number per image, higher is better")
     if len(known) > 1 and QUALITY not in known:
-        raise TableError(f"{head}: several columns ({listed(known)}); name that of the quality with --quality-column")
+        raise TableError(
+            f"{head}: several columns ({listed(known)}); choose the one with the quality by --quality-column"
+        )
     return known[0] if len(known) == 1 else QUALITY
 
 
@@ -158,9 +160,7 @@ def images_of(records: Records, column: str, name: str, *, windows: bool) -> lis
             raise TableError(f"{place}: empty; name the image as the manifest does, or remove the row")
         image = same_image(cell.replace("\\", "/") if windows else cell)
         if image in first:
-            raise TableError(
-                f"{place}: {cell!r} stands in {records.unit} {first[image]} already; keep one row per image"
-            )
+            raise TableError(f"{place}: {cell!r} repeats {records.unit} {first[image]}; keep one row per image")
         first[image] = line
     return list(first)
 
@@ -174,9 +174,9 @@ def values_of(records: Records, column: str, name: str) -> FloatArray:
             continue
         number = math.nan if "_" in text else number_of(text)
         if not abs(number) <= LARGEST:
-            fault = f"not a finite number, or beyond {LARGEST:g}; correct it, or leave the cell empty for no quality"
+            fault = f"not a finite number, or larger than {LARGEST:g}; correct it, or empty the cell"
         elif scalar and number != FAILED and not 0 <= number <= BEST:
-            fault = "not a scalar of OFIQ, which is from 0 to 100, or -1 if the measure failed"
+            fault = "not an OFIQ scalar, which is from 0 to 100, or -1 if the measure failed"
         else:
             values[k] = math.nan if scalar and number == FAILED else number
             continue
@@ -214,13 +214,13 @@ def match_qualities(
     has_row: BoolArray = np.asarray(rows >= 0)
     if not has_row.any():
         raise TableError(
-            f"{given.name}: has a quality for no image of {manifest}; the names must be those of the manifest, which has "
-            f"{images[0]!r}, and not {given.images[0]!r}"
+            f"{given.name}: has a quality for no image of {manifest}; use the names of the manifest, such as "
+            f"{images[0]!r}, not {given.images[0]!r}"
         )
     values = np.where(has_row, given.values[rows], np.nan)
     if not np.isfinite(values).any():
         raise TableError(
-            f"{given.name}, column {given.column}: no number for any image of {manifest}; name another one"
+            f"{given.name}, column {given.column}: no number for any image of {manifest}; choose another column"
         )
     return MatchedQualities(given, values, has_row, len(given.images) - len(set(found.values())), by_name)
 
@@ -259,7 +259,7 @@ def by_file_name(given: GivenQualities, images: Sequence[str], wanted: Collectio
             other = images[next(k for k in named[name] if k != place)]
             raise TableError(
                 f"{given.name} {given.unit} {given.lines[rows[name][0]]}: {given.images[rows[name][0]]!r} may be {image!r} or "
-                f"{other!r} of the manifest; write paths that end as those of the manifest do"
+                f"{other!r} of the manifest; write paths that end like those of the manifest"
             )
         found[image] = rows[name][0]
     return found

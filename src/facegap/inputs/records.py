@@ -27,7 +27,7 @@ MAX_CELL_CHARACTERS = 10_000
 MAX_COLUMNS = 2_000
 MAX_CELLS = 100_000_000  # a parquet file of some kilobytes can state billions
 MAX_UNPACKED_BYTES = 4 * MAX_FILE_BYTES
-KEEP = "keep the rows and columns that are needed"
+KEEP = "keep only the rows and columns that you need"
 _ROW_NUMBER = re.compile(r"__index_level_\d+__")
 UTF_16 = b"\xff\xfe"
 _FOREIGN = {  # first bytes of files that people take for a CSV
@@ -69,7 +69,7 @@ def read_records(path: Path, *, separator: str = ",") -> Records:
         frame = _parquet_cells(content, path.name)
         return Records(frame, list(range(1, len(frame) + 1)), "record", sha256)
     if path.suffix.lower() in (".parquet", ".pq"):
-        raise TableError(f"{path.name}: not a parquet file; write it again, or name it .csv if it is one")
+        raise TableError(f"{path.name}: not a parquet file; write it again, or rename it to .csv if it is one")
     for start, what in _FOREIGN.items():
         if content.startswith(start):
             raise TableError(f"{path.name} line 1: the file is {what}")
@@ -83,16 +83,18 @@ def _content(path: Path) -> bytes:
         content = read_file(path, MAX_FILE_BYTES)
     except NotRegularError:
         if path.is_dir():
-            raise TableError(f"{path} is a folder; pass a table, or make one with `facegap manifest`") from None
-        raise TableError(f"{path} is not a regular file; save the table to one") from None
+            raise TableError(f"{path} is a folder; give a table, or create one with `facegap manifest`") from None
+        raise TableError(f"{path} is not a regular file; save the table to a file") from None
     except TooLargeError as error:
-        raise TableError(f"{path.name}: {error.size:,} bytes are more than {error.most:,}; split the table") from None
+        raise TableError(
+            f"{path.name}: {error.size:,} bytes, more than the limit of {error.most:,}; split the table"
+        ) from None
     except FileNotFoundError:
-        raise TableError(f"{path}: no such file; pass the path of a CSV or parquet table") from None
+        raise TableError(f"{path}: no such file; give the path of a CSV or parquet table") from None
     except (OSError, ValueError) as error:
         raise TableError(f"{path}: {getattr(error, 'strerror', None) or error}; make the file readable") from error
     if not content.removeprefix(b"\xef\xbb\xbf").strip():
-        raise TableError(f"{path.name} line 1: the file is empty; it needs a header with the column image")
+        raise TableError(f"{path.name} line 1: the file is empty; it needs a header with a column image")
     return content
 
 
@@ -103,7 +105,7 @@ def _decoded(content: bytes, name: str) -> str:
     if nul >= 0:
         where = f"{name} line {_line_of(content, nul)}"
         many = content[:1000].count(b"\0") * 3 >= len(content[:1000])
-        raise TableError(f"{where}: {f'the file is {_FOREIGN[UTF_16]}' if many else 'a NUL byte; remove it'}")
+        raise TableError(f"{where}: {f'the file is {_FOREIGN[UTF_16]}' if many else 'contains a NUL byte; remove it'}")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -136,7 +138,7 @@ def _csv_cells(text: str, name: str, separator: str) -> tuple[pd.DataFrame, list
     records = _csv_records(text, name, separator)
     first = next(records, None)
     if first is None:
-        raise TableError(f"{name} line 1: the file is empty; it needs a header with the column image")
+        raise TableError(f"{name} line 1: the file is empty; it needs a header with a column image")
     header_line, header = first
     if ended := separator == ";" and len(header) > 1 and not header[-1].strip():
         header = header[:-1]
@@ -193,7 +195,7 @@ def _csv_cure(error: str) -> str:
     if "unexpected end of data" in error:
         return 'a quote (") opens here and is never closed; close it'
     if "field larger" in error:
-        return "a cell is absurdly long; shorten it, or look for a quote that is not closed"
+        return "a cell is too long; shorten it, or look for a quote that is not closed"
     return f'{error}; a quote inside a quoted cell is written twice ("")'
 
 
@@ -212,7 +214,7 @@ def _check_header(names: list[str], where: str) -> None:
         if not column:
             raise TableError(f"{where}, column {position}: no name; name it or remove it (pandas: index=False)")
         if column in seen:
-            raise TableError(f"{where}, column {column}: there is more than one of that name; rename or remove one")
+            raise TableError(f"{where}, column {column}: the name occurs more than once; rename or remove one")
         seen.add(column)
 
 
@@ -251,8 +253,8 @@ def _check_size(stated: Any, size: int, name: str) -> None:
     cells = stated.num_rows * stated.num_columns
     unpacked = sum(stated.row_group(k).total_byte_size for k in range(stated.num_row_groups))
     if cells > MAX_CELLS or unpacked > MAX_UNPACKED_BYTES or stated.num_columns > MAX_COLUMNS:
-        said = f"{stated.num_rows:,} rows of {stated.num_columns:,} columns, {unpacked:,} bytes unpacked"
-        raise TableError(f"{name}: {said}, more than any table of portraits; {KEEP}")
+        said = f"{stated.num_rows:,} rows of {stated.num_columns:,} columns, {unpacked:,} bytes uncompressed"
+        raise TableError(f"{name}: {said}, more than the limit for a table; {KEEP}")
     require_footer_fits(stated, size, name, TableError, KEEP)
 
 
@@ -272,7 +274,7 @@ def _cells_as_text(series: pd.Series, where: str) -> pd.Series:
         texts, codes = _distinct(series, where, SIGNIFICAND_BITS.get(str(series.dtype).lower(), 53))
     letters = int(np.array([*map(len, texts), 0])[codes].sum())
     what = f"{where}: {letters:,} letters in {len(codes):,} cells"
-    require_room(4 * letters, what, TableError, "shorten the cells, or keep the rows that are needed")
+    require_room(4 * letters, what, TableError, "shorten the cells, or keep only the rows that you need")
     return pd.Series(np.array([*texts, ""], object)[codes], dtype="str")  # code -1 finds the last: the empty text
 
 

@@ -58,7 +58,7 @@ def numbers(low: float, high: float, *, whole: bool = False) -> BeforeValidator:
     def checked_numbers(value: Any) -> tuple[float, ...]:
         found = value if isinstance(value, list | tuple) else [value]
         if not found or not all(is_number(one, whole=whole) and low <= one <= high for one in found):
-            raise ValueError(f"give {wanted}, or a list of such")
+            raise ValueError(f"give {wanted}, or a list of these")
         return tuple(found)
 
     return BeforeValidator(checked_numbers)
@@ -82,11 +82,11 @@ def read_toml(path: Path, *, max_bytes: int) -> tuple[bytes, dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise TableError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if len(content) > max_bytes:
-        raise TableError(f"{path}: more than {max_bytes:,} bytes, which no such file needs")
+        raise TableError(f"{path}: more than {max_bytes:,} bytes, the limit for such a file")
     try:
         return content, tomllib.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
-        raise TableError(f"{path}: not TOML: {error}") from error
+        raise TableError(f"{path}: not valid TOML: {error}") from error
 
 
 def checked(
@@ -246,7 +246,7 @@ def place_in_words(where: Location, table: str | None) -> str:
 def close_to(name: str, known: Sequence[str]) -> str:
     """`; did you mean ...?`, or all that there are where none is close."""
     close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; this table knows {', '.join(known)}"
+    return f"; did you mean {close[0]}?" if close else f"; the keys of this table are {', '.join(known)}"
 
 
 def shown(value: Any) -> str:

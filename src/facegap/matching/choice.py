@@ -75,7 +75,7 @@ def choose_filter(
     processor : by default this one
     """
     if full_range:
-        return FilterChoice("float32", "float32 filter: a histogram over all scores needs float32 products")
+        return FilterChoice("float32", "float32 filter: a histogram of all scores needs float32 products")
     if len(embeddings) < FEW_ROWS:
         name = "float32" if why_not("fused", kernels) else "fused"
         return FilterChoice(name, f"{name} filter: only {len(embeddings)} rows")
@@ -96,7 +96,7 @@ def choose_filter(
                     times[each.name] = ns_per_pair(each, loops, *rows, floor, width // NARROWER, warm=True)
     best = min(times, key=lambda name: times[name])
     tried = ", ".join(f"{name} {ns:.2f}" for name, ns in times.items())
-    reasons = [f"{best} filter: ns a pair on sampled tiles were {tried}"]
+    reasons = [f"{best} filter: ns per pair on sampled tiles were {tried}"]
     reasons += [f"no {name}: {fault}" for name, fault in faults.items() if fault]
     return FilterChoice(best, "; ".join(reasons))
 

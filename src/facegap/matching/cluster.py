@@ -157,13 +157,11 @@ def answer_of(future: Any) -> Any:
     try:
         return future.result()
     except dask().KilledWorker as error:
-        raise MatchingError(
-            f"a block killed its worker again and again ({error}); give the workers more memory"
-        ) from error
+        raise MatchingError(f"a block repeatedly killed its worker ({error}); give the workers more memory") from error
     except FileNotFoundError as error:
         raise MatchingError(
-            f"a worker does not see {error.filename}; choose an --out in a folder that all workers see, or use --ship-images, with "
-            "which templates are compared here"
+            f"a worker cannot read {error.filename}; choose an --out in a folder that all workers can read, or use "
+            f"--ship-images, which compares templates on this machine"
         ) from error
 
 
@@ -176,7 +174,7 @@ def client_of(cluster: str) -> Iterator[Client]:
             client = dask().Client(**place, timeout=CONNECT_S)
         except (OSError, ValueError) as error:
             raise MatchingError(
-                f"no dask scheduler answers at {cluster!r} ({error}); start one or use local:2"
+                f"no dask scheduler responds at {cluster!r} ({error}); start one or use local:2"
             ) from error
         with quiet_dask(), client:
             before = client.run_on_scheduler(outlive_kills)
@@ -250,7 +248,9 @@ def table_of_rows(rows: Float32Array, spare: Path, *, seen: bool) -> Table:
     """The .npy file that `rows` are mapped from, or `spare`, written now where workers see it. Raises MatchingError."""
     path = mapped_file(rows)
     if path is None and not seen:
-        raise MatchingError("save the embeddings as .npy where all workers see them, and open them with mmap_mode='r'")
+        raise MatchingError(
+            "save the embeddings as .npy where all workers can read them, and open them with mmap_mode='r'"
+        )
     if path is None:
         np.save(spare, rows)
         path = spare

@@ -162,7 +162,7 @@ def require_settings(
 ) -> None:
     """Raise MatchingError for settings that make no sense on any machine, before the machine is asked what it can do."""
     if not -1e6 < floor < 1:
-        raise MatchingError(f"floor={floor} must be below 1, the highest score of normalised rows")
+        raise MatchingError(f"floor={floor} must be below 1, the maximum score of normalised rows")
     for name, value, least in (
         ("bins", bins, 1),
         ("tail_limit", tail_limit, 0),
@@ -182,7 +182,7 @@ def named_groups(names: Sequence[str] | None, group_codes: Sequence[IntArray]) -
     if names is None:
         return tuple(map(str, range(highest + 1)))
     if highest >= len(names) or len(set(names)) < len(names):
-        raise MatchingError(f"{len(names)} group names for codes up to {highest}; each code needs a name of its own")
+        raise MatchingError(f"{len(names)} group names for codes up to {highest}; each code needs a separate name")
     return tuple(names)
 
 

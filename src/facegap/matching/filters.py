@@ -284,7 +284,7 @@ def why_not(name: str, kernels: KernelChoice = "auto", processor: Processor | No
     if name == "int8" and not (processor or this_processor()).exact_int8:
         return "this processor has no instruction for int8 products that is exact (AVX2, AVX-512BW or VNNI)"
     if name == "amx" and not (processor or this_processor()).matrix_unit:
-        return "this processor has no matrix unit for int8 (AMX), or the system withholds it"
+        return "this processor has no matrix unit for int8 (AMX), or the operating system does not allow it"
     return ""
 
 
@@ -292,8 +292,8 @@ def require_filter(name: str, device: Device) -> None:
     """Raise MatchingError for an unknown filter, or a device for one of the CPU, whatever the processor can do."""
     if name not in ("auto", "graph", *FILTERS) and not prefix_of(name):
         raise MatchingError(
-            f"filter={name!r} is not one of auto, {', '.join(FILTERS)}, graph, nor a prefix with its number of components, "
-            "such as prefix96 or int8-prefix128"
+            f"filter={name!r} is not one of auto, {', '.join(FILTERS)}, graph, or a prefix with its number of "
+            f"components, such as prefix96 or int8-prefix128"
         )
     if device != "cpu" and name != "graph":
         raise MatchingError(f"filter={name!r} runs on the CPU; use filter='graph' with device={device!r}")

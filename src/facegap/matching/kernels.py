@@ -206,7 +206,7 @@ def choose_kernels(choice: KernelChoice = "auto") -> Kernels:
 
         return NumpyKernels()
     if not numba_is_installed():
-        raise MatchingError("kernels='numba' needs numba: pip install numba, or leave the choice to facegap")
+        raise MatchingError("kernels='numba' needs numba: pip install numba, or use kernels='auto'")
     from facegap.matching.kernels_numba import NumbaKernels
 
     return NumbaKernels()

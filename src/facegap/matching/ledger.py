@@ -53,7 +53,7 @@ def codes(values: NDArray[np.generic], rows: int, name: str) -> IntArray:
     """
     array = np.asarray(values)
     if array.shape != (rows,) or array.dtype.kind not in "iu":
-        raise MatchingError(f"{name}: need {rows} whole numbers, one a row; got {array.dtype} {array.shape}")
+        raise MatchingError(f"{name}: need {rows} whole numbers, one per row; got {array.dtype} {array.shape}")
     array = array.astype(np.int64)
     if len(array) and array.min() < UNKNOWN:
         raise MatchingError(f"{name}: row {int(np.argmax(array < UNKNOWN))} is {array.min()}; unknown is -1")

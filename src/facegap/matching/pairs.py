@@ -38,7 +38,7 @@ def score_pairs(
     require_one_depth(embeddings, others)
     left, right = row_numbers(left, len(embeddings), "left"), row_numbers(right, len(others), "right")
     if len(left) != len(right):
-        raise MatchingError(f"{len(left)} left rows and {len(right)} right rows make no list of pairs")
+        raise MatchingError(f"{len(left)} left rows and {len(right)} right rows cannot form a list of pairs")
     scores = scores_of_pairs(choose_kernels(kernels), embeddings, others, left, right, workers=workers)
     # Reading every row beforehand would take as long as the scores. An unfit row shows in its scores: not finite, or 0.
     suspect = np.flatnonzero(~np.isfinite(scores) | (scores == 0))

@@ -83,7 +83,7 @@ def refuse_unfit(largest: Float32Array, name: str) -> None:
     others = f" and {len(unfit) - 1} more" if len(unfit) > 1 else ""
     raise MatchingError(
         f"{name}: row {unfit[0]} {known or f'has a component of {value:.3g}'}{others}; "
-        "leave out the faces without an embedding, and normalise the others"
+        "omit the faces without an embedding, and normalise the others"
     )
 
 

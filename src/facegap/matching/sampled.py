@@ -135,8 +135,8 @@ def sample_pairs(
     if left_over < needed:
         raise MatchingError(
             f"{pairs:,} pairs are too few: {len(genuine_left):,} are genuine, and the {int((sizes > 0).sum()):,} pairs of groups "
-            f"need {FEWEST_OF_STRATUM} impostor pairs each; {len(genuine_left) + needed:,} pairs are the least, or compare fewer "
-            "groups, or fewer genuine pairs of each person"
+            f"need {FEWEST_OF_STRATUM} impostor pairs each; {len(genuine_left) + needed:,} pairs are the minimum; or "
+            f"compare fewer groups, or fewer genuine pairs per person"
         )
     chosen = allocated(sizes, np.array([first == second for first, second, _ in found], np.bool_), left_over)
     strata, sides, weights = [], [(genuine_left, genuine_right)], [genuine_weight]
@@ -161,7 +161,7 @@ def ordered(images: Sequence[str], subjects: Sequence[str]) -> IntArray:
     again = np.sort(names)
     doubled = np.flatnonzero(again[1:] == again[:-1])
     if len(doubled):
-        raise MatchingError(f"image {str(again[doubled[0]])!r} is named twice; each image is one row")
+        raise MatchingError(f"image {str(again[doubled[0]])!r} is listed twice; each image must have one row")
     return order
 
 
@@ -293,12 +293,12 @@ def genuine_pairs_of(
     kept = own if most is None else np.minimum(own, most)
     total, chosen = int(own.sum()), int(kept.sum())
     if chosen > room:
-        said = "all" if most is None else f"{most} of each person"
+        said = "all" if most is None else f"{most} per person"
         most_each = max(
             (k for k in (1, 2, 3, 5, 10, 20, 50, 100) if int(np.minimum(own, k).sum()) <= room // 2), default=0
         )
         cure = (
-            f"--genuine-per-subject {most_each} leaves half of them or more to impostor pairs"
+            f"--genuine-per-subject {most_each} leaves at least half of them for impostor pairs"
             if most_each
             else "allow more pairs"
         )

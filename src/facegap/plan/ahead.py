@@ -105,7 +105,7 @@ def asked_for(
     """
     if not settings.by:
         raise SettingError(
-            "--by is missing; say by what people will be grouped, such as --by gender or --by 'gender*race'"
+            "--by is missing; give the columns that define the groups, such as --by gender or --by 'gender*race'"
         )
     terms = ["*".join(part.strip() for part in term.split("*")) for term in settings.by.split(",") if term.strip()]
     primary = "*".join(part.strip() for part in (primary or terms[0]).split("*"))
@@ -120,14 +120,15 @@ def asked_for(
     least = max((2 for one in chosen if metric_of(one).trial in ("genuine pair", "mated search")), default=1)
     sampling = Sampling(photographs or least, correlation, people_per_cluster, cluster_correlation)
     if sampling.photographs < least:
-        raise SettingError(f"--photographs {photographs}: FNMR and FNIR need two photographs or more of each person")
+        raise SettingError(f"--photographs {photographs}: FNMR and FNIR need at least two photographs of each person")
     if people_per_cluster > 1 and not settings.groups.cluster:
         raise SettingError(
-            "--people-per-cluster needs --cluster: name the column that will hold the photographer or session"
+            "--people-per-cluster needs --cluster; give the column that will contain the photographer or session"
         )
     if people_per_cluster > 1 and not cluster_correlation:
         raise SettingError(
-            "--people-per-cluster needs --cluster-correlation: how far errors of people of one cluster go together, such as 0.05"
+            "--people-per-cluster needs --cluster-correlation, the correlation between errors of people in one "
+            "cluster, such as 0.05"
         )
     return Asked(
         settings, primary, names, count, chosen, expected, sampling, power, people, tuple(rank), tuple(fpir), name
@@ -143,8 +144,8 @@ def named_groups(text: str) -> tuple[tuple[str, ...], int]:
         count = len(names)
     if not 2 <= count <= 500:
         raise SettingError(
-            f"--groups {text!r}: give the names of two groups or more with commas between, as reports print them, or how many "
-            "they will be"
+            f"--groups {text!r}: give the names of at least two groups, separated by commas and spelled as in "
+            f"reports, or their number"
         )
     return names, count
 
@@ -217,16 +218,16 @@ def need_notes(asked: Asked) -> list[str]:
     """What the numbers rest on."""
     sampling, groups = asked.sampling, asked.settings.groups
     clusters = (
-        f" People come in clusters of {sampling.people_per_cluster:g} ({', '.join(groups.cluster)}), correlation "
-        f"{sampling.cluster_correlation:g} between two people of one."
+        f" People come in clusters of {sampling.people_per_cluster:g} ({', '.join(groups.cluster)}), with a "
+        f"correlation of {sampling.cluster_correlation:g} between two people in the same cluster."
         if sampling.people_per_cluster > 1
         else ""
     )
     notes = [
         f"{asked.tests} gap{'s are' if asked.tests > 1 else ' is'} tested together ({asked.count} groups, {len(asked.metrics)} "
         f"metric{'s' if len(asked.metrics) > 1 else ''}), at a false-alarm rate of {groups.alpha:g} for the whole run: each at "
-        f"{asked.alpha:.2g}, the first step of Holm's method. The numbers are of each of two groups, where one has the expected "
-        "rate and the other differs from it by the margin; * marks the margin of the plan.",
+        f"{asked.alpha:.2g}, the first step of Holm's method. The numbers apply to each of two groups, of which one "
+        f"has the expected rate and the other differs from it by the margin; * marks the margin of the plan.",
         f"Correlation {sampling.correlation:g} between two trials of one person (of impostor pairs: the part of the variance of a "
         f"score that one of the two people explains).{clusters} These are assumptions: with stronger ones more people are "
         "needed.",
@@ -234,12 +235,12 @@ def need_notes(asked: Asked) -> list[str]:
     if any(metric_of(name).is_pair for name in asked.metrics) and not asked.settings.verify.threshold:
         notes.append(
             "Thresholds that are set on held-out people need these in addition: with --split 0.5 twice as many people must be "
-            "photographed, or give a set of its own with --threshold-on."
+            "photographed, or give a separate set with --threshold-on."
         )
     if any(metric_of(name).is_search for name in asked.metrics):
         notes.append(
-            "Of 1:N: FNIR counts people who are in the gallery, with one photograph enrolled and the others searched; FPIR counts "
-            "people who are not in it. The numbers are of each kind."
+            "Of 1:N: FNIR counts people who are in the gallery, with one photograph enrolled and the others "
+            "searched; FPIR counts people who are not in it. The numbers apply to each kind."
         )
     return notes
 
@@ -265,8 +266,8 @@ NEEDS = (
     Column[Need]("margin", margin_text),
     Column[Need]("people to find such a gap", lambda row: people_text(row.find)),
     Column[Need]("photographs", lambda row: photographs_text(row.find, row.photographs)),
-    Column[Need]("people to show none larger", lambda row: people_text(row.exclude)),
-    Column[Need]("photographs of these", lambda row: photographs_text(row.exclude, row.photographs)),
+    Column[Need]("people to show no larger gap", lambda row: people_text(row.exclude)),
+    Column[Need]("their photographs", lambda row: photographs_text(row.exclude, row.photographs)),
 )
 
 
@@ -286,7 +287,8 @@ def planned_people(asked: Asked, found: Sequence[Need]) -> dict[str, int]:
     for name, need in chosen.items():
         if math.isnan(need.find):
             raise SettingError(
-                f"{name}: at an expected rate of {need.rate:g} no number of people finds a gap as large as the margin; choose "
+                f"{name}: at an expected rate of {need.rate:g}, a gap as large as the margin cannot be found with "
+                f"any number of people; choose "
                 "another --margin or --expect, or state the people you will have with --people"
             )
     return {name: int(need.find) for name, need in chosen.items()}
@@ -299,12 +301,13 @@ def plan_text(asked: Asked, found: Sequence[Need]) -> str:
     people = planned_people(asked, found)
     compared = any(metric_of(name).task == "embed" for name in asked.metrics)
     lines = [
-        "# A plan that is fixed before the data are seen. `facegap audit --plan` judges by it and refuses what contradicts it.",
+        "# A plan that is fixed before the data are seen. `facegap audit --plan` applies it and rejects options that "
+        "contradict it.",
         "version = 1",
         f"name = {toml(asked.name)}",
         f"by = {toml([term.strip() for term in str(settings.by).split(',') if term.strip()])}",
         f"alpha = {groups.alpha!r}  # false-alarm rate of all verdicts of the run together",
-        f"level = {groups.level!r}  # of the interval of each rate by itself",
+        f"level = {groups.level!r}  # of the interval of each rate",
         f"min_subjects = {groups.min_subjects}",
         f"cluster = {toml(groups.cluster)}",
         "",
@@ -313,7 +316,7 @@ def plan_text(asked: Asked, found: Sequence[Need]) -> str:
         f"metrics = {toml(asked.metrics)}",
         f"groups = {toml(asked.groups)}",
         "",
-        '[margins]  # "x2" is a ratio of 2, "0.02" a difference of 2 points',
+        '[margins]  # "x2" is a ratio of 2, "0.02" a difference of 2 percentage points',
         *(f'{name} = "{"x" if stated[name].is_ratio else ""}{stated[name].size:g}"' for name in asked.metrics),
     ]
     if compared:
@@ -322,7 +325,7 @@ def plan_text(asked: Asked, found: Sequence[Need]) -> str:
     for name, number in people.items():
         lines += [
             "",
-            "[[sample]]  # people of each group, and what the number rests on",
+            "[[sample]]  # people of each group, and the assumptions behind the number",
             f'metric = "{name}"',
             f"people = {number}",
             f"photographs = {asked.sampling.photographs}  # of each person",
@@ -350,7 +353,7 @@ def write_plan(asked: Asked, out: Path) -> tuple[list[Need], str]:
     found = needs(asked)
     content = plan_text(asked, found).encode()
     if out.exists():
-        raise TableError(f"{out}: is there already, and a plan is not written over; choose another --out")
+        raise TableError(f"{out}: already exists, and a plan is never overwritten; choose another --out")
     write_bytes(out, content)
     read_plan(out)  # what is written is what an audit reads
     return found, hashlib.sha256(content).hexdigest()
@@ -359,7 +362,7 @@ def write_plan(asked: Asked, out: Path) -> tuple[list[Need], str]:
 def said_of(out: Path, sha256: str) -> list[str]:
     """What to do with the plan."""
     return [
-        f"Written to {out}, SHA-256 {sha256}. A file does not prove when it was made: publish this hash, or send it to somebody "
-        "who keeps it, before the data are seen.",
+        f"Written to {out}, SHA-256 {sha256}. A file does not prove when it was made: publish this hash, or send it "
+        f"to someone who keeps it, before the data are seen.",
         f"Then: facegap audit people.csv --plan {out} ...",
     ]

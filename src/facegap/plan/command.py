@@ -149,7 +149,7 @@ def plan(
         from facegap.plan.pairs import write_pair_plan
 
         if settings.service.max_calls is None:
-            raise typer.BadParameter("state the maximum number of pairs", param_hint="--max-calls")
+            raise typer.BadParameter("give the maximum number of pairs", param_hint="--max-calls")
         chosen = Path("pairs.csv") if out == Path("plan.toml") else out
         print_sentences(list(write_pair_plan(pairs_of, chosen, settings, seed=seed, directed=directed)))
         return
@@ -168,7 +168,8 @@ def plan(
 
     if groups is None:
         raise typer.BadParameter(
-            "name the groups to compare, such as --groups female,male, or their number; or name a finished run with --run",
+            "give the groups to compare, such as --groups female,male, or their number; or give a finished run with "
+            "--run",
             param_hint="--groups",
         )
     asked = asked_for(

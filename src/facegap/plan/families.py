@@ -40,7 +40,7 @@ def own_families(run: Run) -> tuple[list[OwnFamily], list[str]]:
     found, left_out = list[OwnFamily](), list[str]()
     primary = run.gaps[run.gaps["primary"]]
     others = len(run.gaps) - len(primary)
-    left_out += [f"{others:,} exploratory gaps, which get no verdict"] if others else []
+    left_out += [f"{others:,} exploratory gaps, which have no verdict"] if others else []
     parts = set(zip(primary["family"].str.split(",").str[0], primary["metric"], strict=True))
     for family in [*single_families(run), *pair_families(run, left_out)]:
         if (family.grouping, family.metric) not in parts and len(family.groups) > 1:
@@ -51,7 +51,8 @@ def own_families(run: Run) -> tuple[list[OwnFamily], list[str]]:
             )
         elif len(family.groups) > MOST_GROUPS:
             left_out.append(
-                f"{family.metric} by {family.grouping}: more than {MOST_GROUPS} groups, whose pairs nobody could read"
+                f"{family.metric} by {family.grouping}: more than {MOST_GROUPS} groups, which have too many pairs to "
+                f"show"
             )
         else:
             found.append(family)
@@ -102,13 +103,11 @@ def pair_families(run: Run, left_out: list[str]) -> Iterator[OwnFamily]:
         cells = cells_of(run.manifest, grouping)
         yield refusals(run, pairs, cells, point)
         if pairs.listed_only:
-            left_out.append("fmr: only listed pairs were compared, and planted worlds compare everyone with everyone")
+            left_out.append("fmr: only listed pairs were compared, but the simulated worlds compare all pairs")
         elif (family := matches(run, pairs, cells, point)) is not None:
             yield family
         else:
-            left_out.append(
-                f"fmr by {'*'.join(grouping)}: too many people or false matches to be drawn again and again"
-            )
+            left_out.append(f"fmr by {'*'.join(grouping)}: too many people or false matches for repeated simulation")
 
 
 def refusals(run: Run, pairs: Comparisons, cells: Cells, point: Operating) -> OwnFamily:
@@ -197,9 +196,11 @@ def assembled(
     notes = []
     if errors < FEW_ERRORS and repeats:
         strength = max(strength, ASSUMED)
-        notes.append(f"With {errors} errors it cannot be told how far people differ; {strength:.2g} is assumed.")
+        notes.append(
+            f"With {errors} errors the variation between people cannot be estimated; {strength:.2g} is assumed."
+        )
     if not errors and trials:
-        notes.append("No error was seen; half an error is planted instead of none.")
+        notes.append("No error was observed; half an error is simulated instead of none.")
     rate = max(errors, 0.5) / trials if trials else float("nan")
     margin = margin_of(run.record, metric)
     return OwnFamily(

@@ -44,7 +44,7 @@ MOST_LINES = 12  # of a table on a terminal
 def own_page(powers: Sequence[OwnPower], left_out: Sequence[str], *, seed: int) -> str:
     """The page, as text."""
     lead = [*LEAD] if powers else [*LEAD, "This run has no family of groups in which gaps could be simulated."]
-    skipped = [f"Left out: {'; '.join(left_out)}."] if left_out else []
+    skipped = [f"Omitted: {'; '.join(left_out)}."] if left_out else []
     made = f"Seed {seed}."
     sections = [family_section(number, power) for number, power in enumerate(powers, 1)]
     return render(TITLE, lead, [own_claim(power) for power in powers], sections, [*METHOD, *skipped, made], terms=TERMS)

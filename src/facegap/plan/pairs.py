@@ -26,7 +26,7 @@ def write_pair_plan(manifest: Path, out: Path, settings: AuditSettings, *, seed:
     SettingError : too few pairs for the groups
     """
     if out.exists():
-        raise TableError(f"{out}: is there already; choose another --out")
+        raise TableError(f"{out}: already exists; choose another --out")
     assert settings.service.max_calls is not None
     table = people_of(manifest, settings, compares=True, allow_outside=True)
     groupings, _ = groupings_of(table, settings)
@@ -49,7 +49,10 @@ def write_pair_plan(manifest: Path, out: Path, settings: AuditSettings, *, seed:
     buffer = io.BytesIO()
     listed.to_csv(buffer, index=False, lineterminator="\n")
     write_bytes(out, buffer.getvalue())
-    yield f"Written to {out}: {len(listed):,} pairs in random order (seed {seed}), so that the first of them are a sample too."
+    yield (
+        f"Written to {out}: {len(listed):,} pairs in random order (seed {seed}), so the first of them are also a "
+        f"sample."
+    )
     yield (
         f"A service that facegap can call is sent the same pairs by: facegap audit {manifest} --verify-service CARD --sample-pairs "
         f"{len(listed)} --by {terms} --threshold ..."

@@ -105,7 +105,7 @@ def power_of_finished_run(
     """
     changed = [said for said in broken_hashes(folder) if not said.startswith((f"{PAGE}:", f"{RESULT}:"))]
     if changed:  # the new page would give changed tables new hashes
-        raise RunError(f"{folder}: the run there was changed after its end: {'; '.join(changed[:3])}")
+        raise RunError(f"{folder}: the run was changed after it finished: {'; '.join(changed[:3])}")
     with open_folder(folder, resume=True), fitting_together(folder):
         return add_power(folder, read_run(folder), seed=seed, workers=workers, progress=progress)
 

@@ -48,7 +48,7 @@ def forget(folder: Path, subject: str) -> int:
     if was_killed:  # all that was left to do
         shutil.rmtree(replaced)
     if problems := store.broken_hashes(folder):
-        raise RunError(f"{folder}: the run there was changed after its end: {'; '.join(problems[:3])}")
+        raise RunError(f"{folder}: the run was changed after it finished: {'; '.join(problems[:3])}")
     if building.exists():
         shutil.rmtree(building)
     with store.open_folder(folder, resume=True):
@@ -94,14 +94,14 @@ def theirs(run: Run, folder: Path, subject: str) -> BoolArray:
     gone: BoolArray = (run.manifest["subject"] == subject).to_numpy(np.bool_)
     if not gone.any():
         raise RunError(
-            f"{folder}: nobody with this name is in the run; names are matched exactly as manifest.parquet has them"
+            f"{folder}: the run contains no person with this name; names must match those in manifest.parquet exactly"
         )
     if gone.all():
-        raise RunError(f"{folder}: nobody else is in the run; remove the folder")
+        raise RunError(f"{folder}: the run contains no other person; remove the folder")
     if needs_templates(run) and run.embeddings is None:
         raise RunError(
-            f"{folder}: it keeps no templates (--no-embeddings), and its comparisons cannot be counted again without; remove "
-            f"the person from the manifest and run: {again_in_words(run)}"
+            f"{folder}: it contains no templates (--no-embeddings), without which its comparisons cannot be counted "
+            f"again; remove the person from the manifest and run: {again_in_words(run)}"
         )
     return gone
 
@@ -159,8 +159,8 @@ def words_on(count: int) -> str:
     """The warning of a run from which people were removed."""
     people = "1 person was" if count == 1 else f"{count} people were"
     return (
-        f"{people} removed from this run after its end (facegap forget); thresholds are those that were set before, and where a "
-        "warning states how many people, images or pairs there are, these are those of the run before"
+        f"{people} removed from this run after it finished (facegap forget); thresholds are those set before, and "
+        f"numbers of people, images or pairs in warnings are those before the removal"
     )
 
 

@@ -296,8 +296,9 @@ def notes_of(
         (True, OWN_LABELS),
         (
             True,
-            "Columns of both genders show the share of right answers in PPV and TPR, of wrong ones in Error and FPR. "
-            f"At least, at most: ends of {level_text(run.record.level)} intervals in which people, not images, are what varies.",
+            "Columns of both genders show the proportion of correct predictions in PPV and TPR, and of wrong ones in "
+            f"Error and FPR. At least, at most: ends of {level_text(run.record.level)} intervals with people, not "
+            "images, as the sampling unit.",
         ),
         (silent, f"{silent} of {len(answers.called)} got no answer: an error in PPV and Error, in no TPR or FPR."),
         (

@@ -42,11 +42,11 @@ from facegap.types import Group
 MOST_MATRIX_COLUMNS = 8  # a wider matrix does not fit a terminal; rates.csv holds it all
 
 
-# ---- who is mistaken for whom ----
+# ---- FMR by pair of groups ----
 
 
 def matrix_tables(run: Run, *, columns: int = MOST_MATRIX_COLUMNS) -> list[TextTable]:
-    """Who is mistaken for whom: FMR between every two groups of a grouping, per threshold.
+    """FMR of every pair of groups of a grouping, per threshold.
 
     columns : groups that stand side by side; with fewer than MOST_MATRIX_COLUMNS a matrix comes in parts
     """

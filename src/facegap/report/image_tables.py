@@ -1,4 +1,4 @@
-"""What became of the images, and what it took, as tables of text."""
+"""Outcome of the images, and what it took, as tables of text."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FAILED_COLUMNS = (
 
 
 def template_table(run: Run) -> TextTable:
-    """Every template that is pooled from several images, by what became of it."""
+    """Every template that is pooled from several images, by outcome."""
     assert run.pooled is not None
     table = run.pooled.templates
     given, used = (int(table[f"frames_{which}"].sum()) for which in ("given", "used"))
@@ -50,11 +50,11 @@ def template_table(run: Run) -> TextTable:
         f"Pooled from {used:,} of {given:,} frames; {fewer:,} templates are based on fewer frames than were given.",
         "A template without a usable frame is a failure to acquire; its outcome is the most frequent one among its frames.",
     ]
-    return table_of("what became of the templates", count_columns("templates"), template_rows(run), notes=notes)
+    return table_of("outcomes of templates", count_columns("templates"), template_rows(run), notes=notes)
 
 
 def outcome_table(run: Run) -> TextTable:
-    """Every row of the manifest, by what became of it."""
+    """Every row of the manifest, by outcome."""
     excluded = run.record.manifest.excluded_by_where
     notes = [f"{excluded} rows of the manifest were excluded by --where."] if excluded else []
     if "detect" not in run.record.models:
@@ -65,7 +65,7 @@ def outcome_table(run: Run) -> TextTable:
         notes.append(sent_words(sent))
     if stopping := run.record.stopping:
         notes.append(stopping_words(stopping))
-    return table_of("what became of the images", count_columns("images"), outcome_rows(run), notes=notes)
+    return table_of("outcomes of images", count_columns("images"), outcome_rows(run), notes=notes)
 
 
 def prediction_table(run: Run) -> TextTable:

@@ -77,7 +77,7 @@ class Run:
 
     @property
     def faces(self) -> pd.DataFrame:
-        """What became of each image, as in faces.parquet."""
+        """Outcome of each image, as in faces.parquet."""
         return self.stored.faces.copy()
 
     @property

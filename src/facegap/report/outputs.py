@@ -228,7 +228,7 @@ PAIRS = (
 
 
 def output_sentences(run: Run) -> list[str]:
-    """What became of every image for each output, what the law says, and the worst species of attack."""
+    """Outcome of every image for each output, what the law says, and the worst species of attack."""
     said = [outcome_sentence(run, output.name) for output in run.record.outputs]
     said += [
         f"Legal restrictions, as stated on the card: {clean(output.law)}" for output in run.record.outputs if output.law

@@ -312,7 +312,7 @@ def lost(of: Material) -> Section:
 
 
 def threshold(of: Material) -> Section:
-    """What only runs with comparisons have: scores, other thresholds, who is mistaken for whom."""
+    """What only runs with comparisons have: scores, other thresholds, FMR by pair of groups."""
     run, figures = of.run, of.figures
     if run.matched is None:
         return Section("threshold", "At which threshold", "")

@@ -35,20 +35,22 @@ PLAIN_WORDS: Sequence[tuple[re.Pattern[str], str]] = (
     (re.compile(r"(?<=: )\S[^.:]* was false\. (?=\S)"), ""),  # the condition as the source writes it
     (
         re.compile(r"Unsupported model IR version: (\d+), max supported IR version: (\d+).*"),
-        r"it is of IR version \1, and onnxruntime {version} reads up to \2; update onnxruntime, or export the model with "
+        r"it has IR version \1, and onnxruntime {version} supports up to \2; update onnxruntime, or export the model "
+        r"with "
         r"an IR version of \2 or lower",
     ),
     (
         re.compile(
             r"ONNX Runtime only \*guarantees\* support .*?Opset (\d+) .* for domain (\S+) is till opset (\d+).*"
         ),
-        r"it uses opset \1 of \2, and onnxruntime {version} knows up to \3; update onnxruntime, or export the model with "
+        r"it uses opset \1 of \2, and onnxruntime {version} supports up to \3; update onnxruntime, or export the "
+        r"model with "
         r"opset \3 or lower",
     ),
     (
         re.compile(r"(?:Fatal error: )?([\w.]*):(\w+)\(-?\d+\) is not a registered function/op"),
         r"it uses the operator \2 of domain \1, which onnxruntime {version} does not have; export the model with "
-        r"operators of ONNX alone",
+        r"standard ONNX operators only",
     ),
 )
 PLUGINS = tuple(provider.plugin.replace("_", "-") for provider in PROVIDERS.values() if provider.plugin)
@@ -139,7 +141,7 @@ def run_session(
     """
     try:
         outputs: list[AnyArray] = session.run(names, dict(feed))
-    except ModelError:  # of a model in a process of its own, which says the same
+    except ModelError:  # of a model in a separate process, which says the same
         raise
     except failures() as error:
         shapes = ", ".join(str(value.shape) for value in feed.values())
@@ -214,7 +216,8 @@ def require_used(device: Device, nodes: Mapping[str, int], name: str) -> None:
     if nodes and not nodes.get(PROVIDERS[device].name):
         ran = ", ".join(f"{provider} {count}" for provider, count in nodes.items())
         raise DeviceError(
-            f"{name}: asked for --device {device}, but {PROVIDERS[device].name} takes none of its operators ({ran}); use --device cpu"
+            f"{name}: asked for --device {device}, but {PROVIDERS[device].name} supports none of its operators "
+            f"({ran}); use --device cpu"
         )
 
 
@@ -246,7 +249,7 @@ def version_of(package: str) -> str:
 
 def nodes_per_provider(session: Any) -> dict[str, int]:
     """Number of graph nodes that each provider was given; empty where this onnxruntime does not tell (before 1.24)."""
-    if hasattr(session, "nodes"):  # of a model in a process of its own
+    if hasattr(session, "nodes"):  # of a model in a separate process
         return dict(session.nodes)
     if not hasattr(session, "get_provider_graph_assignment_info"):
         return {}

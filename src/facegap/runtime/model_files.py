@@ -23,7 +23,7 @@ MOST_NODES = 100_000  # with functions written out
 UNCOUNTABLE = 10**15
 VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5  # how protobuf writes a value
 TENSOR = "onnx.TensorProto"
-OTHER_FILES = "keeps weights in further files; save it as one file (onnx.save_model without external data)"
+OTHER_FILES = "stores weights in other files; save it as one file (onnx.save_model without external data)"
 Name = tuple[str, str]  # domain and name of an operator or function
 NOT_ONNX = "not an ONNX file ({reason}); fetch it again"
 
@@ -79,7 +79,7 @@ def require_sound(model: bytes, name: str) -> None:
     from google.protobuf.message import DecodeError
 
     if len(model) > MOST_BYTES:
-        raise ModelError(f"{name}: over 2 GiB, which no ONNX file can be")
+        raise ModelError(f"{name}: larger than 2 GiB, the limit for an ONNX file")
     try:
         walk(model, kind_of(onnx.ModelProto.DESCRIPTOR))
         proto = onnx.load_model_from_string(model)
@@ -169,11 +169,11 @@ def walk(data: bytes, kind: Message) -> None:
             raise NotOnnx(unknown(number, written, kind, known))
         fields += 1
         if fields > MOST_FIELDS:
-            raise NotOnnx(f"more than {MOST_FIELDS:,} values, the bound; no face model has so many")
+            raise NotOnnx(f"more than {MOST_FIELDS:,} values, the limit; no face model has so many")
         if written == LENGTH:
             length, at = varint(data, at, end)
             if length > end - at:
-                raise NotOnnx(NOT_ONNX.format(reason="cut off, or damaged"))
+                raise NotOnnx(NOT_ONNX.format(reason="truncated or damaged"))
             if kind.name == TENSOR and known.name == "external_data":
                 raise NotOnnx(OTHER_FILES)
             if known.inside is None:
@@ -181,9 +181,9 @@ def walk(data: bytes, kind: Message) -> None:
                 continue
             messages += 1
             if messages > MOST_MESSAGES:
-                raise NotOnnx(f"more than {MOST_MESSAGES:,} parts, the bound; no face model has so many")
+                raise NotOnnx(f"more than {MOST_MESSAGES:,} parts, the limit; no face model has so many")
             if len(open_messages) == MOST_LEVELS:
-                raise NotOnnx(f"nested more than {MOST_LEVELS} deep, the bound")
+                raise NotOnnx(f"nested more than {MOST_LEVELS} levels deep, the limit")
             open_messages.append((at + length, known.inside))
         elif written == VARINT:
             value, at = varint(data, at, end)
@@ -192,7 +192,7 @@ def walk(data: bytes, kind: Message) -> None:
         else:
             at += 8 if written == EIGHT_BYTES else 4
             if at > end:
-                raise NotOnnx(NOT_ONNX.format(reason="cut off, or damaged"))
+                raise NotOnnx(NOT_ONNX.format(reason="truncated or damaged"))
 
 
 def varint(data: bytes, at: int, end: int) -> tuple[int, int]:
@@ -205,7 +205,7 @@ def varint(data: bytes, at: int, end: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, at
         shift += 7
-    raise NotOnnx(NOT_ONNX.format(reason="cut off, or damaged"))
+    raise NotOnnx(NOT_ONNX.format(reason="truncated or damaged"))
 
 
 def unknown(number: int, written: int, kind: Message, known: Known | None) -> str:
@@ -215,9 +215,9 @@ def unknown(number: int, written: int, kind: Message, known: Known | None) -> st
 
         return (
             f"not an ONNX file that onnx {version_of('onnx')} knows: {kind.name.removeprefix('onnx.')} has a field {number}; "
-            "fetch it again, or update onnx if it is of a later version"
+            "fetch it again, or update onnx if the file needs a later version"
         )
-    return NOT_ONNX.format(reason="damaged, or no protobuf")
+    return NOT_ONNX.format(reason="damaged, or not protobuf")
 
 
 # ---- the graph ----
@@ -237,8 +237,8 @@ def require_few_nodes(proto: Any, name: str) -> None:
     total = sum(times(operators(graph.node), sizes) for graph in graphs)
     if total > MOST_NODES:
         raise ModelError(
-            f"{name}: {total:,} operators with its functions written out, more than {MOST_NODES:,}, the bound; no face model "
-            "has so many"
+            f"{name}: {total:,} operators with its functions expanded, more than the limit of {MOST_NODES:,}; no "
+            f"face model has so many"
         )
 
 
@@ -298,6 +298,6 @@ def require_axes(graph: Any, name: str) -> None:
     tensor = port.type.tensor_type
     if port.type.HasField("tensor_type") and tensor.HasField("shape") and not tensor.shape.dim:
         raise ModelError(
-            f"{name}: input.layout: the graph's input {port.name!r} is declared without axes, a single number; a batch of "
-            "pictures has four (pictures, channels, height, width); export the model with these"
+            f"{name}: input.layout: the graph's input {port.name!r} is declared as a single number, without axes, "
+            f"but a batch of images has four (images, channels, height, width); export the model with these"
         )

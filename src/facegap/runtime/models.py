@@ -1,4 +1,4 @@
-"""The door for a model file that somebody else made: checked, and then run in a process of its own unless that is refused."""
+"""The door for a model file that somebody else made: checked, and then run in a separate process unless that is refused."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def open_model(
     device : Device
         Where it runs; never anywhere else.
     timeout_s : float or None
-        How long one batch, and the opening, may take; None runs the model in this process, without walls.
+        How long one batch, and the opening, may take; None runs the model in this process, without restrictions.
     at_once, batch : int
         How many threads will call it, and pictures in each call.
 

@@ -1,6 +1,6 @@
 """A model in lower precision, by onnxruntime's own tools: half precision, and 8-bit integers with calibrated ranges.
 
-The tools read and optimise the graph in this process, without the walls of `isolation`; what they run over pictures goes
+The tools read and optimise the graph in this process, without the restrictions of `isolation`; what they run over pictures goes
 through a session that the caller opens.
 """
 
@@ -189,7 +189,7 @@ def tool_errors(name: str, what: str) -> Iterator[None]:
     except ModelError:
         raise
     except kinds as error:
-        raise ModelError(f"{name}: onnxruntime's tools cannot bring this graph to {what}: {reason(error)}") from error
+        raise ModelError(f"{name}: onnxruntime's tools cannot convert this graph to {what}: {reason(error)}") from error
     finally:
         root.removeFilter(unsaid)
 

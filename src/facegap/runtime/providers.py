@@ -57,7 +57,7 @@ PROVIDERS: Mapping[Device, Provider] = MappingProxyType(
             "OpenVINOExecutionProvider",
             f"pip install onnxruntime-ep-openvino; {CPU_INSTEAD}",
             {"device_type": "CPU", "precision": "ACCURACY"},  # that of the graph
-            "float32 asked for; OpenVINO decides",
+            "float32 requested; OpenVINO decides",
             "onnxruntime_ep_openvino",
         ),
         "tensorrt": Provider(
@@ -69,7 +69,7 @@ PROVIDERS: Mapping[Device, Provider] = MappingProxyType(
                 "trt_engine_cache_enable": "0",
                 "trt_max_workspace_size": "1073741824",
             },
-            "float32 asked for; TensorRT may use TF32",
+            "float32 requested; TensorRT may use TF32",
         ),
         "coreml": Provider(
             "CoreMLExecutionProvider",
@@ -80,12 +80,12 @@ PROVIDERS: Mapping[Device, Provider] = MappingProxyType(
         "directml": Provider(
             "DmlExecutionProvider",
             f"pip uninstall onnxruntime, then pip install onnxruntime-directml on Windows; {CPU_INSTEAD}",
-            precision="float32 asked for; DirectML decides",
+            precision="float32 requested; DirectML decides",
         ),
         "webgpu": Provider(
             "WebGpuExecutionProvider",
             f"pip install onnxruntime-ep-webgpu; {CPU_INSTEAD}",
-            precision="float32 asked for; WebGPU decides",
+            precision="float32 requested; WebGPU decides",
             plugin="onnxruntime_ep_webgpu",
         ),
     }
@@ -126,8 +126,9 @@ def plugin_devices(device: Device, onnxruntime: Any) -> list[Any]:
     found = offered(provider, onnxruntime.get_ep_devices())
     if not found:
         raise DeviceError(
-            f"--device {device}: {provider.plugin} is installed and registers {provider.name}, but offers no device on this "
-            f"machine: its makers support none of its processors and GPUs, or a driver is missing; {CPU_INSTEAD}"
+            f"--device {device}: {provider.plugin} is installed and registers {provider.name}, but offers no device "
+            f"on this machine; its vendor supports none of the processors and GPUs here, or a driver is missing; "
+            f"{CPU_INSTEAD}"
         )
     return found
 

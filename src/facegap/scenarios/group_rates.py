@@ -98,6 +98,7 @@ def _is_of(group: Group, grouping: Sequence[str]) -> bool:
 def _add(found: dict[Any, Rate], key: tuple[Any, Group], rate: Rate) -> None:
     if key in found:
         raise TableError(
-            f"rates: two rows for {' against '.join(map(str, key))}; a scenario takes one model and one threshold at a time"
+            f"rates: two rows for {' against '.join(map(str, key))}; a scenario uses one model and one threshold at "
+            f"a time"
         )
     found[key] = rate

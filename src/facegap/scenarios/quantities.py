@@ -18,8 +18,8 @@ Shares = Mapping[str, float] | None  # name of a group -> its share; None: equal
 
 ALL = "all groups together"
 SAME_PEOPLE = (
-    "The people of the scenario are like the people of the run, its images like theirs, and the model and the threshold "
-    "are those of the run."
+    "The people and images of the scenario are like those of the run, and the model and the threshold are those of "
+    "the run."
 )
 CARRIED = (
     "Intervals are propagated from those of the run's rates and refer to averages over many repetitions. The count of one "
@@ -188,18 +188,20 @@ def spread(number: float, groups: Sequence[Group], shares: Shares, *, what: str)
         raise StatisticsError(f"{what}: {number} is not a number of people; give 0 or more")
     names = [str(group) for group in groups]
     if not names:
-        raise StatisticsError(f"{what}: there is no group whose labels are all known, so there is nobody to count")
+        raise StatisticsError(f"{what}: no group has known labels throughout, so there are no people to count")
     if not shares:
         return [number / len(names)] * len(names)
     if len(set(names)) < len(names):
         raise StatisticsError(
-            f"{what}: two groups are written alike ({', '.join(names)}); rename a label to distinguish them"
+            f"{what}: two groups have the same spelling ({', '.join(names)}); rename a label to distinguish them"
         )
     for name, share in shares.items():
         if name not in names:
             raise StatisticsError(f"{what}: no group {name!r}; there are {', '.join(names)}")
         if not 0 <= share <= 1:
-            raise StatisticsError(f"{what}: {name} = {share} is not a share from 0 to 1")
+            raise StatisticsError(f"{what}: {name} = {share} is not a proportion from 0 to 1")
     if abs(math.fsum(shares.values()) - 1) > 1e-6:
-        raise StatisticsError(f"{what}: the shares add up to {math.fsum(shares.values()):g}; they must add up to 1")
+        raise StatisticsError(
+            f"{what}: the proportions add up to {math.fsum(shares.values()):g}; they must add up to 1"
+        )
     return [number * shares.get(name, 0.0) for name in names]

@@ -1,7 +1,7 @@
 """From the rates of groups to what happens to people: one function per scenario, each with its assumptions.
 
 A scenario multiplies and compounds what a run measured. It adds no knowledge about scores: an interval of a rate is
-carried through as it is, a bound is called a bound, and what was not measured cannot be said.
+carried through as it is, a bound is called a bound, and what was not measured cannot be determined.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def unlock(measured: Measured, *, tries: int = 5) -> Answer:
     Raises  : StatisticsError for less than one try
     """
     if tries < 1 or tries != int(tries):
-        raise StatisticsError(f"tries: {tries}; give a whole number from 1 up")
+        raise StatisticsError(f"tries: {tries}; give a whole number of at least 1")
     lines = [
         Line(
             "all people, regardless of group" if group == EVERYBODY else str(group),
@@ -158,7 +158,7 @@ def payment(measured: Measured, *, target: float = 1e-6) -> Answer:
     Formula : S people make floor(S / 2) pairs that share nobody. n independent pairs without a false match leave room
               for a rate up to 1 - ((1 - level) / 2)^(1 / n) (Clopper-Pearson); needed is the n at which this is target
     Answers : above the target, where the interval lies above it; at most the target, where the disjoint pairs would
-              suffice and the interval ends under it; else it cannot be said
+              suffice and the interval ends under it; else it cannot be determined
     Raises  : StatisticsError for a target outside (0, 1)
     """
     if not 0 < target < 1:
@@ -206,7 +206,7 @@ def payment_answer(rate: Rate, target: float) -> str:
         return "above the target"
     if rate.subjects // 2 >= pairs_needed(target, rate.level) and rate.high <= target:
         return "at most the target"
-    return "cannot be said"
+    return "cannot be determined"
 
 
 def pairs_needed(target: float, level: float) -> int:
@@ -303,7 +303,7 @@ def checkpoint(
     if not 0 <= minors_share <= 1:
         raise StatisticsError(f"minors_share: {minors_share} is not a proportion from 0 to 1")
     if tries < 1 or tries != int(tries):
-        raise StatisticsError(f"tries: {tries}; give a whole number from 1 up")
+        raise StatisticsError(f"tries: {tries}; give a whole number of at least 1")
     visitors = spread(people, measured.groups, people_of, what="visitors")
     lines, columns = [], []
     for group, n in zip(measured.groups, visitors, strict=True):

@@ -23,7 +23,7 @@ from facegap.tables import ALARMS, RATES, check
 from facegap.types import ANY, Rate
 
 ALARMS_FILE = "alarms.csv"
-UNSAID = "cannot be said"
+UNSAID = "cannot be determined"
 SAME_THRESHOLD = 5e-5  # thresholds are printed to four places
 
 
@@ -52,7 +52,7 @@ def scenario_tables(
     strangers = [key for key in given if key not in scenario.options]
     if strangers:
         takes = ", ".join(option_name(key) for key in scenario.options)
-        raise StatisticsError(f"scenario {name} has no option {option_name(strangers[0])}; it takes {takes}")
+        raise StatisticsError(f"scenario {name} has no option {option_name(strangers[0])}; its options are {takes}")
     tables, assumptions = [], list[str]()
     with fitting_together(folder):
         record, rates = read_record(folder), checked_rates(folder)
@@ -86,7 +86,7 @@ def parse_shares(texts: Sequence[str] | None, option: str) -> dict[str, float] |
                 f"{option}: {text!r} is not GROUP=SHARE; write for example {option} 'darker female=0.25'"
             )
         if group.strip() in shares:
-            raise StatisticsError(f"{option}: {group.strip()!r} is named twice")
+            raise StatisticsError(f"{option}: {group.strip()!r} is given twice")
         shares[group.strip()] = value
     return shares or None
 
@@ -151,14 +151,14 @@ def rows_by_threshold(
     if not rates["metric"].isin(needed).any():
         made_by = scenario.made_by.format(by="'" + "*".join(grouping) + "'" if grouping else "COLUMN")
         raise RunError(
-            f"{folder}: scenario {name} needs {' or '.join(needed)}, and this run has none; make one with {made_by}"
+            f"{folder}: scenario {name} needs {' or '.join(needed)}, but this run has none; create one with {made_by}"
         )
     chosen = rates[rates["metric"].isin(scenario.read())]
     found = [rows for _, rows in chosen.groupby(["threshold", "threshold_from"], dropna=False, sort=False)]
     if threshold is None:
         return found
     if all(math.isnan(rows["threshold"].iloc[0]) for rows in found):
-        raise StatisticsError(f"scenario {name} rests on rates that have no threshold; leave --threshold out")
+        raise StatisticsError(f"scenario {name} uses rates that have no threshold; omit --threshold")
     near = [rows for rows in found if abs(rows["threshold"].iloc[0] - threshold) <= SAME_THRESHOLD]
     if not near:
         known = ", ".join(f"{rows['threshold'].iloc[0]:.4f} ({rows['threshold_from'].iloc[0]})" for rows in found)
@@ -220,7 +220,7 @@ def notes_of(measured: Measured, answer: Answer, min_subjects: int) -> tuple[str
             if measured.in_sample
             else "",
             f"Brackets: {' and '.join(map(level_text, sorted(levels)))} intervals." if levels else "",
-            f"Left out, since a label is missing: {left_out}." if left_out else "",
+            f"Omitted because a label is missing: {left_out}." if left_out else "",
             f"Groups of fewer than {min_subjects} effective subjects are dimmed: their numbers provide little evidence."
             if min_subjects
             else "",
@@ -246,7 +246,7 @@ def counts(rate: Rate) -> str:
 
 
 def quantity(found: Quantity) -> str:
-    """A number with its ends, and how few errors it rests on where they are few; what is not known cannot be said."""
+    """A number with its ends, and how few errors it rests on where they are few; what is not known cannot be determined."""
     if math.isnan(found.value):
         return UNSAID
     return with_ends(found) + (f", from {error_count(found.errors)}" if found.is_thin else "")

@@ -82,17 +82,18 @@ def _assumptions(listed_share: float | None) -> Sequence[str]:
         "--listed-share."
         if listed_share is None
         else f"{listed_share:g} of the crowd is on the list: stated, not measured, and shared among groups like the "
-        "list. A listed person is stopped rightly unless refused by their own entry (FNMR); a match of a listed person "
-        "with somebody else's entry is left out."
+        "list. A listed person is correctly stopped unless rejected by their own entry (FNMR); matches of a listed "
+        "person with another person's entry are ignored."
     )
     return (
         "The chance of a false stop is an independence bound, 1 - prod (1 - FMR)^entries over the groups of the list. "
         "Scores of one face against many entries are not independent: some faces are mistaken for many others, which "
-        "makes the true chance lower on average. It is higher where crowd and list are more alike than the people of "
-        "the run (relatives, twins, one neighbourhood, one age). Whatever the dependence, at the run's rates it is at "
+        "makes the true chance lower on average. It is higher if the crowd and the list are more similar than the "
+        "people of the run (relatives, twins, one neighbourhood, one age). Whatever the dependence, at the run's "
+        "rates it is at "
         "most the sum of entries x FMR.",
-        "Everybody passes once and gives one usable template; every entry is another person (no duplicates) with one "
-        "usable template; scores do not depend on the length of the list.",
+        "Everybody passes once and has one usable template; every entry is a different person (no duplicates) with "
+        "one usable template; scores do not depend on the length of the list.",
         stated,
     )
 
@@ -103,8 +104,8 @@ def _holes(measured: Measured, listing: Sequence[float]) -> Sequence[str]:
     if all(measured.between(group, other).trials for group in measured.groups for other in on_list):
         return ()
     return (
-        "Some groups were never compared with each other in this run: what rests on them cannot be said (a grouping of many "
-        "groups has no cross-group matrix; ask for fewer groups).",
+        "Some groups were never compared with each other in this run, so quantities that depend on them cannot be "
+        "determined (a grouping with many groups has no cross-group matrix; use fewer groups).",
     )
 
 
@@ -120,13 +121,13 @@ def _listed_passers(
     if listed_share is None:
         return [0.0] * len(groups)
     if not 0 <= listed_share <= 1:
-        raise StatisticsError(f"listed_share: {listed_share} is not a share from 0 to 1")
+        raise StatisticsError(f"listed_share: {listed_share} is not a proportion from 0 to 1")
     listed = [people * listed_share * on_list / entries if entries else 0.0 for on_list in listing]
     for group, k, passing, on_list in zip(groups, listed, crowd, listing, strict=True):
         if k > min(passing, on_list) * (1 + 1e-9):
             raise StatisticsError(
                 f"listed_share: {listed_share:g} of {people:,.0f} people makes {k:g} listed people of group {group}, but "
-                f"{passing:g} of that group pass and {on_list:g} are on the list; lower it or change the shares"
+                f"{passing:g} of that group pass and {on_list:g} are on the list; lower it or change the proportions"
             )
     return listed
 

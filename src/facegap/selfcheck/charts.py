@@ -22,7 +22,7 @@ FOLDED = (
     f"[slice(datum.value, 0, {BLANK}), slice(datum.value, {BLANK} + 1)]"
 )
 OURS, NAIVE = "facegap", "every trial independent"
-CERTAIN, UNCERTAIN = "labels taken as certain", "told how many are wrong"
+CERTAIN, UNCERTAIN = "labels treated as certain", "given the number of wrong labels"
 PERCENT = ".0%"
 AIMED = 0.95
 
@@ -46,10 +46,10 @@ def coverage_figure(kind: str, rows: Sequence[CoverageRow]) -> Figure:
     ]
     order = [str(count) for count in sorted({row.subjects for row in rows})]
     floors = [{"subjects": str(row.subjects), "coverage": row.floor} for row in rows if row.required]
-    across = alt.X("subjects:N", sort=order, title="subjects of a group", axis=alt.Axis(labelAngle=0))
+    across = alt.X("subjects:N", sort=order, title="subjects per group", axis=alt.Axis(labelAngle=0))
     side = alt.XOffset("method:N", sort=[OURS, NAIVE])
     scale = alt.Scale(domain=[math.floor(least * 10) / 10, 1], nice=False, zero=False)
-    up = alt.Y("coverage:Q", title="worlds whose interval holds the truth", axis=alt.Axis(format=PERCENT), scale=scale)
+    up = alt.Y("coverage:Q", title="worlds whose interval covers the truth", axis=alt.Axis(format=PERCENT), scale=scale)
     points = (
         alt.Chart(data(marks))
         .mark_point(filled=True, size=38, opacity=0.65)
@@ -68,8 +68,9 @@ def coverage_figure(kind: str, rows: Sequence[CoverageRow]) -> Figure:
         alt.layer(aimed, points, asked).properties(width=WIDTH_PX, height=HEIGHT_PX),
         name=f"coverage-{kind}",
         title=KIND_TITLES[kind],
-        alt_text=f"{KIND_TITLES[kind]}: facegap's intervals hold the truth in {min(ours):.3f} to {max(ours):.3f} of the "
-        f"worlds; with every trial as independent it is as little as {low:.3f}. Black ticks: the least that is asked for.",
+        alt_text=f"{KIND_TITLES[kind]}: facegap's intervals cover the truth in {min(ours):.3f} to {max(ours):.3f} of "
+        f"the worlds; treating every trial as independent, in as few as {low:.3f}. Black ticks: the required "
+        f"minimum.",
     )
 
 
@@ -101,7 +102,7 @@ def power_figure(number: int, rows: Sequence[PowerRow]) -> Figure:
     title = f"{KIND_TITLES[first.kind]}: {rate_in_words(first.rate)} in {first.groups} groups, one of them worse"
     x = alt.X(
         "subjects:Q",
-        title="subjects of each group",
+        title="subjects per group",
         scale=alt.Scale(type="log"),
         axis=alt.Axis(values=sorted({row.subjects for row in rows}), format="d", grid=False),
     )
@@ -148,7 +149,7 @@ def alarm_figure(rows: Sequence[FamilyRow], allowed: float) -> tuple[Figure, ...
         finished(
             chart.properties(width=WIDTH_PX, height=ROW_PX * len(marks)),
             name="false-alarms",
-            title="False alarms of families without a gap; dashed: what is allowed",
+            title="False alarms of families without a gap; dashed: the maximum allowed",
             alt_text="; ".join(f"{row.name}: {row.false_alarm:.3f}" for row in alike),
         ),
     )
@@ -171,11 +172,13 @@ def label_figure(number: int, rows: Sequence[LabelRow]) -> Figure:
         for name, value in ((CERTAIN, row.certain), (UNCERTAIN, row.informed))
     ]
     x = alt.X(
-        "flipped:Q", title="labels that are wrong", axis=alt.Axis(format=PERCENT, values=[row.flipped for row in rows])
+        "flipped:Q",
+        title="proportion of wrong labels",
+        axis=alt.Axis(format=PERCENT, values=[row.flipped for row in rows]),
     )
     y = alt.Y(
         "coverage:Q",
-        title="worlds whose interval holds the true gap",
+        title="worlds whose interval covers the true gap",
         scale=alt.Scale(domain=[0, 1]),
         axis=alt.Axis(format=PERCENT),
     )
@@ -183,7 +186,7 @@ def label_figure(number: int, rows: Sequence[LabelRow]) -> Figure:
     return finished(
         curves(marks, x, y, "interval", [CERTAIN, UNCERTAIN]).properties(width=WIDTH_PX, height=HEIGHT_PX),
         name=f"labels-{number}",
-        title=f"A gap of {100 * first.planted_gap:g} points, {first.subjects} subjects a group",
+        title=f"A gap of {100 * first.planted_gap:g} points, {first.subjects} subjects per group",
         alt_text="; ".join(
             f"{rough_percent(row.flipped)} wrong: {row.certain:.2f} and {row.informed:.2f}" for row in rows
         ),

@@ -53,8 +53,8 @@ def coverage_claim(kind: str, rows: Sequence[CoverageRow]) -> Claim | None:
     outside = sorted((row for row in rows if row.facegap < row.floor), key=lambda row: row.facegap - row.floor)
     many = [row.facegap for row in rows if row.subjects >= 40]
     few = [row.facegap for row in rows if row.subjects < 40]
-    parts = [f"{span(many)} with 40 subjects and more (0.93 asked for)"] if many else []
-    parts += [f"{span(few)} with fewer (0.90 asked for)"] if few else []
+    parts = [f"{span(many)} with at least 40 subjects (0.93 required)"] if many else []
+    parts += [f"{span(few)} with fewer (0.90 required)"] if few else []
     return Claim(
         f"{KIND_TITLES[kind]}: 95% intervals cover the truth",
         state_of(excess),
@@ -75,7 +75,7 @@ def width_claim(rows: Sequence[CoverageRow]) -> Claim | None:
     return Claim(
         "Intervals are not too wide",
         state_of(excess),
-        f"Where {ENOUGH_ERRORS} errors or more are expected ({settings(enough)}), they cover the truth in at most "
+        f"If at least {ENOUGH_ERRORS} errors are expected ({settings(enough)}), they cover the truth in at most "
         f"{max(row.facegap for row in enough):.3f} of the worlds ({BAND_CEILING} allowed), and are at the median "
         f"{max(row.width for row in enough):.2f} times as wide as by the published formula at most ({WIDTH_CEILING:g} allowed).",
         named(outside, lambda row: f"coverage {row.facegap:.3f}, width {row.width:.2f}"),

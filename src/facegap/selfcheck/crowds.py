@@ -19,9 +19,9 @@ LAWS = {
     "beta": "people differ (icc {0:g})",
     "probit": "people differ (rho {0:g})",
     "goats": "{1} of the people have most errors",
-    "heavy": "a few people err very often (sigma {0:g})",
-    "with images": "errors go with images (power {0:g})",
-    "many images": "people with many images err {0:g} times as often",
+    "heavy": "a few people have very many errors (sigma {0:g})",
+    "with images": "errors increase with the number of images (power {0:g})",
+    "many images": "people with many images have errors {0:g} times as often",
     "bad images": "{1} of the images fail",
     "sessions": "photographed in sessions (icc {0:g})",
     "pairs": "pairs of people differ ({0:g} of the variance)",
@@ -48,8 +48,10 @@ def coverage_claim(rows: Sequence[CrowdRow]) -> Claim | None:
     return Claim(
         "Heterogeneous people: 95% intervals of rates and gaps cover the truth",
         state_of([(row.floor - share, standard_error(row.floor, row.worlds)) for row, share in shares]),
-        f"Of the rate per trial, the rate where people weigh equally, and the gap of two groups, over {len(rows)} settings: "
-        f"in at least {least(worst):.3f} of the worlds (asked for: 0.93 from 40 sampling units on, 0.90 with fewer; the lowest: "
+        f"Of the rate per trial, the rate with equal weight for each person, and the gap between two groups, over "
+        f"{len(rows)} settings: "
+        f"in at least {least(worst):.3f} of the worlds (required: 0.93 with at least 40 sampling units, 0.90 with "
+        f"fewer; the lowest: "
         f"{described(worst)}).",
         named([f"{described(row)}: {least(row):.3f} ± {standard_error(least(row), row.worlds):.3f}" for row in below]),
     )
@@ -71,7 +73,7 @@ def width_claim(rows: Sequence[CrowdRow]) -> Claim | None:
     return Claim(
         "Heterogeneous people: intervals are not too wide",
         state_of([(row.width - WIDEST, WIDEST / math.sqrt(row.worlds)) for row in enough]),
-        f"Where {ENOUGH_ERRORS} errors or more are expected ({len(enough)} settings) the median interval is at most "
+        f"If at least {ENOUGH_ERRORS} errors are expected ({len(enough)} settings) the median interval is at most "
         f"{widest.width:.2f} times as wide as the central 95% range of the estimate over the worlds ({WIDEST:g} allowed).",
         named([f"{described(row)}: {row.width:.2f}" for row in wide]),
     )
@@ -101,10 +103,11 @@ def few_claim(rows: Sequence[CrowdRow]) -> Claim | None:
     return Claim(
         "A few people with most of the errors",
         "reported",
-        f"A group may hold none of them, and then nothing shows: in up to {worst.missed:.3f} of the worlds the interval misses "
+        f"A group may contain none of them, and then the problem cannot be detected: in up to {worst.missed:.3f} of "
+        f"the worlds the interval misses "
         f"and the rate is not named as dominated ({described(worst)}). It is named in "
-        f"{min(row.dominated for row in few):.2f} to {max(row.dominated for row in few):.2f} of the worlds, and then a gap "
-        "that rests on it gets no verdict.",
+        f"{min(row.dominated for row in few):.2f} to {max(row.dominated for row in few):.2f} of the worlds, and then "
+        f"a gap that depends on it has no verdict.",
     )
 
 
@@ -120,7 +123,8 @@ def crowd_section(rows: Sequence[CrowdRow]) -> Section:
     return Section(
         "Coverage with heterogeneous people",
         (
-            "People have very unequal numbers of images, the errors go with that number, or a few people have most of them. The "
+            "People have very unequal numbers of images, the errors increase with that number, or a few people have "
+            "most of them. The "
             "estimand is named in each row: the rate of the population per image or pair of images. Width is the median width of "
             "the intervals over the central 95% range of the estimate over the worlds.",
         ),

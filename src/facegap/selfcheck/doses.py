@@ -74,8 +74,9 @@ def coverage_claim(rows: Sequence[DoseRow]) -> Claim | None:
     return Claim(
         "Perturbed images: 95% intervals cover the difference of the changes",
         state_of(excess),
-        f"Over {len(rows)} settings in at least {worst.coverage:.3f} ± {standard_error(worst.coverage, worst.worlds):.3f} of the "
-        f"worlds ({LEAST_COVERAGE} asked for; the lowest: {described(worst)}).{f' Planted, {found}.' if found else ''}",
+        f"Over {len(rows)} settings in at least {worst.coverage:.3f} ± "
+        f"{standard_error(worst.coverage, worst.worlds):.3f} of the worlds ({LEAST_COVERAGE} required; the lowest: "
+        f"{described(worst)}).{f' Planted, {found}.' if found else ''}",
         tuple(f"{described(row)}: {row.coverage:.3f}" for row in rows if row.coverage < LEAST_COVERAGE),
     )
 
@@ -84,7 +85,7 @@ def described(row: DoseRow) -> str:
     """A setting in words."""
     images = "1 image" if row.images == 1 else f"{row.images} images"
     planted = f"{100 * row.planted:g} points more" if row.planted else "rising alike"
-    return f"{planted}, {row.people} people a group with {images}, {row.doses} doses"
+    return f"{planted}, {row.people} people per group with {images}, {row.doses} doses"
 
 
 def dose_section(rows: Sequence[DoseRow]) -> Section:

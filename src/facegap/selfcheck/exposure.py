@@ -13,7 +13,11 @@ from facegap.worlds.layout import Claim, Section, State
 
 LEAST_COVERAGE = 0.93
 LEAST_PEOPLE = 100  # of each group, from where on the band holds
-WORDS = {"through": "wholly with exposure", "half": "half with exposure", "beside": "not with exposure"}
+WORDS = {
+    "through": "entirely associated with exposure",
+    "half": "half associated with exposure",
+    "beside": "not associated with exposure",
+}
 
 
 @dataclass(frozen=True)
@@ -76,9 +80,10 @@ def coverage_claim(rows: Sequence[ExposureRow]) -> Claim | None:
     return Claim(
         "Gap after balancing: 95% intervals cover the truth",
         state_of(excess),
-        f"Of a gap that goes wholly, half, or not at all with exposure, over {len(rows)} settings: in at least "
-        f"{worst.coverage:.3f} ± {standard_error(worst.coverage, worst.worlds):.3f} of the worlds ({LEAST_COVERAGE} asked for from "
-        f"{LEAST_PEOPLE} people a group on; the lowest: {described(worst)}).",
+        f"For a gap that is entirely, half, or not at all associated with exposure, over {len(rows)} settings: in at "
+        f"least "
+        f"{worst.coverage:.3f} ± {standard_error(worst.coverage, worst.worlds):.3f} of the worlds ({LEAST_COVERAGE} "
+        f"required with at least {LEAST_PEOPLE} people per group; the lowest: {described(worst)}).",
         tuple(f"{described(row)}: {row.coverage:.3f}" for row in rows if row.coverage < LEAST_COVERAGE),
     )
 
@@ -118,7 +123,7 @@ def described(row: ExposureRow) -> str:
     """A setting in words."""
     images = "1 image" if row.images == 1 else f"{row.images} images"
     noise = "" if row.reliability == 1 else f", reliability {row.reliability:g}"
-    return f"{WORDS[row.route]}, {row.people} people a group with {images}{noise}"
+    return f"{WORDS[row.route]}, {row.people} people per group with {images}{noise}"
 
 
 def exposure_section(rows: Sequence[ExposureRow]) -> Section:

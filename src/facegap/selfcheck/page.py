@@ -52,7 +52,7 @@ TERMS = ("simulated world", "coverage", "false gap", "probability of detection",
 STATES = {
     "holds": "hold",
     "does not hold": "do not hold",
-    "too few worlds to tell": "cannot be told with so few worlds",
+    "too few worlds to tell": "cannot be determined with so few worlds",
 }
 
 
@@ -379,9 +379,9 @@ def label_table(rows: Sequence[LabelRow]) -> TextTable:
         "labels",
         "subjects",
         "true gap",
-        "seen on average",
-        "held, labels certain",
-        "held, with label uncertainty",
+        "mean estimate",
+        "covered, labels certain",
+        "covered, with label uncertainty",
         "verdict gap",
         "verdict gap, told",
         "worlds",

@@ -152,7 +152,7 @@ def opened(out: Path, *, resume: bool) -> None:
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
         present = {path.name for path in out.iterdir() if not is_scratch(path)}
     if resume and present == {RESULT, PAGE}:
-        raise RunError(f"{out}: the self-check there has reached its end; choose another --out")
+        raise RunError(f"{out}: the self-check in it is finished; choose another --out")
     if present - {RESULT, PAGE, DONE_PART} or (present and DONE_PART not in present):
         raise RunError(f"{out}: not empty; choose another --out")
     if present and not resume:
@@ -171,9 +171,11 @@ def taken_up(path: Path, request: dict[str, Any], jobs: Sequence[Job]) -> dict[i
         begun, *rows = [json.loads(line) for line in lines] or [request]
         found = {row["job"]: row_from_plain(jobs[range(len(jobs))[row["job"]]].part, row["row"]) for row in rows}
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise RunError(f"{path}: not a self-check that was broken off ({error}); choose another --out") from error
+        raise RunError(f"{path}: not an interrupted self-check ({error}); choose another --out") from error
     if begun != request:
-        raise RunError(f"{path}: begun with other worlds, another seed, or another version; choose another --out")
+        raise RunError(
+            f"{path}: started with different worlds, a different seed, or a different version; choose another --out"
+        )
     return found
 
 

@@ -32,7 +32,7 @@ HIGHEST_RATE = 0.95  # that a planted gap may lead to
 WORLDS_WANTED = "a whole number from 10 to 1,000,000"
 Spec = Setting | Family | PowerSetting | SearchSetting | LabelSetting | CrowdSetting | ExposureSetting | DoseSetting
 
-Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S", description="text of 1 to 200 letters")]
+Line = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S", description="text of 1 to 200 characters")]
 Worlds = Annotated[int, Field(ge=FEWEST_WORLDS, le=1_000_000, description=WORLDS_WANTED)]
 OwnWorlds = Annotated[int | None, Field(ge=FEWEST_WORLDS, le=1_000_000, description=WORLDS_WANTED)]
 Rate = Annotated[float, Field(ge=1e-6, le=0.9, description="a number from 1e-06 to 0.9")]
@@ -59,7 +59,8 @@ def read_study(path: Path, *, quick: bool, source: str | None = None) -> Study:
     jobs = list(dict.fromkeys(said.jobs(quick=quick)))
     if not jobs:
         raise TableError(
-            f"{path}: no planted world in it; add [[coverage]], [[families]], [[power]], [[search]], [[labels]], [[crowds]], "
+            f"{path}: defines no simulated world; add [[coverage]], [[families]], [[power]], [[search]], [[labels]], "
+            f"[[crowds]], "
             "[[exposure]] or [[doses]]"
         )
     if len(jobs) > MAX_JOBS:
@@ -226,7 +227,7 @@ class CrowdsEntry(Entry):
         if self.kind == "genuine" and self.most < 2:
             raise ValueError("key most: give a whole number from 2 to 200 for kind = 'genuine'; pairs need two images")
         if self.kind == "impostor" and max(self.subjects) > 200:
-            raise ValueError("key subjects: give at most 200 for kind = 'impostor', where every pair is drawn")
+            raise ValueError("key subjects: give at most 200 for kind = 'impostor', for which every pair is simulated")
         self._check_strength()
         for people, rate in itertools.product(self.subjects, self.rates):
             yield CrowdSetting(
@@ -348,7 +349,7 @@ def per_group(values: tuple[int, ...], groups: int, key: str) -> tuple[int, ...]
 def small_enough(setting: Setting) -> Setting:
     """The setting, or a ValueError where one world of it would not fit into memory."""
     if setting.kind == "across" and setting.subjects > 500:
-        raise ValueError("key subjects: give at most 500 for kind = 'across', where every pair is drawn")
+        raise ValueError("key subjects: give at most 500 for kind = 'across', for which every pair is simulated")
     if setting.kind in PAIR_KINDS and setting.expected_errors > MAX_ERRORS:
         raise ValueError(
             f"key subjects: give fewer, or lower rates: {setting.subjects} people with {setting.images} images at "

@@ -54,6 +54,6 @@ def header_of(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in readers:
-        raise ValueError(f"version {version} of the format, which is not read here")
+        raise ValueError(f"version {version} of the format, which facegap does not read")
     shape, fortran, dtype = readers[version](file, max_header_size=LONGEST_HEADER)
     return shape, fortran, dtype

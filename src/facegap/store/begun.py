@@ -28,22 +28,22 @@ def require_finished(folder: Path) -> None:
     record = read_any_record(folder)
     if isinstance(record, ShardRecord):
         raise RunError(f"{folder}: {record.words}")
-    raise RunError(f"{folder}: the run there has not reached its end (no {SUMS}); finish it with --resume")
+    raise RunError(f"{folder}: the run in it is not finished (no {SUMS}); finish it with --resume")
 
 
 def require_begun(folder: Path) -> None:
     """Raise RunError, which says what is there instead, unless a folder holds the record of a run."""
     if os.path.lexists(folder / RECORD):  # a link or a pipe is refused by name where it is read
         return
-    name_one = "name the folder that --out of an audit made"
+    name_one = "give a folder created by --out of an audit"
     if not folder.exists():
-        raise RunError(f"{folder}: there is no such folder; {name_one}")
+        raise RunError(f"{folder}: no such folder; {name_one}")
     if not folder.is_dir():
-        raise RunError(f"{folder}: a file, and no run folder; {name_one}")
+        raise RunError(f"{folder}: a file, not a run folder; {name_one}")
     below = sorted(path.parent.name for path in folder.glob(f"*/{SUMS}"))[:MOST_NAMED]
     if below:
-        raise RunError(f"{folder}: no run folder itself; runs lie in it: name one of {', '.join(below)}")
-    raise RunError(f"{folder}: no run folder, there is no {RECORD} in it; {name_one}")
+        raise RunError(f"{folder}: not a run folder, but it contains runs; give one of {', '.join(below)}")
+    raise RunError(f"{folder}: not a run folder, because it contains no {RECORD}; {name_one}")
 
 
 def read_record(folder: Path) -> RunRecord:
@@ -57,7 +57,7 @@ def read_record(folder: Path) -> RunRecord:
     if isinstance(record, ShardRecord):
         raise RunError(f"{folder}: {record.words}")
     if isinstance(record, BegunRecord):
-        raise RunError(f"{folder}: the run there was broken off; finish it with --resume")
+        raise RunError(f"{folder}: the run in it was interrupted; finish it with --resume")
     return record
 
 
@@ -73,10 +73,10 @@ def read_any_record(folder: Path) -> RunRecord | BegunRecord | ShardRecord:
     try:
         content = read_file(folder / RECORD, MAX_RECORD_BYTES, follow=False)
         what = f"{folder / RECORD}: {len(content):,} bytes of JSON"
-        require_room(JSON_EXPANSION * len(content), what, RunError, "no record of a run is as large")
+        require_room(JSON_EXPANSION * len(content), what, RunError, "more than the limit for the record of a run")
         text = content.decode("utf-8")
     except TooLargeError as error:
-        raise RunError(f"{folder / RECORD}: more than {MAX_RECORD_BYTES:,} bytes, which no record has") from error
+        raise RunError(f"{folder / RECORD}: more than {MAX_RECORD_BYTES:,} bytes, the limit for a record") from error
     except (OSError, ValueError) as error:
-        raise RunError(f"{folder}: no readable {RECORD}, so this is not a run folder") from error
+        raise RunError(f"{folder}: {RECORD} is not readable, so this is not a run folder") from error
     return parse_record(text, folder / RECORD)

@@ -25,7 +25,8 @@ def require_unsealed(folder: Path) -> None:
     """Raise RunError for a run whose files are signed: any change to them would break the seal."""
     if is_sealed(folder):
         raise RunError(
-            f"{folder}: this run is sealed, and writing to it would break the seal; work on a copy without {SIGNATURE}"
+            f"{folder}: this run is signed, and writing to it would invalidate the signature; work on a copy without "
+            f"{SIGNATURE}"
         )
 
 
@@ -87,5 +88,5 @@ def read_sums(folder: Path) -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise RunError(f"{folder / SUMS}: cannot be read: {error}") from error
     if not lines or any(len(line) < 67 or line[64:66] != "  " for line in lines):
-        raise RunError(f"{folder / SUMS}: a line is not of the form HASH, two blanks, NAME")
+        raise RunError(f"{folder / SUMS}: a line does not have the form HASH, two spaces, NAME")
     return {line[66:]: line[:64] for line in lines}

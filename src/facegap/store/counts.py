@@ -91,10 +91,10 @@ def require_fits(archive: zipfile.ZipFile, name: object) -> None:
     """
     entries = archive.infolist()
     if len(entries) > MOST_ENTRIES:
-        raise RunError(f"{name}: {len(entries):,} arrays, and score counts have {MOST_ENTRIES} at most")
+        raise RunError(f"{name}: {len(entries):,} arrays, but score counts have at most {MOST_ENTRIES}")
     unpacked = sum(entry.file_size for entry in entries)
-    what = f"{name}: {len(entries)} arrays of {unpacked:,} bytes unpacked"
-    require_room(COPIES * unpacked, what, RunError, "use a machine with more, or get a file that was not tampered with")
+    what = f"{name}: {len(entries)} arrays of {unpacked:,} bytes uncompressed"
+    require_room(COPIES * unpacked, what, RunError, "use a machine with more memory, or obtain an unmodified file")
     for entry in entries:
         with archive.open(entry) as file:
             shape, _, dtype = header_of(cast(BinaryIO, file))
@@ -139,9 +139,9 @@ def fault_of(arrays: dict[str, AnyArray], *, has_totals: bool = True) -> str:
     ):
         return "a count is negative"
     if has_totals and (arrays["impostor"].sum(-1) > arrays["impostor_pairs"]).any():
-        return "more impostor pairs are counted than there are"
+        return "more impostor pairs are counted than exist"
     if int(arrays["genuine_pairs"].sum()) != len(arrays["genuine_scores"]):
-        return "the genuine scores are not as many as the genuine pairs"
+        return "the number of genuine scores differs from that of genuine pairs"
     return tail_fault(arrays)
 
 
@@ -167,7 +167,7 @@ def shape_fault(arrays: dict[str, AnyArray]) -> str:
         if arrays[name].dtype != dtype or arrays[name].shape != shape:
             return f"{name} is {arrays[name].dtype} {arrays[name].shape}, not {dtype} {shape}"
     if arrays["groups"].dtype.kind != "U" or not (np.diff(arrays["edges"]) > 0).all():
-        return "groups are no names, or the edges do not rise"
+        return "groups are not names, or the edges do not increase"
     return ""
 
 
@@ -177,10 +177,10 @@ def tail_fault(arrays: dict[str, AnyArray]) -> str:
     if len(tail) > arrays["tail_limit"] or (tail["score"] < floor).any() or floor < arrays["edges"][0]:
         return "the tail is longer than its limit or reaches below its floor"
     if not np.array_equal(tail, sorted_by_score(tail)):
-        return "the tail is not in order"
+        return "the tail is not sorted"
     if not np.array_equal(arrays["genuine_scores"], sorted_by_rows(arrays["genuine_scores"])):
-        return "the genuine scores are not in order"
+        return "the genuine scores are not sorted"
     reached = int(arrays["impostor"].sum())
     if floor == arrays["edges"][0] and len(tail) != reached:
-        return "the tail and the counts differ though nothing was cut"
+        return "the tail and the counts differ although nothing was cut off"
     return ""

@@ -52,7 +52,7 @@ def require_own_files(folder: Path) -> None:
     for path in entries_below(folder):
         mode = path.lstat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise RunError(f"{path}: a link, pipe or device, which no run holds; remove it")
+            raise RunError(f"{path}: a link, pipe or device, which does not belong in a run; remove it")
 
 
 def entries_below(folder: Path) -> Iterator[Path]:
@@ -67,7 +67,7 @@ def entries_below(folder: Path) -> Iterator[Path]:
         place, depth = waiting.pop()
         if depth > MOST_LEVELS:
             shown = Path(*place.relative_to(folder).parts[:3])
-            raise RunError(f"{folder / shown}: folders inside each other deeper than any run; remove them")
+            raise RunError(f"{folder / shown}: folders nested deeper than in any run; remove them")
         try:
             with os.scandir(place) as found:
                 entries = [(Path(entry.path), entry.is_dir(follow_symlinks=False)) for entry in found]
@@ -98,7 +98,7 @@ def explained(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise RunError(
             f"{folder}: cannot write the run ({error.strerror or error}); free some space or choose another --out; "
-            "an audit then goes on with --resume"
+            f"then continue an audit with --resume"
         ) from error
 
 

@@ -26,7 +26,8 @@ def read_finished(folder: Path) -> Run:
     """
     if changed := changes_that_count(folder):
         raise RunError(
-            f"{folder}: the run there was changed after its end: {'; '.join(changed[:3])}; run the audit again with another --out"
+            f"{folder}: the run in it was changed after it finished: {'; '.join(changed[:3])}; run the audit again "
+            f"with another --out"
         )
     with fitting_together(folder):
         return read_run(folder)
@@ -58,7 +59,7 @@ def without_broken_report(folder: Path) -> None:
         return
     if changed := changes_that_count(folder):
         raise RunError(
-            f"{folder}: the run there was changed after its end: {'; '.join(changed[:3])}; choose another --out"
+            f"{folder}: the run in it was changed after it finished: {'; '.join(changed[:3])}; choose another --out"
         )
     with explained(folder):
         (folder / PAGE).unlink(missing_ok=True)

@@ -39,7 +39,7 @@ def open_folder(folder: Path, *, resume: bool, record: str = RECORD) -> Iterator
         try:
             hold_alone(lock)
         except (BlockingIOError, PermissionError) as error:  # the second is of Windows
-            raise RunError(f"{folder}: another process is writing this run; wait for it to end") from error
+            raise RunError(f"{folder}: another process is writing this run; wait until it ends") from error
         with explained(folder):
             # again: another process may have begun and ended a run since
             require_usable(folder, resume=resume, record=record)
@@ -81,7 +81,7 @@ def require_usable(folder: Path, *, resume: bool, record: str = RECORD) -> None:
     if occupied and not resume:
         raise RunError(f"{folder}: not empty; choose another --out, or continue that run with --resume")
     if occupied and not (folder / record).is_file():
-        raise RunError(f"{folder}: no run to resume here (no {record}); choose another --out")
+        raise RunError(f"{folder}: contains no run to resume (no {record}); choose another --out")
     require_own_files(folder)
 
 

@@ -34,7 +34,7 @@ class TooLargeError(OSError):
     """What was opened has more bytes than the bound. size, most : bytes"""
 
     def __init__(self, size: int, most: int) -> None:
-        super().__init__(f"{size:,} bytes, more than the bound of {most:,}")
+        super().__init__(f"{size:,} bytes, more than the limit of {most:,}")
         self.strerror = str(self)
         self.size, self.most = size, most
 

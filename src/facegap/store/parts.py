@@ -94,7 +94,9 @@ def templates_of(folder: Path, number: int) -> NDArray[Any]:
     try:
         return mapped_npy(path)
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: no templates of a part: {error}; remove the file, or choose another --out") from error
+        raise RunError(
+            f"{path}: not the templates of a part: {error}; remove the file, or choose another --out"
+        ) from error
 
 
 def join_embeddings(folder: Path, count: int, rows: int, dimension: int, name: str = "embeddings.npy") -> None:
@@ -113,7 +115,7 @@ def join_embeddings(folder: Path, count: int, rows: int, dimension: int, name: s
         for number in range(count):
             part = templates_of(folder, number)
             if part.shape[1:] != (dimension,):
-                raise RunError(f"{folder}: part {number} has templates of another dimension; choose another --out")
+                raise RunError(f"{folder}: part {number} has templates of a different dimension; choose another --out")
             joined += len(part)
             yield part
         if joined != rows:

@@ -168,7 +168,7 @@ def decisive_of(outcomes: Sequence[str]) -> tuple[str, IntArray]:
 
 
 def detail_of(counts: IntArray) -> str:
-    """How many images of a template were used, and what became of the others; empty where all were used."""
+    """How many images of a template were used, and the outcome of the others; empty where all were used."""
     if counts[0] == counts.sum():
         return ""
     others = [f"{count} {name}" for name, count in zip(FACE_OUTCOMES[1:], counts[1:], strict=True) if count]

@@ -121,4 +121,4 @@ def require_room(needed: int, what: str, error: type[FacegapError], cure: str) -
         return
     free = free_memory()
     if needed > free:
-        raise error(f"{what}: about {needed:,} bytes of memory, and {free:,} are free; {cure}")
+        raise error(f"{what}: about {needed:,} bytes of memory are needed, and {free:,} are free; {cure}")

@@ -311,7 +311,7 @@ def fitting_together(folder: Path) -> Iterator[None]:
     ) as error:  # RuntimeError: what pyarrow cannot read, nesting without end
         said = f"{type(error).__name__}: {error}"
         raise RunError(
-            f"{folder}: its files do not fit together ({said[:200]}); no run that this version wrote"
+            f"{folder}: its files are inconsistent ({said[:200]}); this version did not write this run"
         ) from error
 
 
@@ -353,7 +353,7 @@ def result_tables(run: Run) -> dict[str, pd.DataFrame]:
 def write_threshold_set(
     folder: Path, manifest: pd.DataFrame, faces: pd.DataFrame, templates: pd.DataFrame | None = None
 ) -> None:
-    """Write what became of every image of a threshold set that was given by a manifest of its own."""
+    """Write the outcome of every image of a threshold set that was given by a manifest of its own."""
     write_parquet(folder / THRESHOLD_SET / "manifest.parquet", manifest)
     write_parquet(folder / THRESHOLD_SET / "faces.parquet", faces)
     if templates is not None:
@@ -432,7 +432,7 @@ def require_told(run: Run, folder: Path) -> None:
     for key, (stored, told) in parts.items():
         if (stored is None) != (told is None):
             where = "are files of it" if told is None else "is no file of it"
-            raise RunError(f"{folder / RECORD}, key {key}: does not fit the folder, there {where}")
+            raise RunError(f"{folder / RECORD}, key {key}: does not match the folder, where {where}")
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -442,7 +442,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     content = read_file(path, MAX_TABLE_BYTES, follow=False)
     cells = content.count(b",") + content.count(b"\n")
     what = f"{path.name}: {len(content):,} bytes with some {cells:,} cells"
-    require_room(cells * CELL_BYTES + 2 * len(content), what, RunError, "no result table is as large")
+    require_room(cells * CELL_BYTES + 2 * len(content), what, RunError, "more than the limit for a result table")
     frame = pd.read_csv(io.BytesIO(content), keep_default_na=False, na_values={name: [""] for name in NUMERIC_COLUMNS})
     frame.columns = pd.Index([as_it_was(name) for name in frame.columns])
     for name in frame.columns:

@@ -21,7 +21,7 @@ ROWS_AT_ONCE = 65_536
 # each byte and at most five (a run of 300,000 answers without images); one value repeated has hundreds to millions.
 CELLS_OF_ANY_FILE = 10_000_000
 CELLS_PER_BYTE = 64
-CURE = "use a machine with more, or get a file that was not tampered with"
+CURE = "use a machine with more memory, or obtain an unmodified file"
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
@@ -52,7 +52,7 @@ def table_within(file: BinaryIO, name: str, error: type[FacegapError], cure: str
 
     footer = pq.ParquetFile(file)
     if any(pa.types.is_nested(field.type) for field in footer.schema_arrow):
-        raise error(f"{name}: columns inside columns, which no table here has; {cure}")
+        raise error(f"{name}: nested columns, which a table of a run does not have; {cure}")
     require_footer_fits(footer.metadata, size_of(file), name, error, cure)
     table = texts_once(file, footer, name, error, cure)
     require_room(
@@ -99,7 +99,7 @@ def require_footer_fits(stated: Any, size: int, name: str, error: type[FacegapEr
     unpacked = sum(group.total_byte_size for group in groups)
     if min(cells, unpacked, stated.num_rows) < 0:
         raise error(f"{name}: the footer states a negative size; {cure}")
-    what = f"{name}: {stated.num_rows:,} rows of {stated.num_columns:,} columns, {unpacked:,} bytes unpacked"
+    what = f"{name}: {stated.num_rows:,} rows of {stated.num_columns:,} columns, {unpacked:,} bytes uncompressed"
     most = max(CELLS_OF_ANY_FILE, CELLS_PER_BYTE * size)
     if cells > most:
         raise error(f"{what}: more than the {most:,} cells that a file of {size:,} bytes may have; {cure}")

@@ -79,16 +79,16 @@ def parse_object(text: str, place: Place) -> dict[str, Any]:
         if len(found) < len(pairs):
             names = [name for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
-            place.below(twice).refuse("stands there twice")
+            place.below(twice).refuse("occurs twice")
         return found
 
     def no_number(word: str) -> NoReturn:
-        place.refuse(f"{word} is no JSON")
+        place.refuse(f"{word} is not JSON")
 
     try:
         value = json.loads(text, object_pairs_hook=once, parse_constant=no_number)
     except (ValueError, RecursionError) as error:
-        raise RunError(f"{place.file}: no readable JSON ({str(error)[:200]})") from error
+        raise RunError(f"{place.file}: not readable JSON ({str(error)[:200]})") from error
     if not isinstance(value, dict):
         place.refuse("not a JSON object")
     return value
@@ -134,7 +134,7 @@ def object_from_json(kind: Any, value: Any, place: Place) -> Any:
         place.below(missing[0]).refuse("missing")
     strange = [name for name in stated if name not in hints]
     if strange:
-        place.below(strange[0]).refuse("no such key is known")
+        place.below(strange[0]).refuse("not a known key")
     return kind(**{name: from_json(hint, stated[name], place.below(name)) for name, hint in hints.items()})
 
 
@@ -189,7 +189,7 @@ def within(bounds: Between, value: Any, place: Place) -> Any:
 def checked_value(value: Any, place: Place, level: int = 0) -> Any:
     """A JSON value of any shape, with Unicode text and finite numbers, nested to a bounded depth."""
     if level > MOST_LEVELS:
-        place.refuse(f"more than {MOST_LEVELS} values inside each other")
+        place.refuse(f"more than {MOST_LEVELS} nested values")
     if isinstance(value, dict):
         return {
             unicode_text(name, place): checked_value(entry, place.below(name), level + 1)

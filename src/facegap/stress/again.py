@@ -22,7 +22,7 @@ def recheck(folder: Path) -> list[str]:
     RunError : the folder holds no finished stress test
     """
     if not (folder / RECORD).is_file():
-        raise RunError(f"{folder}: no stress test is there; a run of an audit is checked by facegap recheck")
+        raise RunError(f"{folder}: not a stress test; check the run of an audit with facegap recheck")
     problems = broken_hashes(folder)
     if problems:
         return problems
@@ -34,5 +34,5 @@ def recheck(folder: Path) -> list[str]:
         for name, frame in tables.items():
             path = folder / name
             if (path.read_bytes() if path.is_file() else b"") != csv_bytes(frame):
-                problems.append(f"{name}: not what the stored rows give")
+                problems.append(f"{name}: differs from the result of the stored rows")
     return problems

@@ -85,7 +85,9 @@ def stress(
 
     if recheck:
         problems = check_again(manifest)
-        print_sentences(problems or ["every file has its stated hash, and the stored rows give the same tables"])
+        print_sentences(
+            problems or ["every file has its stated hash, and the tables can be reproduced from the stored rows"]
+        )
         raise typer.Exit(1 if problems else 0)
     with progress_bar() as progress:
         output = replace(settings.output, progress=progress, notice=announce)

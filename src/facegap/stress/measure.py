@@ -30,7 +30,7 @@ from facegap.vision.pipeline import Part, classify_all, embed_all, run_parts
 
 PART_ROWS = 16  # each has a crop per dose and model in memory
 NONE = "none"  # in place of a perturbation: the image as it is
-NO_PLACE = "no face in the unperturbed image, so no distance of the eyes to measure the dose by"
+NO_PLACE = "no face in the unperturbed image, so the dose cannot be defined by the inter-eye distance"
 KEPT = (
     "row",
     "image",
@@ -126,7 +126,8 @@ def require_measurable(loaded: Loaded, doses: Sequence[Dose]) -> None:
     for dose in doses:
         if dose.of.by_eyes and pointless:
             raise ModelError(
-                f"--perturb {dose.name}: its dose is measured by the distance of the eyes, and no points of the faces are known; use "
+                f"--perturb {dose.name}: its dose is defined by the inter-eye distance, but no points of the faces "
+                f"are known; use "
                 "--detect yunet or --points FILE"
             )
         if dose.of.moves and card is None:

@@ -203,7 +203,7 @@ def parsed_doses(given: Sequence[str]) -> tuple[Dose, ...]:
         name, equals, amounts = text.partition("=")
         of = PERTURBATIONS.get(name.strip())
         if of is None:
-            raise SettingError(f"--perturb {text!r}: there is no such perturbation; it has {', '.join(PERTURBATIONS)}")
+            raise SettingError(f"--perturb {text!r}: no such perturbation; choose one of {', '.join(PERTURBATIONS)}")
         for amount in amounts_of(amounts, text) if equals else of.doses:
             if not of.low <= amount <= of.high:
                 raise SettingError(

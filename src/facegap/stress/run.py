@@ -76,7 +76,7 @@ def stress(manifest: Path, settings: AuditSettings, perturb: Sequence[str]) -> S
     compares = settings.embed is not None
     table = people_of(manifest, settings, compares=compares)
     if table.members is not None:
-        raise TableError("column template: templates of several images are not stressed; leave the column out")
+        raise TableError("column template: templates of several images cannot be perturbed; omit the column")
     resolved = resolve(table, settings, runs_models=True, compares=compares)
     if not settings.faces.allow_missing:
         require_files(table, resolved.groupings)
@@ -95,9 +95,7 @@ def stress(manifest: Path, settings: AuditSettings, perturb: Sequence[str]) -> S
 def require_task(settings: AuditSettings) -> None:
     """Raise ModelError unless exactly one model is stressed."""
     if (settings.classify is None) == (settings.embed is None):
-        raise ModelError(
-            "name the model whose errors are measured: a classifier with --classify, or an embedder with --embed; one at a time"
-        )
+        raise ModelError("give the model to evaluate: either a classifier with --classify, or an embedder with --embed")
 
 
 def stress_in(folder: Path, resolved: ResolvedAudit, loaded: Loaded, doses: Sequence[Dose]) -> Stressed:
@@ -125,7 +123,7 @@ def stress_in(folder: Path, resolved: ResolvedAudit, loaded: Loaded, doses: Sequ
         subjects = np.asarray(pd.factorize(resolved.manifest.frame["subject"])[0], np.int64)
         pairs = genuine_pairs(subjects, resolved.excluded.rows)
         if not len(pairs):
-            raise TableError("no person has two images, so no genuine pair could fail: FNMR needs them")
+            raise TableError("no person has two images, so there are no genuine pairs, which FNMR needs")
         scores = genuine_scores(answers, doses, pairs)
     primary = "error_rate_all" if vectors is None else "fnmr"
     margin = margins_of(settings.groups.margin)[primary]
@@ -163,7 +161,8 @@ def require_same(folder: Path, asked: Mapping[str, Any]) -> None:
         changed = differences(read_record(folder).get("asked", {}), json.loads(json.dumps(asked)))
         if changed:
             raise RunError(
-                f"{folder}: the stress test there differs in {', '.join(changed)}; resume it with the same command, files and "
+                f"{folder}: the stress test in it differs in {', '.join(changed)}; resume it with the same command, "
+                f"files and "
                 "versions, or choose another --out"
             )
 
@@ -226,7 +225,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     try:
         found = json.loads(read_file(folder / RECORD, MOST_RECORD_BYTES))
     except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{folder}: no stress test can be read there ({error})") from error
+        raise RunError(f"{folder}: not a readable stress test ({error})") from error
     if not isinstance(found, dict):
         raise RunError(f"{folder / RECORD}: not an object; run the stress test again")
     return found

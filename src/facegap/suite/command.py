@@ -11,18 +11,22 @@ from facegap.options import Verbose
 
 
 def suite(
-    file: Annotated[Path, typer.Argument(help="TOML with the models and sets", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Folder of the suite to make")] = Path("suite"),
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a suite: what is done is not run again")] = False,
+    file: Annotated[Path, typer.Argument(help="TOML file with the models and data sets", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Suite folder to create")] = Path("suite"),
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue an interrupted suite; completed audits are not repeated")
+    ] = False,
     models_dir: Annotated[
         list[Path] | None,
-        typer.Option(help="A folder with .onnx files; may be given again. FACEGAP_MODELS names more"),
+        typer.Option(help="Folder with .onnx files; repeatable. FACEGAP_MODELS adds more folders"),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, max=256, help="Parts of a manifest processed at once [default: processors]")
+        int | None,
+        typer.Option(min=1, max=256, help="Number of parts of a manifest to process in parallel [default: processors]"),
     ] = None,
     no_isolation: Annotated[
-        bool, typer.Option("--no-isolation", help="Run models in this process, without walls around them; recorded")
+        bool,
+        typer.Option("--no-isolation", help="Run models in this process, without restrictions; recorded in the runs"),
     ] = False,
     verbose: Verbose = False,
 ) -> None:

@@ -20,21 +20,23 @@ TEMPLATE = "leaderboard.html"
 OF_FINDING = ("interval", "verdict", "margin", "paired difference")
 OF_PAIRS = {"fmr": "FMR", "fnmr": "FNMR"}  # terms of metrics
 METHODS: Mapping[str, str] = {
-    "One pass": "Every image is decoded once and its face found once; models that take the same crop get the same one. Each "
-    "model has a run of its own all the same, with its own report, tables and hashes.",
-    "Pairs of models": "The same images, and people resampled together, as facegap compare does it. Each interval holds at the "
-    "level of all pairs, metrics and groupings of its set and task together (Bonferroni).",
-    "Ranks": "A model is ahead of another where the interval of their difference excludes zero. Its range of ranks begins behind "
-    "those that are ahead of it and ends before those that it is ahead of: all ranks that these people cannot rule out.",
-    "Thresholds": f"Each model is evaluated at its own threshold. {OF_THRESHOLDS}: these are taken as given, although they were "
-    "estimated. The report of each run has the uncertainty of its own.",
-    "Worst groups": "The worst group need not be the same in two models, and the highest of several rates is high partly by "
-    "chance. One model has the lower worst-group error where all its groups err less than one group of the other; the level "
-    "is divided by the number of groups for the choice of that one.",
-    "Time": "Milliseconds of the model alone for one face, as the run measured it: within a batch, one thread for each worker, "
-    "and beside whatever else the machine did. facegap bench models measures time by itself.",
-    "The line in the charts": "joins the models that no other one beats in both time and worst-group error, by the measured "
-    "values alone; the bars are the intervals of the errors.",
+    "One pass": "Every image is decoded once and its face detected once; models with the same crop get the same "
+    "crop. Each model still has a separate run, with its own report, tables and hashes.",
+    "Pairs of models": "Models are compared on the same images, with people resampled jointly, as in facegap "
+    "compare. Each interval holds at the level of all pairs, metrics and groupings of its set and task together "
+    "(Bonferroni).",
+    "Ranks": "A model is ahead of another if the interval of their difference excludes zero. Its range of ranks "
+    "begins after the models that are ahead of it and ends before those that it is ahead of; it contains all "
+    "ranks that these data cannot rule out.",
+    "Thresholds": f"Each model is evaluated at its own threshold. {OF_THRESHOLDS}: they are treated as given, "
+    f"although they were estimated. The report of each run states their uncertainty.",
+    "Worst groups": "The worst group may differ between two models, and the highest of several rates is high partly "
+    "by chance. A model has the lower worst-group error if all its groups have a lower error than one group of "
+    "the other model; the level is divided by the number of groups to account for the choice of that group.",
+    "Time": "Milliseconds of the model alone for one face, as measured in the run: within a batch, with one thread "
+    "per worker, and alongside any other work of the machine. facegap bench models measures time separately.",
+    "The line in the charts": "joins the models that no other model beats in both time and worst-group error, by the "
+    "measured values alone; the bars are the intervals of the errors.",
 }
 
 

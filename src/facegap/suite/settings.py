@@ -41,7 +41,7 @@ OF_THE_SUITE = frozenset(  # what the file says in its own keys, and what only t
             "keep_ids",
             "keep_embeddings",
         ),
-        *("no_isolation", "allow_outside"),  # a suite file may come from elsewhere: it takes down no wall
+        *("no_isolation", "allow_outside"),  # a suite file may come from elsewhere: it removes no restriction
         "sample_pairs",  # models are ranked on the pairs that all of them have
         *("scheduler", "ship_images", "mixed_workers"),  # a suite runs in one process
     )
@@ -60,10 +60,10 @@ Words = Mapping[str, Any]
 class SetTable(Table):
     """One [[set]]. Keys that are left out are those of the file."""
 
-    name: str = Field(pattern=NAME, description="a name of letters, digits, - and _; a folder is called so")
+    name: str = Field(pattern=NAME, description="a name of letters, digits, - and _, used as a folder name")
     manifest: str = Field(min_length=1, description="the path of a CSV or parquet, relative to the suite file")
-    title: str = Field("", max_length=120, description="what reports call the set, in up to 120 letters")
-    detect: str | None = Field(None, min_length=1, description="the name of a detector, as facegap audit takes it")
+    title: str = Field("", max_length=120, description="the name of the set in reports, up to 120 characters")
+    detect: str | None = Field(None, min_length=1, description="the name of a detector, as in facegap audit")
     embed: Names | None = Field(None, description="a list of embedders; [] for none")
     classify: Names | None = Field(None, description="a list of classifiers; [] for none")
     by: Names | None = Field(None, min_length=1, description="a list of groupings, such as ['gender', 'gender*race']")
@@ -75,29 +75,29 @@ class SetTable(Table):
 class SuiteTable(Table):
     """A suite file."""
 
-    title: str = Field("", max_length=120, description="what the leaderboard is called, in up to 120 letters")
+    title: str = Field("", max_length=120, description="the title of the leaderboard, up to 120 characters")
     detect: str = Field(AuditSettings.detect, min_length=1, description="the name of a detector")
     embed: Names = Field(
         (), max_length=MOST_MODELS, description="a list of embedders: cards by name, or .toml or .onnx files"
     )
-    classify: Names = Field((), max_length=MOST_MODELS, description="a list of classifiers, named likewise")
+    classify: Names = Field((), max_length=MOST_MODELS, description="a list of classifiers, given in the same way")
     by: Names = Field(min_length=1, description="a list of groupings, such as ['gender', 'gender*race']")
     settings: dict[str, Any] = Field(default={}, description="settings of facegap audit, such as min_subjects = 20")
     set: Annotated[tuple[SetTable, ...], Tables] = Field(
-        min_length=1, max_length=MOST_SETS, description="one [[set]] or more"
+        min_length=1, max_length=MOST_SETS, description="at least one [[set]]"
     )
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
         names = [one.name.lower() for one in self.set]
         if len(set(names)) < len(names):
-            raise ValueError("two [[set]] have one name; each is a folder of its own")
+            raise ValueError("two [[set]] have the same name; each needs a separate folder")
         for key, models in (("embed", self.embed), ("classify", self.classify)):
             if len(set(models)) < len(models):
-                raise ValueError(f"{key} names a model twice")
+                raise ValueError(f"{key} lists a model twice")
         for one in self.set:
             if not any(models_of(self, one).values()):
-                raise ValueError(f"[[set]] {one.name} has no model; name some with embed or classify")
+                raise ValueError(f"[[set]] {one.name} has no model; list some under embed or classify")
         return self
 
 
@@ -244,7 +244,7 @@ def typed_words(given: Words, place: tuple[str | int, ...], lines: Lines) -> dic
     for name, value in given.items():
         if name not in allowed:
             if name in known:
-                said = f"a suite does not take {option_name(known[name][1])} of facegap audit here"
+                said = f"{option_name(known[name][1])} of facegap audit is not allowed here"
             else:
                 said = f"unknown{suggestion(name, allowed)}"
             raise lines.error((*place, name), said)

@@ -27,7 +27,7 @@ from facegap.suite.rows import Board, Standing
 NO_DIFFERENCE = "no significant difference"
 OF_THRESHOLDS = "Ranks at a target FMR do not include the uncertainty of the thresholds"
 OF_VERDICTS = (
-    "The verdict on the widest gap of each model holds at the alpha of its own run, without a correction over models."
+    "The verdict on the widest gap of each model holds at the alpha of its run, without correction over models."
 )
 USE = {True: "", False: ", not commercial", "unknown": ", commercial use unknown"}
 
@@ -68,14 +68,14 @@ def board_notes(board: Board) -> list[str]:
         found.append(f"Each model at its own threshold{f', set for FMR {targets}' if targets else ''}.")
     if board.ranked:
         found.append(
-            f"Ranks: all that the data cannot rule out, at {level_text(1 - board.alpha)} for all pairs of models of this set "
-            "and task together."
+            f"Ranks: all ranks that the data cannot rule out, at {level_text(1 - board.alpha)} over all pairs of "
+            f"models of this set and task."
         )
         if board.targets:
             found.append(f"{OF_THRESHOLDS}.")
         found.append(OF_VERDICTS)
     if any(row.worst is None for row in board.standings):
-        found.append("No group is large enough for a worst group where none is shown.")
+        found.append("If no worst group is shown, no group is large enough.")
     return found
 
 

@@ -39,7 +39,7 @@ def check(frame: pd.DataFrame, schema: Schema, where: str) -> pd.DataFrame:
             columns |= {label: _checked_column(frame, label, kind, where) for label, kind in kinds.items()}
     for label in labels:
         for value in schema.reserved:
-            said = f"{value!r} is a reserved word here; use another label"
+            said = f"{value!r} is reserved; use another label"
             _refuse(frame, columns[label] == value, label, said, where)
     return pd.DataFrame(columns, index=frame.index).reset_index(drop=True)
 
@@ -53,7 +53,7 @@ def _check_names(frame: pd.DataFrame, schema: Schema, where: str) -> None:
     """Raise TableError where columns are missing, doubled or not of this table."""
     doubled = frame.columns[frame.columns.duplicated()]
     if len(doubled):
-        raise TableError(f"{where}: column {doubled[0]} is there more than once; rename or remove one")
+        raise TableError(f"{where}: column {doubled[0]} occurs more than once; rename or remove one")
     missing = [name for name, column in schema.columns.items() if column.required and name not in frame.columns]
     if missing:
         found = ", ".join(str(name) for name in frame.columns) or "none"
@@ -115,7 +115,7 @@ def _as_number(frame: pd.DataFrame, name: str, kind: Kind, where: str) -> pd.Ser
     if kind == "float":
         return numbers.astype(DTYPES[kind])
     if kind == "int":
-        _refuse(frame, empty, name, "an empty cell where a whole number is needed", where)
+        _refuse(frame, empty, name, "an empty cell where a whole number is required", where)
     if not is_integer_dtype(numbers):
         _refuse(frame, (numbers % 1 != 0) & ~empty, name, "{value} is not a whole number", where)
     return numbers.astype(DTYPES[kind])

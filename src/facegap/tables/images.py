@@ -20,7 +20,7 @@ MANIFEST = Schema(
 )
 
 FACES = Schema(
-    "FACES",  # faces.parquet: what became of each image, and where its face is
+    "FACES",  # faces.parquet: the outcome of each image, and where its face is
     {
         "row": INT,
         "image": TEXT,

@@ -40,12 +40,12 @@ THUMBNAIL = 256  # pixels of the longer side; enough to judge the light of a who
 ROWS_AT_ONCE = 1024  # bounds what waits in the queue of the workers
 TAKEN_OVER = ("row", "line", "image", "subject")
 NUMBERS = tuple(name for name, column in TONE.columns.items() if column.kind == "float")
-POINT_REASON = "the detector's points give the face no place"
+POINT_REASON = "the detector's points do not determine a crop"
 
 
 @dataclass(frozen=True)
 class Toned:
-    """What became of one image; `measurement` is None unless the outcome is measured."""
+    """Outcome of one image; `measurement` is None unless the outcome is measured."""
 
     outcome: str
     detail: str
@@ -101,9 +101,9 @@ def measure_manifest(
 def require_free(out: Path, *, overwrite: bool) -> None:
     """Raise RunError unless the file can be written without destroying another."""
     if out.is_dir() or not out.parent.is_dir():
-        raise RunError(f"{out}: a folder, or in a folder that is not there; name a file, like tone.parquet")
+        raise RunError(f"{out}: a folder, or in a folder that does not exist; give a file, such as tone.parquet")
     if out.exists() and not overwrite:
-        raise RunError(f"{out}: is there already; choose another --out, or replace it with --overwrite")
+        raise RunError(f"{out}: already exists; choose another --out, or replace it with --overwrite")
 
 
 def require_points(chosen: ChosenModels, settings: AuditSettings) -> None:
@@ -111,12 +111,13 @@ def require_points(chosen: ChosenModels, settings: AuditSettings) -> None:
     spec = chosen.cards["detect"].detector if "detect" in chosen.cards else None
     if not isinstance(chosen.faces, GivenPoints) and (spec is None or not spec.points):
         raise ModelError(
-            f"--detect {settings.detect}: skin is looked for around five points, which it does not give; use yunet, or --points FILE"
+            f"--detect {settings.detect}: skin is sampled around five points, which it does not return; use yunet, "
+            f"or --points FILE"
         )
 
 
 def measured_on(table: Manifest, loaded: Loaded, settings: AuditSettings, counter: Counter) -> list[Toned]:
-    """What became of each row of the manifest, in its order, here or on the workers of a cluster."""
+    """Outcome of each row of the manifest, in its order, here or on the workers of a cluster."""
     if loaded.cluster is None:
         return list(measured_rows(table, loaded.stages, loaded.execution.workers, counter))
     todo = range(-(-len(table.frame) // pipeline.PART_ROWS))
@@ -127,7 +128,7 @@ def measured_on(table: Manifest, loaded: Loaded, settings: AuditSettings, counte
 
 
 def measured_part(rows: pd.DataFrame, folder: Path, stages: Stages) -> list[Toned]:
-    """What became of the rows of one part, on a worker."""
+    """Outcome of the rows of one part, on a worker."""
     files = zip(rows["image"].astype(str), rows["path"].astype(str), strict=True)
     return [measured(folder, image, path, stages) for image, path in files]
 
@@ -144,7 +145,7 @@ MEASURE = Job(measured_part, as_in_the_folder)
 
 
 def measured_rows(table: Manifest, stages: Stages, workers: int, counter: Counter) -> Iterator[Toned]:
-    """What became of each row of the manifest, in its order."""
+    """Outcome of each row of the manifest, in its order."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # each worker has its own images; threads below them would only fight
     files = list(zip(table.frame["image"].astype(str), table.frame["path"].astype(str), strict=True))
@@ -175,7 +176,7 @@ def measured(folder: Path, image: str, path: str, stages: Stages) -> Toned:
     if row.record["outcome"] != "ok":
         return Toned(row.record["outcome"], row.record["detail"])
     if picture.grey:
-        return Toned("grey", "every pixel is grey: it tells of light and of no colour")
+        return Toned("grey", "every pixel is grey, so there is no information about colour")
     points = np.array([row.record[name] for name in POINT_COLUMNS], np.float64).reshape(5, 2)
     face = framed(picture, points)
     if face is None:
@@ -275,7 +276,7 @@ def record_of(toned: Toned) -> dict[str, Any]:
 
 
 def tone_summary(frame: pd.DataFrame, out: Path) -> list[TextTable]:
-    """What became of the images, and how the measured ones were called."""
+    """Outcome of the images, and how the measured ones were called."""
     outcomes = frame["outcome"].value_counts()
     rows = tuple((outcome, str(outcomes[outcome])) for outcome in TONE_OUTCOMES if outcome in outcomes)
     tables = [TextTable("images", ("outcome", "images"), rows)]
@@ -287,7 +288,8 @@ def tone_summary(frame: pd.DataFrame, out: Path) -> list[TextTable]:
         for tone, group in ((tone, measured[measured["measured_tone"] == tone]) for tone in MEASURED_TONES if tone)
     )
     notes = (
-        "Measured from light in photographs: neither how anybody sees the person nor a race. ITA and its uncertainty in degrees.",
+        "Measured from the light in photographs; not how the person is perceived, and not race. ITA and its "
+        "uncertainty in degrees.",
         f"unknown: neither lighter nor darker with a probability of {SURE:.0%}.",
         f"written to {out}",
     )

@@ -17,7 +17,7 @@ def variants(
         str, typer.Argument(help="A card's name, a .toml card, or an .onnx with a card", show_default=False)
     ],
     calibrate_on: Annotated[
-        Path, typer.Option(help="CSV or parquet with portraits, on which ranges are seen", show_default=False)
+        Path, typer.Option(help="CSV or parquet file with portraits for calibration", show_default=False)
     ],
     out: Annotated[Path, typer.Option(help="New folder for the files and their cards", show_default=False)],
     settings: Annotated[
@@ -36,14 +36,14 @@ def variants(
             "allow_outside",
             said={
                 "detect": "Detector, as in audit",
-                "by": "Groups that are counted among the calibration images",
+                "by": "Groups to count among the calibration images",
                 "where": "Calibrate on rows by a condition: \"gender == 'female'\"",
             },
         ),
     ],
-    precision: Annotated[Literal["fp16", "int8", "both"], typer.Option(help="What to make")] = "both",
-    images: Annotated[int, typer.Option(min=10, max=5000, help="Crops to calibrate on")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sample of these")] = 0,
+    precision: Annotated[Literal["fp16", "int8", "both"], typer.Option(help="Precisions to create")] = "both",
+    images: Annotated[int, typer.Option(min=10, max=5000, help="Number of crops for calibration")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for the sample of crops")] = 0,
 ) -> None:
     """Make fp16 and int8 variants of a model, each with its card: what it was made from, how, and calibrated on whom.
 

@@ -93,7 +93,7 @@ def crops_of(
             progress(len(pixels), images)
     if not pixels:
         told = ", ".join(f"{outcome} {count:,}" for outcome, count in lost.items()) or "it is empty"
-        raise TableError(f"no image of the manifest gives a crop to calibrate on: {told}")
+        raise TableError(f"no image of the manifest yields a crop for calibration: {told}")
     return Crops(tuple(pixels), table.frame.iloc[kept].reset_index(drop=True), tuple(hashes), dict(lost))
 
 

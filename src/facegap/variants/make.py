@@ -41,7 +41,8 @@ Measure = Literal["cosine", "agreement", "difference"]
 PRECISIONS: tuple[Precision, ...] = ("fp16", "int8")
 METHODS: Mapping[Precision, str] = {
     "fp16": "onnxruntime {version}, transformers.float16.convert_float_to_float16; inputs and outputs in float32",
-    "int8": "onnxruntime {version}, quantization: static, QDQ, ranges by least and greatest value, weights int8 per channel, "
+    "int8": "onnxruntime {version}, quantization: static, QDQ, ranges by minimum and maximum, weights int8 per "
+    "channel, "
     "activations uint8",
 }
 TASKS = ("embed", "classify", "quality")
@@ -152,9 +153,11 @@ def card_to_vary(model: str) -> tuple[ModelCard, Path | None]:
         raise CardError(f"{model}: no card describes this file; write one with facegap card new {model}")
     if card.backend != "onnx" or card.task not in TASKS:
         what = "a service" if card.backend != "onnx" else "a detector"
-        raise CardError(f"{card.name} is {what}; variants are made of models that embed, classify or say a quality")
+        raise CardError(
+            f"{card.name} is {what}; variants can be created from models that embed, classify or assess quality"
+        )
     if card.variant is not None:
-        raise CardError(f"{card.name} is a variant of {card.variant.parent}; make variants of that")
+        raise CardError(f"{card.name} is a variant of {card.variant.parent}; create variants from that card")
     return card, given
 
 
@@ -186,7 +189,7 @@ def batches_of(
 
 @contextmanager
 def opener(card: ModelCard, settings: AuditSettings) -> Iterator[Callable[[bytes], Any]]:
-    """A function that opens graphs, behind the walls of an audit; all are ended at the end."""
+    """A function that opens graphs, under the restrictions of an audit; all are ended at the end."""
     sessions: list[Any] = []
 
     def opened(content: bytes) -> Any:
@@ -209,7 +212,7 @@ def variant_card(card: ModelCard, precision: Precision, content: bytes, calibrat
     """
     name = f"{card.name}_{precision}"
     if len(name) > 64:
-        raise CardError(f"{name}: longer than 64 letters, which a card's name may have; rename the parent's card")
+        raise CardError(f"{name}: longer than 64 characters, the limit for a card's name; rename the parent's card")
     made = VariantSpec(
         parent=card.name,
         parent_sha256=str(card.sha256),
@@ -221,12 +224,16 @@ def variant_card(card: ModelCard, precision: Precision, content: bytes, calibrat
         "name": name,
         "file": f"{name}.onnx",
         "source": None,
-        "obtain": f"Made from {card.file} by facegap variants {card.name}; another calibration gives another file.",
+        "obtain": f"Created from {card.file} by facegap variants {card.name}; a different calibration gives a "
+        f"different file.",
         "sha256": hashlib.sha256(content).hexdigest(),
         "size_bytes": len(content),
         "verified": False,
         "published_threshold": None,
-        "known_limits": (f"{precision} variant of {card.name}; what follows was said of that.", *card.known_limits),
+        "known_limits": (
+            f"{precision} variant of {card.name}; the following applies to the original.",
+            *card.known_limits,
+        ),
         "variant": made,
     }
     return card.model_copy(update=changes)
@@ -265,8 +272,8 @@ def likeness(before: AnyArray, after: AnyArray, card: ModelCard) -> tuple[Measur
     lost = np.isfinite(before).reshape(len(before), -1).all(axis=1) & ~np.isfinite(found)
     if lost.any():
         raise ModelError(
-            f"{card.name}: the variant gives no finite number for {int(lost.sum())} of {len(found)} crops: its values leave the range "
-            "of the lower precision; leave this one out with --precision"
+            f"{card.name}: the variant returns no finite number for {int(lost.sum())} of {len(found)} crops: its "
+            f"values exceed the range of the lower precision; exclude it with --precision"
         )
     return "cosine" if card.task == "embed" else "difference", np.asarray(found, np.float64)
 
@@ -299,7 +306,8 @@ def write_variants(found: Sequence[Made], out: Path) -> list[str]:
     names = []
     for made in found:
         remark = (
-            "Made by facegap variants from its parent's card; compare runs of both to see in which groups errors rise."
+            "Created by facegap variants from its parent's card; compare runs of both to see in which groups errors "
+            "increase."
         )
         write_bytes(out / str(made.card.file), made.content)
         write_bytes(out / f"{made.card.name}.toml", card_toml(made.card, [remark]).encode())

@@ -13,9 +13,9 @@ from facegap.variants.crops import Crops
 from facegap.variants.make import Made, Measure
 
 WHAT: Mapping[Measure, str] = {
-    "cosine": "cosine to the parent's template (median, least)",
+    "cosine": "cosine with the parent's template (median, minimum)",
     "agreement": "same predictions as the parent",
-    "difference": "difference to the parent's age or quality (median, greatest)",
+    "difference": "difference from the parent's age or quality (median, maximum)",
 }
 MOST_GROUPS = 20
 
@@ -31,7 +31,10 @@ def variants_table(found: Sequence[Made], places: Mapping[str, AnyArray]) -> Tex
                 rows.append(
                     (made.card.name, size, clean(group), str(len(inside)), alike(made.measure, made.alike[inside]))
                 )
-    note = "On the images that they were calibrated on. To see in which groups errors rise, audit both and facegap compare the runs."
+    note = (
+        "Measured on the calibration images. To see in which groups errors increase, audit both and compare the runs "
+        "with facegap compare."
+    )
     return TextTable("variants", ("card", "size", "group", "crops", WHAT[found[0].measure]), tuple(rows), notes=(note,))
 
 
@@ -49,7 +52,7 @@ def warnings(crops: Crops, wanted: int) -> list[str]:
     said = []
     if crops.lost:
         lost = ", ".join(f"{outcome} {count:,}" for outcome, count in crops.lost.items())
-        said.append(f"Images that gave no crop and were replaced by others: {lost}.")
+        said.append(f"Images without a usable crop, replaced by others: {lost}.")
     if len(crops.pixels) < wanted:
-        said.append(f"The manifest gives {len(crops.pixels):,} crops, fewer than the {wanted:,} asked for.")
+        said.append(f"The manifest yields {len(crops.pixels):,} crops, fewer than the {wanted:,} requested.")
     return said

@@ -39,8 +39,8 @@ def assessor(card: ModelCard, session: Any, batch: int) -> Assessor:
     port = number_output(session, card, card.outputs.quality.output, "outputs.quality.output")
     if port.element not in FLOATS:
         raise ModelError(
-            f"{card.name}: outputs.quality.output: the output {port} holds whole numbers, whose zero and step a card cannot "
-            "say; export the model with a float32 quality"
+            f"{card.name}: outputs.quality.output: the output {port} contains whole numbers, whose zero point and "
+            f"scale cannot be given in a card; export the model with a float32 quality"
         )
     return Assessor(card, session, port.name, min(batch, limit or batch))
 
@@ -71,8 +71,8 @@ def assess(model: Assessor, crops: Sequence[Pixels]) -> FloatArray:
         (raw,) = tensors.run(model.session, card, [model.output], tensors.unmade(batch, card.input))
         if raw.size != len(batch) or (len(batch) != 1 and raw.shape[:1] != (len(batch),)):
             raise ModelError(
-                f"{card.name}: outputs.quality.output: the output has shape {raw.shape} for {len(batch)} faces; a quality is "
-                "one number per face: name another output, or export the model with one"
+                f"{card.name}: outputs.quality.output: the output has shape {raw.shape} for {len(batch)} faces; a "
+                f"quality is one number per face; choose another output, or export the model with such an output"
             )
         found.append(raw.reshape(-1).astype(np.float64))
     return np.concatenate(found)

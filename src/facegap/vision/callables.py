@@ -64,10 +64,11 @@ class CallableSession:
         try:
             rows = np.asarray(given, np.float32)
         except (TypeError, ValueError) as error:
-            raise ModelError(f"{self._name}: the function gave no array of numbers ({error})") from error
+            raise ModelError(f"{self._name}: the function did not return an array of numbers ({error})") from error
         if rows.ndim != 2 or len(rows) != len(images) or rows.shape[1] < 2:
             raise ModelError(
-                f"{self._name}: the function gave an array of shape {rows.shape} for {len(images)} images; one row per image "
+                f"{self._name}: the function returned an array of shape {rows.shape} for {len(images)} images; one "
+                f"row per image "
                 "with two columns or more is needed"
             )
         return rows
@@ -91,7 +92,7 @@ def callable_card(
     ModelError : a classifier whose rows have another number of columns than there are classes
     """
     if task == "classify" and session.width != len(classes):
-        raise ModelError(f"{name}: the function gives {session.width} columns for {len(classes)} classes")
+        raise ModelError(f"{name}: the function returns {session.width} columns for {len(classes)} classes")
     tables: dict[str, Any] = {
         "embed": {
             "alignment": {"template": placed_points(size), "interpolation": "bilinear"},
@@ -111,7 +112,7 @@ def callable_card(
             "commercial_use": "unknown",
             "verified": True,
             "citation": f"Python function {named}",
-            "known_limits": ("A Python function: the run cannot be made again from its record.",),
+            "known_limits": ("A Python function: the run cannot be reproduced from its record.",),
             "training_data": {"description": "unknown", "status": "unknown"},
             "file": "function.onnx",
             "obtain": "It is a Python function of the program that made the run.",

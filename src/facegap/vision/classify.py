@@ -68,8 +68,8 @@ def classifier(card: ModelCard, session: Any, batch: int, *, quantised: bool = F
     for port, (table, output) in zip(ports, label_outputs(card), strict=True):
         if port.element in (*INTEGERS, "bool") and output.kind != "index" and isinstance(output, LabelOutput):
             raise ModelError(
-                f"{card.name}: {table}.kind: the graph's output {port} gives whole numbers, as an ArgMax does, and kind "
-                f'{output.kind} needs fractions; write kind = "index" where they are numbers of classes, else export the '
+                f"{card.name}: {table}.kind: the graph's output {port} returns whole numbers, as ArgMax does, but kind "
+                f'{output.kind} needs fractions; write kind = "index" if they are class indices, otherwise export the '
                 "model with float32 outputs"
             )
     return Classifier(card, session, min(batch, limit or batch), tuple(port.name for port in ports), quantised)
@@ -100,7 +100,7 @@ def too_small_for(model: Classifier, box: FloatArray, width: int, height: int) -
     """Why a picture of this size has no crop for the card."""
     assert model.card.crop is not None
     factor = model.card.crop.factor
-    return f"the picture gives {possible_factor(box, width, height, factor):.2f} of the crop's factor {factor:g}"
+    return f"the image allows {possible_factor(box, width, height, factor):.2f} of the crop's factor {factor:g}"
 
 
 def classify(model: Classifier, crops: Sequence[Pixels]) -> Answers:
@@ -171,7 +171,7 @@ def columns_of(raw: AnyArray, output: LabelOutput | AgeOutput, rows: int, where:
     """
     if rows != 1 and raw.shape[:1] != (rows,):
         raise ModelError(
-            f"{where}.output: the graph gives shape {raw.shape} for {rows} faces; the first axis must be theirs"
+            f"{where}.output: the graph returns shape {raw.shape} for {rows} faces; the first axis must be the faces"
         )
     flat = raw.reshape(rows, -1).astype(np.float64)
     width = flat.shape[1]
@@ -180,10 +180,10 @@ def columns_of(raw: AnyArray, output: LabelOutput | AgeOutput, rows: int, where:
     if output.columns is None and fits(output, width):
         return flat
     if output.columns is not None:
-        cure = f"write columns of 0 to {width - 1}"
+        cure = f"write columns from 0 to {width - 1}"
     else:
         many = "bins" if isinstance(output, AgeOutput) else "classes"
-        cure = f"name {width} {many}, or say with columns = [...] which of the {width} are meant"
+        cure = f"name {width} {many}, or select some of the {width} with columns = [...]"
     raise ModelError(
         f"{where}: the graph's output has shape {raw.shape} for {rows} faces, {width} values each; the card reads "
         f"{expected(output)}; {cure}"

@@ -140,14 +140,14 @@ def decode(heads: Heads, spec: DetectorSpec, size: tuple[int, int], name: str) -
         shapes = ", ".join(f"{head} {value.shape}" for head, value in heads.items())
         widths = {head.shape[-1:] for head in heads.values()}
         pointless = spec.points and spec.decoder == "scrfd" and (4,) in widths and (10,) not in widths
-        cure = "; it gives no points: write points = false" if pointless else ""
+        cure = "; it returns no points: write points = false" if pointless else ""
         raise ModelError(
             f"{name}: detector.{'points' if pointless else 'decoder'}: these outputs cannot be read as {spec.decoder}: "
             f"{shapes}{cure}"
         ) from error
     if not is_whole(found):
         raise ModelError(
-            f"{name}: detector.decoder: {spec.decoder} gave no faces with as many boxes and points as scores"
+            f"{name}: detector.decoder: {spec.decoder} did not return the same number of boxes, points and scores"
         )
     return found
 

@@ -47,8 +47,8 @@ def embedder(card: ModelCard, session: Any, batch: int, *, flip: bool = False) -
     port = number_output(session, card, card.outputs.embedding.output, "outputs.embedding.output")
     if port.element not in FLOATS:
         raise ModelError(
-            f"{card.name}: outputs.embedding.output: the output {port} holds whole numbers, whose zero and step a card cannot "
-            "say; export the model with a float32 embedding"
+            f"{card.name}: outputs.embedding.output: the output {port} contains whole numbers, whose zero point and "
+            f"scale cannot be given in a card; export the model with a float32 embedding"
         )
     dimension = card.outputs.embedding.dimension
     return Embedder(card, session, port.name, min(batch, limit or batch), template, dimension, flip)
@@ -114,7 +114,11 @@ def misfit(raw: AnyArray, faces: int, model: Embedder) -> str:
     said = f"the output has shape {raw.shape} for {faces} faces, the card says {model.dimension} each"
     if faces == 1 or raw.shape[:1] == (faces,):
         width = raw.size // faces
-        cure = f"write dimension = {width}" if width >= 2 else "this output is no embedding; name another with output"
+        cure = (
+            f"write dimension = {width}"
+            if width >= 2
+            else ("this output is not an embedding; choose another with the key output")
+        )
         return f"outputs.embedding.dimension: {said}; {cure}"
     return f"outputs.embedding.output: {said}; the first axis must be the faces"
 

@@ -76,8 +76,8 @@ def require_inside(given: GivenPoints, position: int, image: str, size: tuple[in
         x, y = points[k].tolist()
         raise TableError(
             f"{given.place(position)}: {POINTS[k].replace('_', ' ')} ({x:g}, {y:g}) lies outside {image!r}, {size[0]} x "
-            f"{size[1]} pixels; points are in pixels of the image as it is shown (EXIF orientation applied): give those of this "
-            "file, not of another size of it"
+            f"{size[1]} pixels; points are in pixels of the image as displayed (EXIF orientation applied); give "
+            f"those for this file, not for another size of the image"
         )
 
 
@@ -127,8 +127,8 @@ def misfit(width: int, height: int, card: ModelCard) -> str:
         return ""
     wanted = f"a square, or {wide} x {high}" if card.crop is not None else f"{wide} x {high}"
     return (
-        f"has {width} x {height} pixels, and --detect aligned takes the whole image as the crop of {card.name}, which is "
-        f"{wanted}; align the images for this card, or let --detect yunet or --points FILE find the faces"
+        f"has {width} x {height} pixels, and --detect aligned uses the whole image as the crop of {card.name}, which "
+        f"is {wanted}; align the images for this card, or use --detect yunet or --points FILE to find the faces"
     )
 
 
@@ -136,6 +136,7 @@ def require_boxes(given: GivenPoints, card: ModelCard) -> None:
     """Raise ModelError where a classifier's crop needs boxes that a file of points does not have."""
     if not given.has_boxes:
         raise ModelError(
-            f"{card.name} crops around the box of the face, and {given.name} has points without boxes; give a table with "
+            f"{card.name} crops around the box of the face, but {given.name} has points without boxes; give a table "
+            f"with "
             "left_eye_x ... right_mouth_y and x1, y1, x2, y2, as faces.parquet of a run has them, or use --detect yunet"
         )

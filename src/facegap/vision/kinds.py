@@ -64,7 +64,7 @@ def class_numbers(values: FloatArray, reading: Reading) -> NDArray[np.int64]:
     column = values[:, 0]
     wrong = (column != np.floor(column)) | (column < 0) | (column >= reading.classes)
     if wrong.any():
-        raise refused(values, wrong, reading, f"index needs whole numbers of 0 to {reading.classes - 1}")
+        raise refused(values, wrong, reading, f"index needs whole numbers from 0 to {reading.classes - 1}")
     return column.astype(np.int64)
 
 
@@ -117,7 +117,7 @@ def require_range(values: FloatArray, reading: Reading, *, whole: float) -> None
     """Raise ModelError for values outside 0..whole."""
     wrong = np.asarray(~within(values, reading, whole).all(axis=1))
     if reading.checked and wrong.any():
-        raise refused(values, wrong, reading, f"{reading.kind} needs values of 0 to {whole:g}")
+        raise refused(values, wrong, reading, f"{reading.kind} needs values from 0 to {whole:g}")
 
 
 def require_shares(values: FloatArray, reading: Reading, *, whole: float) -> None:
@@ -126,7 +126,9 @@ def require_shares(values: FloatArray, reading: Reading, *, whole: float) -> Non
     adds_up = np.abs(values.sum(axis=1) - whole) <= slack * whole
     wrong = np.asarray(~(within(values, reading, whole).all(axis=1) & adds_up))
     if reading.checked and wrong.any():
-        raise refused(values, wrong, reading, f"{reading.kind} needs values of 0 to {whole:g} that add up to {whole:g}")
+        raise refused(
+            values, wrong, reading, f"{reading.kind} needs values from 0 to {whole:g} that add up to {whole:g}"
+        )
 
 
 def within(values: FloatArray, reading: Reading, whole: float) -> NDArray[np.bool_]:
@@ -140,7 +142,7 @@ def refused(values: FloatArray, wrong: NDArray[np.bool_], reading: Reading, need
     first = values[np.argmax(wrong)]
     shown = ", ".join(f"{value:.4g}" for value in first[:6]) + (", ..." if len(first) > 6 else "")
     return ModelError(
-        f"{reading.where}.{reading.key}: {needs}; the model gives {shown} for a face; {cure(values, reading)}"
+        f"{reading.where}.{reading.key}: {needs}; the model returns {shown} for a face; {cure(values, reading)}"
     )
 
 
@@ -151,13 +153,13 @@ def cure(values: FloatArray, reading: Reading) -> str:
         fitting = [kind for kind in fitting if kind in ("softmax", "logits", "percent")]
     if fitting:
         written = " or ".join(f'{reading.key} = "{kind}"' for kind in fitting)
-        return f"write {written}" + (", whichever its authors state" if len(fitting) > 1 else "")
+        return f"write {written}" + (", as stated by its authors" if len(fitting) > 1 else "")
     if values.shape[1] == 2:
         return (
-            "each class has a probability of its own here, as from two logistic functions; read one of them: "
+            "each class has a separate probability here, as from two logistic functions; read one of them: "
             'kind = "probability_of", columns = [k]'
         )
-    return "no kind of a card reads such values; export the model with its logits or its softmax"
+    return "no kind in a card fits such values; export the model with logits or softmax output"
 
 
 def fitting_kinds(values: FloatArray, classes: int) -> list[LabelKind]:

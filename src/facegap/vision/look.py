@@ -48,7 +48,7 @@ POINT_COLUMNS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
 BOX_COLUMNS = ("x1", "y1", "x2", "y2")
 
 
-NO_DETECTOR = "no detector ran: the black box had to find the face itself"
+NO_DETECTOR = "no detector ran; the black box had to find the face itself"
 
 
 EVERY_HALF_SECOND = Sampling()
@@ -288,7 +288,7 @@ def choose_face(row: Row, picture: Picture, faces: Faces, stages: Stages) -> tup
         return None
     chosen = choose(faces, stages.many_faces, (width, height))
     if chosen is None:
-        row.record |= {"outcome": "many_faces", "detail": f"{len(faces)} faces, and --many-faces refuse"}
+        row.record |= {"outcome": "many_faces", "detail": f"{len(faces)} faces, with --many-faces refuse"}
         return None
     box, points = faces.boxes[chosen], faces.points[chosen]
     row.record |= {"score": faces.scores[chosen], **dict(zip(BOX_COLUMNS, box, strict=True))}
@@ -310,7 +310,7 @@ def cut_crops(row: Row, pixels: Pixels, box: FloatArray, points: FloatArray, sta
     if stages.embedder:
         row.for_embedder = embedder_crop(stages.embedder, pixels, points)
         if row.for_embedder is None:
-            row.record |= {"outcome": "no_template", "detail": "the detector's points give the face no place"}
+            row.record |= {"outcome": "no_template", "detail": "the detector's points do not determine a crop"}
     if stages.classifier:
         row.for_classifier = classifier_crop(stages.classifier, pixels, box)
         if row.for_classifier is None:

@@ -194,7 +194,7 @@ def embed_all(images: Sequence[Row], model: Embedder) -> NDArray[np.float32]:
         if fine:
             row.record["template_norm"] = norm
         else:
-            row.record |= {"outcome": "no_template", "detail": "the embedder gave zeros or no number"}
+            row.record |= {"outcome": "no_template", "detail": "the embedder returned zeros or non-finite numbers"}
     return templates[usable]
 
 
@@ -237,8 +237,8 @@ def assess_all(images: Sequence[Row], model: Assessor) -> None:
     if len(wrong):
         image, value = faces[wrong[0]].record["image"], found[wrong[0]]
         raise ModelError(
-            f"{model.card.name}: outputs.quality: the model gives {value:g} for the face of {image!r}; a quality must be a "
-            "finite number: check input.mean, input.scale and input.dtype"
+            f"{model.card.name}: outputs.quality: the model returns {value:g} for the face of {image!r}, which is "
+            f"not a finite number; check input.mean, input.scale and input.dtype"
         )
     for row, quality in zip(faces, found.tolist(), strict=True):
         row.for_assessor = None

@@ -10,8 +10,8 @@ from facegap.vision.embed import unit_rows
 
 MOST_FRAMES_AT_ONCE = 8192  # of which copies in double precision are held; one template may have more
 POOLING = (
-    "mean of the embeddings (each of length one) of the frames of one medium, then mean of the media, then scaled to length one; "
-    "frames within a medium, and media within a template, have equal weights"
+    "mean of the unit-length embeddings of the frames of each medium, then mean over the media, scaled to unit "
+    "length; frames within a medium, and media within a template, have equal weights"
 )
 
 

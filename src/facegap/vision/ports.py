@@ -123,8 +123,8 @@ def require_one(ports: Sequence[Port], picture: str, model: str) -> None:
     if len(ports) > 1:
         rest = ", ".join(str(port) for port in ports if port.name != picture)
         raise ModelError(
-            f"{model}: input: the graph has {len(ports)} inputs and facegap feeds one, the picture; nothing in a card says "
-            f"what to feed to {rest}; export the model for inference, with fixed values in their place"
+            f"{model}: input: the graph has {len(ports)} inputs, but facegap feeds only one, the image; a card "
+            f"cannot say what to feed to {rest}; export the model for inference, with fixed values in their place"
         )
 
 
@@ -132,14 +132,14 @@ def require_type(port: Port, spec: InputSpec, card: ModelCard) -> None:
     """Raise ModelError unless the input takes numbers of the card's dtype."""
     if port.container != "tensor" or port.element not in FED:
         raise ModelError(
-            f"{card.name}: input.dtype: the graph's input {port} takes {port.type_name}; facegap feeds float32, float16 or "
-            "uint8; export the model with one of these"
+            f"{card.name}: input.dtype: the graph's input {port} takes {port.type_name}, but facegap feeds float32, "
+            f"float16 or uint8; export the model with one of these"
         )
     wanted = FED[port.element]
     if wanted != spec.dtype:
         plain = " with mean = 0 and scale = 1, one number per channel" if wanted == "uint8" else ""
         raise ModelError(
-            f'{card.name}: input.dtype: the graph wants {wanted}, the card says {spec.dtype}; write dtype = "{wanted}"{plain}'
+            f'{card.name}: input.dtype: the graph expects {wanted}, the card says {spec.dtype}; write dtype = "{wanted}"{plain}'
         )
 
 
@@ -147,8 +147,8 @@ def require_axes(port: Port, shape: Sequence[int | None], spec: InputSpec, card:
     """Raise ModelError unless the input has four axes, with the card's channels where its layout has them."""
     if len(shape) != 4:
         raise ModelError(
-            f"{card.name}: input.layout: the graph's input {port} has {len(shape)} axes; a batch of pictures has four "
-            "(pictures, channels, height, width); export the model with these"
+            f"{card.name}: input.layout: the graph's input {port} has {len(shape)} axes, but a batch of images has "
+            f"four (images, channels, height, width); export the model with these"
         )
     channels = 1 if spec.colour == "GREY" else 3
     found, other = shape[CHANNEL_AXIS[spec.layout]], shape[CHANNEL_AXIS[OTHER_LAYOUT[spec.layout]]]
@@ -157,13 +157,13 @@ def require_axes(port: Port, shape: Sequence[int | None], spec: InputSpec, card:
     if other in (1, 3) and found not in (1, 3):
         right = OTHER_LAYOUT[spec.layout]
         raise ModelError(
-            f'{card.name}: input.layout: the graph wants its {other} channels where {right} has them; write layout = "{right}"'
+            f'{card.name}: input.layout: the graph has its {other} channels in the place given by {right}; write layout = "{right}"'
         )
-    cure = {1: 'write colour = "GREY"', 3: 'write colour = "RGB" or "BGR", as its authors feed it'}.get(
-        found or 0, "no colour of a card has so many; facegap cannot feed this model"
+    cure = {1: 'write colour = "GREY"', 3: 'write colour = "RGB" or "BGR", as its authors use'}.get(
+        found or 0, "no colour in a card has that many; facegap cannot run this model"
     )
     raise ModelError(
-        f"{card.name}: input.colour: the graph wants {found} channel(s), {spec.colour} has {channels}; {cure}"
+        f"{card.name}: input.colour: the graph expects {found} channel(s), but {spec.colour} has {channels}; {cure}"
     )
 
 
@@ -175,12 +175,13 @@ def require_size(shape: Sequence[int | None], spec: InputSpec, card: ModelCard) 
     fitting = (width or spec.size[0], height or spec.size[1])
     if spec.dynamic:
         raise ModelError(
-            f"{card.name}: input.dynamic: the graph takes {fitting[0]} x {fitting[1]} only; write dynamic = false and "
+            f"{card.name}: input.dynamic: the graph accepts {fitting[0]} x {fitting[1]} only; write dynamic = false "
+            f"and "
             f"size = {list(fitting)}"
         )
     if fitting != spec.size:
         raise ModelError(
-            f"{card.name}: input.size: the graph wants {fitting[0]} x {fitting[1]}, the card says {spec.size[0]} x "
+            f"{card.name}: input.size: the graph expects {fitting[0]} x {fitting[1]}, the card says {spec.size[0]} x "
             f"{spec.size[1]}; write size = {list(fitting)}"
         )
 
@@ -198,7 +199,7 @@ def number_output(session: Any, card: ModelCard, name: str, key: str) -> Port:
     port = the_named(ports, name, what="output", key=key, card=card)
     if not readable(port):
         others = ", ".join(repr(other.name) for other in ports if readable(other))
-        cure = f"name another output ({others}) or " if others else ""
+        cure = f"choose another output ({others}) or " if others else ""
         raise ModelError(
             f"{card.name}: {key}: the output {port.name!r} is {port.type_name}; facegap reads float16, float32, float64 and "
             f"whole numbers; {cure}export the model with such an output"
@@ -222,6 +223,6 @@ def batch_limit(session: Any, card: ModelCard) -> int | None:
     axis = None if shape is None else shape[0]
     if axis not in (None, 1):
         raise ModelError(
-            f"{card.name}: input: the graph takes exactly {axis} pictures at once; export it with a free first axis"
+            f"{card.name}: input: the graph accepts exactly {axis} images per call; export it with a dynamic first axis"
         )
     return axis

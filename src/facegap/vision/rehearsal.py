@@ -119,8 +119,8 @@ def rehearse_detector(model: Detector) -> None:
     scores = found.scores[np.isfinite(found.scores)]
     if len(scores) and (scores.min() < -SCORE_SLACK or scores.max() > 1 + SCORE_SLACK):
         raise ModelError(
-            f"{card.name}: detector.decoder: scores of a face must be probabilities of 0 to 1; the graph gives "
-            f"{scores.min():.4g} to {scores.max():.4g}; export it with the function that ends in probabilities"
+            f"{card.name}: detector.decoder: face scores must be probabilities from 0 to 1, but the graph returns "
+            f"{scores.min():.4g} to {scores.max():.4g}; export it so that it ends in probabilities"
         )
 
 
@@ -160,11 +160,11 @@ def run_through(
     except ModelStoppedError:
         raise
     except ModelError as error:
-        why = f"it fails at a batch of {batch} ({str(error).removeprefix(f'{card.name}: ')})"
+        why = f"it fails with a batch of {batch} ({str(error).removeprefix(f'{card.name}: ')})"
     else:
         if agree(alone[: len(together)], together[:PICTURES]):
             return alone, batch, ()
-        why = f"its answers in a batch of {batch} differ from those to single pictures"
+        why = f"its outputs for a batch of {batch} differ from those for single images"
     return alone, 1, (f"card {card.name}: runs with --batch 1: {why}",)
 
 
@@ -182,8 +182,8 @@ def with_cure(error: ModelError, card: ModelCard, session: Any) -> ModelError:
     said = str(error).removeprefix(f"{card.name}: ")
     if said.startswith(("detector.", "outputs.")):  # names its key and cure already
         return error
-    cure = fitting_input(card, session) or "no key of a card cures this; export the model again"
-    return ModelError(f"{card.name}: input: in a dry run before the first image {said}; {cure}")
+    cure = fitting_input(card, session) or "no key of a card corrects this; export the model again"
+    return ModelError(f"{card.name}: input: in a test run before the first image {said}; {cure}")
 
 
 def fitting_input(card: ModelCard, session: Any) -> str:
@@ -209,7 +209,7 @@ def require_ending(card: ModelCard, table: str, output: LabelOutput | AgeOutput,
     """Raise ModelError for a logit that already went through the logistic function: every answer would be the first class."""
     if isinstance(output, LabelOutput) and output.kind == "logit" and last in ("Sigmoid", "HardSigmoid"):
         raise ModelError(
-            f"{card.name}: {table}.kind: the graph ends in {last}, so its value is a probability and no logit; write "
+            f"{card.name}: {table}.kind: the graph ends in {last}, so its value is a probability, not a logit; write "
             'kind = "probability_of"'
         )
 
@@ -222,13 +222,14 @@ def doubts(model: Classifier, facts: GraphFacts) -> Remarks:
         if kind in ("softmax", "probability_of", "percent") and facts.unbounded(name) and not model.card.verified:
             raw = "logit" if kind == "probability_of" else "logits"
             alarms.append(
-                f"card {model.card.name}: {table}: kind {kind} needs probabilities, and the output {name!r} ends in {last}, "
-                f'after which a value may be anything; if its authors take a sigmoid or softmax of it, write kind = "{raw}"'
+                f"card {model.card.name}: {table}: kind {kind} needs probabilities, but the output {name!r} ends in "
+                f"{last}, "
+                f'after which values are unbounded; if its authors apply a sigmoid or softmax, write kind = "{raw}"'
             )
         if kind == "logits" and last == "Softmax":
             notices.append(
-                f"card {model.card.name}: {table}: the output {name!r} ends in Softmax; kind logits takes a second one, which "
-                'leaves the classes and flattens the probabilities: write kind = "softmax"'
+                f"card {model.card.name}: {table}: the output {name!r} ends in Softmax; kind logits applies a second one, which "
+                'keeps the classes but flattens the probabilities; write kind = "softmax"'
             )
     return Remarks(tuple(alarms), tuple(notices))
 
@@ -246,7 +247,8 @@ def same_for_all(values: AnyArray, card: ModelCard) -> tuple[str, ...]:
     if saturated or not (values == values[0]).all():
         return ()
     return (
-        f"card {card.name}: the model gives the same answer to noise, dark, light and coloured pictures: check input.mean, "
+        f"card {card.name}: the model returns the same output for noise, dark, light and coloured images; check "
+        f"input.mean, "
         "input.scale and the model itself",
     )
 
@@ -255,6 +257,7 @@ def require_numbers(values: AnyArray, card: ModelCard, key: str) -> None:
     """Raise ModelError where no picture at all got an answer of finite numbers."""
     if not np.isfinite(values).all(axis=1).any():
         raise ModelError(
-            f"{card.name}: {key}: the model gives no finite number for any of {PICTURES} simulated pictures; check input.mean, "
-            "input.scale and input.dtype (float16 ends at 65504)"
+            f"{card.name}: {key}: the model returns no finite number for any of {PICTURES} simulated images; check "
+            f"input.mean, "
+            "input.scale and input.dtype (the largest float16 is 65504)"
         )

@@ -30,7 +30,7 @@ def in_processes(
         for finished in as_completed(places):
             yield places[finished], finished.result()
     except BrokenProcessPool as error:
-        raise RunError("a worker was killed, perhaps for memory; run it again with fewer --workers") from error
+        raise RunError("a worker was killed, perhaps because of memory; run again with fewer --workers") from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -22,7 +22,7 @@ def test_the_copy_of_every_service_is_a_card_of_its_own_name(tmp_path: Path, nam
 
 def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
     (tmp_path / "vendor.toml").write_text("mine")
-    with pytest.raises(CardError, match="there is a file already"):
+    with pytest.raises(CardError, match="the file already exists"):
         copy_card("compreface_verify", tmp_path / "vendor.toml")
     assert (tmp_path / "vendor.toml").read_text() == "mine"
 
@@ -32,7 +32,7 @@ def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
     [
         ("nobody", None, "copied from that of a service: compreface_embed, compreface_search"),
         ("../compreface_verify", None, "copied from that of a service"),
-        ("compreface_verify", "vendor.csv", "a card ends in .toml"),
+        ("compreface_verify", "vendor.csv", "the file name of a card must end in .toml"),
     ],
 )
 def test_what_cannot_be_copied_is_an_error_with_the_cure(

@@ -150,7 +150,7 @@ def test_outputs_in_no_known_form_are_named(weights: Any, task: Any) -> None:
 def test_two_possible_tasks_ask_for_one(weights: Any) -> None:
     nodes = [times("w", "vector"), times("v", "gender")]
     path = weights(nodes, {"vector": 128, "gender": 2}, w=matrix(128), v=matrix(2))
-    with pytest.raises(ModelError, match="may embed or classify; say which with --task"):
+    with pytest.raises(ModelError, match="may embed or classify; specify which with --task"):
         write_card(path)
     assert write_card(path, task="classify").task == "classify"
 
@@ -158,10 +158,10 @@ def test_two_possible_tasks_ask_for_one(weights: Any) -> None:
 def test_a_file_that_is_there_is_kept(weights: Any) -> None:
     path = weights([times("w", "vector")], {"vector": 64}, w=matrix(64))
     path.with_suffix(".toml").write_text("mine")
-    with pytest.raises(CardError, match="there is a file already, and it is kept"):
+    with pytest.raises(CardError, match="the file already exists and is kept"):
         write_card(path)
     assert path.with_suffix(".toml").read_text() == "mine"
-    with pytest.raises(CardError, match=r"ends in \.toml"):
+    with pytest.raises(CardError, match=r"the file name of a card must end in \.toml; choose another file with --out"):
         write_card(path, out=path.with_suffix(".json"))
     with pytest.raises(CardError, match="no folder"):
         write_card(path, out=path.parent / "none" / "a.toml")

@@ -205,17 +205,17 @@ def test_photographers_are_the_unit_where_they_are_named(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"challenge": 25}, "--challenge 25: takes effect with --age-limit only"),
-        ({"age_fpr_target": 0.1}, "takes effect with --age-limit only"),
+        ({"challenge": 25}, "--challenge 25: has an effect only with --age-limit"),
+        ({"age_fpr_target": 0.1}, "has an effect only with --age-limit"),
         ({"age_limit": 18, "challenge": 17}, "--challenge 17 is below --age-limit 18"),
         ({"age_limit": 0}, "must be from 1 to 120"),
         ({"age_limit": 18, "age_fpr_target": 0}, "must be from"),
         ({"age_limit": float("nan")}, "--age-limit nan"),
-        ({"age_from": "birth_year"}, "name two columns"),
-        ({"age_bands": "0-99/7"}, "do not fill"),
+        ({"age_from": "birth_year"}, "give two columns"),
+        ({"age_bands": "0-99/7"}, "years do not exactly cover the ages from"),
         ({"age_bands": "old"}, "write FIRST-LAST/WIDTH"),
-        ({"age_bands": "9-1/1"}, "or these are none"),
-        ({"age_bands": "0-99/0"}, "do not fill"),
+        ({"age_bands": "9-1/1"}, "or these are not within"),
+        ({"age_bands": "0-99/0"}, "years do not exactly cover the ages from"),
     ],
 )
 def test_settings_that_say_nothing_are_refused(given: dict[str, Any], said: str) -> None:

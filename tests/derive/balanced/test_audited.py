@@ -99,9 +99,9 @@ def test_a_covariate_with_one_value_is_named_as_not_balanced(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"covariates": "agee"}, "--covariates agee: this audit has age; covariates of your own"),
+        ({"covariates": "agee"}, "--covariates agee: this audit has age; your own covariates"),
         ({"covariates": "sharpness"}, "--covariates sharpness: this audit has age"),
-        ({"covariates": ",".join(f"c{k}" for k in range(13))}, "13 covariates, more than 12"),
+        ({"covariates": ",".join(f"c{k}" for k in range(13))}, "13 covariates, more than the limit of 12"),
     ],
 )
 def test_what_cannot_be_balanced_is_refused_before_anything_is_counted(

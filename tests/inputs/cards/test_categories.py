@@ -42,7 +42,7 @@ def test_what_no_output_can_be_is_refused(outputs: dict[str, Any], said: str) ->
 
 def test_one_output_of_a_card_detects_attacks_and_embedders_have_none() -> None:
     live = MOOD | {"bona_fide": "happy"}
-    with pytest.raises(ValidationError, match="one output of a card detects attacks"):
+    with pytest.raises(ValidationError, match="only one output of a card can detect attacks"):
         age_card(b"x", outputs={"one": live, "two": live})
     placed = {"template": [[1, 1], [7, 1], [4, 4], [2, 6], [6, 6]], "interpolation": "bilinear"}
     with pytest.raises(ValidationError, match="does not belong to task"):
@@ -67,7 +67,7 @@ def test_words_of_a_service_lead_to_classes() -> None:
     at = {"classes": ["live", "spoof"], "at": "result.label"}
     spec = AnswerSpec.model_validate({"outputs": {"liveness": at | {"words": {"REAL": "live"}}}})
     assert spec.outputs["liveness"].words == {"REAL": "live"}
-    with pytest.raises(ValidationError, match="words lead to 'fake'"):
+    with pytest.raises(ValidationError, match="words maps to 'fake'"):
         AnswerSpec.model_validate({"outputs": {"liveness": at | {"words": {"F": "fake"}}}})
 
 

@@ -125,7 +125,7 @@ def test_a_file_that_is_no_finding_is_an_error_that_says_remove_it(
     card: ModelCard, tmp_path: Path, content: str
 ) -> None:
     finding_path(card, tmp_path).write_text(content)
-    with pytest.raises(CardError, match=r"no finding of facegap doctor can be read here; remove it"):
+    with pytest.raises(CardError, match=r"not a readable result of facegap doctor; remove it"):
         read_finding(card, tmp_path)
 
 
@@ -140,7 +140,7 @@ def test_values_of_another_kind_are_refused(card: ModelCard, tmp_path: Path, cha
 
 def test_a_finding_under_the_name_of_another_model_is_refused(card: ModelCard, tmp_path: Path) -> None:
     keep(found(card, sha256="0" * 64), card, tmp_path)
-    with pytest.raises(CardError, match="about other weights or settings"):
+    with pytest.raises(CardError, match=": the weights or settings in it differ from those in its name; remove it"):
         read_finding(card, tmp_path)
 
 
@@ -164,7 +164,12 @@ def test_a_broken_file_is_a_warning_for_an_audit(
             r"THE CARD mobileface_v2 LOOKS WRONG.*0..255 is better by d' 5.99 \[5.51, 6.47\] on 150 subjects, 300 images, "
             r"with FNMR 0.01 instead of 0.99 at FMR 0.001",
         ),
-        ("improvable", "checked", r"another setting does better there .*by less than a card is called wrong for"),
+        (
+            "improvable",
+            "checked",
+            r"another setting does better there .*but the difference is below the level at "
+            r"which a card is reported as wrong",
+        ),
         ("holds", "checked", r"checked by doctor on 150 subjects, 300 images .*within noise of the best of 11"),
         ("not enough data", "warnings", r"not enough data"),
     ],

@@ -251,7 +251,7 @@ def test_redirects_in_a_circle_come_to_an_end(server: Server, cache: Path) -> No
 
 @pytest.mark.parametrize("status", [403, 404, 500])
 def test_an_error_of_the_server_is_told_with_its_number(server: Server, cache: Path, status: int) -> None:
-    assert f"the server answers {status}" in refusal(card_of(server.put(failure(status))), cache)
+    assert f"the server returned status {status}" in refusal(card_of(server.put(failure(status))), cache)
 
 
 def test_a_longer_file_is_refused_before_it_is_read(server: Server, cache: Path) -> None:
@@ -268,7 +268,7 @@ def test_without_a_connection_the_user_learns_which_file_goes_where(server: Serv
     card = card_of("https://localhost:1/toy.onnx", size_bytes=len(CONTENT))
     message = refusal(card, cache)
     assert "cannot reach localhost" in message
-    assert f"put it as toy.onnx into {cache} (500,000 bytes, sha256 {card.sha256})" in message
+    assert f"save it as toy.onnx in {cache} (500,000 bytes, sha256 {card.sha256})" in message
     assert "--models-dir" in message
 
 

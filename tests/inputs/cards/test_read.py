@@ -114,7 +114,11 @@ def test_a_card_can_not_be_changed_once_read(tmp_path: Path) -> None:
         ('licence = "MIT"', 'licence = ""', "key licence"),
         ('licence = "MIT"', 'license = "MIT"', "key license: unknown; did you mean licence?"),
         ("dimension = 16", "dimensions = 16", "key outputs.embedding.dimensions: unknown; did you mean dimension?"),
-        ('layout = "NCHW"', 'layout = "NCHW"\ncrop = 1', "key input.crop: unknown; this table knows name, layout"),
+        (
+            'layout = "NCHW"',
+            'layout = "NCHW"\ncrop = 1',
+            "key input.crop: unknown; the keys of this table are name, layout",
+        ),
         ("verified = false", "verified = 0", "key verified: Input should be a valid boolean (it is 0)"),
         ('commercial_use = "unknown"', 'commercial_use = "perhaps"', "key commercial_use: Input should be"),
         ('commercial_use = "unknown"', "commercial_use = 1", "key commercial_use: Input should be"),
@@ -126,7 +130,7 @@ def test_a_card_can_not_be_changed_once_read(tmp_path: Path) -> None:
         ("size = [112, 96]", "size = [112, 9999999]", "key input.size.1: Input should be less than or equal to 8192"),
         ("size = [112, 96]", "size = [8, 8]", "alignment.template: (9.0, 10.0) lies outside the crop"),
         ("scale = [1, 1, 1]", "scale = [1, 1]", "key input: scale has 2 numbers; colour RGB needs 3"),
-        ("scale = [1, 1, 1]", "scale = [1, 0, 1]", "key input: scale has a 0"),
+        ("scale = [1, 1, 1]", "scale = [1, 0, 1]", "key input: scale contains 0, which would erase a channel"),
         ("scale = [1, 1, 1]", "scale = [1, nan, 1]", "key input.scale.1: Input should be a finite number"),
         ("scale = [1, 1, 1]", "scale = [1, true, 1]", "key input.scale.1: Input should be a valid number"),
         ('colour = "RGB"', 'colour = "GREY"', "key input: mean has 3 numbers; colour GREY needs 1"),
@@ -135,23 +139,35 @@ def test_a_card_can_not_be_changed_once_read(tmp_path: Path) -> None:
         ("[[1, 2], ", "[", "key alignment.template"),
         ('source = "https://example.org/toy.onnx"\n', "", "'obtain' is missing"),
         ('source = "https:', 'source = "http:', "key source: not an https address"),
-        ('source = "https://', 'source = "https://user:word@', "key source: an address in a card holds no user name"),
+        (
+            'source = "https://',
+            'source = "https://user:word@',
+            "key source: an address in a card must not contain a user name or password",
+        ),
         ('"https://example.org/toy.onnx"', '"file:///etc/passwd"', "key source: not an https address"),
         ('"toy.onnx"', '"../toy.onnx"', "key file: must be a file name ending in .onnx"),
         ('"toy.onnx"', '"a/toy.onnx"', "key file: must be a file name ending in .onnx"),
         ('"toy.onnx"', "'a\\toy.onnx'", "key file: must be a file name ending in .onnx"),
         ('"toy.onnx"', '".toy.onnx"', "key file: must be a file name ending in .onnx"),
-        ('"toy.onnx"', '"toy.onnx\\u0000"', "key file: holds the unprintable character U+0000"),
-        ('"made here"', '"made \\u001b[2J here"', "key citation: holds the unprintable character U+001B"),
-        ('"made here"', '"made \\u202e here"', "key citation: holds the unprintable character U+202E"),
-        ("known_limits = []", 'known_limits = ["a", "b\\nc"]', "key known_limits[1]: holds the unprintable"),
-        ("known_limits = []", '"a\\u0007" = 1\nknown_limits = []', "key names: holds the unprintable character U+0007"),
+        ('"toy.onnx"', '"toy.onnx\\u0000"', "key file: contains the unprintable character U+0000"),
+        ('"made here"', '"made \\u001b[2J here"', "key citation: contains the unprintable character U+001B"),
+        ('"made here"', '"made \\u202e here"', "key citation: contains the unprintable character U+202E"),
+        (
+            "known_limits = []",
+            'known_limits = ["a", "b\\nc"]',
+            "key known_limits[1]: contains the unprintable character",
+        ),
+        (
+            "known_limits = []",
+            '"a\\u0007" = 1\nknown_limits = []',
+            "key names: contains the unprintable character U+0007",
+        ),
         ("[outputs.embedding]", "[outputs.gender]", "key outputs.gender.kind: missing"),
         ('[outputs.embedding]\noutput = "out"\ndimension = 16', "", "[outputs.embedding] is missing"),
         ("[alignment]", "[crop]\nmargin = 0.1\ninterpolation = 'bilinear'\n[alignment]", "[crop] belongs to task"),
         ("[alignment]", "[request]\nurl = 'https://a.b/c'\n[alignment]", "'request' does not belong"),
         ('licence = "MIT"', 'licence = "MIT"\nsize_bytes = 5000000000', "key size_bytes: Input should be less than or"),
-        ('name = "toy"', 'name = "other"', "key name: 'other' is not the file's own name; call it 'toy'"),
+        ('name = "toy"', 'name = "other"', "key name: 'other' differs from the name of the file; write 'toy'"),
         ('name = "toy"', 'name = "To-y"', "key name: must be 1 to 64 of a-z, 0-9 and _"),
     ],
 )
@@ -176,10 +192,10 @@ def test_broken_toml_is_refused_with_its_line(tmp_path: Path) -> None:
     ("content", "words"),
     [
         ("a = " + "[" * 16_000, "nested too deeply"),
-        ("a" + ".a" * 8_000 + " = 1", "nested more than 8 deep"),
+        ("a" + ".a" * 8_000 + " = 1", "nested more than 8 levels deep"),
         ("a = " + "9" * 16_000, "not valid TOML"),
-        ("a = [" + "[" * 20 + "]" * 21, "nested more than 8 deep"),
-        ("a = {b = {c = {d = {e = {f = {g = {h = {i = {j = 1}}}}}}}}}", "nested more than 8 deep"),
+        ("a = [" + "[" * 20 + "]" * 21, "nested more than 8 levels deep"),
+        ("a = {b = {c = {d = {e = {f = {g = {h = {i = {j = 1}}}}}}}}}", "nested more than 8 levels deep"),
         ("#" * (MAX_CARD_BYTES + 1), "larger than 16 KiB"),
         ("", "key name: missing"),
         ("\ufeff", "key name: missing"),
@@ -253,12 +269,12 @@ def test_two_cards_with_one_sha256_are_refused_with_both_files(tmp_path: Path) -
 def test_two_cards_with_one_name_are_refused(tmp_path: Path) -> None:
     write_card(tmp_path, "a_b").rename(tmp_path / "a-b.toml")
     write_card(tmp_path, "a_b", "cd" * 32)
-    with pytest.raises(CardError, match="key name: the same as in"):
+    with pytest.raises(CardError, match="key name: the same value as in"):
         load_cards(tmp_path)
 
 
 def test_a_folder_without_cards_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(CardError, match="holds no model card"):
+    with pytest.raises(CardError, match="contains no model card"):
         load_cards(tmp_path)
     with pytest.raises(CardError, match="no such folder"):
         load_cards(tmp_path / "none")

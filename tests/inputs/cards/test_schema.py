@@ -69,7 +69,7 @@ def parse(tmp_path: Path, text: str) -> ModelCard:
     ("table", "words"),
     [
         ("output = 'g'\nkind = 'softmax'\nclasses = ['male']", "key outputs.gender.classes"),
-        ("output = 'g'\nkind = 'softmax'\nclasses = ['male', 'male']", "classes names a class twice"),
+        ("output = 'g'\nkind = 'softmax'\nclasses = ['male', 'male']", "classes lists a class twice"),
         ("output = 'g'\nkind = 'probability_of'\nclasses = ['a', 'b', 'c']", "needs two classes, not 3"),
         ("output = 'g'\nkind = 'probability_of'\nclasses = ['a', 'b']\ncolumns = [0, 1]", "needs 1 different columns"),
         ("output = 'g'\nkind = 'logits'\nclasses = ['a', 'b']\ncolumns = [0, 0]", "needs 2 different columns"),

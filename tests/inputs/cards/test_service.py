@@ -28,8 +28,8 @@ def test_a_request_needs_nothing_but_an_address() -> None:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"url": "http://user:word@localhost:80/"}, "holds no user name"),
-        ({"encoding": "raw", "fields": {"a": "b"}}, "no place in a raw body"),
+        ({"url": "http://user:word@localhost:80/"}, "an address in a card must not contain a user name or password"),
+        ({"encoding": "raw", "fields": {"a": "b"}}, "a raw body cannot contain fields"),
         ({"field": "photo", "fields": {"photo": "b"}}, "under which the image itself is sent"),
         ({"key_prefix": "Bearer\r\nX-Other: "}, "key_prefix"),
         ({"key_header": "X Key"}, "key_header"),

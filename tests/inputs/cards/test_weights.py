@@ -57,7 +57,7 @@ def test_a_file_of_the_right_name_and_other_content_is_passed_over_and_named(tmp
     assert find_weights(card_of(), [tmp_path / "a", tmp_path / "b"]) == right
     with pytest.raises(FetchError) as caught:
         read_weights(card_of(), [tmp_path / "a"])
-    assert f"{wrong} is another file: its sha256 differs" in str(caught.value)
+    assert f"{wrong} is a different file: its sha256 differs" in str(caught.value)
 
 
 def test_the_first_folder_wins(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_missing_weights_say_how_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(FetchError) as caught:
         read_weights(card_of(), [tmp_path])
     message = str(caught.value)
-    assert "Made by the tests. A copy you already have" in message
+    assert "Made by the tests. If you already have a copy, save it there as" in message
     assert str(tmp_path) in message
     assert hashlib.sha256(CONTENT).hexdigest() in message
     assert "Run facegap fetch toy." in how_to_get(card_of(source="https://a.b/toy.onnx", obtain=None), [tmp_path])
@@ -134,7 +134,7 @@ def test_a_file_over_the_bound_is_never_read(tmp_path: Path, monkeypatch: pytest
     huge = put(tmp_path, "toy.onnx")
     os.truncate(huge, 2 * 1024**3)  # sparse: takes no room
     assert find_weights(card_of(), [tmp_path]) is None
-    with pytest.raises(CardError, match=r"2,147,483,648 bytes; an \.onnx file holds less than 2 GiB"):
+    with pytest.raises(CardError, match=r"2,147,483,648 bytes; an \.onnx file must be smaller than 2 GiB"):
         find_weights(card_of(), [], huge)
 
 
@@ -157,10 +157,10 @@ def test_folders_come_in_order_and_once(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_misspelt_folder_is_an_error_with_its_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FACEGAP_MODELS", raising=False)
-    with pytest.raises(CardError, match=r"--models-dir: .*none is not a folder"):
+    with pytest.raises(CardError, match=r"--models-dir: .*none is not a readable folder"):
         models_folders([tmp_path / "none"])
     monkeypatch.setenv("FACEGAP_MODELS", str(tmp_path / "gone"))
-    with pytest.raises(CardError, match=r"FACEGAP_MODELS: .*gone is not a folder"):
+    with pytest.raises(CardError, match=r"FACEGAP_MODELS: .*gone is not a readable folder"):
         models_folders()
 
 

@@ -20,7 +20,7 @@ def test_cfd_reads_person_letters_and_expression_from_the_name(tmp_path: Path) -
         ("WF-034", "F", "W", "HO"),
         ("WF-034", "F", "W", "N"),
     ]
-    assert frame.attrs["notes"] == ["1 images have other names and were left out"]
+    assert frame.attrs["notes"] == ["1 images have names of another form and were left out"]
 
 
 def test_demogpairs_takes_gender_and_race_from_the_list(tmp_path: Path) -> None:
@@ -65,5 +65,5 @@ def test_casia_face_africa_has_person_and_camera_and_counts_the_rest(tmp_path: P
     frame = casia_face_africa(tmp_path)
     assert list(frame["subject"]) == ["0001", "0001", "0002", "0002"]
     assert list(frame["camera"]) == ["C1", "C1", "C2", "C3"]
-    assert frame.attrs["notes"][0] == "1 images have no four digits or no camera in their path and were left out"
+    assert frame.attrs["notes"][0] == "1 images lack the four digits or the camera in their path and were left out"
     assert "near infrared" in frame.attrs["notes"][1]

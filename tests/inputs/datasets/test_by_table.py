@@ -101,7 +101,7 @@ def test_meds_joins_the_table_to_the_files_that_are_there(tmp_path: Path) -> Non
     assert list(frame["race"]) == ["W", "W", "U"]
     assert list(frame["gender"]) == ["F", "F", "M"]
     assert list(frame["pose"]) == ["Frontal", "Left Angle", "Frontal"]
-    assert frame.attrs["notes"] == ["1 rows of subject_metadata.csv name images that are not there"]
+    assert frame.attrs["notes"] == ["1 rows of subject_metadata.csv name images that do not exist"]
 
 
 def test_meds_without_its_table_has_subjects_and_says_so(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_mst_e_leaves_videos_out_and_counts_them(tmp_path: Path) -> None:
     frame = mst_e(tmp_path)
     assert list(frame["image"]) == ["mst-e_data/subject_0/PXL_1.jpg", "mst-e_data/subject_12/PXL_3.jpg"]
     assert list(frame["monk"]) == ["5", "10"]
-    assert frame.attrs["notes"] == ["1 rows that are no images (videos, raw files) were left out"]
+    assert frame.attrs["notes"] == ["1 rows that are not images (videos, raw files) were left out"]
 
 
 def test_facet_keeps_images_of_one_person_and_takes_no_tone_where_votes_tie(tmp_path: Path) -> None:
@@ -128,8 +128,8 @@ def test_facet_keeps_images_of_one_person_and_takes_no_tone_where_votes_tie(tmp_
     assert list(frame["age_presentation"]) == ["middle", "older"]
     assert "gender" not in frame.columns
     assert frame.attrs["notes"] == [
-        "1 images with several annotated people (2 rows) were left out: cut out one person per image",
-        "1 images have no step of the Monk scale that most annotators marked",
+        "1 images with several annotated people (2 rows) were left out; crop them to one person per image",
+        "1 images have no step of the Monk scale marked by most annotators",
     ]
 
 

@@ -86,7 +86,7 @@ def changed(folder: Path, old: str, new: str) -> Path:
         (
             "images = 1270",
             "pictures = 1270",
-            r"cards\.toml: \[\[dataset\]\] 1 \(ppb\), key pictures: unknown; this table knows name, title",
+            r"cards\.toml: \[\[dataset\]\] 1 \(ppb\), key pictures: unknown; the keys of this table are name, title",
         ),
         (
             "images = 1270",

@@ -21,7 +21,7 @@ def test_frames_of_version_1_find_their_person_by_name_or_folder(tmp_path: Path)
         "frames/1141_00.png": ["1141", "1141_00", "", "", "II", "bright"],
     }
     assert list(frame.columns) == ["image", "subject", "video", "age", "gender", "fitzpatrick", "light"]
-    assert frame.attrs["notes"] == ["1 images belong to no video of the JSON and were left out"]
+    assert frame.attrs["notes"] == ["1 images belong to no video in the JSON file and were left out"]
 
 
 def test_frames_of_version_2_have_both_scales_in_columns_of_their_own(tmp_path: Path) -> None:
@@ -32,14 +32,14 @@ def test_frames_of_version_2_have_both_scales_in_columns_of_their_own(tmp_path: 
     assert list(frame["fitzpatrick"]) == ["III", "III", ""]
     assert list(frame["country"]) == ["Brazil", "Brazil", ""]
     assert list(frame["gender"]) == ["cis woman", "cis woman", ""]
-    assert "3 frames of 2 videos: genuine pairs of one video are far too easy" in frame.attrs["notes"]
+    assert "3 frames of 2 videos: genuine pairs from the same video are much too easy" in frame.attrs["notes"]
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("[1,", "damaged JSON"),
-        ("[]", "a list where the set has a dict"),
+        ("[]", "a list where the data set has a dict"),
         ("[" * 100_000, "damaged JSON"),
         ('{"1140": 3}', "person '1140': no files and label"),
     ],

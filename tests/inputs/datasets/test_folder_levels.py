@@ -29,7 +29,7 @@ def test_years_are_no_people_and_a_name_in_several_of_them_is_one() -> None:
         ["2015/b.jpg", "b", "2015"],
         ["2024/a.png", "a", "2024"],
     ]
-    assert notes[0] == "the folders '2015', '2024' were taken for the column year, not for people"
+    assert notes[0] == "the folders '2015', '2024' were read as the column year, not as people"
     assert notes[1].startswith("file names occur in several folders ('a')")
 
 
@@ -73,7 +73,7 @@ def test_levels_may_lie_in_each_other() -> None:
 
 
 def test_folders_that_are_mostly_years_are_asked_about() -> None:
-    with pytest.raises(TableError, match=r"'2015', '2024' look like years and 'old' like something else.*--subject"):
+    with pytest.raises(TableError, match=r"'2015', '2024' look like years and 'old' do not.*--subject"):
         read("2015/a.jpg", "2024/a.jpg", "old/a.jpg")
 
 

@@ -47,7 +47,7 @@ def test_an_avif_beyond_the_bound_of_pixels_is_refused_before_it_is_decoded() ->
     found = decode(avif(), max_pixels=2399)
     assert isinstance(found, Unreadable)
     assert found.outcome == "refused"
-    assert "60 x 40 pixels, more than the bound of 2399" in found.detail
+    assert "60 x 40 pixels, more than the limit of 2399" in found.detail
 
 
 @pytest.mark.parametrize("cut", [30, 200, -20])

@@ -54,7 +54,7 @@ def picture(data: bytes, **options: Any) -> Picture:
 def reason(data: bytes, **options: Any) -> str:
     found = decode(data, **options)
     assert isinstance(found, Unreadable)
-    assert found.outcome == ("refused" if "bound" in found.detail else "unreadable")
+    assert found.outcome == ("refused" if "limit" in found.detail else "unreadable")
     return found.detail
 
 
@@ -244,7 +244,7 @@ def test_random_bytes_are_never_a_picture(data: bytes) -> None:
         (b"just text", "not a JPEG"),
         (b"<html><body>404 Not Found</body></html>", "not a JPEG"),
         (ENCODED["png"][:60] + b"\0" * 40 + ENCODED["png"][100:], "damaged"),
-        (ENCODED["jpeg"][:-1], "JPEG, 30 x 20 pixels, but the file is cut off"),
+        (ENCODED["jpeg"][:-1], "JPEG, 30 x 20 pixels, but the file is truncated"),
     ],
 )
 def test_the_reason_says_what_is_wrong(data: bytes, said: str) -> None:
@@ -260,12 +260,12 @@ def test_a_claim_of_1600_million_pixels_is_refused_before_decoding(monkeypatch: 
 
     monkeypatch.setattr(images.cv2, "imdecode", never)
     bomb = png(40_000, 40_000, 2, png_chunk(b"IDAT", zlib.compress(b"\0" * 1000)))
-    assert reason(bomb) == "PNG, 40000 x 40000 pixels, more than the bound of 100000000"
+    assert reason(bomb) == "PNG, 40000 x 40000 pixels, more than the limit of 100000000"
 
 
 def test_the_bound_on_pixels_is_inclusive() -> None:
     assert picture(ENCODED["png"], max_pixels=600)
-    assert "bound of 599" in reason(ENCODED["png"], max_pixels=599)
+    assert "limit of 599" in reason(ENCODED["png"], max_pixels=599)
 
 
 def test_a_file_over_the_bound_on_bytes_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,7 +332,7 @@ def test_a_link_in_the_place_of_an_image_says_so(tmp_path: Path) -> None:
     (tmp_path / "face.png").write_bytes(ENCODED["png"])
     (tmp_path / "link.png").symlink_to(tmp_path / "face.png")
     found = read_picture("link.png", root=tmp_path)
-    assert found == Unreadable("unreadable", "a link was put in its place, or in that of a folder above it")
+    assert found == Unreadable("unreadable", "it, or a folder above it, was replaced by a link")
 
 
 def test_the_hash_of_an_image_is_that_of_its_file_and_the_stamp_sees_a_change_that_touch_hides(tmp_path: Path) -> None:
@@ -404,7 +404,7 @@ def test_a_tile_larger_than_the_bound_is_refused_before_decoding(monkeypatch: py
     body = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
     data = b"II*\0" + struct.pack("<IH", 8, len(entries)) + body + bytes(4)
     monkeypatch.setattr(images.cv2, "imdecode", pytest.fail)
-    assert "bound of 100000000" in reason(data)
+    assert "limit of 100000000" in reason(data)
 
 
 # ---- noise ----

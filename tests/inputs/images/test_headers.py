@@ -176,7 +176,7 @@ def test_an_extended_webp_states_the_size_of_its_canvas() -> None:
         (b"GIF89a\x01\x00\x01\x00", "not a JPEG"),
         (b"RIFF\x04\0\0\0WAVEfmt ", "not WebP"),
         (b"\x89PNG\r\n\x1a\n", "inside its header"),
-        (b"BM" + struct.pack("<IIIIii", 26, 0, 26, 12, 30, 20), "before Windows 3"),
+        (b"BM" + struct.pack("<IIIIii", 26, 0, 26, 12, 30, 20), "a BMP file in a format older than Windows 3"),
     ],
 )
 def test_what_is_no_image_is_named(data: bytes, reason: str) -> None:

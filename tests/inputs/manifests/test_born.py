@@ -35,7 +35,7 @@ def test_columns_are_named_and_an_age_that_is_there_is_kept(tmp_path: Path) -> N
     assert with_ages(other, ("born", "snapshot")).frame["age"].tolist() == ["53-54"]
     stated = table(tmp_path, "image,age,birth_year,photo_year\na.jpg,44,1970,2024\n")
     assert with_ages(stated).frame["age"].tolist() == ["44"]
-    with pytest.raises(TableError, match="has a column age already"):
+    with pytest.raises(TableError, match="already has a column age; omit the option, or rename that column"):
         with_ages(stated, ("birth_year", "photo_year"))
     with pytest.raises(TableError, match="has no column birth"):
         with_ages(other, ("birth", "snapshot"))

@@ -68,11 +68,11 @@ def test_names_are_told_only_where_they_may_be(tmp_path: Path) -> None:
     missing = missing_files(rows("a.jpg", "zz.jpg"), tmp_path)
     said = " ".join(told(missing, tmp_path, len(missing) + 1, include_ids=False))
     assert "a.jpg" not in said
-    assert "First at line 2, 3 of the manifest. 1 of them have a near name" in said
+    assert "First at line 2, 3 of the manifest. 1 of them have a similar name" in said
     assert "upper and lower case (1)" in said
     named = told(missing, tmp_path, len(missing) + 1, include_ids=True)
-    assert "Line 2: 'a.jpg' is not there, 'a.JPG' is." in named
-    assert "Line 3: 'zz.jpg' is not there." in named
+    assert "Line 2: 'a.jpg' does not exist, but 'a.JPG' does." in named
+    assert "Line 3: 'zz.jpg' does not exist." in named
 
 
 def test_the_one_folder_that_has_most_files_is_proposed_where_every_file_is_missing(tmp_path: Path) -> None:

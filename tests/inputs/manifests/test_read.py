@@ -120,13 +120,16 @@ def test_an_image_that_is_not_there_is_no_error_here(tmp_path: Path) -> None:
             "separated by semicolons; save the file with commas (`facegap manifest csv` also reads a table with --separator ';'",
         ),
         ("image\tgender\na.jpg\tf\n", "separated by tabs"),
-        ("image,gender,gender\na.jpg,f,f\n", "m.csv line 1, column gender: there is more than one"),
-        ("image,gender, gender\na.jpg,f,f\n", "more than one of that name"),
+        (
+            "image,gender,gender\na.jpg,f,f\n",
+            "m.csv line 1, column gender: the name occurs more than once; rename or remove one",
+        ),
+        ("image,gender, gender\na.jpg,f,f\n", "the name occurs more than once; rename or remove one"),
         ("image,\na.jpg,f\n", "line 1, column 2: no name"),
         ("image,threshold\na.jpg,f\n", "line 1, column threshold: facegap's tables use that name; rename it to my_"),
         ("image,other_gender\na.jpg,f\n", "column other_gender: facegap's tables use that name"),
         ("image,path\na.jpg,f\n", "column path: facegap's tables use that name"),
-        ("image,gender\na.jpg,any\n", "m.csv line 2, column gender: 'any' is a reserved word"),
+        ("image,gender\na.jpg,any\n", "m.csv line 2, column gender: 'any' is reserved; use another label"),
         ("image,subject\na.jpg,S\nb.jpg,\n", "m.csv line 3, column subject: empty; name the person"),
         ("image,gender\na.jpg,f\n,m\n", "m.csv line 3, column image: empty; name the image file"),
         ("image,gender\na.jpg,f,x\n", "line 2, column gender: 3 cells where the header has 2; put quotes"),
@@ -134,21 +137,24 @@ def test_an_image_that_is_not_there_is_no_error_here(tmp_path: Path) -> None:
         ('image,note\na.jpg,"x\ny"\nb.jpg,1,2\n', "m.csv line 4, column note: 3 cells"),
         ('image,note\na.jpg,1\nb.jpg,"never closed\nc.jpg,2\n', 'm.csv line 3: a quote (") opens here'),
         ('image,note\na.jpg,"x"y\n', "m.csv line 2: "),
-        ("image\na.jpg\nb.jpg\na.jpg\n", "m.csv line 4, column image: 'a.jpg' is the file of line 2 again"),
-        ("image\na.jpg\nb/../a.jpg\n", "line 3, column image: 'b/../a.jpg' is the file of line 2 (there 'a.jpg')"),
-        ("image\na.jpg\n./a.jpg\n", "'./a.jpg' is the file of line 2"),
+        ("image\na.jpg\nb.jpg\na.jpg\n", "m.csv line 4, column image: 'a.jpg' is the same file as in line 2"),
+        (
+            "image\na.jpg\nb/../a.jpg\n",
+            "line 3, column image: 'b/../a.jpg' is the same file as in line 2 (there 'a.jpg')",
+        ),
+        ("image\na.jpg\n./a.jpg\n", "'./a.jpg' is the same file as in line 2"),
         ("image\n../a.jpg\n", "line 2, column image: '../a.jpg' lies outside; move it into the manifest's folder, or"),
         ("image\nb/../../a.jpg\n", "lies outside"),
         ("image\n/etc/passwd\n", "'/etc/passwd' is absolute; write it relative to the manifest's folder, or"),
         ("image\nC:/a.jpg\n", "is absolute"),
-        ("image\nhttps://example.org/a.jpg\n", "is an address; facegap reads files only"),
-        ("image\nsub\\a.jpg\n", "has a backslash; write / between folders"),
+        ("image\nhttps://example.org/a.jpg\n", "is a URL; facegap reads files only"),
+        ("image\nsub\\a.jpg\n", "contains a backslash; separate folders with /"),
         ("image\nsub/\n", "names a folder"),
         ("image\n..\n", "names a folder"),
         ("image\n a.jpg\n", "begins or ends with white space"),
-        ('image\n"a\n.jpg"\n', "line 2, column image: 'a\\n.jpg' has a control character; rename the file"),
-        ("image\na\x1b.jpg\n", "has a control character"),
-        (b"image\na\0.jpg\n", "m.csv line 2: a NUL byte; remove it"),
+        ('image\n"a\n.jpg"\n', "line 2, column image: 'a\\n.jpg' contains a control character; rename the file"),
+        ("image\na\x1b.jpg\n", "contains a control character; rename the file"),
+        (b"image\na\0.jpg\n", "m.csv line 2: contains a NUL byte; remove it"),
         ("image,gender\na.jpg,f\n".encode("utf-16"), "line 1: the file is UTF-16 text; save it as UTF-8"),
         ("image,gender\na.jpg,f\n".encode("utf-16-le"), "line 1: the file is UTF-16 text; save it as UTF-8"),
         ("image,subject\na.jpg,Ann\nb.jpg,André\n".encode("latin-1"), "m.csv line 3, column 2: byte 0xe9 is not UTF-8"),
@@ -227,7 +233,7 @@ def test_outside_paths_are_read_where_they_are_allowed(beside: Path) -> None:
 def test_a_link_inside_the_folder_is_the_file_it_leads_to(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"a")
     (tmp_path / "b.jpg").symlink_to("a.jpg")
-    assert "'b.jpg' is the file of line 2" in refused(tmp_path, "image\na.jpg\nb.jpg\n")
+    assert "'b.jpg' is the same file as in line 2" in refused(tmp_path, "image\na.jpg\nb.jpg\n")
 
 
 def test_links_in_a_circle_are_missing_files(tmp_path: Path) -> None:
@@ -257,7 +263,7 @@ def test_identical_bytes_under_one_subject_are_counted(tmp_path: Path) -> None:
     photographs(tmp_path, a=b"x", b=b"x", c=b"x", d=b"y")
     manifest = read(tmp_path, "image,subject\na.jpg,Ann\nb.jpg,Ann\nc.jpg,Ann\nd.jpg,Ann\n")
     assert manifest.warnings == (
-        "2 images have the same bytes as another (a.jpg = b.jpg = c.jpg); count each photograph once",
+        "2 images have the same bytes as another (a.jpg = b.jpg = c.jpg); keep each photograph once",
     )
 
 
@@ -291,7 +297,7 @@ def test_only_files_of_equal_size_are_opened(tmp_path: Path, monkeypatch: pytest
 def test_a_subject_of_two_genders_is_told(tmp_path: Path) -> None:
     manifest = read(tmp_path, "image,subject,gender\na.jpg,Cy,f\nb.jpg,Cy,m\nc.jpg,Di,f\nd.jpg,Di,\n")
     assert manifest.warnings == (
-        "column gender: 1 subject has more than one gender, and the images are counted by the gender that each of them has",
+        "column gender: 1 subject has more than one gender; each image counts under its own label",
     )
 
 

@@ -74,17 +74,17 @@ def caret(error: TableError) -> tuple[str, str]:
         ("gender == female", "female", "no column female"),
         ("age > 20", "age > 20", "holds '0-2' in line 2"),
         ("gender > 'a'", "gender > 'a'", "holds 'female' in line 2"),
-        ("year > 'a'", "'a'", "text has no order"),
+        ("year > 'a'", "'a'", "text is not ordered; compare numbers, or list the values with 'in'"),
         ("year > 10 + 5", "10 + 5", "only column names"),
-        ("__import__('os').system('true')", "__import__", "neither a comparison"),
+        ("__import__('os').system('true')", "__import__", "expected a comparison, or and, or, not"),
         ("gender == open('x')", "open('x')", "only column names"),
-        ("gender.upper() == 'F'", "gender.upper()", "a column is needed"),
-        ("image == 'a' and gender", "gender", "neither a comparison"),
-        ("1 == 1", "1 == 1", "a column is needed"),
-        ("1 < 2", "1 < 2", "a column is needed"),
-        ("gender is 'female'", "'female'", "only =="),
-        ("gender in image", "image", "in needs a list"),
-        ("gender in ()", "()", "in needs a list"),
+        ("gender.upper() == 'F'", "gender.upper()", "one side must be a column"),
+        ("image == 'a' and gender", "gender", "expected a comparison, or and, or, not"),
+        ("1 == 1", "1 == 1", "one side must be a column"),
+        ("1 < 2", "1 < 2", "one side must be a column"),
+        ("gender is 'female'", "'female'", "the operators are ==, !=, <, <=, >, >=, in and not in"),
+        ("gender in image", "image", "'in' needs a list of values, such as"),
+        ("gender in ()", "()", "'in' needs a list of values, such as"),
         ("year == True", "True", "write it in quotes"),
         ("year == None", "None", "write it in quotes"),
         ("year == 1e999", "1e999", "only column names"),
@@ -120,7 +120,7 @@ def test_a_value_that_no_cell_has_is_warned_of(people: pd.DataFrame) -> None:
     selection = select_rows(people, "gender == 'women' or gender == 'male'")
     assert selection.rows.sum() == 2
     assert selection.warnings == (
-        "--where: no cell of column gender is 'women'; it holds 'female', 'male', 'unknown' ...",
+        "--where: no cell of column gender is 'women'; it contains 'female', 'male', 'unknown' ...",
     )
 
 

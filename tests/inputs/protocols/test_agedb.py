@@ -63,7 +63,7 @@ def test_names_without_a_gender_at_their_end_give_no_label_of_it(tmp_path: Path)
 
 def test_a_label_that_is_neither_is_refused_with_split_and_pair(tmp_path: Path) -> None:
     written(tmp_path, labels=(1, 7, -1, -1))
-    with pytest.raises(TableError, match=r"split 1, pair 2: label 7; 1 is one person"):
+    with pytest.raises(TableError, match=r"split 1, pair 2: label 7; 1 means one person, -1 or 0 two people"):
         agedb30(tmp_path)
 
 
@@ -101,11 +101,11 @@ def nested(levels: int) -> bytes:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"not matlab", "no MATLAB file of version 5"),
+        (b"not matlab", "not a MATLAB file of version 5"),
         (header() + nested(500), "nested deeper than 12 levels"),
-        (header() + struct.pack("<II", 15, 4) + b"junk", "damaged packed data"),
-        (header() + struct.pack("<II", 14, 400) + b"cut", "cut off"),
-        (header(), "no MATLAB file with a cell array 'splits'"),
+        (header() + struct.pack("<II", 15, 4) + b"junk", "damaged compressed data"),
+        (header() + struct.pack("<II", 14, 400) + b"cut", "a truncated or damaged MATLAB file"),
+        (header(), "not a MATLAB file with a cell array 'splits'"),
     ],
 )
 def test_a_file_of_another_shape_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
@@ -120,13 +120,13 @@ def test_packed_data_that_unpack_to_more_than_the_bound_are_refused(
     monkeypatch.setattr(matlab, "MAX_UNPACKED", 2**20)
     packed = zlib.compress(bytes(2**21), 9)
     (tmp_path / FILE).write_bytes(header() + struct.pack("<II", 15, len(packed)) + packed)
-    with pytest.raises(TableError, match="unpacks to more than 1,048,576 bytes"):
+    with pytest.raises(TableError, match="expands to more than 1,048,576 bytes"):
         agedb30(tmp_path)
 
 
 def test_a_variable_of_another_shape_is_refused(tmp_path: Path) -> None:
     savemat(tmp_path / FILE, {"splits": np.zeros((10, 1))})
-    with pytest.raises(TableError, match=r"'splits' is no cell array"):
+    with pytest.raises(TableError, match=r"'splits' is not a cell array; that of the protocol has"):
         agedb30(tmp_path)
     savemat(tmp_path / FILE, {"splits": cells([[np.zeros(3)]])})
     with pytest.raises(TableError, match=r"split 1: not a struct of pairs and labels"):
@@ -139,15 +139,15 @@ STRUCT = element(5, struct.pack("<i", 8)) + element(1, b"a".ljust(8, b"\0"))
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (stated(1, (2**14, 2**14)), "an array that states more parts than it has"),
-        (stated(1, (2**31 - 1,) * 32), "an array that states more parts than it has"),
-        (stated(2, (2**14, 2**14), STRUCT), "an array that states more parts than it has"),
-        (stated(4, (2**14, 2**14), element(16, b"")), "'splits' is no cell array"),
+        (stated(1, (2**14, 2**14)), "an array with fewer parts than stated"),
+        (stated(1, (2**31 - 1,) * 32), "an array with fewer parts than stated"),
+        (stated(2, (2**14, 2**14), STRUCT), "an array with fewer parts than stated"),
+        (stated(4, (2**14, 2**14), element(16, b"")), "'splits' is not a cell array; that of the protocol has"),
         (stated(9, (2**14, 2**14), element(9, b"")), "268,435,456 numbers in one array"),
-        (stated(9, (2, 2), element(9, b"")), "numbers that are not as many as is stated"),
-        (stated(1, (-1, -5)), "an array of less than no size"),
-        (stated(1, ()), "an array without sizes"),
-        (packed(stated(1, (1, 1), struct.pack("<II", 14, 0) * 2**23)), "unpacks to more than 67,108,864 bytes"),
+        (stated(9, (2, 2), element(9, b"")), "a stated count of numbers that does not match the data"),
+        (stated(1, (-1, -5)), "an array with a negative dimension"),
+        (stated(1, ()), "an array without dimensions, or with too many"),
+        (packed(stated(1, (1, 1), struct.pack("<II", 14, 0) * 2**23)), "expands to more than 67,108,864 bytes"),
         (stated(17, (1, 1)), "an array of class 17"),
     ],
 )
@@ -166,16 +166,20 @@ def image_named(name: object) -> np.ndarray:
 @pytest.mark.parametrize(
     ("pairs", "labels", "words"),
     [
-        (image_named("Ann_0_Ann_20_f"), cells([[np.arange(3), np.arange(2)]]), "numbers as labels are due"),
-        (image_named("Ann_0_Ann_20_f"), "ab", "numbers as labels are due"),
+        (
+            image_named("Ann_0_Ann_20_f"),
+            cells([[np.arange(3), np.arange(2)]]),
+            "expected cells of images, and numbers as labels",
+        ),
+        (image_named("Ann_0_Ann_20_f"), "ab", "expected cells of images, and numbers as labels"),
         (csc_matrix(np.ones((2, 2))), np.array([[1, -1]]), "an array of class 5"),
         (
             image_named("a\nb,\x1b[31m"),
             np.array([[1, -1]]),
-            r"split 1, pair 1: 'a\\nb,\\x1b\[31m' is not a name of an image",
+            r"split 1, pair 1: 'a\\nb,\\x1b\[31m' is not an image name",
         ),
         (image_named("a" * 100_000), np.array([[1, -1]]), "split 1, pair 1: 'aaa"),
-        (image_named(np.ones((2, 2))), np.array([[1, -1]]), "no image with a name and an age"),
+        (image_named(np.ones((2, 2))), np.array([[1, -1]]), "not an image with a name and an age"),
     ],
     ids=["cells as labels", "text as labels", "sparse pairs", "control characters", "a long name", "numbers as a name"],
 )

@@ -67,7 +67,7 @@ def test_pairs_share_images_and_genuine_pairs_join_them_into_people(tmp_path: Pa
 def test_an_impostor_pair_within_a_joined_person_is_told(tmp_path: Path) -> None:
     a, b, c = IMAGES[:3]
     found = bin_listing(written(tmp_path, pickle.dumps(([a, b, b, c, a, c], [True, True, False]))))
-    assert any(note.startswith("1 pairs are labelled otherwise") for note in found.notes)
+    assert any(note.startswith("1 pairs have labels that contradict") for note in found.notes)
 
 
 class Ran:
@@ -85,11 +85,11 @@ HUGE_ARRAY = b"\x80\x02]q\x00cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarr
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (pickle.dumps(([Ran(), Ran()], [True])), "it names (posix|nt).system"),
-        (b"cos\nsystem\n(S'touch ran'\ntR.", "it names os.system"),
-        (b"cbuiltins\neval\n(S'1'\ntR.", "it names builtins.eval"),
-        (b"cnumpy\nload\n(S'x'\ntR.", "it names numpy.load"),
-        (b"c_codecs\ndecode\n(S'x'\ntR.", "it names _codecs.decode"),
+        (pickle.dumps(([Ran(), Ran()], [True])), "it refers to (posix|nt).system"),
+        (b"cos\nsystem\n(S'touch ran'\ntR.", "it refers to os.system"),
+        (b"cbuiltins\neval\n(S'1'\ntR.", "it refers to builtins.eval"),
+        (b"cnumpy\nload\n(S'x'\ntR.", "it refers to numpy.load"),
+        (b"c_codecs\ndecode\n(S'x'\ntR.", "it refers to _codecs.decode"),
         (b"(ios\nsystem\n.", "operation INST"),
         (b"\x80\x02cnumpy\ndtype\n)\x81.", "operation NEWOBJ"),
         (b"\x80\x02\x82\x01.", "operation EXT1"),
@@ -97,17 +97,17 @@ HUGE_ARRAY = b"\x80\x02]q\x00cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarr
         (b"\x80\x02}q\x00.", "operation EMPTY_DICT"),
         (b"\x80\x02]r\xff\xff\xff\x7f.", "a memo of 2,147,483,647 entries"),
         (b"]p999999999\n.", "a memo of 999,999,999 entries"),
-        (b"\x80\x04\x8e" + struct.pack("<Q", 2**40) + b"abc.", "no readable .bin"),
-        (b"\x80\x02T" + struct.pack("<i", 2**31 - 1) + b"abc.", "no readable .bin"),
+        (b"\x80\x04\x8e" + struct.pack("<Q", 2**40) + b"abc.", "not a readable .bin"),
+        (b"\x80\x02T" + struct.pack("<i", 2**31 - 1) + b"abc.", "not a readable .bin"),
         (HUGE_ARRAY, "not a pair"),
-        (pickle.dumps((IMAGES, SAME))[:-40], "no readable .bin"),
-        (b"", "no readable .bin"),
+        (pickle.dumps((IMAGES, SAME))[:-40], "not a readable .bin"),
+        (b"", "not a readable .bin"),
         (b"\x80\x04" + b"]\x85" * 100 + b".", "not a pair"),
         (b"\x80\x04" + b"]" + b"\x85" * 50_000 + b".", "not a pair"),
         (pickle.dumps((IMAGES, SAME[:3])), "8 images for 3 pairs"),
         (pickle.dumps((IMAGES, [2, 0, 1, 0])), "label of pair 1 is neither True nor False"),
         (pickle.dumps((["text"] * 8, SAME)), "image 1 is a str, not bytes"),
-        (pickle.dumps(([np.zeros((2, 2), np.uint8)] * 8, SAME)), "shape is not the number of its bytes"),
+        (pickle.dumps(([np.zeros((2, 2), np.uint8)] * 8, SAME)), "shape does not match its number of bytes"),
         (pickle.dumps(([np.zeros(4, np.float32)] * 8, SAME)), "array of 'f4'"),
         (pickle.dumps(([np.array([None])] * 8, SAME)), "array of 'O8'"),
         (pickle.dumps(([b""] * 8, SAME)), "image 1 has 0 bytes"),
@@ -169,5 +169,5 @@ def test_texts_become_no_more_bytes_than_the_file_has(tmp_path: Path) -> None:
     text = b"\x80\x04X" + struct.pack("<I", 2**20) + b"a" * 2**20 + b"q\x00]("
     encoded = b"c_codecs\nencode\nh\x00X\x06\x00\x00\x00latin1\x86R"
     path = written(tmp_path, text + encoded * 1_000 + b"e](" + b"\x88" * 500 + b"e\x86.")
-    with pytest.raises(TableError, match="texts that are made into more bytes than the file has"):
+    with pytest.raises(TableError, match="texts that expand to more bytes than the file has"):
         read_bin(path)

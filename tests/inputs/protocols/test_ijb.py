@@ -47,7 +47,7 @@ def test_without_lists_of_subjects_genuine_pairs_join_templates_and_it_is_said(t
     subjects = found.people["subject"].tolist()
     assert subjects[0] == subjects[1] == subjects[2]
     assert len(set(subjects)) == 3
-    assert any(note.startswith("4 of 4 templates are of no subject in the lists of 1:N") for note in found.notes)
+    assert any(note.startswith("4 of 4 templates have no subject in the 1:N lists") for note in found.notes)
 
 
 def test_lists_of_1_to_n_name_the_subjects(tmp_path: Path) -> None:
@@ -58,7 +58,9 @@ def test_lists_of_1_to_n_name_the_subjects(tmp_path: Path) -> None:
     assert found.people["subject"].tolist() == ["55", "55", "55", "66", "77"]
     assert len(found.files) == 5
     (tmp_path / "meta/ijbc_1N_gallery_G2.csv").write_text("TEMPLATE_ID,SUBJECT_ID\n7,99\n")
-    with pytest.raises(TableError, match=r"gallery_G2.csv line 2: template 7 is of subject 99, and of 55 before"):
+    with pytest.raises(
+        TableError, match=r"gallery_G2.csv line 2: template 7 belongs to subject 99 here and to 55 on an earlier line"
+    ):
         ijbc(tmp_path)
 
 

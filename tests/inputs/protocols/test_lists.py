@@ -71,8 +71,8 @@ def test_counts_that_are_not_the_protocols_are_told_with_what_is_due(tmp_path: P
         require_complete(lfw(tmp_path))
     assert str(error.value) == (
         "LFW: 2 genuine pairs per fold, the protocol has 300; 40 pairs, the protocol has 6,000; 1 of 50 images are missing "
-        f"(missing in {tmp_path}: lfw/P3_1/P3_1_0002.jpg). Complete the folder, or pass --allow-incomplete to evaluate what "
-        "is there; the result will say so"
+        f"(missing in {tmp_path}: lfw/P3_1/P3_1_0002.jpg). Complete the folder, or pass --allow-incomplete to "
+        f"evaluate what is available; the result will say so"
     )
 
 
@@ -93,7 +93,7 @@ def test_people_in_two_folds_leave_no_fold_of_their_own_and_it_is_said(tmp_path:
     put(tmp_path, "pairs.txt", "2\t1\nAnn\t1\t2\nAnn\t1\tBo\t1\nBo\t1\t2\nBo\t1\tCy\t1\n")
     found = lfw(tmp_path)
     assert "fold" not in found.people.columns
-    assert any("folds have people in common" in note for note in found.notes)
+    assert any("folds share subjects" in note for note in found.notes)
 
 
 def cross(root: Path, name: str, genuine: int = 20, impostor: int = 20) -> None:
@@ -125,7 +125,7 @@ def test_two_lines_make_a_pair_and_folds_take_tenths_of_either_kind(
         ("A_0001.jpg 1\nA_0002.jpg 0\n", "line 2: label 0, but the line before it, of the same pair, has 1"),
         ("A_0001.jpg 0\nB_0002.jpg 0\nA_0001.jpg 1\nA_0002.jpg 1\n", "line 4: a genuine pair after impostor pairs"),
         ("A_0001.jpg same\n", "line 1: found 'A_0001.jpg same'; each line is an image file and a label"),
-        ("A.jpg 1\nA.jpg 1\n", "line 1: 'A.jpg' is not named as pictures of the protocol are"),
+        ("A.jpg 1\nA.jpg 1\n", r"line 1: 'A\.jpg' does not have the form of the protocol's file names, such as"),
         ("", "no pairs are listed"),
     ],
 )

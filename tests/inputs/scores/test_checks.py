@@ -45,23 +45,23 @@ def pairs(genuine: list[float], impostor: list[float]) -> pd.DataFrame:
 
 
 def test_genuine_scores_below_impostor_scores_look_like_distances() -> None:
-    with pytest.raises(TableError, match=r"genuine pairs score lower .*0\.2 against 0\.9.*pass --distance"):
+    with pytest.raises(TableError, match=r"genuine pairs is lower .*0\.2 against 0\.9.*pass --distance"):
         require_usable(pairs([0.1, 0.2, 0.3], [0.8, 0.9, 1.0]), [], "s.csv", distance=False)
     require_usable(pairs([-0.1, -0.2, -0.3], [-0.8, -0.9, -1.0]), [-0.5], "s.csv", distance=True)
-    with pytest.raises(TableError, match=r"0\.9 against 0\.2.*similarities: leave it out"):
+    with pytest.raises(TableError, match=r"0\.9 against 0\.2.*similarities: omit it"):
         require_usable(pairs([-0.8, -0.9, -1.0], [-0.1, -0.2, -0.3]), [], "s.csv", distance=True)
 
 
 @pytest.mark.parametrize(
     ("genuine", "impostor", "thresholds", "words"),
     [
-        ([0.5] * 4, [0.5] * 4, [], "every score is 0.5; a constant tells nobody apart"),
+        ([0.5] * 4, [0.5] * 4, [], "every score is 0.5; a constant score cannot distinguish people"),
         ([np.nan], [np.nan], [], "no comparison has a score"),
         (
             [70, 80, 90],
             [10, 20, 30],
             [500.0],
-            "the threshold 500 is of another scale than the scores, which run from 10 to 90",
+            "the threshold 500 is on another scale than the scores, which run from 10 to 90",
         ),
     ],
 )
@@ -84,14 +84,14 @@ def test_both_orders_are_trials_where_the_file_names_the_probe(tmp_path: Path) -
     assert (len(kept), repeated) == (2, 1)
     assert kept.scores.tolist() == [0.5, 0.6]
     path = listed(tmp_path, "a,b,0.5", "a,b,0.6", header="probe,reference,score")
-    with pytest.raises(TableError, match=r"rows 1 and 2 of the scores .* keep one of each$"):
+    with pytest.raises(TableError, match=r"rows 1 and 2 of the scores .* keep one row for each pair$"):
         each_pair_once(read_scores(path), "s.csv")
 
 
 def test_a_threshold_for_scores_of_one_beside_scores_of_a_hundred_is_of_another_scale() -> None:
     of_a_hundred = pairs([60.0, 70.0, 80.0], [1.0, 5.0, 20.0])
     with pytest.raises(
-        TableError, match=r"threshold 0\.4 is of another scale .* genuine pairs is 70, and 100% of impostor"
+        TableError, match=r"threshold 0\.4 is on another scale .* genuine pairs is 70, and 100% of impostor"
     ):
         require_usable(of_a_hundred, [0.4], "s.csv", distance=False)
     require_usable(of_a_hundred, [40.0], "s.csv", distance=False)

@@ -130,7 +130,7 @@ def test_a_person_called_nan_is_a_person(tmp_path: Path) -> None:
     [
         ("ann ann p 0.5\nann bob p high\n", "scores line 2, column score: 'high' is not a number"),
         ("ann ann p 0.5\nann bob p inf\n", "scores line 2, column score: 'inf' is not finite"),
-        ("ann ann p 0.5\nann bob p -1e308\n", "scores line 2, column score: '-1e308' is beyond 1e+100"),
+        ("ann ann p 0.5\nann bob p -1e308\n", "scores line 2, column score: '-1e308' is larger than 1e+100"),
         ("ann ann p 0.5\nann bob p 1_0\n", "scores line 2, column score: '1_0' is not a number"),
         ("ann ann p 0.5\n\nann bob 0.5\n", "scores line 3, column test_label: 3 cells where 4 are needed"),
         ("ann ann p 0.5\nann bob p 0.5 x\n", "scores line 2, column score: 5 cells where 4 are needed"),
@@ -142,10 +142,13 @@ def test_a_person_called_nan_is_a_person(tmp_path: Path) -> None:
             "a header with left, right, score (and genuine), with probe, reference, score, with genuine, score, or with",
         ),
         ("1,0.5\n", "a header with left, right, score"),
-        ("left,right,score,left\n", "column left: there is more than one of that name"),
+        ("left,right,score,left\n", "column left: the name occurs more than once; rename or remove one"),
         ("left,right,score,tone\n", "column tone: not a column of a score file"),
         ("left,right,score\n", "scores line 2: no rows; add one row per comparison"),
-        ("left,right,score\na,b,0.5\nc,,0.5\n", "scores line 3, column right: empty; name who"),
+        (
+            "left,right,score\na,b,0.5\nc,,0.5\n",
+            "scores line 3, column right: empty; name the image or subject that was compared",
+        ),
         ("left,right,score\na,b,0.5\nc,c,0.5\n", "scores line 3, column right: 'c' is compared with itself"),
         ("left,right,score,genuine\na,b,0.5,1\na,c,.5,\n", "scores line 3, column genuine: '' is neither"),
         ('left,right,score\n"two\nlines",b,1\na,b,x\n', "scores line 4, column score: 'x'"),
@@ -154,8 +157,8 @@ def test_a_person_called_nan_is_a_person(tmp_path: Path) -> None:
         (b"ann bob p 1\nann Jos\xe9 p 1\n", "scores line 2, column real_id: not UTF-8"),
         ("", "the file is empty"),
         ("\n \n", "the file is empty"),
-        (b"\xff\xfe1\0 \x002\0", "no text file"),
-        (b"\x1f\x8b123", "no text file"),
+        (b"\xff\xfe1\0 \x002\0", "not a text file (compressed, a spreadsheet, UTF-16?)"),
+        (b"\x1f\x8b123", "not a text file (compressed, a spreadsheet, UTF-16?)"),
     ],
 )
 def test_a_malformed_file_is_named_by_line_and_column_with_a_cure(tmp_path: Path, text: str | bytes, said: str) -> None:
@@ -177,7 +180,10 @@ def test_a_presentation_attack_is_kept_apart_from_comparisons(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("a,a,3d <b>,0.5", "line 3, column probe_attack_type: '3d <b>' is not a name of a species"),
+        (
+            "a,a,3d <b>,0.5",
+            "line 3, column probe_attack_type: '3d <b>' is not a valid name of an attack species",
+        ),
         (",a,mask,0.5", "line 3, column bio_ref_subject_id: empty"),
         ("a,a,mask,high", "line 3, column score: 'high' is not a number"),
         ("a,a,mask", "line 3"),

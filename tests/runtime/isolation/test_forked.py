@@ -185,7 +185,7 @@ def test_where_the_system_gives_no_further_process_or_file_the_error_says_what_t
 
     monkeypatch.setattr(forked.Server, "ask", refused)
     with pytest.raises(
-        ModelError, match=r"toy: no process can be started for the model toy\.onnx: .*ulimit -n, ulimit -u"
+        ModelError, match=r"toy: cannot start a process for the model toy\.onnx: .*ulimit -n, ulimit -u"
     ):
         opened()
 
@@ -220,7 +220,7 @@ def test_a_server_with_few_open_files_says_so_and_goes_on() -> None:
         lines = audit.communicate(timeout=120)[0].splitlines()
     assert len(lines) == 3 and lines[2] == "1", lines
     assert all(
-        line.startswith("toy: no process can be started for the model toy: Too many open files") for line in lines[:2]
+        line.startswith("toy: cannot start a process for the model toy: Too many open files") for line in lines[:2]
     )
 
 

@@ -199,7 +199,7 @@ def test_a_loop_that_never_ends_is_an_error_that_names_the_file_and_the_option()
     )  # opening may take longer on a busy machine
     for _ in range(2):  # the second at once
         with pytest.raises(
-            ModelStoppedError, match=r"toy: the model toy\.onnx gave no answer within 2 s on input .*--model-timeout"
+            ModelStoppedError, match=r"toy: the model toy\.onnx did not respond within 2 s on input .*--model-timeout"
         ):
             endless.run(None, {"x": PICTURES})
     assert endless._process.popen.poll() == -signal.SIGKILL
@@ -224,7 +224,9 @@ def test_an_output_beyond_the_memory_limit_is_an_error_and_not_the_end_of_the_ma
     size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "memory_limit", lambda *given, **words: 2**30)
-    with pytest.raises(ModelError, match=r"may take 1\.0 GiB: lower --batch|crashed|the model fails|cannot open"):
+    with pytest.raises(
+        ModelError, match=r"may use 1\.0 GiB; use a smaller --batch|crashed|the model fails|cannot open"
+    ):
         opened(hostile.terabytes(size)).run(None, {"x": PICTURES})
 
 

@@ -54,10 +54,10 @@ def test_words_of_the_service_are_translated_and_truth_values_are_words() -> Non
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        ({}, "liveness: nothing at face.liveness.label in the answer"),
+        ({}, "liveness: nothing at face.liveness.label in the response"),
         ({"face": {"liveness": {"label": "maybe\x1b[2J"}}}, "liveness: outside the classes of the card: 'maybe?[2J'"),
-        ({"face": {"liveness": {"label": ["live"]}}}, "liveness: no word at face.liveness.label in the answer"),
-        ([[]], "liveness: nothing at face.liveness.label in the answer"),
+        ({"face": {"liveness": {"label": ["live"]}}}, "liveness: no word at face.liveness.label in the response"),
+        ([[]], "liveness: nothing at face.liveness.label in the response"),
     ],
 )
 def test_what_is_no_class_is_no_answer_and_says_why(answer: Any, why: str) -> None:

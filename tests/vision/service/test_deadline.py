@@ -165,7 +165,10 @@ FLOODS: dict[str, Talk] = {
 def test_whatever_comes_without_end_is_read_no_further_than_its_bound(asked: Any, name: str) -> None:
     detail, took, kept = asked(FLOODS[name], timeout_s=20)
     assert took < 10
-    assert detail == OVERLONG or detail in ("the answer broke off", "the answer is no JSON"), detail
+    assert detail == OVERLONG or detail in (
+        "the response was cut off",
+        "the response is not JSON",
+    ), detail
     assert len(kept.body) <= 2**20
     assert kept.state in ("answered", "failed")
 
@@ -230,7 +233,7 @@ def test_stopping_hangs_up_a_call_that_is_under_way(tmp_path: Path) -> None:
         service = Service(read_card(path), None, tmp_path, Limits(calls_per_second=1000))
         threading.Timer(0.2, service.stop).start()
         started = time.monotonic()
-        with pytest.raises(RunError, match=r"stopped; answers received are kept, continue with --resume"):
+        with pytest.raises(RunError, match=r"stopped; the responses received are kept, continue with --resume"):
             service.ask(0, JPEG)
         assert time.monotonic() - started < 3
         service.close()

@@ -37,9 +37,9 @@ confidence = "faces.0.gender.sure"
 confidence_scale = 0.01
 age = "faces.0.age"
 """
-NOTHING = "nothing at faces.0.gender.value in the answer; nothing at faces.0.age in the answer"
-NO_JSON, NO_WORD = "the answer is no JSON", "no word at faces.0.gender.value in the answer"
-NO_AGE, OUTSIDE = "no age at faces.0.age in the answer", "outside the classes of the card: "
+NOTHING = "nothing at faces.0.gender.value in the response; nothing at faces.0.age in the response"
+NO_JSON, NO_WORD = "the response is not JSON", "no word at faces.0.gender.value in the response"
+NO_AGE, OUTSIDE = "no age at faces.0.age in the response", "outside the classes of the card: "
 
 
 def face(value: object = "Man", sure: object = 97, age: object = 41) -> bytes:

@@ -21,7 +21,7 @@ def require_no_cluster_of_services(settings: AuditSettings) -> None:
     asked = settings.service.verify_service or settings.service.search_service
     if asked is not None and settings.models.scheduler is not None:
         raise SettingError(
-            f"--scheduler: the calls of the service {asked} are counted in one process; omit --scheduler"
+            f"--scheduler: calls to the service {asked} must be counted in a single process; omit --scheduler"
         )
 
 
@@ -41,7 +41,7 @@ def opened_cluster(settings: AuditSettings, cards: Mapping[Task, ModelCard]) -> 
     from facegap.errors import SettingError
 
     if service_among(cards) is not None:
-        raise SettingError("--scheduler: the calls of a service are counted in one process; omit --scheduler")
+        raise SettingError("--scheduler: calls to a service must be counted in a single process; omit --scheduler")
     with opened_cluster(settings) as cluster:
         yield cluster
 

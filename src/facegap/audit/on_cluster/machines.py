@@ -46,6 +46,6 @@ def mixed_sentence(processors: Sequence[str]) -> tuple[str, ...]:
     if len(types) < 2:
         return ()
     return (
-        f"--mixed-workers: parts ran on {len(types)} types of processors ({'; '.join(types)}); one type alone may give other last "
-        "digits, and so other counts at a threshold",
+        f"--mixed-workers: parts ran on {len(types)} types of processors ({'; '.join(types)}); a single type may "
+        f"give different last digits, and so different counts at a threshold",
     )

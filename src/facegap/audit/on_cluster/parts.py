@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 
     from facegap.audit.identify import Searching
 
-GO_ON = "go on with --resume, or begin again where the command has none"
-LOST = f"the scheduler is gone, or lost what it was sent; start it again, and {GO_ON}"
+GO_ON = "continue with --resume, or start again if the command has no --resume"
+LOST = f"the scheduler has ended, or lost what it was sent; start it again, and {GO_ON}"
 AHEAD = 2  # parts sent for each thread of a worker: one runs, one waits
 MOST_FAILURES = 3  # of one part, then the audit ends and names its images
 SHIPPED_AT_ONCE_BYTES = 2**30  # on the way to workers, which the scheduler holds
@@ -69,7 +69,7 @@ class Pace:
         """A sentence on each worker, the busiest first."""
         for worker, images in self.images.most_common():
             speed = images / max(self.busy_s[worker], 1e-9)
-            yield f"worker {worker}: {images:,} images, {speed:.1f}/s a thread"
+            yield f"worker {worker}: {images:,} images, {speed:.1f}/s per thread"
 
 
 @dataclass
@@ -155,7 +155,7 @@ class Cluster:
         """That parts ran on machines that differ, where they did."""
         versions = {str(sorted(machine.versions.items())) for machine in self.seen}
         said = mixed_sentence([machine.processor for machine in self.seen])
-        more = ("--mixed-workers: parts ran with several versions of the packages that compute",)
+        more = ("--mixed-workers: parts ran with several versions of the packages used for computation",)
         return (*said, *(more if len(versions) > 1 else ()))
 
     def tell(self, output: Output) -> None:
@@ -303,7 +303,7 @@ def ended(client: Client, running: Mapping[Any, int]) -> list[Any]:
         except TimeoutError:
             last_seen = time.monotonic() if threads_of(client) else last_seen
         if time.monotonic() - last_seen > WAIT_FOR_WORKERS_S:
-            raise ClusterError(f"no worker is left, for {WAIT_FOR_WORKERS_S:g} s now; start some, and {GO_ON}")
+            raise ClusterError(f"no worker has been available for {WAIT_FOR_WORKERS_S:g} s; start some, and {GO_ON}")
 
 
 def require_another_try(error: BaseException | None, number: int, failures: int, table: Manifest) -> None:
@@ -348,13 +348,14 @@ def shipped(number: int, rows: pd.DataFrame, folder: Path, sizes: Sequence[int])
     """The files of a part."""
     if sum(sizes) > SHIPPED_BYTES:
         raise ClusterError(
-            f"part {number}: its {len(rows)} images have {sum(sizes):,} bytes, and --ship-images sends up to {SHIPPED_BYTES:,}; give "
-            "all workers the folder at the same path instead"
+            f"part {number}: its {len(rows)} images have {sum(sizes):,} bytes, but --ship-images sends at most "
+            f"{SHIPPED_BYTES:,}; make the folder available to all workers at the same path instead"
         )
     for path in rows["path"]:
         if is_video(str(path)):
             raise ClusterError(
-                f"{path!r} is a video, which --ship-images does not send; give all workers the folder instead"
+                f"{path!r} is a video, which --ship-images does not send; make the folder available to all workers "
+                f"instead"
             )
     found = (read_image(str(path), root=folder) for path in rows["path"])
     return tuple(Sent(file.data, file.stamp) if isinstance(file, ImageFile) else file for file in found)

@@ -128,8 +128,8 @@ def run_here(setup: Setup[Made], todo: PartToRun) -> PartDone[Made]:
 def refused(worker: str, differing: Sequence[str]) -> str:
     """Why a worker is not used."""
     return (
-        f"worker {worker} has {'; '.join(differing)}: its results may differ in the last digits; end it, or accept that with "
-        "--mixed-workers"
+        f"worker {worker} has {'; '.join(differing)}: its results may differ in the last digits; stop it, or accept "
+        f"this with --mixed-workers"
     )
 
 
@@ -186,7 +186,8 @@ def require_hash(setup: Setup[Made], task: Task, content: bytes) -> None:
     card = setup.models.cards[task]
     if hashlib.sha256(content).hexdigest() != card.sha256:
         raise ClusterError(
-            f"worker {worker_name()}: the file that it was sent for {card.name} has another sha256 than its card"
+            f"worker {worker_name()}: the sha256 of the file that it received for {card.name} differs from that on "
+            f"the card"
         )
 
 
@@ -219,8 +220,8 @@ def require_seen(todo: PartToRun, worker: str) -> None:
     for path, size in zip(todo.rows["path"], todo.sizes, strict=True):
         if size_of(todo.folder / str(path)) != size:
             raise ClusterError(
-                f"worker {worker} does not see {todo.folder / str(path)} as this machine does; mount the folder at the same path "
-                "there, or send the images with --ship-images"
+                f"worker {worker} does not find the same file at {todo.folder / str(path)} as this machine; mount "
+                f"the folder at the same path there, or send the images with --ship-images"
             )
 
 

@@ -149,14 +149,15 @@ class Faces:
             for name, value in (("--challenge", self.challenge), ("--age-fpr-target", self.age_fpr_target)):
                 if value is not None:
                     raise SettingError(
-                        f"{name} {value:g}: takes effect with --age-limit only; add it, such as --age-limit 18"
+                        f"{name} {value:g}: has an effect only with --age-limit; add it, such as --age-limit 18"
                     )
         elif self.challenge is not None and self.challenge < self.age_limit:
             raise SettingError(
-                f"--challenge {self.challenge:g} is below --age-limit {self.age_limit:g}: everybody estimated in between would be let "
-                "pass under age; give the limit or more"
+                f"--challenge {self.challenge:g} is below --age-limit {self.age_limit:g}: anyone estimated in "
+                f"between would pass under age; give at least the limit"
             )
         if self.age_from and len(self.age_from) != 2:
             raise SettingError(
-                f"--age-from {','.join(self.age_from)}: name two columns, the year of birth and that of the photograph"
+                f"--age-from {','.join(self.age_from)}: give two columns, the year of birth and the year of the "
+                f"photograph"
             )

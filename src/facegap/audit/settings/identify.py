@@ -51,4 +51,4 @@ class Identify:
         """Check the values."""
         settle(self)
         if not self.rank:
-            raise SettingError("--rank: name at least one rank; ranks count from 1")
+            raise SettingError("--rank: give at least one rank; ranks start at 1")

@@ -59,7 +59,7 @@ class CallableModel:
         """Check what can be checked before an image is there."""
         if not callable(self.function):
             raise SettingError(
-                f"CallableModel: {self.function!r} cannot be called; give a function of a batch of images"
+                f"CallableModel: {self.function!r} is not callable; give a function of a batch of images"
             )
         width, height = self.size
         if self.task not in ("embed", "classify") or self.template != "arcface" or min(width, height) < 1:
@@ -69,9 +69,7 @@ class CallableModel:
             )
         classes = tuple(self.classes)
         if self.task == "classify" and (len(classes) < 2 or len(set(classes)) < len(classes)):
-            raise SettingError(
-                "CallableModel: a classifier names each of its classes once, two at least: classes=(...)"
-            )
+            raise SettingError("CallableModel: a classifier needs at least two different classes: classes=(...)")
         object.__setattr__(self, "size", (int(width), int(height)))
         object.__setattr__(self, "classes", classes)
         object.__setattr__(self, "name", self.name or getattr(self.function, "__name__", type(self.function).__name__))
@@ -103,7 +101,7 @@ class Models:
     )
     workers: int | None = setting(
         None,
-        help="Number of parts of the manifest processed in parallel",
+        help="Number of parts of the manifest to process in parallel",
         heading=MODELS,
         minimum=1,
         maximum=256,
@@ -155,9 +153,9 @@ class Models:
         """Check the values."""
         settle(self)
         if self.scheduler is None and (self.ship_images or self.mixed_workers):
-            raise SettingError("--ship-images and --mixed-workers are of --scheduler; name one, or leave them out")
+            raise SettingError("--ship-images and --mixed-workers need --scheduler; give one, or omit them")
 
     @property
     def timeout_s(self) -> float | None:
-        """The deadline of a batch in a process of its own; None where models run in this process."""
+        """The deadline of a batch in a separate process; None where models run in this process."""
         return None if self.no_isolation else self.model_timeout

@@ -20,7 +20,7 @@ class Service:
     )
     search_service: str | None = setting(
         None,
-        help="Service that enrols images and answers a probe with a list of candidates: a .toml card of task search",
+        help="Service that enrols images and returns a candidate list for each probe: a .toml card of task search",
         heading=SERVICE,
         write=model_name,
     )
@@ -47,7 +47,8 @@ class Service:
     )
     stop_when_decided: bool = setting(
         False,
-        help="Ask about people in random order (by --seed), and no more when every gap of misclassification or FNMR is decided",
+        help="Send images of people in random order (by --seed), and stop when every gap in misclassification or "
+        "FNMR is decided",
         heading=SERVICE,
     )
     price_per_call: float | None = setting(

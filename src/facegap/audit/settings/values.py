@@ -65,13 +65,14 @@ def margin_parts(text: str) -> tuple[str, Literal["difference", "ratio"], float]
     if not name or not sign or math.isnan(size):
         raise SettingError(
             f"--margin {text!r} is not understood; give METRIC=VALUE, such as fnmr=x2 (a ratio of 2) or fnmr=0.02 (a "
-            "difference of 2 points)"
+            f"difference of 2 percentage points)"
         )
     if is_ratio and not 1 < size < math.inf:
-        raise SettingError(f"--margin {text}: a ratio is above 1; x2 is twice as many errors")
+        raise SettingError(f"--margin {text}: a ratio must be above 1; x2 is twice as many errors")
     if not is_ratio and not 0 < size < 1:
         raise SettingError(
-            f"--margin {text}: a difference is between 0 and 1; 0.02 is 2 points. A ratio is written with an x: "
+            f"--margin {text}: a difference must be between 0 and 1; 0.02 is 2 percentage points. A ratio is written "
+            f"with an x: "
             f"{name}=x2"
         )
     return name, "ratio" if is_ratio else "difference", size
@@ -85,7 +86,7 @@ def margin_texts(value: Any) -> tuple[str, ...]:
         name, scale, size = margin_parts(text)
         spelling = f"{name}={'x' if scale == 'ratio' else ''}{size!r}".removesuffix(".0")
         if found.setdefault(name, spelling) != spelling:
-            raise SettingError(f"--margin: {name} is given twice, as {found[name]} and {spelling}; give one of them")
+            raise SettingError(f"--margin: {name} is given twice, as {found[name]} and {spelling}; give only one")
     return tuple(found.values())
 
 
@@ -129,7 +130,8 @@ def age_band_parts(text: str) -> tuple[int, int, int]:
     low, high, step = (int(part) for part in digits)
     if not 0 <= low <= high <= 150 or step < 1 or (high - low + 1) % step:
         raise SettingError(
-            f"--age-bands {text}: bands of {step} years do not fill the ages from {low} to {high}, or these are none from 0 to 150; "
+            f"--age-bands {text}: bands of {step} years do not exactly cover the ages from {low} to {high}, or these "
+            f"are not within 0 to 150; "
             "0-99/10 is ten bands of ten years"
         )
     return low, high, step
@@ -155,7 +157,8 @@ def scheduler_place(value: Any) -> str:
     if text.startswith(("tcp://", "tls://", "ucx://", "ws://", "wss://")) or text.endswith(".json"):
         return text
     raise SettingError(
-        f"--scheduler {text}: write local:N for N processes of this machine (up to {MOST_LOCAL}), the address of a scheduler such as "
+        f"--scheduler {text}: write local:N for N processes on this machine (up to {MOST_LOCAL}), the address of a "
+        f"scheduler such as "
         "tcp://host:8786, or the path of a scheduler file that ends in .json"
     )
 

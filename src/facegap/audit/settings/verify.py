@@ -31,7 +31,8 @@ class Verify:
     )
     threshold: tuple[float | Literal["published"], ...] = setting(
         (),
-        help="Accept from this score on, instead of --fmr; 'published' uses the threshold on the card",
+        help="Accept scores from this value, instead of setting a threshold by --fmr; 'published' uses the threshold "
+        "on the card",
         heading=VERIFICATION,
         read=one_or_many(accepted_score),
     )
@@ -140,10 +141,11 @@ class Verify:
         if self.threshold:
             object.__setattr__(self, "fmr", ())
         if self.in_sample and self.threshold_on is not None:
-            raise SettingError("--in-sample and --threshold-on contradict each other; give one of them")
+            raise SettingError("--in-sample and --threshold-on contradict each other; give only one")
         if self.fold_column is not None and not self.by_folds:
             raise SettingError(
-                "--fold-column says how thresholds are set by folds, and they are set otherwise here; leave out --threshold, "
+                "--fold-column applies to thresholds set by folds, but another option sets them differently; omit "
+                "--threshold, "
                 "--threshold-on, --in-sample, --split and --threshold-by split, or --fold-column"
             )
         if self.threshold_by is not None:
@@ -155,7 +157,7 @@ class Verify:
             }
             for name in (name for name, given in others.items() if given):
                 raise SettingError(
-                    f"--threshold-by {self.threshold_by} and {name} contradict each other; give one of them"
+                    f"--threshold-by {self.threshold_by} and {name} contradict each other; give only one"
                 )
 
     @property
@@ -178,11 +180,9 @@ class Verify:
 
 
 NO_TARGET_OF_SAMPLE = (
-    "--sample-pairs compares too few pairs to set a threshold on them; give --threshold (a number, or published), or "
+    "--sample-pairs compares too few pairs to set a threshold; give --threshold (a number, or published), or "
     "--threshold-on with a manifest of other people"
 )
 
 
-TARGET_AND_THRESHOLD = (
-    "a target (--fmr) and a threshold (--threshold) cannot both set where a score is accepted; give one of them"
-)
+TARGET_AND_THRESHOLD = "a target (--fmr) and a threshold (--threshold) cannot both be given; give only one"

@@ -36,10 +36,10 @@ class AuditSettings:
         write=model_name,
     )
     classify: str | CallableModel | None = setting(
-        None, help="Classifier of gender and age, named in the same way", heading=MODELS, write=model_name
+        None, help="Classifier of gender and age, given in the same way", heading=MODELS, write=model_name
     )
     embed: str | CallableModel | None = setting(
-        None, help="Embedder, named in the same way", heading=MODELS, write=model_name
+        None, help="Embedder, given in the same way", heading=MODELS, write=model_name
     )
     by: str | None = setting(
         None,
@@ -63,16 +63,16 @@ class AuditSettings:
         settle(self)
         if self.faces.points is not None and (self.detect != AuditSettings.detect or "detect" in self.stated):
             raise SettingError(
-                f"--points and --detect {self.detect} contradict each other: no detector runs where points are given; leave one "
-                "of them out"
+                f"--points and --detect {self.detect} contradict each other: no detector runs if points are given; "
+                f"omit one of the two"
             )
         if self.identify is not None and self.verify.threshold_by == "folds":
             raise SettingError(
-                "--threshold-by folds and --identify contradict each other: a gallery is searched at thresholds set on people "
-                "who are set aside; leave one of them out"
+                "--threshold-by folds and --identify contradict each other: a gallery is searched at thresholds set "
+                "on held-out subjects; omit one of the two"
             )
         if self.identify is not None and self.verify.fold_column is not None:
-            raise SettingError("--fold-column and --identify contradict each other; leave one of them out")
+            raise SettingError("--fold-column and --identify contradict each other; omit one of the two")
 
     @property
     def by_folds(self) -> bool:
@@ -123,7 +123,7 @@ def section_of(kind: type[S], given: S | Mapping[str, Any] | bool | None) -> S:
 def suggestion(word: str, names: Sequence[str]) -> str:
     """The nearest name, or all of them."""
     close = difflib.get_close_matches(str(word), names, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; it has {', '.join(names)}"
+    return f"; did you mean {close[0]!r}?" if close else f"; its settings are {', '.join(names)}"
 
 
 def settings_from(words: Mapping[str, Any], *, identify: bool = False) -> AuditSettings:

@@ -23,12 +23,12 @@ ADIENCE_BINS = ("0-2", "4-6", "8-12", "15-20", "25-32", "38-43", "48-53", "60+")
 MOST_BINS, MOST_AGES = 60, 130  # groups of ages; single years
 GENDERAGE_SIDE = 96
 GENDERS = ("male", "female")
-PAPERS_ORDER = "FairFace writes race (7), gender (2) and age (9) one after the other"
+PAPERS_ORDER = "FairFace has the outputs race (7), gender (2) and age (9) in this order"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One key of a card; `reason` says where its value comes from, `guessed` that the graph does not say it."""
+    """One key of a card; `reason` says where its value comes from, `guessed` that not given by the graph it."""
 
     key: str
     value: Any
@@ -61,7 +61,7 @@ def tables_of(seen: Seen, model: str, task: Task | None) -> tuple[Task, Tables]:
             elif task is None and len(possible) > 1:  # one number is an age or a gender more often than a quality
                 del possible["quality"]
     if task is None and len(possible) > 1:
-        raise ModelError(f"{model}: {listed(seen)}: this may {' or '.join(possible)}; say which with --task")
+        raise ModelError(f"{model}: {listed(seen)}: this may {' or '.join(possible)}; specify which with --task")
     chosen = task or next(iter(possible), None)
     if chosen is None or chosen not in possible:
         asked = f"nothing for task {task}" if task else "no faces, no embedding, no gender, no age and no quality"
@@ -85,14 +85,14 @@ def detector_table(seen: Seen) -> list[Entry]:
     strides = [stride for stride in STRIDES if {f"{kind}_{stride}" for kind in ("cls", "obj", "bbox")} <= names]
     if strides:
         points = all(f"kps_{stride}" in names for stride in strides)
-        return detector_entries("yunet", strides, points, (0.6, 0.3), "its outputs have the names of YuNet's")
+        return detector_entries("yunet", strides, points, (0.6, 0.3), "its outputs have the same names as YuNet's")
     if {"scores", "boxes"} <= names and seen.outputs["scores"].shape[-1:] == (2,) and (4,) in widths:
-        reason = "its outputs have the names and widths of UltraFace's"
+        reason = "its outputs have the same names and widths as UltraFace's"
         return detector_entries("ultraface", [], False, (0.7, 0.3), reason)
     for anchors in (2, 1):
         strides = [stride for stride in STRIDES if scrfd_maps(seen, stride, anchors)]
         if strides and len(strides) == sum(value.shape[-1:] == (4,) for value in seen.outputs.values()):
-            reason = f"its outputs have the widths and lengths of SCRFD's maps, with {anchors} anchor(s) per cell"
+            reason = f"its outputs have the same widths and lengths as SCRFD's maps, with {anchors} anchor(s) per cell"
             return detector_entries("scrfd", strides, (10,) in widths, (0.5, 0.4), reason)
     return []
 
@@ -109,7 +109,9 @@ def detector_entries(
         Entry("score_threshold", limits[0], usual, guessed=True),
         Entry("nms_iou", limits[1], usual, guessed=True),
         *([Entry("strides", list(strides), "from the lengths or names of the outputs")] if strides else []),
-        Entry("points", points, "five points per face" if points else "boxes only: no embedder can follow it"),
+        Entry(
+            "points", points, "five points per face" if points else "boxes only, so it cannot be used with an embedder"
+        ),
     ]
 
 
@@ -130,7 +132,7 @@ def embedding_table(seen: Seen) -> list[Entry]:
     if not found:
         return []
     name = max(found, key=lambda name: found[name])
-    several = f"the longest of {len(found)}" if len(found) > 1 else "the only long list of numbers per face"
+    several = f"the longest of {len(found)}" if len(found) > 1 else "the only long vector per face"
     return [
         Entry("output", name, several, guessed=len(found) > 1),
         Entry("dimension", found[name], "from the output's shape"),
@@ -142,7 +144,8 @@ def alignment(seen: Seen) -> list[Entry]:
     width, height = seen.size
     points = [[round(x * height + (width - height) / 2, 4), round(y * height, 4)] for x, y in ARCFACE_POINTS]
     reason = (
-        "the template of ArcFace, published for 112 x 112 and used by most embedders since; look for the authors' own"
+        "the template of ArcFace, published for 112 x 112 and used by most later embedders; check the authors' "
+        "documentation"
     )
     return [
         Entry("template", points, reason, guessed=True),
@@ -162,7 +165,14 @@ def quality_table(seen: Seen) -> list[Entry]:
     ]
     if len(found) != 1:
         return []
-    return [Entry("output", found[0], "one number per face; higher must be better, which no graph says", guessed=True)]
+    return [
+        Entry(
+            "output",
+            found[0],
+            "one number per face; higher must mean better, which the graph does not show",
+            guessed=True,
+        )
+    ]
 
 
 def named_quality(seen: Seen, model: str) -> bool:
@@ -177,7 +187,12 @@ def named_quality(seen: Seen, model: str) -> bool:
 def crop() -> list[Entry]:
     """A square with a small margin."""
     return [
-        Entry("margin", 0.1, "authors differ: 0 to 0.4; a wrong one costs accuracy in silence", guessed=True),
+        Entry(
+            "margin",
+            0.1,
+            "published values range from 0 to 0.4; a wrong one reduces accuracy without an error",
+            guessed=True,
+        ),
         Entry("interpolation", "bilinear", "usual", guessed=True),
     ]
 
@@ -202,13 +217,13 @@ def meanings(seen: Seen, name: str, width: int) -> Tables:
     last, lower = seen.facts.endings.get(name, ""), name.lower()
     if last == "ArgMax" or not np.issubdtype(seen.outputs[name].dtype, np.floating):
         return (
-            {"gender": kind_and_classes("index", f"it gives whole numbers ({last or 'no fractions'})")}
+            {"gender": kind_and_classes("index", f"it returns whole numbers ({last or 'no fractions'})")}
             if width == 1
             else {}
         )
     if width == 1:
         if "age" in lower or not (last in ("Sigmoid", "HardSigmoid") or "gender" in lower or "sex" in lower):
-            return {"age": [Entry("kind", "years", "one number; a scale or an offset may be missing", guessed=True)]}
+            return {"age": [Entry("kind", "years", "one number; a scale or offset may be missing", guessed=True)]}
         kind = "probability_of" if last in ("Sigmoid", "HardSigmoid") else "logit"
         return {"gender": kind_and_classes(kind, f"one number, and the graph ends in {last or 'no known operator'}")}
     if "age" in lower and "gender" not in lower and width > 2:
@@ -219,7 +234,7 @@ def meanings(seen: Seen, name: str, width: int) -> Tables:
         return {"gender": kind_and_classes(kind, why)}
     if width == 3 and kind == "logits" and max(seen.size) == GENDERAGE_SIDE:
         also = Entry(
-            "columns", [0, 1], "as InsightFace's genderage: two logits, then the age in hundreds", guessed=True
+            "columns", [0, 1], "as in InsightFace's genderage: two logits, then the age divided by 100", guessed=True
         )
         years = [Entry("kind", "years", "see gender", True), Entry("scale", 100.0, "see gender", True)]
         return {
@@ -237,7 +252,7 @@ def meanings(seen: Seen, name: str, width: int) -> Tables:
 
 def kind_and_classes(kind: str, reason: str, classes: tuple[str, ...] = GENDERS) -> list[Entry]:
     """The keys of a gender."""
-    order = "no graph says which comes first; facegap doctor finds a wrong order"
+    order = "the graph does not show which comes first; facegap doctor detects a wrong order"
     return [Entry("kind", kind, reason, guessed=True), Entry("classes", list(classes), order, guessed=True)]
 
 
@@ -247,12 +262,12 @@ def bins(seen: Seen, name: str, width: int) -> list[Entry]:
     if width in known:
         ages, source = known[width]
         return [
-            Entry("kind", "bins", f"{width} values, as {source} has age groups", guessed=True),
+            Entry("kind", "bins", f"{width} values, the number of age groups of {source}", guessed=True),
             Entry("bins", list(ages), f"the age groups of {source}", guessed=True),
         ]
     values = "softmax" if are_shares(seen, name) else "logits"
     return [
-        Entry("kind", "expectation", f"{width} values, one per year of age; value k stands for k years", guessed=True),
+        Entry("kind", "expectation", f"{width} values, one per year of age; value k means k years", guessed=True),
         Entry("values", values, "from whether the values add up to 1", guessed=True),
     ]
 
@@ -274,10 +289,10 @@ def input_table(seen: Seen, task: Task, tables: Mapping[str, Sequence[Entry]]) -
     mean, scale, reason = values_of(seen, task, decoder)
     free = task == "detect" and seen.free_size and decoder != "ultraface"
     size = (640, 640) if free else seen.size
-    size_reason = "from the graph" if seen.size_given else "the graph leaves it open; the first size that goes through"
+    size_reason = "from the graph" if seen.size_given else "not fixed by the graph; the first size that runs"
     if free:
-        size_reason = "the graph leaves it open; the largest side that pictures are shown at"
-    layout = "from the graph" if seen.layout_given else "the graph does not say"
+        size_reason = "not fixed by the graph; the maximum side length of an input image"
+    layout = "from the graph" if seen.layout_given else "not given by the graph"
     certain = seen.dtype == "uint8"
     return [
         Entry("name", seen.name, "from the graph"),
@@ -294,10 +309,10 @@ def input_table(seen: Seen, task: Task, tables: Mapping[str, Sequence[Entry]]) -
 def colour_of(seen: Seen, decoder: str) -> tuple[str, str]:
     """The order of the colours."""
     if seen.channels == 1:
-        return "GREY", "the graph takes one channel"
+        return "GREY", "the graph accepts one channel"
     if decoder == "yunet":
-        return "BGR", "OpenCV feeds YuNet so"
-    return "RGB", "more often than BGR; no graph says it, and a wrong order costs accuracy in silence"
+        return "BGR", "as OpenCV feeds YuNet"
+    return "RGB", "more common than BGR; the graph does not show it, and a wrong order reduces accuracy unnoticed"
 
 
 def values_of(seen: Seen, task: Task, decoder: str) -> tuple[list[float], list[float], str]:
@@ -308,9 +323,9 @@ def values_of(seen: Seen, task: Task, decoder: str) -> tuple[list[float], list[f
         return [middle] * seen.channels, [round(1 / divisor, 10)] * seen.channels
 
     if seen.dtype == "uint8":
-        return plain, one, "uint8 takes pixels as they are"
+        return plain, one, "uint8 uses pixels unchanged"
     if seen.facts.scales:
-        return plain, one, "0 to 255: the graph begins with arithmetic of its own on the pixels"
+        return plain, one, "0 to 255: the graph begins with arithmetic on the pixels"
     if decoder == "yunet":
         return plain, one, "0 to 255, as OpenCV feeds YuNet"
     if decoder == "ultraface":
@@ -318,7 +333,7 @@ def values_of(seen: Seen, task: Task, decoder: str) -> tuple[list[float], list[f
     if decoder == "scrfd":
         return *signed(128), "as InsightFace feeds SCRFD"
     if task in ("embed", "quality"):
-        return *signed(127.5), "-1 to 1, as most models of aligned faces are fed"
+        return *signed(127.5), "-1 to 1, as for most models of aligned faces"
     if seen.size == (224, 224) and seen.channels == 3:
-        return list(IMAGENET_MEAN), list(IMAGENET_SCALE), "ImageNet's mean and deviation, usual at 224 x 224"
-    return *signed(127.5), "-1 to 1, as many classifiers are fed; 0 to 1 and 0 to 255 are as common"
+        return list(IMAGENET_MEAN), list(IMAGENET_SCALE), "ImageNet's mean and standard deviation, common at 224 x 224"
+    return *signed(127.5), "-1 to 1, as for many classifiers; 0 to 1 and 0 to 255 are equally common"

@@ -65,13 +65,13 @@ def look_at(session: Any, facts: GraphFacts, model: str) -> Seen:
     ports = inputs_of(session)
     require_one(ports, ports[0].name if ports else "", model)
     if not ports:
-        raise ModelError(f"{model}: the graph has no input; a face model has one, the picture")
+        raise ModelError(f"{model}: the graph has no input; a face model has one, the image")
     port = ports[0]
     if port.container != "tensor" or port.element not in FED or (port.shape is not None and len(port.shape) != 4):
         raise ModelError(
-            f"{model}: the input {port} is no batch of pictures; that has four axes and is float32, float16 or uint8"
+            f"{model}: the input {port} is not a batch of images, which has four axes and is float32, float16 or uint8"
         )
-    problem = ModelError(f"{model}: none of the sizes {', '.join(map(str, FACE_SIDES))} goes through the graph")
+    problem = ModelError(f"{model}: none of the sizes {', '.join(map(str, FACE_SIDES))} runs through the graph")
     for layout, given in layouts_of(port):
         for size in sizes_of(port, layout):
             spec = plain_input(port, layout, size)
@@ -106,7 +106,7 @@ def layouts_of(port: Port) -> list[tuple[Literal["NCHW", "NHWC"], bool]]:
         if first != last:
             return [("NCHW" if first else "NHWC", True)]
         if port.shape[1] is not None and port.shape[3] is not None and not first:
-            raise ModelError(f"the input {port} has neither 1 nor 3 channels; no card describes such a model")
+            raise ModelError(f"the input {port} has neither 1 nor 3 channels; a card cannot describe such a model")
     return [("NCHW", False), ("NHWC", False)]
 
 
@@ -148,6 +148,6 @@ def run(session: Any, spec: InputSpec, pictures: int, model: str) -> dict[str, A
     """
     names = [port.name for port in outputs_of(session) if readable(port)]
     if not names:
-        raise ModelError(f"{model}: the graph has no output of numbers")
+        raise ModelError(f"{model}: the graph has no numerical output")
     tensor = tensors.to_tensor(made_up(spec, pictures), spec)
     return dict(zip(names, runtime.run_session(session, names, {spec.name: tensor}, name=model), strict=True))

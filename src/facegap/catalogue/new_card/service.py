@@ -27,7 +27,7 @@ def copy_card(name: str, out: Path | None = None) -> Path:
     known = service_cards()
     if name not in known:
         raise CardError(
-            f"{name}: a card is written for weights, an .onnx, or copied from that of a service: {', '.join(known)}"
+            f"{name}: a card can be written for an .onnx file, or copied from that of a service: {', '.join(known)}"
         )
     target = out or Path(f"{name}.toml")
     require_free(target)
@@ -45,4 +45,4 @@ def next_steps_of_service(card: str, task: Task) -> tuple[str, ...]:
         command, few = f"facegap audit people.csv {OPTIONS[task]} {card} --threshold 0.5 --out trial", " --max-calls 20"
     else:
         command, few = f"facegap doctor {card} --manifest people.csv", ""
-    return (f"{command}   (sends nothing: it says who would get how much)", f"{command} --send-images{few}")
+    return (f"{command}   (sends nothing, but reports what would be sent and to whom)", f"{command} --send-images{few}")

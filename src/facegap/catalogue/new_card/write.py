@@ -42,7 +42,7 @@ def known_card(model: Path) -> ModelCard | None:
     CardError : no such file, or a card of its name beside it that is another file's
     """
     if model.suffix.lower() != ".onnx":
-        raise CardError(f"{model}: a card is written for a file of weights; give the path of an .onnx")
+        raise CardError(f"{model}: a card is written for a file with weights; give the path of an .onnx file")
     return find_card(str(model))[0]
 
 
@@ -55,7 +55,7 @@ def write_card(
 ) -> NewCard:
     """Write a card for the weights at a path, beside them unless `out` says where.
 
-    timeout_s : how long the model may take for a few pictures; None runs it in this process, without walls
+    timeout_s : how long the model may take for a few pictures; None runs it in this process, without restrictions
 
     Raises
     ------
@@ -83,11 +83,11 @@ def write_card(
 def require_free(target: Path) -> None:
     """Raise CardError unless a card can be written to `target`."""
     if target.suffix.lower() != ".toml":
-        raise CardError(f"{target}: a card ends in .toml; name another file with --out")
+        raise CardError(f"{target}: the file name of a card must end in .toml; choose another file with --out")
     if not target.parent.is_dir():
-        raise CardError(f"{target}: no folder {target.parent}; name another file with --out")
+        raise CardError(f"{target}: no folder {target.parent}; choose another file with --out")
     if target.exists():
-        raise CardError(f"{target}: there is a file already, and it is kept; name another with --out")
+        raise CardError(f"{target}: the file already exists and is kept; choose another with --out")
 
 
 def head(model: Path, content: bytes, task: Task, name: str) -> list[Entry]:
@@ -97,13 +97,13 @@ def head(model: Path, content: bytes, task: Task, name: str) -> list[Entry]:
         Entry("task", task, "from the form of the outputs", guessed=True),
         Entry("backend", "onnx"),
         Entry("file", model.name),
-        Entry("obtain", f"Put {model.name} beside this card.", f"{FILL_IN}: where others get the file"),
+        Entry("obtain", f"Save {model.name} next to this card.", f"{FILL_IN}: where others can obtain the file"),
         Entry("sha256", hashlib.sha256(content).hexdigest()),
         Entry("size_bytes", len(content)),
-        Entry("licence", "unknown", f"{FILL_IN}: of the weights; that of the code is not it"),
+        Entry("licence", "unknown", f"{FILL_IN}: of the weights, not of the code"),
         Entry("commercial_use", "unknown", f"{FILL_IN}: true, false or unknown"),
         Entry("verified", False),
-        Entry("citation", "not known", f"{FILL_IN}: paper and place of the weights"),
+        Entry("citation", "not known", f"{FILL_IN}: paper and source of the weights"),
         Entry("known_limits", ["Its settings were guessed from the graph; review them."], FILL_IN),
     ]
 
@@ -111,8 +111,9 @@ def head(model: Path, content: bytes, task: Task, name: str) -> list[Entry]:
 def card_text(tables: Tables, model: str, card: str, task: Task) -> str:
     """The card as TOML, with the origin of each value beside it."""
     lines = [
-        f"# Written by facegap card new from the graph of {model} alone.",
-        "# GUESSED marks what a graph does not say. Read how the model's authors feed it, and correct these lines first.",
+        f"# Written by facegap card new from the graph of {model} only.",
+        "# GUESSED marks settings that the graph does not determine. Check them in the documentation of the model, "
+        "and correct these lines first.",
         *(f"# Then: {step}" for step in next_steps(card, task)),
         "",
     ]
@@ -149,10 +150,11 @@ def next_steps(card: str, task: Task) -> tuple[str, ...]:
         return (f"facegap audit people.csv --detect {card} --detect-only   (how many faces are found, by group)",)
     if task == "quality":
         return (
-            f"facegap doctor {card} --manifest people.csv   (portraits; are qualities numbers, and lower for blurred faces?)",
+            f"facegap doctor {card} --manifest people.csv   (checks on portraits that qualities are numbers, and "
+            f"lower for blurred faces)",
             f"facegap audit people.csv --embed MODEL --quality {card} --out run",
         )
-    needed = "two photographs of 20 people or more" if task == "embed" else "portraits with gender or age"
+    needed = "at least 20 people with two photographs each" if task == "embed" else "portraits with gender or age"
     return (
         f"facegap doctor {card} --manifest people.csv   ({needed}: it tries other colours, scales and crops)",
         f"facegap audit people.csv --{task} {card} --out run",
@@ -165,9 +167,9 @@ def require_card(text: str, model: Path) -> None:
         ModelCard.model_validate(tomllib.loads(text))
     except ValidationError as error:
         raise CardError(
-            f"{describe_problems(model, error)}\nno card can describe {model.name} as it is named"
+            f"{describe_problems(model, error)}\na card cannot describe {model.name} under this name"
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise CardError(
-            f"{model}: a name in its graph cannot stand in a card: {error}; export it with other names"
+            f"{model}: a name in its graph cannot be written in a card: {error}; export it with other names"
         ) from None

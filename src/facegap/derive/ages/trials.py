@@ -1,4 +1,4 @@
-"""What became of each image in an age check, and the trials and errors of its two rates.
+"""Outcome of each image in an age check, and the trials and errors of its two rates.
 
 An age check lets somebody pass without a document whose estimated age is the challenge age or more. False positive: under the
 legal age, and passes. False negative: of age, and must show a document.

@@ -37,25 +37,30 @@ def require_covariates(
     if not names:
         return
     if len(names) > MOST_COVARIATES:
-        raise SettingError(f"--covariates: {len(names)} covariates, more than {MOST_COVARIATES}; name fewer")
+        raise SettingError(
+            f"--covariates: {len(names)} covariates, more than the limit of {MOST_COVARIATES}; give fewer"
+        )
     if table.members is not None:
-        raise SettingError("--covariates: a template of several images has no covariates of its own; leave them out")
+        raise SettingError(
+            "--covariates: a template of several images has no single value of a covariate; omit the option"
+        )
     known = [*(MEASURED if measured else ()), *(["age"] if "age" in table.labels else [])]
     for name in names:
         if name not in known:
             raise SettingError(
-                f"--covariates {name}: this audit has {', '.join(known) or 'none'}; covariates of your own are balanced by facegap "
+                f"--covariates {name}: this audit has {', '.join(known) or 'none'}; your own covariates can be "
+                f"balanced with facegap "
                 "explain RUN --covariates-file"
             )
     if "template_norm" in names and not embeds:
-        raise SettingError("--covariates template_norm: needs an embedder; name one with --embed")
+        raise SettingError("--covariates template_norm: needs an embedder; give one with --embed")
     if not groupings:
-        raise SettingError("--covariates: no groups to balance between; name them with --by")
+        raise SettingError("--covariates: no groups to balance; give them with --by")
     groups = sum(cells_of(table.frame, groupings[0]).known)
     if groups > MOST_GROUPS + 1:
         raise SettingError(
-            f"--covariates: {'*'.join(groupings[0])} has {groups} groups, more than {MOST_GROUPS + 1}; name a coarser term of --by "
-            "first"
+            f"--covariates: {'*'.join(groupings[0])} has {groups} groups, more than {MOST_GROUPS + 1}; give a "
+            f"coarser term of --by first"
         )
     require_no_overadjustment(groupings[0], names, allowed=False)
 

@@ -93,18 +93,19 @@ def covariates_of_file(path: Path, images: pd.Series) -> dict[str, Covariate]:
     frame = records.frame
     if "image" not in frame.columns:
         raise TableError(
-            f"{path.name}: no column image; the first column of a covariates file names the image as the manifest does"
+            f"{path.name}: no column image; the first column of a covariates file must contain the image names of "
+            f"the manifest"
         )
     doubled = frame["image"].duplicated()
     if doubled.any():
         row = int(doubled.to_numpy().argmax())
         raise TableError(
-            f"{path.name} {records.unit} {records.lines[row]}, column image: {str(frame['image'].iloc[row])!r} is there twice; "
-            "give each image one row"
+            f"{path.name} {records.unit} {records.lines[row]}, column image: {str(frame['image'].iloc[row])!r} "
+            f"occurs twice; give each image one row"
         )
     place = pd.Index(frame["image"]).get_indexer(pd.Index(images))
     if (place < 0).all():
-        raise TableError(f"{path.name}: no image of the run is in it; name images as the manifest of the run does")
+        raise TableError(f"{path.name}: it contains no image of the run; use the image names of the run's manifest")
     found = {}
     for column in map(str, frame.columns):
         if column == "image":
@@ -118,12 +119,12 @@ def covariates_of_file(path: Path, images: pd.Series) -> dict[str, Covariate]:
         if wrong.any():
             row = int(wrong.argmax())
             raise TableError(
-                f"{path.name} {records.unit} {records.lines[row]}, column {column}: {str(cells.iloc[row])!r} is not a finite "
-                f"number, or beyond {LARGEST:g}; correct it, or leave the cell empty"
+                f"{path.name} {records.unit} {records.lines[row]}, column {column}: {str(cells.iloc[row])!r} is not "
+                f"a finite number, or larger than {LARGEST:g}; correct it, or leave the cell empty"
             )
         found[column] = Covariate(column, np.where(place >= 0, numbers[place], np.nan), path.name)
     if not found:
-        raise TableError(f"{path.name}: no column of numbers beside image; add one per covariate")
+        raise TableError(f"{path.name}: no numeric column besides image; add one per covariate")
     return found
 
 
@@ -138,7 +139,8 @@ def chosen(
     """
     if len(names) > MOST_COVARIATES:
         raise SettingError(
-            f"{option}: {len(names)} covariates, more than {MOST_COVARIATES}; name those that the question is about"
+            f"{option}: {len(names)} covariates, more than the limit of {MOST_COVARIATES}; give those relevant to "
+            f"the question"
         )
     found: list[Covariate] = []
     for name in names:
@@ -147,11 +149,11 @@ def chosen(
             hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known) or 'none'}"
             raise SettingError(f"{option}: the run has no covariate {name!r}; {hint} Add others with --covariates-file")
         if any(one.name == name for one in found):
-            raise SettingError(f"{option}: {name!r} is named twice; name it once")
+            raise SettingError(f"{option}: {name!r} is given twice; give it once")
         values = known[name].values
         if len(np.unique(values[np.isfinite(values)])) < 2:
             raise SettingError(
-                f"{option}: {name!r} has one value in all images, so there is nothing to balance; leave it out"
+                f"{option}: {name!r} has the same value in all images, so there is nothing to balance; omit it"
             )
         found.append(Covariate(name, values, known[name].source, reliabilities.get(name, float("nan"))))
     return found

@@ -51,12 +51,12 @@ def reason(grouping: Grouping, names: Sequence[str]) -> str:
     named, groups = ", ".join(of_skin), "*".join(grouping)
     if kind == "tone":
         return (
-            f"{named}: the brightness of skin is what makes the groups of {groups}, so balancing it takes the gap away by "
-            "construction"
+            f"{named}: the groups of {groups} are defined by the brightness of skin, so balancing it removes the gap "
+            f"by construction"
         )
     return (
-        f"{named}: the brightness of skin differs between the groups of {groups} themselves, so balancing it takes a part of the "
-        "gap away by construction"
+        f"{named}: the brightness of skin itself differs between the groups of {groups}, so balancing it removes "
+        f"part of the gap by construction"
     )
 
 
@@ -70,8 +70,8 @@ def require_no_overadjustment(grouping: Grouping, names: Sequence[str], *, allow
     said = reason(grouping, names)
     if said and kind_of(grouping) == "tone" and not allowed:
         raise SettingError(
-            f"--covariates {said}. Balance illumination that is measured without skin ({INSTEAD}), or hold the person fixed: "
-            "--within NAME compares images of one person. "
-            "facegap explain --allow-overadjustment balances it all the same, and says so everywhere"
+            f"--covariates {said}. Balance illumination measured without skin ({INSTEAD}), or compare images of the "
+            f"same person with --within NAME. facegap explain --allow-overadjustment balances it anyway and states "
+            f"this in every output"
         )
     return f"{said}." if said else ""

@@ -62,7 +62,8 @@ def explained_run(run: Run, pairs: Comparisons | None, choices: Choices, progres
     """
     if not choices.covariates:
         raise SettingError(
-            f"--covariates: name at least one; the run has {', '.join(covariates_of(run, choices.covariates_file)) or 'none'}"
+            f"--covariates: give at least one; the run has "
+            f"{', '.join(covariates_of(run, choices.covariates_file)) or 'none'}"
         )
     grouping = grouping_of(run, choices.by)
     known = covariates_of(run, choices.covariates_file)
@@ -72,7 +73,7 @@ def explained_run(run: Run, pairs: Comparisons | None, choices: Choices, progres
     unused = [name for name in stated if name not in {one.name for one in (*balanced, *followed)}]
     if unused:
         raise SettingError(
-            f"--reliability {unused[0]}: not among the covariates that are balanced; name it in --covariates too"
+            f"--reliability {unused[0]}: not among the covariates to balance; also give it in --covariates"
         )
     said = require_no_overadjustment(grouping, [one.name for one in balanced], allowed=choices.allow_overadjustment)
     cells = cells_of(run.manifest, grouping)
@@ -117,7 +118,7 @@ def grouping_of(run: Run, by: str | None) -> Grouping:
     """
     if by is None:
         if not run.record.groupings:
-            raise RunError("the run has no grouping; name one with --by")
+            raise RunError("the run has no grouping; give one with --by")
         return run.record.groupings[0]
     found = parse_by(by, run.record.manifest.labels)
     if len(found) != 1:
@@ -151,7 +152,7 @@ def notes_of(rows: Sequence[Row], covariates: Sequence[Covariate]) -> tuple[str,
     said = []
     for one in noisy:
         why = "a crude measure" if np.isnan(one.reliability) else f"reliability stated as {one.reliability:g}"
-        said.append(f"{one.name}: {why}, so a part of what goes with it stays in the gap that is left (attenuated).")
+        said.append(f"{one.name}: {why}, so part of its association stays in the remaining gap (attenuation).")
     return (*said, *without_trials(rows))
 
 
@@ -166,5 +167,5 @@ def without_trials(rows: Sequence[Row]) -> tuple[str, ...]:
         named = ", ".join(f"{count:,} of {group}" for group, count in lost[:8]) + (
             " and others" if len(lost) > 8 else ""
         )
-        return (f"Trials in which a covariate could not be measured are in none of these gaps: {named}.",)
+        return (f"Trials in which a covariate could not be measured are excluded from these gaps: {named}.",)
     return ()

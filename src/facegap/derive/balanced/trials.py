@@ -67,7 +67,7 @@ def metrics_to_explain(run: Run, asked: str | None) -> list[Metric]:
     if asked is None:
         headline = [metric for metric in usable if metric.is_headline] or usable[:1]
         if not headline:
-            raise SettingError("the run has no error rate of images or comparisons to look into")
+            raise SettingError("the run has no error rate of images or comparisons to explain")
         return headline
     if asked not in [metric.name for metric in usable]:
         names = ", ".join(metric.name for metric in usable)
@@ -105,7 +105,7 @@ def image_trials(run: Run, metric: Metric, cells: Cells) -> Iterator[GroupTrials
     """Trials of a rate of images."""
     counted = counts_of(run, metric)
     if counted is None:
-        raise RunError(f"the run has nothing of which {metric.name} could be counted")
+        raise RunError(f"the run has no trials for {metric.name}")
     trials, errors = counted
     subjects, units = subject_codes(run.manifest), units_of_run(run)
     units = subjects if units is None else units

@@ -302,11 +302,7 @@ class Work:
         people: IntArray = np.concatenate([side.subjects[:, 0] for side in trials])
         has = np.isfinite(values)
         found = within_change(errors[has], values[has], people[has], level=self.run.record.level)
-        few = (
-            ""
-            if np.isfinite(found.slope)
-            else f"{found.people} people with several images between which {one.name} differs"
-        )
+        few = "" if np.isfinite(found.slope) else f"{found.people} people with several images that differ in {one.name}"
         return Row(
             metric=metric.name,
             model=model_of(self.run, metric.name),
@@ -349,7 +345,7 @@ def unmeasured_errors(whole: Sequence[GroupTrials], sides: Sequence[Side]) -> st
     """Why nothing is said of two groups where every error of one is a trial without covariates; empty elsewhere."""
     for full, (part, _, _) in zip(whole, sides, strict=True):
         if full.errors.any() and not part.errors.any():
-            return "in every trial with an error of one of the groups a covariate could not be measured"
+            return "in one of the groups, a covariate could not be measured in any trial with an error"
     return ""
 
 

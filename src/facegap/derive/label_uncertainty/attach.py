@@ -32,7 +32,7 @@ MEASURED_TONE, MEASURED_MONK, ANNOTATED_TONE = "measured_tone", "measured_monk",
 MEASURED_ITA = "measured_ita"  # in degrees: a quantity and no label, joined for --slope alone
 CLASSES = (LIGHTER, DARKER)
 MONK_WORDS = " (the distance to the nearest colour is not a probability)"
-ALONE_WORDS = " (some images have one annotator only, and too few have several to learn from)"
+ALONE_WORDS = " (some images have only one annotator, and too few have several from which to estimate it)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +92,7 @@ def with_measured_ita(table: Manifest, tone: Path) -> Manifest:
     """
     if MEASURED_ITA in table.frame.columns:
         raise TableError(
-            f"{table.name} line 1, column {MEASURED_ITA}: facegap adds a column of that name; rename the one there"
+            f"{table.name} line 1, column {MEASURED_ITA}: facegap adds a column with that name; rename yours"
         )
     measured, _ = read_tone(tone, table, table.images, table.name)
     texts = [UNKNOWN if pd.isna(value) else repr(float(value)) for value in measured["measured_ita"]]
@@ -104,9 +104,7 @@ def joined(table: Manifest, columns: Sequence[Column], record: LabelsRecord, fil
     """The manifest with these columns as labels."""
     for column in columns:
         if column.name in table.frame.columns:
-            raise TableError(
-                f"{file} line 1, column {column.name}: facegap adds a column of that name; rename the one there"
-            )
+            raise TableError(f"{file} line 1, column {column.name}: facegap adds a column with that name; rename yours")
     frame = table.frame.assign(**{column.name: column.labels.to_numpy() for column in columns})
     probabilities = check(pd.concat([labels_rows(column) for column in columns], ignore_index=True), LABELS, "labels")
     subjects = np.asarray(pd.factorize(frame["subject"])[0], np.int64)
@@ -160,7 +158,7 @@ def read_tone(path: Path, table: Manifest, known: frozenset[str], manifest: str)
     frame = check(records.frame.drop(columns="line", errors="ignore").assign(line=records.lines), TONE, path.name)
     require_known(frame["image"], records, known, path.name, manifest)
     repeated = frame["image"].duplicated().to_numpy()
-    refuse(repeated, records, path.name, "image", "the same image again; keep one row per image")
+    refuse(repeated, records, path.name, "image", "repeats an image; keep one row per image")
     chance = frame["darker_probability"]
     off = ((chance < 0) | (chance > 1) | (chance.isna() & frame["measured_tone"].ne(""))).to_numpy()
     refuse(off, records, path.name, "darker_probability", "a tone without a probability from 0 to 1; measure it again")
@@ -247,7 +245,7 @@ def answers_column(name: str, codes: IntArray, asked: BoolArray, scale: Scale, e
     why = pd.Series(np.select([~asked, found.answers == 0], ["not annotated", "skipped"], "annotators split evenly"))
     counts = label_counts(codes, size)
     tied = int(found.tied.sum()) if found.tied.any() and even != "none" else 0
-    notes = [f"{name}: {tied} rows with two middle answers got {EVEN_RULES[even]}"] if tied and scale.ordinal else []
+    notes = [f"{name}: {tied} rows with two middle labels got {EVEN_RULES[even]}"] if tied and scale.ordinal else []
     return Column(
         name,
         "annotated",
@@ -267,7 +265,8 @@ def require_known(images: pd.Series, records: Records, known: frozenset[str], fi
     """Raise TableError for the first image that the manifest does not have."""
     foreign = ~images.isin(list(known)).to_numpy(dtype=bool)
     what = (
-        f"is not in {manifest} ({int(foreign.sum())} such); this is a file of another manifest, or images were renamed"
+        f"is not in {manifest} ({int(foreign.sum())} such); the file belongs to another manifest, or images were "
+        f"renamed"
     )
     first = repr(images.iloc[int(foreign.argmax())]) if len(images) else ""
     refuse(foreign, records, file, "image", f"{first} {what}")

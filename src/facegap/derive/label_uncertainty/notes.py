@@ -10,28 +10,29 @@ from facegap.inputs.manifests.read import JoinedLabels
 from facegap.store.record import LabelColumn
 
 MEASURED_WORDS = (
-    "labels named measured were measured from pixels: they say how light skin came out in these photographs, not how a "
-    "person is perceived, and nothing about race or ancestry"
+    "labels named measured were measured from pixels: they show how light skin appears in these photographs, not how "
+    "a person is perceived, and nothing about race or ancestry"
 )
 LOST_WORDS = (
-    "an image without a usable face has no measured tone, so by measured_tone and measured_monk fta is not compared, and "
-    "the other rates are of images whose tone could be measured"
+    "an image without a usable face has no measured tone, so fta is not compared by measured_tone and measured_monk, "
+    "and the other rates refer to images whose tone could be measured"
 )
 ANNOTATED_WORDS = (
-    "labels named annotated are what annotators saw in these photographs; their uncertainty is the disagreement of the annotators, and "
-    "an error that all of them share is not in it"
+    "labels named annotated are the judgement of annotators on these photographs; their uncertainty is the "
+    "disagreement between annotators, and does not include errors shared by all of them"
 )
 DRAWN_WORDS = (
-    "label uncertainty: drawn labels blur groups, so a gap between tones is nearer to none under them; label_attenuation says "
-    "how much is left if labels err independently of the model, and nothing was corrected by it. Labels that are wrong more "
-    "often where the model errs, as in dark or blurred photographs, can move a gap either way, and no draw shows it"
+    "label uncertainty: resampled labels mix groups, so a gap between tones is closer to zero with them; "
+    "label_attenuation shows how much remains if labels err independently of the model, and no result was corrected "
+    "by it. If labels are wrong more often where the model errs, as in dark or blurred photographs, a gap can change "
+    "in either direction, which resampling does not show"
 )
 FMR_WORDS = (
-    "drawn labels mix pairs across groups into a group's false matches, so what is left of a gap in FMR is not known, and none "
-    "is called small under label uncertainty"
+    "resampled labels mix pairs across groups into a group's false matches, so the remaining gap in FMR is not "
+    "known, and no such gap is called small under label uncertainty"
 )
-TOO_MANY_WORDS = "more than {most:,} images: rates of comparisons (FMR, FNMR) take labels as certain"
-SEARCHED_WORDS = "rates of searches (1:N) take labels as certain: label uncertainty is not in their gaps"
+TOO_MANY_WORDS = "more than {most:,} images: rates of comparisons (FMR, FNMR) treat labels as certain"
+SEARCHED_WORDS = "rates of searches (1:N) treat labels as certain; their gaps do not include label uncertainty"
 
 
 def label_warnings(
@@ -50,7 +51,8 @@ def label_warnings(
     for name, stated in columns.items():
         found += [*stated.notes, *lost_words(name, stated), *uncertainty_words(name, stated)]
     found += [
-        f"{'*'.join(grouping)}: split by two labels of tone, whose uncertainty is not known jointly, so its label_ columns are empty"
+        f"{'*'.join(grouping)}: uses two labels of tone, whose joint uncertainty is not known, so its label_ columns "
+        f"are empty"
         for grouping in groupings
         if len(set(grouping) & set(columns)) > 1
     ]
@@ -67,7 +69,7 @@ def lost_words(name: str, stated: LabelColumn) -> list[str]:
         return []
     why = ", ".join(f"{reason}: {count}" for reason, count in stated.without_label.items())
     whole = lost + sum(stated.rows.values())
-    return [f"{name}: {lost} of {whole} rows have no label ({why}); they are in no gap between groups"]
+    return [f"{name}: {lost} of {whole} rows have no label ({why}); they are excluded from gaps between groups"]
 
 
 def uncertainty_words(name: str, stated: LabelColumn) -> list[str]:
@@ -75,6 +77,7 @@ def uncertainty_words(name: str, stated: LabelColumn) -> list[str]:
     if stated.uncertainty == "known":
         return []
     return [
-        f"{name}: how uncertain its labels are is not known{stated.why_unknown}, so the label_ columns of its gaps are "
+        f"{name}: the uncertainty of its labels is not known{stated.why_unknown}, so the label_ columns of its gaps "
+        f"are "
         "empty; that does not mean that they are certain"
     ]

@@ -146,7 +146,7 @@ def trusted_less(labels: pd.Series, column: str, trust: float, cells: Cells, uni
     chances = np.tile(np.r_[(1 - trust) * known.to_numpy(np.float64), trust], (people, 1))
     moves = moves_of(cells, column, tuple(str(label) for label in known.index))
     moves[~np.array(cells.known)] = -1
-    return Redraw(chances, moves, units, sum(cells.known), zlib.crc32(f"trust in {column}".encode()))
+    return Redraw(chances, moves, units, sum(cells.known), zlib.crc32(f"certainty of {column}".encode()))
 
 
 def moves_of(cells: Cells, column: str, classes: tuple[str, ...]) -> IntArray:

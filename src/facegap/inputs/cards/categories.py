@@ -47,7 +47,7 @@ def require_names(names: Iterable[str]) -> None:
     """Raise ValueError for a name that no output can have, one that is nearly gender, age or embedding, and too many."""
     found = list(names)
     if len(found) > MOST_CATEGORIES:
-        raise ValueError(f"{len(found)} outputs besides gender and age; at most {MOST_CATEGORIES} are read")
+        raise ValueError(f"{len(found)} outputs other than gender and age; at most {MOST_CATEGORIES} are read")
     for name in found:
         if not re.fullmatch(NAME, name):
             raise ValueError(f"[outputs.{name[:40]}]: a name is 1 to 40 of a-z, 0-9 and _, and begins with a letter")

@@ -113,11 +113,9 @@ def read_finding(card: ModelCard, folder: Path | None = None) -> Finding | None:
             return None
         finding = _checked(record)
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise CardError(
-            f"{path}: no finding of facegap doctor can be read here; remove it ({_short(error)})"
-        ) from error
+        raise CardError(f"{path}: not a readable result of facegap doctor; remove it ({_short(error)})") from error
     if (finding.sha256, finding.settings) != (card.sha256, settings_hash(card)):
-        raise CardError(f"{path}: is about other weights or settings than its name says; remove it")
+        raise CardError(f"{path}: the weights or settings in it differ from those in its name; remove it")
     return finding
 
 
@@ -167,29 +165,29 @@ def finding_sentence(finding: Finding) -> str:
     )
     if finding.verdict == "wrong":
         return (
-            f"THE CARD {finding.model} LOOKS WRONG: facegap doctor found on {finding.at} that {better}. Every number of "
-            "this run that rests on this model rests on settings that look wrong. Correct the card and audit again, or let "
-            "the doctor judge it on other portraits"
+            f"THE CARD {finding.model} LOOKS WRONG: facegap doctor found on {finding.at} that {better}. Every number "
+            f"of this run that depends on this model may be wrong. Correct the card and repeat the audit, or run "
+            f"facegap doctor on other portraits"
         )
     if finding.verdict == "improvable":
         slightly = "slightly " if finding.difference < finding.margin and finding.aspect != "crop" else ""
         return (
             f"card {finding.model}: checked by doctor {seen} ({finding.at}): another setting does {slightly}better there "
             f"({finding.aspect} {finding.setting}: {finding.measure} {finding.difference:+.3g} [{finding.low:.3g}, "
-            f"{finding.high:.3g}]), by less than a card is called wrong for"
+            f"{finding.high:.3g}]), but the difference is below the level at which a card is reported as wrong"
         )
     if finding.verdict == "holds":
         return (
             f"card {finding.model}: checked by doctor {seen} ({finding.at}): its settings are within noise of the best "
             f"of {finding.variants + 1} ({finding.measure} {finding.value:.4g})"
         )
-    return f"card {finding.model}: facegap doctor looked at it {seen} ({finding.at}); not enough data to judge it"
+    return f"card {finding.model}: checked by doctor {seen} ({finding.at}); not enough data for a verdict"
 
 
 def _checked(record: Any) -> Finding:
     """A finding from JSON; ValueError or TypeError for anything that `as_record` does not make."""
     if not isinstance(record, Mapping) or record.get("version") != VERSION:
-        raise ValueError("not of this version")
+        raise ValueError("written by another version")
     values: dict[str, Any] = {}
     for field in fields(Finding):
         value = record.get(field.name)

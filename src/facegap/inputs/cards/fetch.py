@@ -58,7 +58,9 @@ def fetch(
     """
     folder = cache_folder() if cache is None else cache
     if card.source is None or card.file is None or card.sha256 is None:
-        raise FetchError(f"{card.name}: has no address to fetch from. {card.obtain or 'It is a black-box service.'}")
+        raise FetchError(
+            f"{card.name}: the card has no download address. {card.obtain or 'It is a black-box service.'}"
+        )
     target = folder / card.file
     if target.is_file() and hash_file(target) == card.sha256:
         return target
@@ -81,8 +83,8 @@ def by_hand(card: ModelCard, folder: Path) -> str:
     """What to do without a connection: which file to put where, and how it is known to be the right one."""
     size = f"{card.size_bytes:,} bytes, " if card.size_bytes is not None else ""
     return (
-        f"By hand: download {card.source} on another machine, put it as {card.file} into {folder} "
-        f"({size}sha256 {card.sha256}), or into any folder that --models-dir names"
+        f"To install it manually: download {card.source} on another machine and save it as {card.file} in {folder} "
+        f"({size}sha256 {card.sha256}), or in any folder given by --models-dir"
     )
 
 
@@ -102,7 +104,9 @@ def _retrieve(card: ModelCard, incoming: Path, progress: Progress | None, sessio
     except requests.exceptions.SSLError as error:
         raise FetchError(f"{card.name}: the server's certificate is not trusted: {_short(error)}") from error
     except requests.exceptions.ChunkedEncodingError as error:
-        raise FetchError(f"{card.name}: truncated, the connection broke: {_short(error)}; fetch it again") from error
+        raise FetchError(
+            f"{card.name}: truncated because the connection was lost: {_short(error)}; download it again"
+        ) from error
     except requests.exceptions.RequestException as error:
         host = urlsplit(card.source or "").hostname
         raise FetchError(f"{card.name}: cannot reach {host}: {_short(error)}. {by_hand(card, folder)}") from error
@@ -135,13 +139,13 @@ def _download(card: ModelCard, url: str, output: Path, session: requests.Session
     with contextlib.closing(_open(card, url, session)) as response:
         expected = _content_length(response)
         if expected is not None and expected > limit:
-            raise FetchError(f"{card.name}: larger than it may be: {expected:,} bytes announced, {limit:,} allowed")
+            raise FetchError(f"{card.name}: too large: {expected:,} bytes announced, {limit:,} allowed")
         digest, received, start = hashlib.sha256(), 0, b""
         with output.open("wb") as stream:
             for chunk in response.iter_content(CHUNK_BYTES):
                 received += len(chunk)
                 if received > limit:
-                    raise FetchError(f"{card.name}: larger than it may be: stopped after {limit:,} bytes")
+                    raise FetchError(f"{card.name}: too large: stopped after {limit:,} bytes")
                 start = start or chunk[:4096]
                 digest.update(chunk)
                 stream.write(chunk)
@@ -163,7 +167,7 @@ def _open(card: ModelCard, url: str, session: requests.Session) -> requests.Resp
             continue
         if response.status_code != 200:
             response.close()
-            raise FetchError(f"{card.name}: the server answers {response.status_code} for {url[:200]!r}")
+            raise FetchError(f"{card.name}: the server returned status {response.status_code} for {url[:200]!r}")
         return response
     raise FetchError(f"{card.name}: more than {MAX_REDIRECTS} redirects; the address in its card is broken")
 
@@ -197,7 +201,7 @@ def _what_came(card: ModelCard, start: bytes, received: int, expected: int | Non
         return "the server sent a Git LFS pointer instead of the model; the address in its card is wrong"
     promised = card.size_bytes if card.size_bytes is not None else expected
     if promised is not None and received < promised:
-        return f"truncated: {received:,} of {promised:,} bytes arrived; fetch it again"
+        return f"truncated: {received:,} of {promised:,} bytes arrived; download it again"
     return f"wrong file: sha256 is {sha256}, the card says {card.sha256}; do not use it, and tell the card's author"
 
 

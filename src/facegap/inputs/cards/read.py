@@ -79,7 +79,7 @@ def read_card(path: Path) -> ModelCard:
     except ValidationError as error:
         raise CardError(describe_problems(path, error)) from None
     if card.name != name_of(path):
-        raise CardError(f"{path}: key name: '{card.name}' is not the file's own name; call it '{name_of(path)}'")
+        raise CardError(f"{path}: key name: '{card.name}' differs from the name of the file; write '{name_of(path)}'")
     return card
 
 
@@ -105,12 +105,15 @@ def load_cards(folder: Path | None = None) -> dict[str, ModelCard]:
         card = read_card(path)
         for key, value in (("name", card.name), ("sha256", card.sha256)):
             if value is not None and value in file_of:
-                raise CardError(f"{path}: key {key}: the same as in {file_of[value]}; one card per model, remove one")
+                raise CardError(
+                    f"{path}: key {key}: the same value as in {file_of[value]}; a model has one card, so "
+                    f"remove one of the two"
+                )
             if value is not None:
                 file_of[value] = path
         cards[card.name] = card
     if not cards:
-        raise CardError(f"{where}: holds no model card (*.toml)")
+        raise CardError(f"{where}: contains no model card (*.toml)")
     return cards
 
 
@@ -176,7 +179,7 @@ def read_file(path: Path) -> bytes:
     with opened(path) as (stream, size):
         content = stream.read(size + 1)
     if len(content) != size:
-        raise CardError(f"{path}: another program is writing to it; wait until it is whole")
+        raise CardError(f"{path}: another program is writing to it; try again when it is complete")
     return content
 
 
@@ -196,7 +199,7 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
             if not stat.S_ISREG(status.st_mode):
                 raise CardError(f"{path}: no such file")
             if status.st_size > MAX_WEIGHTS_BYTES:
-                raise CardError(f"{path}: {status.st_size:,} bytes; an .onnx file holds less than 2 GiB")
+                raise CardError(f"{path}: {status.st_size:,} bytes; an .onnx file must be smaller than 2 GiB")
             yield stream, status.st_size
     except (FileNotFoundError, IsADirectoryError):
         raise CardError(f"{path}: no such file") from None
@@ -219,7 +222,7 @@ def _from_name(text: str, task: Task | None) -> ModelCard:
     hint = (
         f"did you mean {' or '.join(close)}?" if close else f"cards that {task or 'there are'}: {', '.join(fitting)}."
     )
-    raise CardError(f"{text!r}: no model card of this name; {hint} A path must end in .toml or .onnx")
+    raise CardError(f"{text!r}: no model card with this name; {hint} A path must end in .toml or .onnx")
 
 
 def _from_card_path(path: Path) -> tuple[ModelCard, Path | None]:
@@ -279,7 +282,7 @@ def _read_bounded(path: Path) -> bytes:
     except OSError as error:
         raise CardError(f"{path}: cannot be read: {error.strerror or error}") from error
     if len(content) > MAX_CARD_BYTES:
-        raise CardError(f"{path}: larger than {MAX_CARD_BYTES // 1024} KiB, which no card is")
+        raise CardError(f"{path}: larger than {MAX_CARD_BYTES // 1024} KiB, the limit for a card")
     return content
 
 
@@ -309,7 +312,7 @@ def _check_values(path: Path, data: dict[str, Any]) -> None:
     while waiting:
         where, depth, value = waiting.pop()
         if depth > MAX_DEPTH:
-            raise CardError(f"{path}: nested more than {MAX_DEPTH} deep, which no card is")
+            raise CardError(f"{path}: nested more than {MAX_DEPTH} levels deep, the limit for a card")
         if isinstance(value, dict):
             for key, member in value.items():
                 _check_characters(path, f"key {where or 'names'}", key)
@@ -324,7 +327,7 @@ def _check_characters(path: Path, where: str, text: str) -> None:
     """Raise CardError where a text could move a terminal's cursor or hide itself."""
     for character in text:
         if unicodedata.category(character) in UNPRINTABLE:
-            raise CardError(f"{path}: {where}: holds the unprintable character U+{ord(character):04X}; remove it")
+            raise CardError(f"{path}: {where}: contains the unprintable character U+{ord(character):04X}; remove it")
 
 
 def describe_problems(path: Path, error: ValidationError) -> str:

@@ -47,7 +47,9 @@ def check_backend(card: ModelCard) -> None:
         if getattr(card, key) is not None:
             raise ValueError(f"'{key}' does not belong to a card with backend = '{card.backend}'")
     if card.backend == "onnx" and card.source is None and card.obtain is None:
-        raise ValueError("'obtain' is missing: without a source a sentence must say how the file is brought in")
+        raise ValueError(
+            "'obtain' is missing: a card without a source must say in one sentence how the file is obtained"
+        )
     if card.backend == "http" and any(value is not None for _, value in card.outputs):  # categories among them
         raise ValueError("[outputs] belongs to backend = 'onnx'; an http service's JSON is read by [answer]")
     if card.backend == "http" and card.task in ("detect", "quality"):
@@ -56,7 +58,7 @@ def check_backend(card: ModelCard) -> None:
         )
     if card.backend == "onnx" and card.task not in TABLES_OF_TASK:
         raise ValueError(
-            f"task = '{card.task}' needs backend = 'http'; a model file detects, embeds, classifies or says a quality"
+            f"task = '{card.task}' needs backend = 'http'; a model file detects, embeds, classifies or assesses quality"
         )
     if card.backend == "http":
         check_service(card)
@@ -76,13 +78,14 @@ def check_service(card: ModelCard) -> None:
     if card.task == "search":
         check_search(card)
     if card.task == "verify" and len(given) > 1:
-        raise ValueError("answer: name score or decision; a score says more than the decision that is made of it")
+        raise ValueError("answer: give either score or decision; prefer score, from which decisions can be derived")
     if (card.request.reference_field is not None) != (card.task == "verify"):
-        said = "is missing: two images are compared" if card.task == "verify" else "belongs to task = 'verify'"
+        said = "is missing; two images are compared" if card.task == "verify" else "belongs to task = 'verify'"
         raise ValueError(f"request.reference_field {said}")
     if card.task == "classify" and card.answer.no_face:
         raise ValueError(
-            "answer.no_face belongs to task = 'embed', 'verify' or 'search'; a classifier without an answer has none"
+            "answer.no_face belongs to task = 'embed', 'verify' or 'search'; for a classifier, a missing prediction "
+            "means no face"
         )
 
 
@@ -92,16 +95,19 @@ def check_search(card: ModelCard) -> None:
     if card.answer.candidates is None:
         raise ValueError("answer.candidates is missing; task = 'search' needs it")
     if card.enrol is None:
-        raise ValueError("[enrol] is missing: how an image is put into the gallery; task = 'search' needs it")
+        raise ValueError(
+            "[enrol] is missing; it says how an image is enrolled in the gallery; task = 'search' needs it"
+        )
     if not card.enrol.names_subject or card.request.names_subject:
         raise ValueError(
-            "{subject} must stand in the url or a field of [enrol], where the service takes a name, and not in [request]"
+            "{subject} must be in the url or in a field of [enrol], where the service expects a name, and not in "
+            "[request]"
         )
     if card.enrol.reference_field is not None:
         raise ValueError("enrol.reference_field belongs to task = 'verify'")
     ends = [urlsplit(spec.url)[:2] for spec in (card.request, card.enrol)]
     if ends[0] != ends[1] or card.request.key_env != card.enrol.key_env:
-        raise ValueError("[enrol] and [request] must have one host and one key: images go to one recipient")
+        raise ValueError("[enrol] and [request] must have the same host and key, so that images go to one recipient")
 
 
 def check_task(card: ModelCard) -> None:
@@ -139,7 +145,7 @@ def require_one_attack_detection(card: ModelCard) -> None:
     """Raise ValueError where two outputs detect attacks: BPCER and APCER are of one decision."""
     found = [name for name, category in card.categories.items() if category.bona_fide is not None]
     if len(found) > 1:
-        raise ValueError(f"bona_fide stands in {' and '.join(found)}; one output of a card detects attacks")
+        raise ValueError(f"bona_fide is set in {' and '.join(found)}; only one output of a card can detect attacks")
 
 
 def check_input(card: ModelCard) -> None:
@@ -165,4 +171,4 @@ def check_threshold(card: ModelCard) -> None:
     if card.answer is not None and card.answer.score_range is not None:
         low, high = (end * card.answer.score_scale for end in card.answer.score_range)
     if threshold is not None and not low <= threshold <= high:
-        raise ValueError(f"published_threshold {threshold:g} is outside of the scores, {low:g} to {high:g}")
+        raise ValueError(f"published_threshold {threshold:g} is outside the range of scores, {low:g} to {high:g}")

@@ -89,7 +89,7 @@ class InputSpec(Table):
             if len(numbers) != channels:
                 raise ValueError(f"{key} has {len(numbers)} numbers; colour {self.colour} needs {channels}")
         if 0 in self.scale:
-            raise ValueError("scale has a 0, which would erase a channel")
+            raise ValueError("scale contains 0, which would erase a channel")
         if self.dtype == "uint8" and (set(self.mean) != {0} or set(self.scale) != {1}):
             raise ValueError("dtype uint8 takes pixels as they are: mean must be 0 and scale 1")
         return self
@@ -118,7 +118,7 @@ class DetectorSpec(Table):
         if self.points and not decoder.gives_points:
             raise ValueError(f"points must be false: {self.decoder} gives boxes only")
         if decoder.needs_strides and not self.strides:
-            raise ValueError(f"strides are missing; decoder {self.decoder} needs them, mostly [8, 16, 32]")
+            raise ValueError(f"strides are missing; decoder {self.decoder} needs them, usually [8, 16, 32]")
         return self
 
 
@@ -172,7 +172,7 @@ class LabelOutput(Table):
     @model_validator(mode="after")
     def _columns_match_classes(self) -> Self:
         if len(set(self.classes)) != len(self.classes):
-            raise ValueError("classes names a class twice")
+            raise ValueError("classes lists a class twice")
         if self.kind in ("probability_of", "logit") and len(self.classes) != 2:
             raise ValueError(f"kind {self.kind} needs two classes, not {len(self.classes)}")
         _require_columns(self.columns, self.widths, f"kind {self.kind} with {len(self.classes)} classes")
@@ -303,7 +303,11 @@ class VariantSpec(Table):
     @model_validator(mode="after")
     def _calibrated_where_it_must_be(self) -> Self:
         if (self.calibration is not None) != (self.precision == "int8"):
-            said = "is missing; int8 has ranges" if self.precision == "int8" else "belongs to precision = 'int8'"
+            said = (
+                "is missing; int8 requires calibration ranges"
+                if self.precision == "int8"
+                else "belongs to precision = 'int8'"
+            )
             raise ValueError(f"calibration {said}")
         return self
 

@@ -21,9 +21,9 @@ Side = Literal["probe", "reference", "unknown"]
 SIGNED_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".tencentcloudapi.com", ".aliyuncs.com", ".volcengineapi.com")
 SIGNED_PREFIXES = ("AWS4-HMAC-SHA256", "TC3-HMAC-SHA256", "ACS3-HMAC-SHA256", "HMAC-SHA256")
 SIGNED = (
-    "the requests of this service are signed one by one (AWS Signature Version 4 or its like), which a key in a header cannot do. "
-    "Two ways round: a proxy on this machine that signs them, with url = 'http://127.0.0.1:PORT/...'; or comparisons made with "
-    "the vendor's own program, read by facegap audit-scores"
+    "this service requires each request to be signed (AWS Signature Version 4 or similar), which a key in a header "
+    "cannot do. Two workarounds: a proxy on this machine that signs them, with url = 'http://127.0.0.1:PORT/...'; or "
+    "compare the images with the vendor's software and audit the scores with facegap audit-scores"
 )
 
 
@@ -65,14 +65,16 @@ class RequestSpec(Table):
     @model_validator(mode="after")
     def _fields_have_a_place(self) -> Self:
         if self.fields and self.encoding == "raw":
-            raise ValueError("fields have no place in a raw body; use encoding = 'multipart' or 'json-base64'")
+            raise ValueError("a raw body cannot contain fields; use encoding = 'multipart' or 'json-base64'")
         if self.field in self.fields:
             raise ValueError(f"fields names {self.field!r}, under which the image itself is sent")
         if self.reference_field is not None:
             if self.encoding == "raw":
-                raise ValueError("two images have no place in a raw body; use encoding = 'multipart' or 'json-base64'")
+                raise ValueError("a raw body cannot contain two images; use encoding = 'multipart' or 'json-base64'")
             if self.reference_field in (self.field, *self.fields):
-                raise ValueError(f"reference_field is {self.reference_field!r}, under which something else is sent")
+                raise ValueError(
+                    f"reference_field is {self.reference_field!r}, which is already used for something else"
+                )
         if self.data_uri and self.encoding != "json-base64":
             raise ValueError("data_uri belongs to encoding = 'json-base64'")
         return self
@@ -103,7 +105,7 @@ class NoFaceRule(Table):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.path is not None and self.text is None:
-            raise ValueError("path says where a text stands; say in 'text' what it contains")
+            raise ValueError("path gives the place of a text; give in 'text' what it contains")
         if self.text is None and self.empty is None and (self.status is None or self.status < 300):
             raise ValueError("a rule needs text, or empty, or a status of 300 or above")
         return self
@@ -125,7 +127,7 @@ class CategoryAnswer(Category):
     def _words_lead_to_classes(self) -> Self:
         foreign = sorted(set(self.words.values()) - set(self.classes))
         if foreign:
-            raise ValueError(f"words lead to {foreign[0]!r}, which is not one of classes ({', '.join(self.classes)})")
+            raise ValueError(f"words maps to {foreign[0]!r}, which is not one of classes ({', '.join(self.classes)})")
         return self
 
 
@@ -165,7 +167,7 @@ class AnswerSpec(Table):
     @model_validator(mode="after")
     def _score_has_a_scale(self) -> Self:
         if self.score is None and (self.score_range is not None or self.falling or self.score_scale != 1):
-            raise ValueError("score_range, score_scale and falling belong to a score; say in 'score' where it stands")
+            raise ValueError("score_range, score_scale and falling belong to a score; give its place in 'score'")
         if self.score is not None:
             low, high = self.score_range or (0.0, 0.0)
             if not low < high:
@@ -177,17 +179,20 @@ class AnswerSpec(Table):
             self.candidates is not None and None in (*of_list, self.score)
         ):
             raise ValueError(
-                "candidates, subject, score and most_candidates belong together: a list, and what stands in each of it"
+                "candidates, subject, score and most_candidates must be given together: the list, and the parts of "
+                "each entry"
             )
         if (self.embedding is None) != (self.dimension is None):
-            raise ValueError("embedding and dimension belong together: where the numbers stand, and how many there are")
+            raise ValueError(
+                "embedding and dimension must be given together: the place of the numbers, and how many there are"
+            )
         return self
 
     @model_validator(mode="after")
     def _classes_can_be_told_apart(self) -> Self:
         if self.classes and len(set(self.classes.values())) < 2:
-            raise ValueError("classes leads to one class only; name the service's word for each class")
+            raise ValueError("classes maps to one class only; give the service's word for each class")
         if (self.classes or self.confidence) and self.gender is None:
-            raise ValueError("classes and confidence belong to a gender; say in 'gender' where it stands")
+            raise ValueError("classes and confidence belong to a gender; give its place in 'gender'")
         require_names(self.outputs)
         return self

@@ -16,7 +16,7 @@ def https(address: str) -> str:
     """The address, if it is https with a host and without a name or password in it."""
     parts = urlsplit(address)
     if parts.scheme != "https" or not parts.hostname:
-        raise ValueError("not an https address with a host; where there is none leave the key out and write 'obtain'")
+        raise ValueError("not an https address with a host; if there is none, omit the key and write 'obtain'")
     _refuse_password(address)
     return address
 
@@ -34,4 +34,4 @@ def _refuse_password(address: str) -> None:
     """Raise ValueError for an address with a user name or a password in it."""
     parts = urlsplit(address)
     if parts.username is not None or parts.password is not None:
-        raise ValueError("an address in a card holds no user name and no password")
+        raise ValueError("an address in a card must not contain a user name or password")

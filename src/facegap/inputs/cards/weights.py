@@ -54,7 +54,7 @@ def models_folders(extra: Sequence[Path] = ()) -> list[Path]:
     named += [(FOLDERS_VARIABLE, Path(part).expanduser()) for part in variable.split(os.pathsep) if part]
     for origin, folder in named:
         if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
-            raise CardError(f"{origin}: {folder} is not a folder that can be read")
+            raise CardError(f"{origin}: {folder} is not a readable folder")
     folders = [folder for _, folder in named] + [cache_folder()]
     return list(dict.fromkeys(folders))
 
@@ -91,7 +91,7 @@ def read_weights(card: ModelCard, folders: Sequence[Path], given: Path | None = 
     content = read_file(path)
     if card.size_bytes is not None and len(content) != card.size_bytes:
         sizes = f"{len(content):,} bytes, but card {card.name}, key size_bytes, says {card.size_bytes:,}"
-        raise CardError(f"{path}: {sizes}; this is another file")
+        raise CardError(f"{path}: {sizes}; this is a different file")
     _require_same(card, path, hashlib.sha256(content).hexdigest())
     return content
 
@@ -99,14 +99,14 @@ def read_weights(card: ModelCard, folders: Sequence[Path], given: Path | None = 
 def how_to_get(card: ModelCard, folders: Sequence[Path]) -> str:
     """What a user does about weights that are on this machine nowhere: fetch them, or put which file where."""
     if card.backend == "http":
-        return f"{card.name}: a black-box service has no weights to bring here"
+        return f"{card.name}: a black-box service has no weights to download"
     where = ", ".join(str(folder) for folder in folders) or str(cache_folder())
     way = f"Run facegap fetch {card.name}" if card.source else str(card.obtain)
     lookalikes = [str(folder / card.file) for folder in folders if card.file and (folder / card.file).is_file()]
-    wrong = f" ({', '.join(lookalikes)} is another file: its sha256 differs.)" if lookalikes else ""
+    wrong = f" ({', '.join(lookalikes)} is a different file: its sha256 differs.)" if lookalikes else ""
     return (
         f"{card.name}: no file with sha256 {card.sha256} in {where}.{wrong} {way.rstrip('. ')}. "
-        f"A copy you already have: put it there as {card.file}, or name its folder with --models-dir"
+        f"If you already have a copy, save it there as {card.file}, or give its folder with --models-dir"
     )
 
 
@@ -165,6 +165,6 @@ def _require_same(card: ModelCard, path: Path, sha256: str) -> None:
     """Raise CardError unless `sha256` is the card's."""
     if sha256 != card.sha256:
         raise CardError(
-            f"{path}: sha256 is {sha256}, but card {card.name}, key sha256, says {card.sha256}; "
-            "this is another file: name the right one, or write a card for this one"
+            f"{path}: sha256 is {sha256}, but card {card.name}, key sha256, says {card.sha256}; this is a different "
+            f"file: give the file of the card, or write a card for this one"
         )

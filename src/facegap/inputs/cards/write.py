@@ -65,7 +65,7 @@ def require_same(card: ModelCard, text: str) -> None:
         again = ModelCard.model_validate(tomllib.loads(text))
     except ValueError as error:
         raise CardError(
-            f"{card.file}: no card can be written for it ({str(error)[:200]}); rename file and outputs"
+            f"{card.file}: no card can be written for it ({str(error)[:200]}); rename the file and the outputs"
         ) from error
     if again != card or len(text.encode()) > MAX_CARD_BYTES:
-        raise CardError(f"{card.file}: a card for it would say something else; rename file and outputs")
+        raise CardError(f"{card.file}: its card would not read back as written; rename the file and the outputs")

@@ -48,7 +48,9 @@ def ppb(folder: Path) -> pd.DataFrame:
     """
     base = first_folder(folder, ("", "PPB-2017", "PPB"), lambda at: (at / "PPB-2017-metadata.csv").is_file())
     if base is None or not (base / "imgs").is_dir():
-        raise other_shape("ppb", folder, "PPB-2017-metadata.csv and the folder imgs/ (here, or in PPB-2017/)")
+        raise other_shape(
+            "ppb", folder, "PPB-2017-metadata.csv and the folder imgs/ (in the folder given, or in PPB-2017/)"
+        )
     cells = read_records(base / "PPB-2017-metadata.csv").frame
     if len(cells.columns) < 6:
         raise other_shape("ppb", folder, "a metadata file of six columns: index, file, gender, numeric, tone, country")
@@ -102,7 +104,9 @@ def lfw(folder: Path) -> pd.DataFrame:
     places = ("", *inner, *(f"lfw_home/{name}" for name in inner))
     base = first_folder(folder, places, lambda at: next(at.glob("*/*_[0-9][0-9][0-9][0-9].jpg"), None) is not None)
     if base is None:
-        raise other_shape("lfw", folder, "Name/Name_0001.jpg (here, or in scikit-learn's lfw_home/lfw_funneled)")
+        raise other_shape(
+            "lfw", folder, "Name/Name_0001.jpg (in the folder given, or in scikit-learn's lfw_home/lfw_funneled)"
+        )
     return one_folder_per_person(base, folder)
 
 
@@ -125,7 +129,9 @@ def bfw(folder: Path) -> pd.DataFrame:
     inner = sorted(child.name for child in folder.iterdir() if child.is_dir()) if folder.is_dir() else []
     base = first_folder(folder, ("", *inner), lambda at: has_any(at, groups))
     if base is None:
-        raise other_shape("bfw", folder, "asian_females/<person>/ ... white_males/<person>/ (here or one folder down)")
+        raise other_shape(
+            "bfw", folder, "asian_females/<person>/ ... white_males/<person>/ (in the folder given, or one level below)"
+        )
     parts = [
         one_folder_per_person(base / name, folder).assign(gender=gender, race=race.title())
         for name, (race, gender) in groups.items()
@@ -166,7 +172,9 @@ def folders(folder: Path, subject: SubjectFrom | None = None) -> pd.DataFrame:
     """
     if subject is None and any((folder / name).is_file() for name in FAIRFACE_TABLES):
         frame = fairface(folder)
-        frame.attrs["notes"] = ["the table of labels beside the images was read, as FairFace has it; nobody is named"]
+        frame.attrs["notes"] = [
+            "the label table next to the images was read, in the layout of FairFace; it names no subjects"
+        ]
         return frame
     paths = [PurePosixPath(path.relative_to(folder).as_posix()) for path in images_of(folder)]
     if not paths:

@@ -53,7 +53,7 @@ def cfd(folder: Path) -> pd.DataFrame:
     if not rows:
         raise other_shape("cfd", folder, "images named CFD-WF-034-006-N.jpg")
     frame = pd.DataFrame(rows, columns=["image", "subject", "gender", "race", "expression"], dtype="str")
-    return with_notes(frame, counted(len(found) - len(rows), "images have other names and were left out"))
+    return with_notes(frame, counted(len(found) - len(rows), "images have names of another form and were left out"))
 
 
 def demogpairs(folder: Path) -> pd.DataFrame:
@@ -67,7 +67,9 @@ def demogpairs(folder: Path) -> pd.DataFrame:
     )
     if base is None:
         raise other_shape(
-            "demogpairs", folder, f"{DEMOGPAIRS_GROUPS[0]}.txt ... {DEMOGPAIRS_GROUPS[-1]}.txt (here, or in Metadata/)"
+            "demogpairs",
+            folder,
+            f"{DEMOGPAIRS_GROUPS[0]}.txt ... {DEMOGPAIRS_GROUPS[-1]}.txt (in the folder given, or in Metadata/)",
         )
     rows = [
         (name, name.partition("/")[0], gender, race, code)
@@ -138,11 +140,13 @@ def casia_face_africa(folder: Path) -> pd.DataFrame:
         else:
             others += 1
     if not rows:
-        raise other_shape("casia_face_africa", folder, "images that begin with four digits, in folders C1, C2 or C3")
+        raise other_shape(
+            "casia_face_africa", folder, "images whose names begin with four digits, in folders C1, C2 or C3"
+        )
     frame = pd.DataFrame(rows, columns=["image", "subject", "camera"], dtype="str")
     infrared = int((frame["camera"] == "C3").sum())
     return with_notes(
         frame,
-        counted(others, "images have no four digits or no camera in their path and were left out"),
-        counted(infrared, "images are of camera C3, near infrared: leave them out with --where \"camera != 'C3'\""),
+        counted(others, "images lack the four digits or the camera in their path and were left out"),
+        counted(infrared, "images are from camera C3 (near infrared); leave them out with --where \"camera != 'C3'\""),
     )

@@ -80,9 +80,9 @@ def fhibe(folder: Path) -> pd.DataFrame:
     frame.attrs["root"] = prefix
     return with_notes(
         frame,
-        f"the release is {release}; people withdraw from FHIBE every month, so keep the copy current"
+        f"the release is {release}; people withdraw from FHIBE every month, so keep your copy up to date"
         if release
-        else "the folder's name does not show the release of FHIBE; name it with --data-name when you audit",
+        else "the folder's name does not show the release of FHIBE; give it with --data-name when you audit",
     )
 
 
@@ -177,8 +177,8 @@ def meds(folder: Path) -> pd.DataFrame:
     absent = len(set(cells["img_name"].str.strip()) - set(names))
     return with_notes(
         pd.concat([frame, labels], axis=1),
-        counted(bare, "images have no row in subject_metadata.csv, so no labels"),
-        counted(absent, "rows of subject_metadata.csv name images that are not there"),
+        counted(bare, "images have no row in subject_metadata.csv and so no labels"),
+        counted(absent, "rows of subject_metadata.csv name images that do not exist"),
     )
 
 
@@ -190,7 +190,7 @@ def mst_e(folder: Path) -> pd.DataFrame:
     """
     base = first_folder(folder, ("", "mst-e_data"), lambda at: (at / "mst-e_image_details.csv").is_file())
     if base is None:
-        raise other_shape("mst_e", folder, "mst-e_image_details.csv (here, or in mst-e_data/)")
+        raise other_shape("mst_e", folder, "mst-e_image_details.csv (in the folder given, or in mst-e_data/)")
     cells = table_with(base / "mst-e_image_details.csv", ("subject_name", "image_ID", "MST")).frame
     is_picture = pd.Series([is_image(name.strip()) for name in cells["image_ID"]], dtype=bool)
     kept = cells[is_picture.to_numpy()].reset_index(drop=True)
@@ -204,7 +204,7 @@ def mst_e(folder: Path) -> pd.DataFrame:
         if name in kept.columns:
             frame[name] = kept[name]
     return with_notes(
-        frame, counted(int((~is_picture).sum()), "rows that are no images (videos, raw files) were left out")
+        frame, counted(int((~is_picture).sum()), "rows that are not images (videos, raw files) were left out")
     )
 
 
@@ -250,9 +250,10 @@ def facet(folder: Path) -> pd.DataFrame:
         frame,
         counted(
             several,
-            f"images with several annotated people ({int(crowded.sum()):,} rows) were left out: cut out one person per image",
+            f"images with several annotated people ({int(crowded.sum()):,} rows) were left out; crop them to one "
+            f"person per image",
         ),
-        counted(int((frame["monk"] == "").sum()), "images have no step of the Monk scale that most annotators marked"),
+        counted(int((frame["monk"] == "").sum()), "images have no step of the Monk scale marked by most annotators"),
     )
 
 

@@ -110,8 +110,8 @@ def framed(folder: Path, rows: list[dict[str, str]], others: int, adapter: str, 
     per_video = Counter(frame["video"])
     return with_notes(
         frame,
-        counted(others, "images belong to no video of the JSON and were left out"),
-        f"{len(frame):,} frames of {len(per_video):,} videos: genuine pairs of one video are far too easy"
+        counted(others, "images belong to no video in the JSON file and were left out"),
+        f"{len(frame):,} frames of {len(per_video):,} videos: genuine pairs from the same video are much too easy"
         if max(per_video.values()) > 1
         else "",
     )
@@ -142,7 +142,7 @@ def json_of(folder: Path, name: str, kind: type, adapter: str) -> Any:
     """
     path = next((folder / place / name for place in PLACES if (folder / place / name).is_file()), None)
     if path is None:
-        raise other_shape(adapter, folder, f"{name} (here, or in annotations/)")
+        raise other_shape(adapter, folder, f"{name} (in the folder given, or in annotations/)")
     try:
         content = json.loads(read_file(path, MOST_BYTES).decode("utf-8-sig"))
     except (NotRegularError, TooLargeError, OSError) as error:
@@ -150,7 +150,9 @@ def json_of(folder: Path, name: str, kind: type, adapter: str) -> Any:
     except (ValueError, RecursionError) as error:
         raise TableError(f"{name}: damaged JSON ({str(error)[:80]}); download it again") from None
     if not isinstance(content, kind):
-        raise TableError(f"{name}: a {type(content).__name__} where the set has a {kind.__name__}; download it again")
+        raise TableError(
+            f"{name}: a {type(content).__name__} where the data set has a {kind.__name__}; download it again"
+        )
     return content
 
 

@@ -63,14 +63,14 @@ def levels_of(paths: Sequence[PurePosixPath], subject: SubjectFrom | None = None
                 break
             if kind != "container":
                 columns[kind] = [parts[0] for parts in rest]
-                notes.append(f"the folders {shown(names)} were taken for the column {kind}, not for people")
+                notes.append(f"the folders {shown(names)} were read as the column {kind}, not as people")
             rest = [parts[1:] for parts in rest]
     found, said = subjects_of(rest, columns, subject)
     notes += said
     if found is not None:
         columns = {"image": columns.pop("image"), "subject": found, **columns}
     if notes and subject is None:
-        notes.append("if that is wrong, say --subject folder, name or nobody")
+        notes.append("if that is wrong, give --subject folder, name or nobody")
     return pd.DataFrame(columns, dtype="str"), notes
 
 
@@ -87,8 +87,8 @@ def kind_of(names: Sequence[str]) -> str | None:
     if len(years) > len(names) / 2:
         others = [name for name in names if name not in years]
         raise TableError(
-            f"the folders {shown(years)} look like years and {shown(others)} like something else; say what the subject is: "
-            "--subject folder, name or nobody"
+            f"the folders {shown(years)} look like years and {shown(others)} do not; specify the subject with "
+            f"--subject folder, name or nobody"
         )
     if all(DATE.fullmatch(name) for name in names):
         return "date"
@@ -118,13 +118,13 @@ def subjects_of(
     if any(deep) or subject == "folder" or len(columns) == 1:
         loose = next(parts for parts, inside in zip(rest, deep, strict=True) if not inside)
         raise TableError(
-            f"{loose[-1]}: an image outside any person's folder; move it into one, or say what the subject is: --subject name or "
-            "nobody"
+            f"{loose[-1]}: an image outside any person's folder; move it into one, or specify the subject with "
+            f"--subject name or nobody"
         )
     again = pd.Series(stems).duplicated(keep=False)
     if again.any():
         some = shown(list(dict.fromkeys(pd.Series(stems)[again])))
-        return stems, [f"file names occur in several folders ({some}), so the name of the file is the subject"]
+        return stems, [f"file names occur in several folders ({some}), so the file name is used as the subject"]
     return None, ["no file name occurs in two folders, so no column subject was written"]
 
 

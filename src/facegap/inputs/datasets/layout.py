@@ -46,7 +46,7 @@ def prefix_of(base: Path, folder: Path) -> str:
 def other_shape(adapter: str, folder: Path, looked_for: str) -> TableError:
     """The error for a folder of another layout, with a look at what is there."""
     if not folder.is_dir():
-        return TableError(f"{folder}: no such folder; pass the folder that the set was unpacked to")
+        return TableError(f"{folder}: no such folder; give the folder into which the data set was unpacked")
     there = ", ".join(sorted(child.name for child in folder.iterdir())[:5]) or "nothing"
     return TableError(f"{folder}: not the layout of {adapter}; looked for {looked_for}, found {there}")
 
@@ -68,7 +68,9 @@ def table_with(path: Path, columns: Iterable[str]) -> Records:
     for name in columns:
         if name not in records.frame.columns:
             found = ", ".join(str(column) for column in records.frame.columns[:8])
-            raise TableError(f"{path.name} line 1: no column {name} (found: {found}); this is not the set's table")
+            raise TableError(
+                f"{path.name} line 1: no column {name} (found: {found}); this is not the table of the data set"
+            )
     return records
 
 

@@ -57,7 +57,7 @@ def opened_within(data: bytes, file_format: str, max_pixels: int) -> Any:
     opened = opened_heic(data) if file_format == "HEIC" else opened_avif(data)
     width, height = opened.size
     if width * height > max_pixels:
-        raise ContainerBoundError(f"{claimed_by(opened, file_format)}, more than the bound of {max_pixels}")
+        raise ContainerBoundError(f"{claimed_by(opened, file_format)}, more than the limit of {max_pixels}")
     return opened
 
 

@@ -56,7 +56,7 @@ def is_costly(file_format: str, work: int, size: int) -> bool:
 
 
 def decode_apart(data: bytes, request: Request, *, limit_s: int = LIMIT_S) -> Any:
-    """What `decode` gives for these bytes, from a process of its own.
+    """What `decode` gives for these bytes, from a separate process.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def decode_apart(data: bytes, request: Request, *, limit_s: int = LIMIT_S) -> An
     except subprocess.TimeoutExpired as error:
         raise DecodeTimeError from error
     except OSError as error:
-        raise FacegapError(f"no process can be started to decode a large image ({error}); close others") from error
+        raise FacegapError(f"cannot start a process to decode a large image ({error}); close other programs") from error
     if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
         raise DecodeTimeError
     if done.returncode == -signal.SIGINT:

@@ -27,7 +27,7 @@ from facegap.store.opened import TooLargeError, opened_below, read_within
 
 MAX_PIXELS = 100_000_000  # 300 MB of decoded pixels; the largest cameras sold make about as many
 MAX_FILE_BYTES = 256 * 2**20
-LINKED = "a link was put in its place, or in that of a folder above it"
+LINKED = "it, or a folder above it, was replaced by a link"
 EXIF_RULE = "EXIF orientation is applied"
 try:
     import cv2
@@ -96,13 +96,13 @@ def read_image(path: str | Path, *, root: Path | None = None) -> ImageFile | Unr
             data = read_within(file, MAX_FILE_BYTES)
             return ImageFile(data, hashlib.sha256(data).hexdigest(), stamp_of(os.fstat(file.fileno())))
     except TooLargeError as error:
-        return Unreadable("refused", f"{error.size} bytes, more than the bound of {MAX_FILE_BYTES}")
+        return Unreadable("refused", f"{error.size} bytes, more than the limit of {MAX_FILE_BYTES}")
     except (FileNotFoundError, NotADirectoryError):
         return Unreadable("missing_file", "no such file")
     except (OSError, ValueError) as error:  # no permission, a name too long for the system, a loop of links
         if isinstance(error, OSError) and error.errno == errno.ELOOP:
             return Unreadable("unreadable", LINKED)
-        return Unreadable("unreadable", getattr(error, "strerror", None) or "a name that no file can have")
+        return Unreadable("unreadable", getattr(error, "strerror", None) or "not a valid file name")
 
 
 def stamp_of(status: os.stat_result) -> str:
@@ -173,9 +173,9 @@ def claim_of(data: bytes, max_pixels: int) -> Claim | Unreadable:
         return Unreadable("unreadable", str(error))
     claim = Claim(header.format, header.width, header.height, header.work or header.width * header.height)
     if max(header.width * header.height, claim.work if header.format == "TIFF" else 0) > max_pixels:
-        return Unreadable("refused", f"{claim}, more than the bound of {max_pixels}")
+        return Unreadable("refused", f"{claim}, more than the limit of {max_pixels}")
     if not header.complete:
-        return Unreadable("unreadable", f"{claim}, but the file is cut off")
+        return Unreadable("unreadable", f"{claim}, but the file is truncated")
     return claim
 
 

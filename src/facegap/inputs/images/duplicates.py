@@ -44,12 +44,12 @@ def identical_bytes(
         (two if several else one).append(same)
     warnings = [_two_subjects(same, unit) for same in two[:NAMED]]
     if len(two) > NAMED:
-        warnings.append(f"{len(two) - NAMED} further photographs are there under two subjects")
+        warnings.append(f"{len(two) - NAMED} further photographs are listed under two subjects")
     if one:
         names = "; ".join(" = ".join(same["image"]) for same in one[:3])
         more = ", ..." if len(one) > 3 else ""
         repeats = sum(len(same) - 1 for same in one)
-        warnings.append(f"{repeats} images have the same bytes as another ({names}{more}); count each photograph once")
+        warnings.append(f"{repeats} images have the same bytes as another ({names}{more}); keep each photograph once")
     if len(compared) < len(same_size):
         opened, shared = (sum(map(len, groups)) for groups in (compared, same_size))
         warnings.append(

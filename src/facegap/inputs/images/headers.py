@@ -84,7 +84,7 @@ def foreign_format(data: bytes) -> str:
         return "a video (MP4 or QuickTime)"
     start = data[:256].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if start.startswith((b"<!doctype html", b"<html")):
-        return "a web page (a download that failed, perhaps)"
+        return "a web page (perhaps a failed download)"
     if start.startswith((b"<svg", b"<?xml")):
         return "an SVG or XML file"
     return "of no known format"
@@ -121,7 +121,7 @@ def jpeg_header(data: bytes) -> Header:
     while at < len(data):
         pieces += 1
         if pieces > MOST_PIECES:
-            raise HeaderBoundError(f"a JPEG file of more than {MOST_PIECES:,} segments, the bound")
+            raise HeaderBoundError(f"a JPEG file of more than {MOST_PIECES:,} segments, the limit")
         found = JPEG_MARKER.search(data, at)
         if not found:
             break
@@ -135,7 +135,7 @@ def jpeg_header(data: bytes) -> Header:
             height, width = struct.unpack_from(">HH", data, at + 3)
         scans += marker == JPEG_SCAN
         if scans > MOST_JPEG_SCANS:
-            raise HeaderBoundError(f"a JPEG file of more than {MOST_JPEG_SCANS} scans, the bound")
+            raise HeaderBoundError(f"a JPEG file of more than {MOST_JPEG_SCANS} scans, the limit")
         at += length
     return Header("JPEG", *jpeg_size(width, height), complete=False)
 
@@ -154,7 +154,7 @@ def png_header(data: bytes) -> Header:
     while at + 12 <= len(data) and kind != b"IEND":
         pieces += 1
         if pieces > MOST_PIECES:
-            raise HeaderBoundError(f"a PNG file of more than {MOST_PIECES:,} chunks, the bound")
+            raise HeaderBoundError(f"a PNG file of more than {MOST_PIECES:,} chunks, the limit")
         length, kind = struct.unpack_from(">I4s", data, at)
         at += 12 + length
     return Header("PNG", width, height, complete=kind == b"IEND" and at <= len(data))
@@ -179,7 +179,7 @@ def bmp_header(data: bytes) -> Header:
     """Size field, width and height of a BITMAPINFOHEADER; height may be negative (rows from the top)."""
     length, _, _, header, width, height = struct.unpack_from("<IIIIii", data, 2)
     if header < 40:
-        raise HeaderError("a BMP file of a kind from before Windows 3")
+        raise HeaderError("a BMP file in a format older than Windows 3")
     if width < 0:  # a negative height is a picture from the top down; a negative width is nothing
         raise HeaderError("a BMP file with a negative width")
     return Header("BMP", width, abs(height), complete=len(data) >= length)
@@ -203,7 +203,7 @@ def tiff_header(data: bytes) -> Header:
         tag, kind = struct.unpack_from(order + "HH", data, start + 2 + 12 * entry)
         if tag in tags and tag not in sizes:
             if kind not in TIFF_NUMBERS:
-                raise HeaderError("a TIFF file that states its size as no whole number")
+                raise HeaderError("a TIFF file whose stated size is not a whole number")
             (sizes[tag],) = struct.unpack_from(order + TIFF_NUMBERS[kind], data, start + 10 + 12 * entry)
     if not all(tag in sizes for tag in TIFF_SIZE):
         raise HeaderError("a TIFF file that states no size")

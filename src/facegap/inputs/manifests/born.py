@@ -26,9 +26,7 @@ def age_columns(table: Manifest, named: tuple[str, str] | None) -> tuple[str, st
         usual = {BIRTH_YEAR, PHOTO_YEAR} <= set(table.labels) and AGE not in table.frame.columns
         return (BIRTH_YEAR, PHOTO_YEAR) if usual else None
     if AGE in table.frame.columns:
-        raise TableError(
-            f"--age-from: {table.name} has a column age already; leave the option out, or rename that column"
-        )
+        raise TableError(f"--age-from: {table.name} already has a column age; omit the option, or rename that column")
     for name in named:
         if name not in table.labels:
             raise TableError(
@@ -63,8 +61,8 @@ def with_ages(table: Manifest, named: tuple[str, str] | None = None) -> Manifest
         for born, taken, line in zip(frame[columns[0]], frame[columns[1]], frame["line"], strict=True)
     ]
     missing = ages.count(UNKNOWN)
-    said = f"the column age is made of {columns[0]} and {columns[1]}: each age is known to lie within two years, such as 17-18"
-    said += f"; {missing:,} of {len(ages):,} rows lack one of the two and have no age" if missing else ""
+    said = f"the column age is computed from {columns[0]} and {columns[1]}; each age is a range of two years like 17-18"
+    said += f"; {missing:,} of {len(ages):,} rows lack one of the two and so have no age" if missing else ""
     return replace(
         table,
         frame=frame.assign(age=pd.Series(ages, index=frame.index, dtype="str")),
@@ -88,7 +86,7 @@ def age_label(born: str, taken: str, where: str, columns: tuple[str, str]) -> st
     age = years[1] - years[0]
     if not 0 <= age <= OLDEST:
         raise TableError(
-            f"{where}, column {columns[1]}: photographed in {years[1]}, {'before' if age < 0 else f'{age} years after'} the birth in "
-            f"{years[0]}; mend one of the two"
+            f"{where}, column {columns[1]}: photographed in {years[1]}, "
+            f"{'before' if age < 0 else f'{age} years after'} the birth in {years[0]}; correct one of the two"
         )
     return f"{max(age - 1, 0)}-{age}"

@@ -28,7 +28,7 @@ MOST_SOUGHT = 20  # missing files that are looked for there
 
 @dataclass(frozen=True)
 class MissingFile:
-    """A row whose file is not there.
+    """A row whose file does not exist.
 
     position : of the row in the manifest's frame
     line     : of the manifest
@@ -189,7 +189,7 @@ def told(missing: Sequence[MissingFile], folder: Path, rows: int, *, include_ids
     lines = [f"First at line {', '.join(str(file.line) for file in missing[:MOST_PROPOSED])} of the manifest."]
     if near:
         kinds = ", ".join(f"{how} ({count})" for how, count in counted(file.how for file in near))
-        lines.append(f"{len(near)} of them have a near name on the disk that differs in {kinds}.")
+        lines.append(f"{len(near)} of them have a similar name on the disk that differs in {kinds}.")
     if beside := folder_with(missing, folder) if len(missing) == rows else "":
         lines.append(
             f"The folder {beside} has files of these names: pass --images-dir {shlex.quote(str(folder / beside))}."
@@ -197,7 +197,7 @@ def told(missing: Sequence[MissingFile], folder: Path, rows: int, *, include_ids
     if include_ids:
         lines += [
             f"Line {file.line}: {file.image!r}"
-            + (f" is not there, {file.near!r} is." if file.near else " is not there.")
+            + (f" does not exist, but {file.near!r} does." if file.near else " does not exist.")
             for file in missing[:MOST_PROPOSED]
         ]
     return lines

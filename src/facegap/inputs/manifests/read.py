@@ -25,10 +25,12 @@ from facegap.store.record import LabelsRecord
 from facegap.tables import MANIFEST, MEDIA, MEMBERSHIP, RATES, TEMPLATE, check, label_columns
 
 IMAGE_SYNONYMS = ("file", "path", "filename", "file_name", "filepath", "file_path", "image_path", "img", "photo")
-_NO_SUBJECT = "empty; name the person, or leave the column out so that every image counts as a person of its own"
+_NO_SUBJECT = "empty; name the person, or omit the column so that every image counts as a different person"
 _NO_MEMBERSHIP = {
-    TEMPLATE: "empty; name the template that the image belongs to, or leave the column out so that each image is a template",
-    MEDIA: "empty; name the medium (a video, or the photograph itself), or leave the column out so that each image is a medium",
+    TEMPLATE: "empty; name the template to which the image belongs, or omit the column so that each image is a "
+    "template",
+    MEDIA: "empty; name the medium (a video, or the photograph itself), or omit the column so that each image is a "
+    "medium",
 }
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PLAIN = re.compile(r"(?:\w[\w.\- ]*/)*\w[\w.\- ]*\w")  # nearly every image cell; nothing in it can be wrong
@@ -163,7 +165,7 @@ def _chosen(whole: pd.DataFrame, where: str | None, file: str) -> tuple[pd.DataF
         return whole, ()
     selection = select_rows(whole, where)
     if not selection.rows.any():
-        raise TableError(f"{file}: none of {len(whole):,} rows satisfies --where {where}; widen the condition")
+        raise TableError(f"{file}: none of {len(whole):,} rows satisfies --where {where}; relax the condition")
     return whole[selection.rows].reset_index(drop=True), selection.warnings
 
 
@@ -177,9 +179,7 @@ def _several_genders(frame: pd.DataFrame) -> tuple[str, ...]:
     if not torn:
         return ()
     people = "1 subject has" if torn == 1 else f"{torn:,} subjects have"
-    return (
-        f"column gender: {people} more than one gender, and the images are counted by the gender that each of them has",
-    )
+    return (f"column gender: {people} more than one gender; each image counts under its own label",)
 
 
 def _check_columns(names: list[str], file: str) -> None:
@@ -196,7 +196,7 @@ def _check_columns(names: list[str], file: str) -> None:
         if name in taken or name.startswith("other_"):
             raise TableError(f"{file} line 1, column {name}: facegap's tables use that name; rename it to my_{name}")
         if _CONTROL.search(name):
-            raise TableError(f"{file} line 1, column {name!r}: a control character in the name; remove it")
+            raise TableError(f"{file} line 1, column {name!r}: the name contains a control character; remove it")
 
 
 def _with_labels(records: Records, file: str, reading: Reading) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -232,7 +232,9 @@ def _with_labels(records: Records, file: str, reading: Reading) -> tuple[pd.Data
         column, said = _labels(str(name), cells[name], reading)
         serves = name == "sex" and "gender" not in cells.columns
         frame["gender" if serves else name] = column
-        warnings += said + (["column sex serves as gender: the manifest has no column gender"] if serves else [])
+        warnings += said + (
+            ["column sex is used as gender because the manifest has no column gender"] if serves else []
+        )
     return frame, tuple(warnings)
 
 
@@ -263,7 +265,7 @@ def _labels(name: str, cells: pd.Series, reading: Reading) -> tuple[pd.Series, l
         words = ", ".join(f"{word!r} ({rows:,} rows)" for word, rows in nothing.items())
         warnings.append(f"column {name}: {words} read as missing; --keep-words keeps such words as labels")
     elif not reading.keep_words and "NA" in plain.values():
-        warnings.append(f"column {name}: 'NA' read as a code beside other codes of two letters, not as missing")
+        warnings.append(f"column {name}: 'NA' read as a two-letter code like others in the column, not as missing")
     rows_of: dict[str, int] = {}
     for word, label in labels.items():
         rows_of[label] = rows_of.get(label, 0) + counts[word]
@@ -274,8 +276,8 @@ def _labels(name: str, cells: pd.Series, reading: Reading) -> tuple[pd.Series, l
         warnings += [f"column {name}: {group} merged as {group.words[0]!r}" for group in near]
     else:
         warnings += [
-            f"column {name}: {group} differ in spelling only and are groups of their own; mend the file, or pass "
-            "--merge-spellings"
+            f"column {name}: {group} differ only in spelling and count as separate groups; correct the file, or pass "
+            f"--merge-spellings"
             for group in near
         ]
     return cells.map(labels).astype("str"), warnings
@@ -342,13 +344,13 @@ def _fault(image: str, *, allow_outside: bool) -> str | None:
     if not image.strip():
         return "empty; name the image file, or remove the row"
     if _CONTROL.search(image):
-        return f"{image!r} has a control character; rename the file"
+        return f"{image!r} contains a control character; rename the file"
     if image != image.strip():
         return f"{image!r} begins or ends with white space; remove it"
     if _ADDRESS.match(image):
-        return f"{image!r} is an address; facegap reads files only"
+        return f"{image!r} is a URL; facegap reads files only"
     if "\\" in image:
-        return f"{image!r} has a backslash; write / between folders"
+        return f"{image!r} contains a backslash; separate folders with /"
     if posixpath.basename(image) in ("", ".", ".."):
         return f"{image!r} names a folder; name a file in it"
     if (image.startswith("/") or _DRIVE.match(image)) and not allow_outside:
@@ -365,8 +367,8 @@ def _check_repeated(frame: pd.DataFrame, file: str, unit: str) -> None:
     first = frame[frame["path"] == second["path"]].iloc[0]
     spelled = "" if first["image"] == second["image"] else f" (there {first['image']!r})"
     raise TableError(
-        f"{file} {unit} {second['line']}, column image: {second['image']!r} is the file of {unit} {first['line']}"
-        f"{spelled} again ({int(repeated.sum())} repeated in all); keep one row per image"
+        f"{file} {unit} {second['line']}, column image: {second['image']!r} is the same file as in {unit} "
+        f"{first['line']}{spelled} ({int(repeated.sum())} repeated in all); keep one row per image"
     )
 
 

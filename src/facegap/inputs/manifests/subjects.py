@@ -18,7 +18,7 @@ from facegap.inputs.spelling import (
     tidy,
 )
 
-AS_WRITTEN = "mend the file, or pass --subjects-as-written if these are different people"
+AS_WRITTEN = "correct the file, or pass --subjects-as-written if these are different people"
 MOST_NAMED = 3
 
 
@@ -46,22 +46,23 @@ def subject_column(
     if nobody and not keep_words:
         line, rows = line_of(stripped, nobody[0], lines), sum(counts[name] for name in nobody)
         raise TableError(
-            f"{file} {unit} {line}, column subject: {nobody[0]!r} is a word for nobody ({rows:,} rows); "
+            f"{file} {unit} {line}, column subject: {nobody[0]!r} is a word for a missing name ({rows:,} rows); "
             "name the person, leave such rows out with --where, or pass --keep-words if it is a name"
         )
     shortened = [name for name in counts if is_scientific(name)]
     if shortened:
         line = line_of(stripped, shortened[0], lines)
         raise TableError(
-            f"{file} {unit} {line}, column subject: {shortened[0]!r} is a number that a spreadsheet shortened, and its last digits "
-            "are lost; save the column as text"
+            f"{file} {unit} {line}, column subject: {shortened[0]!r} is a number that was shortened by a "
+            f"spreadsheet, so its last digits are lost; save the column as text"
         )
     near = near_spellings(counts, key=same_word)
     if near:
         first = near[0]
         told = " and ".join(f"{name!r} ({unit} {line_of(stripped, name, lines)})" for name in first.words[:2])
         raise TableError(
-            f"{file}, column subject: {told} are one person in two spellings ({len(near)} such in all); {AS_WRITTEN}"
+            f"{file}, column subject: {told} are two spellings of one subject ({len(near)} such subjects in all); "
+            f"{AS_WRITTEN}"
         )
     # Whole numbers that went through a column of floats: 1001.0 is 1001 wherever it stands.
     read = {name: number_spelling(tidy(name)) if name.endswith(".0") else tidy(name) for name in counts}
@@ -70,9 +71,9 @@ def subject_column(
     if not alike:
         return subjects, []
     named = "; ".join(str(group) for group in alike[:MOST_NAMED])
-    said = f"{len(alike)} subjects differ from another by case, accents or blanks only: {named}"
+    said = f"{len(alike)} subjects differ from another only in case, accents or spaces: {named}"
     if max(counts.values()) == 1:
-        raise TableError(f"{file}, column subject: nobody has two images, and {said}; {AS_WRITTEN}")
+        raise TableError(f"{file}, column subject: no subject has two images, and {said}; {AS_WRITTEN}")
     return subjects, [f"column subject: {said}; they count as different people"]
 
 

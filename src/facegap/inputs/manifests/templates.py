@@ -68,8 +68,8 @@ def require_one_value(table: Manifest, column: str, codes: IntArray, first: IntA
     line, of = table.frame["line"], table.frame[TEMPLATE]
     raise TableError(
         f"{table.name} line {line.iloc[row]}, column {column}: template {of.iloc[row]!r} has {str(values[row])!r} here and "
-        f"{str(values[start])!r} on line {line.iloc[start]} ({len(differing):,} such rows); a template is of one subject and one "
-        "set of labels: mend the file, or name the images by two templates"
+        f"{str(values[start])!r} on line {line.iloc[start]} ({len(differing):,} such rows); a template belongs to "
+        f"one subject with one set of labels; correct the file, or split the template in two"
     )
 
 

@@ -88,7 +88,7 @@ class _Condition:
                 # The parser counts characters, from 1, of the line where it stopped; conditions have one line.
                 raise self._error((error.offset or 1) - 1, f"not understood ({error.msg})") from None
             except ValueError:
-                raise TableError("--where: a NUL character; remove it") from None
+                raise TableError("--where: contains a NUL character; remove it") from None
 
     def _truth(self, node: ast.expr) -> BoolArray:
         """One bool per row for and, or, not and comparisons."""
@@ -105,7 +105,7 @@ class _Condition:
                     rows &= self._compared(left, comparison, right)
                     left = right
                 return rows
-        raise self._refused(node, "neither a comparison nor and, or, not")
+        raise self._refused(node, "expected a comparison, or and, or, not")
 
     def _compared(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> BoolArray:
         """One bool per row for a single comparison."""
@@ -117,21 +117,21 @@ class _Condition:
             case ast.In() | ast.NotIn():
                 items = right.elts if isinstance(right, ast.Tuple | ast.List | ast.Set) else [right]
                 if not items or any(self._is_column(item) for item in items):
-                    raise self._refused(right, "in needs a list of values, such as ('a', 'b')")
+                    raise self._refused(right, "'in' needs a list of values, such as ('a', 'b')")
                 found: BoolArray = np.logical_or.reduce([self._equal(left, item) for item in items])
                 return found if isinstance(op, ast.In) else ~found
             case ast.Lt() | ast.LtE() | ast.Gt() | ast.GtE():
                 if not (self._is_column(left) or self._is_column(right)):
-                    raise self._refused(left, "a column is needed on one side")
+                    raise self._refused(left, "one side must be a column")
                 return np.asarray(_ORDERS[type(op)](self._numbers(left), self._numbers(right)), dtype=bool)
-        raise self._refused(right, "only ==, !=, <, <=, >, >=, in and not in compare")
+        raise self._refused(right, "the operators are ==, !=, <, <=, >, >=, in and not in")
 
     def _equal(self, left: ast.expr, right: ast.expr) -> BoolArray:
         """One bool per row: two columns by text, a column and a constant by the constant's kind."""
         if self._is_column(right) and not self._is_column(left):
             left, right = right, left
         if not self._is_column(left):
-            raise self._refused(left, "a column is needed on one side")
+            raise self._refused(left, "one side must be a column")
         cells = self._cells(left)
         if self._is_column(right):
             return (cells == self._cells(right)).to_numpy(dtype=bool)
@@ -143,7 +143,7 @@ class _Condition:
             rows = (pd.to_numeric(cells, errors="coerce") == constant).to_numpy(dtype=bool)
         if not rows.any() and len(cells):
             found = ", ".join(repr(str(value)) for value in cells.drop_duplicates().head(5))
-            self.warnings.append(f"--where: no cell of column {cells.name} is {constant!r}; it holds {found} ...")
+            self.warnings.append(f"--where: no cell of column {cells.name} is {constant!r}; it contains {found} ...")
         return rows
 
     def _numbers(self, node: ast.expr) -> pd.Series | float:
@@ -151,7 +151,7 @@ class _Condition:
         if not self._is_column(node):
             constant = self._constant(node)
             if isinstance(constant, str):
-                raise self._refused(node, "text has no order here; compare numbers, or list the values with in")
+                raise self._refused(node, "text is not ordered; compare numbers, or list the values with 'in'")
             return constant
         cells = self._cells(node)
         numbers = pd.to_numeric(cells, errors="coerce")
@@ -160,7 +160,7 @@ class _Condition:
             row = int(text.argmax())
             place = f"in line {self.frame['line'].iloc[row]} " if "line" in self.frame.columns else ""
             what = (
-                f"column {cells.name} holds {cells.iloc[row]!r} {place}which is not a number; list the values with in"
+                f"column {cells.name} holds {cells.iloc[row]!r} {place}which is not a number; list the values with 'in'"
             )
             raise self._refused(node, what)
         return numbers
@@ -189,7 +189,7 @@ class _Condition:
                 return float(number)
             case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float()) as number_node):
                 return -float(self._constant(number_node))
-        raise self._refused(node, "only column names, quoted text and numbers stand here")
+        raise self._refused(node, "only column names, quoted text and numbers are allowed here")
 
     def _refused(self, node: ast.expr, what: str) -> TableError:
         """An error that points at a node of the tree, whose offset counts UTF-8 bytes of its line."""

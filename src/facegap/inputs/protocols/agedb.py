@@ -71,7 +71,7 @@ def splits_of(content: bytes, place: str) -> tuple[Array, ...]:
     """The splits of the file."""
     splits = read_matlab(content, "splits", place)
     if splits.kind != "cells" or not splits.cells:
-        raise TableError(f"{place}: 'splits' is no cell array; the protocol has one of {FOLDS} structs")
+        raise TableError(f"{place}: 'splits' is not a cell array; that of the protocol has {FOLDS} structs")
     return splits.cells
 
 
@@ -81,14 +81,14 @@ def pairs_of(split: Array, where: str) -> Iterator[tuple[tuple[str, str], tuple[
         raise TableError(f"{where}: not a struct of pairs and labels")
     sides, labels = split.cells[:2]
     if sides.kind != "cells" or labels.kind != "numbers":
-        raise TableError(f"{where}: cells of images and numbers as labels are due")
+        raise TableError(f"{where}: expected cells of images, and numbers as labels")
     if sides.extents != (2, len(labels.numbers)):
         raise TableError(
-            f"{where}: two rows of images and one row of labels are due, {sides.extents} and {labels.extents} found"
+            f"{where}: expected two rows of images and one row of labels, found {sides.extents} and {labels.extents}"
         )
     for k, label in enumerate(labels.numbers):
         if label not in (1, 0, -1):
-            raise TableError(f"{where}, pair {k + 1}: label {label!r}; 1 is one person, -1 or 0 two")
+            raise TableError(f"{where}, pair {k + 1}: label {label!r}; 1 means one person, -1 or 0 two people")
         yield (
             image_of(sides.cells[2 * k], f"{where}, pair {k + 1}"),
             image_of(sides.cells[2 * k + 1], f"{where}, pair {k + 1}"),
@@ -99,10 +99,10 @@ def pairs_of(split: Array, where: str) -> Iterator[tuple[tuple[str, str], tuple[
 def image_of(cell: Array, where: str) -> tuple[str, str]:
     """Name of an image without its suffix, and the age of its person; empty where the file has none."""
     if cell.kind != "struct" or not cell.cells or cell.cells[0].kind != "text":
-        raise TableError(f"{where}: no image with a name and an age")
+        raise TableError(f"{where}: not an image with a name and an age")
     name = cell.cells[0].text
     if not 0 < len(name) <= MAX_NAME or not name.isprintable() or set(name) & {*"/\\"}:
-        raise TableError(f"{where}: {name[:60]!r} is not a name of an image")
+        raise TableError(f"{where}: {name[:60]!r} is not an image name")
     if len(cell.cells) == 1:
         return name, ""
     age = cell.cells[1]

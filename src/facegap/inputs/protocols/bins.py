@@ -60,7 +60,7 @@ class Bytes:
     def __setstate__(self, state: Any) -> None:
         """(version, shape, dtype, Fortran order, raw bytes), as ndarray.__reduce__ gives them."""
         if not isinstance(state, tuple) or len(state) != 5 or not isinstance(state[2], ByteType):
-            raise Refused("an array that is not of bytes (uint8)")
+            raise Refused("an array of another type than bytes (uint8)")
         self.content = one_dimensional(state[1], state[4])
 
 
@@ -84,21 +84,21 @@ class ArrayType:
 def one_dimensional(shape: Any, content: Any) -> bytes | bytearray:
     """The bytes of an array (n,), not copied: many arrays may name the same ones."""
     if not isinstance(content, bytes | bytearray) or shape != (len(content),):
-        raise Refused("an array whose shape is not the number of its bytes")
+        raise Refused("an array whose shape does not match its number of bytes")
     return content
 
 
 def empty_array(kind: Any = None, *_: Any) -> Bytes:
     """`_reconstruct` of NumPy, whatever size it is told: the state brings the content."""
     if kind is not ArrayType:
-        raise Refused("_reconstruct of something that is no array")
+        raise Refused("_reconstruct of something other than an array")
     return Bytes()
 
 
 def from_buffer(content: Any = b"", kind: Any = None, shape: Any = None, *_: Any) -> Bytes:
     """`_frombuffer` of NumPy, which pickles of protocol 5 use."""
     if not isinstance(kind, ByteType):
-        raise Refused("an array that is not of bytes (uint8)")
+        raise Refused("an array of another type than bytes (uint8)")
     made = Bytes()
     made.content = one_dimensional(shape, content)
     return made
@@ -132,7 +132,7 @@ class BinUnpickler(pickle.Unpickler):
             raise Refused("_codecs.encode of something other than text as latin1")
         self.left -= len(text)
         if self.left < 0:
-            raise Refused("texts that are made into more bytes than the file has")
+            raise Refused("texts that expand to more bytes than the file has")
         return text.encode("latin-1")
 
     def find_class(self, module: str, name: str) -> Any:
@@ -140,7 +140,9 @@ class BinUnpickler(pickle.Unpickler):
         if (module, name) == ("_codecs", "encode"):
             return self.latin_bytes
         if (module, name) not in NAMES:
-            raise Refused(f"it names {module[:40]}.{name[:40]}, which no .bin needs; it would run code of that name")
+            raise Refused(
+                f"it refers to {module[:40]}.{name[:40]}, which no .bin file needs and which would execute code"
+            )
         return NAMES[module, name]
 
 
@@ -171,7 +173,9 @@ def read_bin(path: Path) -> tuple[list[bytes], BoolArray, str]:
         TypeError,
         ValueError,
     ) as error:
-        raise TableError(f"{path.name}: no readable .bin ({type(error).__name__}: {str(error)[:120]})") from None
+        raise TableError(
+            f"{path.name}: not a readable .bin file ({type(error).__name__}: {str(error)[:120]})"
+        ) from None
     return images, same, hashlib.sha256(content).hexdigest()
 
 
@@ -179,7 +183,7 @@ def require_harmless(content: bytes) -> None:
     """Raise Refused for operations that no .bin needs, for too many, and for a memo that would take memory of its own."""
     for count, (code, argument, _) in enumerate(pickletools.genops(content), start=1):
         if code.name not in ALLOWED:
-            raise Refused(f"the pickle operation {code.name}, which no .bin needs")
+            raise Refused(f"the pickle operation {code.name}, which no .bin file needs")
         if count > MAX_OPERATIONS:
             raise Refused(f"more than {MAX_OPERATIONS:,} pickle operations")
         if code.name in MEMO and int(str(argument)) > count:
@@ -192,10 +196,10 @@ def contents(made: Any) -> tuple[list[bytes], BoolArray]:
         raise Refused("not a pair (images, same)")
     images, same = made
     if not isinstance(images, tuple | list) or not isinstance(same, tuple | list):
-        raise Refused("images and labels are not both lists")
+        raise Refused("the images and the labels must both be lists")
     if len(images) != 2 * len(same) or not same or len(images) > MOST_IMAGES:
         raise Refused(
-            f"{len(images):,} images for {len(same):,} pairs; each pair has two, and at most {MOST_IMAGES:,} are read"
+            f"{len(images):,} images for {len(same):,} pairs; each pair needs two, and at most {MOST_IMAGES:,} are read"
         )
     wrong = next((k for k, label in enumerate(same) if not (isinstance(label, bool | int) and label in (0, 1))), None)
     if wrong is not None:
@@ -253,8 +257,8 @@ def bin_listing(path: Path) -> Listing:
         files=[TextFile(path.name, (), sha256)],
         images={pictures[row].image: images[k] for row, k in enumerate(first.values())},
         notes=[
-            "nobody is named in a .bin: images that genuine pairs join count as one person. Where somebody's images are joined by "
-            "no pair, they count as several people, and intervals are too narrow"
+            "a .bin file names no subjects: images connected by genuine pairs count as one person. If no pair "
+            "connects the images of a person, they count as several people, and intervals are too narrow"
         ],
     )
 

@@ -133,7 +133,8 @@ def images_of(root: Path, edition: Edition) -> tuple[pd.DataFrame, list[tuple[st
     points = root / f"{meta}_name_5pts_score.txt"
     if not points.is_file():
         raise TableError(
-            f"{root}: no file {meta}_name_5pts_score.txt; --root is the folder that the protocol was unpacked to"
+            f"{root}: no file {meta}_name_5pts_score.txt; --root must be the folder into which the protocol was "
+            f"unpacked"
         )
     own = hashlib.sha256(read_bytes(points, MAX_BYTES)).hexdigest()
     return faces, [(f"{meta}_face_tid_mid.txt", sha256), (f"{meta}_name_5pts_score.txt", own)], points
@@ -165,11 +166,11 @@ def ijb_search(root: Path, edition: Edition, gallery: Gallery) -> Listing:
         for name in names:
             place = f"meta/{edition.name}_1N_{name}.csv"
             if not (root / place).is_file():
-                raise TableError(f"{root}: no file {place}, which the search of a gallery needs")
+                raise TableError(f"{root}: no file {place}, which a gallery search needs")
             subjects, _ = stated_subjects(root, edition, (name,))
             both = next((template for template in subjects if template in role_of), None)
             if both is not None:
-                raise TableError(f"{place}: template {both} is in the gallery, or listed, already")
+                raise TableError(f"{place}: template {both} is already in the gallery or listed")
             role_of |= dict.fromkeys(subjects, role)
     stated, of_searches = stated_subjects(root, edition)
     present = set(faces["template"].tolist())
@@ -215,7 +216,7 @@ def numbers(root: Path, place: str, *, names: tuple[str, str, str]) -> tuple[pd.
     TableError : not there, or the first line that is not of this shape
     """
     if not (root / place).is_file():
-        raise TableError(f"{root}: no file {place}; --root is the folder that the protocol was unpacked to")
+        raise TableError(f"{root}: no file {place}; --root must be the folder into which the protocol was unpacked")
     content = read_bytes(root / place, MAX_BYTES)
     first = rb"\S{1,200}" if names[0] == "image" else rb"\d{1,9}"
     last = rb"[01]" if names[2] == "genuine" else rb"-?\d{1,9}"
@@ -224,7 +225,7 @@ def numbers(root: Path, place: str, *, names: tuple[str, str, str]) -> tuple[pd.
         if not line.fullmatch(text.rstrip(b"\n")) and text.strip():
             shown = text[:60].decode("utf-8", "replace").strip()
             raise TableError(
-                f"{place} line {number}: found {shown!r}; each line is '{' '.join(names)}' with blanks between"
+                f"{place} line {number}: found {shown!r}; each line is '{' '.join(names)}' separated by spaces"
             )
     if not content.strip():
         raise TableError(f"{place}: the file is empty")
@@ -272,17 +273,18 @@ def stated_subjects(
         columns = [str(name) for name in records.frame.columns]
         if len(columns) < 2:
             raise TableError(
-                f"{place} line 1: columns of the template and the subject are due, found {', '.join(columns)}"
+                f"{place} line 1: expected columns for the template and the subject, found {', '.join(columns)}"
             )
         cells = records.frame[columns[:2]].to_numpy()
         for line, (template, subject) in zip(records.lines, cells, strict=True):
             if not re.fullmatch(r"\d{1,9}", template) or not subject:
                 raise TableError(
-                    f"{place} line {line}: found {template!r}, {subject!r}; a template and a subject are due"
+                    f"{place} line {line}: found {template!r}, {subject!r}; expected a template and a subject"
                 )
             if found.setdefault(int(template), subject) != subject:
                 raise TableError(
-                    f"{place} line {line}: template {template} is of subject {subject}, and of {found[int(template)]} before"
+                    f"{place} line {line}: template {template} belongs to subject {subject} here and to "
+                    f"{found[int(template)]} on an earlier line"
                 )
         files.append((place, records.sha256))
     return found, files
@@ -293,6 +295,7 @@ def subject_notes(known: int, templates: int) -> tuple[str, ...]:
     if known == templates:
         return ()
     return (
-        f"{templates - known:,} of {templates:,} templates are of no subject in the lists of 1:N: those that genuine pairs join "
-        "count as one person, and somebody whose templates no pair joins as several, so that intervals may be too narrow",
+        f"{templates - known:,} of {templates:,} templates have no subject in the 1:N lists: those connected by "
+        f"genuine pairs count as one person, and a person whose templates are connected by no pair counts as "
+        f"several, so intervals may be too narrow",
     )

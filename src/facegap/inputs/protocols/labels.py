@@ -34,12 +34,12 @@ def with_labels(listing: Listing, path: Path) -> Listing:
         cells, lines, said = by_subject(cells, lines, path.name)
     key = next((name for name in KEYS if name in cells.columns), None)
     if key is None:
-        raise TableError(f"{path.name} line 1: no column image or subject to find the people of the protocol by")
+        raise TableError(f"{path.name} line 1: no column image or subject by which to find the people of the protocol")
     columns = [str(name) for name in cells.columns if name not in KEYS]
     taken = [name for name in columns if name in (*listing.people.columns, FOLD)]
     if not columns or taken:
         why = (
-            f"the protocol has a column {taken[0]} itself; rename it"
+            f"the protocol already has a column {taken[0]}; rename yours"
             if taken
             else "no label column; add one, such as gender"
         )
@@ -50,22 +50,20 @@ def with_labels(listing: Listing, path: Path) -> Listing:
     again = names[names.duplicated()]
     if len(again):
         line = lines[int(again.index[0])]
-        raise TableError(
-            f"{path.name} {records.unit} {line}, column {key}: {again.iloc[0]!r} stands there twice; keep one"
-        )
+        raise TableError(f"{path.name} {records.unit} {line}, column {key}: {again.iloc[0]!r} occurs twice; keep one")
     own = stems if by_stem else listing.people[key]
     place = pd.Series(range(len(cells)), index=names).reindex(own)
     found = place.notna().to_numpy()
     if not found.any():
         raise TableError(
-            f"{path.name}, column {key}: none of its names is one of the protocol's, such as {own.iloc[0]!r}"
+            f"{path.name}, column {key}: none of its names occurs in the protocol, such as {own.iloc[0]!r}"
         )
     people = listing.people.copy()
     for name in columns:
         people[name] = ""
         people.loc[found, name] = cells[name].to_numpy()[place[found].astype("int64").to_numpy()]
     lost = int((~found).sum())
-    said += [f"{lost:,} of {len(people):,} images have no row in {path.name}, and so no label"] if lost else []
+    said += [f"{lost:,} of {len(people):,} images have no row in {path.name} and so no label"] if lost else []
     return replace(
         listing,
         people=people,
@@ -84,7 +82,7 @@ def by_subject(cells: pd.DataFrame, lines: list[int], file: str) -> tuple[pd.Dat
     made = grouped.first().mask(torn, "").rename(columns=columns)
     starts = (~cells[METADATA_SUBJECT].duplicated()).to_numpy().nonzero()[0]
     said = [
-        f"{file}: {int(torn[name].sum()):,} subjects have several values of {name} and so no label of it"
+        f"{file}: {int(torn[name].sum()):,} subjects have several values of {name} and so no label for it"
         for name in columns
         if torn[name].any()
     ]

@@ -21,7 +21,7 @@ MAX_LIST_BYTES = 64 * 2**20  # a list of 6,000 pairs has half a megabyte
 FOLD = "fold"  # column of the people, where each has one
 NO_FOLD = -1
 SHOWN = 10  # names in a message
-INCOMPLETE = "pass --allow-incomplete to evaluate what is there; the result will say so"
+INCOMPLETE = "pass --allow-incomplete to evaluate what is available; the result will say so"
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def read_text(root: Path, *places: str, most: int = MAX_LIST_BYTES) -> TextFile:
     place = next((place for place in places if (root / place).is_file()), None)
     if place is None:
         raise TableError(
-            f"{root}: no file {' or '.join(places)}; --root is the folder that the protocol was unpacked to"
+            f"{root}: no file {' or '.join(places)}; --root must be the folder into which the protocol was unpacked"
         )
     content = read_bytes(root / place, most)
     try:
@@ -166,9 +166,9 @@ def read_bytes(path: Path, most: int) -> bytes:
     try:
         return read_file(path, most)
     except TooLargeError as error:
-        raise TableError(f"{path.name}: {error.size:,} bytes are more than {most:,}; no list of the protocol") from None
+        raise TableError(f"{path.name}: {error.size:,} bytes, more than {most:,}, the limit for a list") from None
     except NotRegularError:
-        raise TableError(f"{path}: no regular file") from None
+        raise TableError(f"{path}: not a regular file") from None
     except (OSError, ValueError) as error:
         raise TableError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
 
@@ -225,8 +225,9 @@ def listing_of(
     elif (folds != NO_FOLD).any():
         notes = (
             *notes,
-            "the protocol's folds have people in common, so that they cannot set a threshold on other people: FMR and FNMR are "
-            "at thresholds of folds that facegap dealt by subject; accuracy by folds uses the protocol's own",
+            "the protocol's folds share subjects, so a threshold set on some folds would not be evaluated on other "
+            "people: FMR and FNMR use folds that facegap made by subject; accuracy by folds uses the folds of the "
+            "protocol",
         )
     return Listing(
         name,
@@ -278,6 +279,6 @@ def contradictions(subjects: pd.Series, pairs: IntArray, genuine: BoolArray) -> 
     if not torn:
         return ()
     return (
-        f"{torn:,} pairs are labelled otherwise than their people say; the protocol's numbers follow the labels, FMR and FNMR the "
-        "people",
+        f"{torn:,} pairs have labels that contradict their subjects; the protocol's numbers follow the labels, and "
+        f"FMR and FNMR follow the subjects",
     )

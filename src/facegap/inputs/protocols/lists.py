@@ -114,7 +114,7 @@ def two_line_pairs(name: str, title: str, root: Path) -> Listing:
     found = list(label_lines(file))
     if len(found) % 2:
         raise file.fault(
-            found[-1][0], "a pair takes two lines, and this one has no second; the file is cut off or edited"
+            found[-1][0], "a pair takes two lines, and the second is missing; the file is truncated or was edited"
         )
     prefix = first_folder(root, places, lambda at: any((at / image).is_file() for _, image, _ in found[:100]))
     pairs = list(zip(found[::2], found[1::2], strict=True))
@@ -139,7 +139,7 @@ def two_line_pairs(name: str, title: str, root: Path) -> Listing:
 
 
 NOT_SEEN = (
-    "this reader follows published code; it was tested on made folders of the same layout, not on the data set itself"
+    "this reader follows published code; it was tested on synthetic folders with the same layout, not on the data set"
 )
 
 
@@ -159,7 +159,7 @@ def named_picture(file: TextFile, number: int, prefix: str, image: str) -> Pictu
     found = OF_LFW.fullmatch(image)
     if found is None:
         raise file.fault(
-            number, f"{image[:60]!r} is not named as pictures of the protocol are, such as Ann_Lee_0001.jpg"
+            number, f"{image[:60]!r} does not have the form of the protocol's file names, such as Ann_Lee_0001.jpg"
         )
     return Picture(prefix + image, found["person"])
 
@@ -195,12 +195,12 @@ def rfw(root: Path) -> Listing:
         for picture in (one.left, one.right):
             race_of.setdefault(picture.subject, set()).add(one.part)
     torn = sorted(subject for subject, races in race_of.items() if len(races) > 1)
-    notes = [NOT_SEEN, "all pairs are within one race: false matches between races are not measured"]
+    notes = [NOT_SEEN, "all pairs are within one race, so false matches between races are not measured"]
     if torn:
         known = len(RFW_TWICE.intersection(torn))
         notes.append(
-            f"{len(torn)} people are listed under two races ({known} of the 12 that are known); each image counts by the race of "
-            "its list, and intervals treat the person as one"
+            f"{len(torn)} people are listed under two races ({known} of the 12 that are known); each image counts "
+            f"under the race of its list, and intervals treat the images as one person"
         )
     return listing_of("rfw", "RFW", root, lines, counts=counts, files=files, notes=notes)
 

@@ -67,8 +67,8 @@ def read_matlab(content: bytes, variable: str, place: str) -> Array:
             if name == variable:
                 return reader.array(payload, start, level=1)
     except (struct.error, UnicodeDecodeError):
-        raise TableError(f"{place}: a MATLAB file that is cut off or damaged") from None
-    raise TableError(f"{place}: no MATLAB file with a cell array '{variable}'")
+        raise TableError(f"{place}: a truncated or damaged MATLAB file") from None
+    raise TableError(f"{place}: not a MATLAB file with a cell array '{variable}'")
 
 
 class _Reader:
@@ -84,9 +84,9 @@ class _Reader:
     def elements(self, content: bytes) -> Iterator[memoryview]:
         """The payloads of the arrays on the highest level, unpacked where they are packed."""
         if len(content) < 128 or content[126:128] not in (b"IM", b"MI"):
-            raise self.refused("no MATLAB file of version 5")
+            raise self.refused("not a MATLAB file of version 5")
         if content[126:128] == b"MI":
-            raise self.refused("a MATLAB file of the other byte order, which the protocol's is not; save it again")
+            raise self.refused("a MATLAB file with a byte order that the protocol does not use; save it again")
         left = MAX_UNPACKED
         for kind, payload in tagged(memoryview(content), 128):
             if kind == MATRIX:
@@ -96,10 +96,10 @@ class _Reader:
                 try:
                     unpacked = unpacker.decompress(payload, left)
                 except zlib.error:
-                    raise self.refused("damaged packed data") from None
+                    raise self.refused("damaged compressed data") from None
                 left -= len(unpacked)
                 if unpacker.unconsumed_tail or left <= 0:
-                    raise self.refused(f"unpacks to more than {MAX_UNPACKED:,} bytes")
+                    raise self.refused(f"expands to more than {MAX_UNPACKED:,} bytes")
                 yield from (inner for found, inner in tagged(memoryview(unpacked), 0) if found == MATRIX)
 
     def head(self, payload: memoryview) -> tuple[int, tuple[int, ...], str, int]:
@@ -109,10 +109,10 @@ class _Reader:
         _, name, at = element(payload, at)
         (word,) = struct.unpack_from("<I", flags)
         if not 2 <= len(sizes) // 4 <= MOST_EXTENTS:
-            raise self.refused("an array without sizes, or of too many")
+            raise self.refused("an array without dimensions, or with too many")
         extents = struct.unpack_from(f"<{len(sizes) // 4}i", sizes)
         if min(extents) < 0:
-            raise self.refused("an array of less than no size")
+            raise self.refused("an array with a negative dimension")
         return word, extents, bytes(name).decode("latin-1"), at
 
     def array(self, payload: memoryview, at: int, *, level: int) -> Array:
@@ -134,27 +134,27 @@ class _Reader:
         written, content, _ = element(payload, at) if count else (min(KINDS), payload[:0], at)
         if kind == TEXT:
             if written not in CODES:
-                raise self.refused("a text in an unknown code")
+                raise self.refused("a text in an unknown encoding")
             text = bytes(content).decode(CODES[written])
             return Array("text", extents, text=text)
         if written not in KINDS or len(content) != count * np.dtype(KINDS[written]).itemsize:
-            raise self.refused("numbers that are not as many as is stated")
+            raise self.refused("a stated count of numbers that does not match the data")
         return Array("numbers", extents, numbers=tuple(np.frombuffer(content, KINDS[written]).tolist()))
 
     def inside(self, payload: memoryview, at: int, count: int, level: int) -> tuple[Array, ...]:
         """The arrays in an array, as many as it states: each has eight bytes at least."""
         if count > (len(payload) - at) // 8:
-            raise self.refused("an array that states more parts than it has")
+            raise self.refused("an array with fewer parts than stated")
         if level >= MAX_LEVELS:
-            raise self.refused(f"nested deeper than {MAX_LEVELS} levels, which no protocol is")
+            raise self.refused(f"nested deeper than {MAX_LEVELS} levels, the limit for a protocol")
         self.arrays += count
         if self.arrays > MAX_MATRICES:
-            raise self.refused(f"more than {MAX_MATRICES:,} arrays, which no protocol has")
+            raise self.refused(f"more than {MAX_MATRICES:,} arrays, the limit for a protocol")
         found = []
         for _ in range(count):
             kind, inner, at = element(payload, at)
             if kind != MATRIX:
-                raise self.refused("something that is no array where one is due")
+                raise self.refused("something other than an array where one is expected")
             found.append(self.array(inner, self.head(inner)[3], level=level + 1) if len(inner) else NOTHING)
         return tuple(found)
 

@@ -43,8 +43,9 @@ def each_pair_once(listed: ScoreList, name: str) -> tuple[ScoreList, int]:
     if listed.weights is not None and (listed.weights != listed.weights[before]).any():
         k = int(np.argmax(listed.weights != listed.weights[before]))
         raise TableError(
-            f"{name}: rows {int(before[k]) + 1} and {k + 1} of the scores are one pair with two weights, "
-            f"{listed.weights[before[k]]:g} and {listed.weights[k]:g}; keep the row that the plan of pairs has"
+            f"{name}: rows {int(before[k]) + 1} and {k + 1} of the scores are the same pair with two weights, "
+            f"{listed.weights[before[k]]:g} and {listed.weights[k]:g}; keep the row that is in the list of sampled "
+            f"pairs"
         )
     differing = np.flatnonzero(~same)
     if len(differing):
@@ -52,7 +53,7 @@ def each_pair_once(listed: ScoreList, name: str) -> tuple[ScoreList, int]:
         pair = f"{listed.names[listed.left[k]]!r} and {listed.names[listed.right[k]]!r}"
         raise TableError(
             f"{name}: rows {j + 1} and {k + 1} of the scores compare {pair} with two scores, {listed.scores[j]:g} and "
-            f"{listed.scores[k]:g} ({len(differing)} such rows); keep one of each"
+            f"{listed.scores[k]:g} ({len(differing)} such rows); keep one row for each pair"
             + ("" if listed.directed else ", or name the columns probe and reference if both are trials")
         )
     kept: BoolArray = np.zeros(len(keys), np.bool_)
@@ -82,34 +83,39 @@ def require_usable(pairs: pd.DataFrame, thresholds: Sequence[float], name: str, 
     scores = pairs["score"].to_numpy(np.float64)
     finite = np.isfinite(scores)
     if not finite.any():
-        raise TableError(f"{name}: no comparison has a score; there is nothing to judge")
+        raise TableError(f"{name}: no comparison has a score, so there is nothing to evaluate")
     low, high = float(scores[finite].min()), float(scores[finite].max())
     if low == high:
-        raise TableError(f"{name}: every score is {shown(low, distance=distance)}; a constant tells nobody apart")
+        raise TableError(
+            f"{name}: every score is {shown(low, distance=distance)}; a constant score cannot distinguish people"
+        )
     genuine = pairs["genuine"].to_numpy(np.bool_)
     mated, others = scores[finite & genuine], scores[finite & ~genuine]
     if min(len(mated), len(others)) >= FEWEST and np.median(mated) < np.median(others):
         what = (
-            "--distance was given, and these look like similarities: leave it out"
+            "--distance was given, but these look like similarities: omit it"
             if distance
             else ("these look like distances: pass --distance")
         )
         raise TableError(
-            f"{name}: genuine pairs score lower than impostor pairs at the median "
-            f"({shown(float(np.median(mated)), distance=distance)} against {shown(float(np.median(others)), distance=distance)}); "
+            f"{name}: the median score of genuine pairs is lower than that of impostor pairs "
+            f"({shown(float(np.median(mated)), distance=distance)} against "
+            f"{shown(float(np.median(others)), distance=distance)}); "
             f"{what}"
         )
     for threshold in thresholds:
         taken = float((others >= threshold).mean()) if len(others) else 0.0
         if len(mated) and abs(threshold) * SCALE < abs(float(np.median(mated))) and taken > 0.5:
             raise TableError(
-                f"{name}: the threshold {shown(threshold, distance=distance)} is of another scale than the scores: the median of "
+                f"{name}: the threshold {shown(threshold, distance=distance)} is on another scale than the scores: "
+                f"the median of "
                 f"genuine pairs is {shown(float(np.median(mated)), distance=distance)}, and {taken:.0%} of impostor pairs would match"
             )
         if not low - (high - low) <= threshold <= high + (high - low):
             ends = sorted(shown(end, distance=distance) for end in (low, high))
             raise TableError(
-                f"{name}: the threshold {shown(threshold, distance=distance)} is of another scale than the scores, which run from "
+                f"{name}: the threshold {shown(threshold, distance=distance)} is on another scale than the scores, "
+                f"which run from "
                 f"{ends[0]} to {ends[1]}"
             )
 

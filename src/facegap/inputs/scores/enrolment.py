@@ -86,7 +86,7 @@ def read_enrolments(paths: Sequence[Path]) -> Enrolments:
         for where, line in _log(path, hashes):
             if line.id in seen:
                 raise TableError(
-                    f"{where}, column id: {line.id[:60]!r} stands in {seen[line.id]} already; each template has one line"
+                    f"{where}, column id: {line.id[:60]!r} repeats {seen[line.id]}; each template must have one line"
                 )
             seen[line.id] = where
             lines.append(line)
@@ -107,16 +107,19 @@ def _log(path: Path, hashes: list[str]) -> Iterator[tuple[str, _Line]]:
         with opened(path) as file:
             size = os.fstat(file.fileno()).st_size
             require_room(
-                COPIES * size, f"{path.name}: {size:,} bytes of enrolments", TableError, "use a machine with more"
+                COPIES * size,
+                f"{path.name}: {size:,} bytes of enrolments",
+                TableError,
+                "use a machine with more memory",
             )
             yield from _lines(file, path.name)
             file.seek(0)
             hashes.append(hashlib.file_digest(file, "sha256").hexdigest())
     except NotRegularError:
-        raise TableError(f"{path} is not a regular file; pass the path of an enrolment log") from None
+        raise TableError(f"{path} is not a regular file; give the path of an enrolment log") from None
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
-        raise TableError(f"{path}: {said}; pass the path of a readable enrolment log") from error
+        raise TableError(f"{path}: {said}; give the path of a readable enrolment log") from error
 
 
 def _lines(raw: BufferedReader, name: str) -> Iterator[tuple[str, _Line]]:
@@ -148,12 +151,12 @@ def _header(cells: list[str], where: str) -> list[str]:
     missing = [name for name in NEEDED if name not in cells]
     if missing:
         raise TableError(
-            f"{where}: no column {missing[0]}; an enrolment log has the header {' '.join(KNOWN)} (the eyes and quality may be "
-            f"absent), separated by blanks (found: {' '.join(cells)[:200]!a})"
+            f"{where}: no column {missing[0]}; an enrolment log has the header {' '.join(KNOWN)} (the eyes and "
+            f"quality may be absent), separated by spaces (found: {' '.join(cells)[:200]!a})"
         )
     for name in cells:
         if name not in KNOWN or cells.count(name) > 1:
-            raise TableError(f"{where}, column {name[:60]!a}: not a column of an enrolment log, or twice; remove it")
+            raise TableError(f"{where}, column {name[:60]!a}: unknown in an enrolment log, or repeated; remove it")
     return cells
 
 
@@ -161,12 +164,13 @@ def _line(cells: list[str], columns: list[str], where: str) -> _Line:
     """One line by its columns."""
     if len(cells) != len(columns):
         raise TableError(
-            f"{where}: {len(cells)} cells where {len(columns)} are needed ({' '.join(columns)}); names hold no blanks. Correct the line"
+            f"{where}: {len(cells)} cells where {len(columns)} are needed ({' '.join(columns)}); names cannot "
+            f"contain spaces. Correct the line"
         )
     of: Mapping[str, str] = dict(zip(columns, cells, strict=True))
     for name in ("id", "image"):
         if len(of[name]) > MOST_LETTERS or any("\udc80" <= letter <= "\udcff" for letter in of[name]):
-            raise TableError(f"{where}, column {name}: longer than {MOST_LETTERS} letters, or not UTF-8; correct it")
+            raise TableError(f"{where}, column {name}: longer than {MOST_LETTERS} characters, or not UTF-8; correct it")
     size = of["templateSizeBytes"]
     if not (size.isascii() and size.isdigit() and len(size) <= 15):
         raise TableError(
@@ -187,7 +191,7 @@ def _quality(text: str, where: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise TableError(f"{where}, column quality: {text[:60]!a} is not a finite number; write -1 for none")
+        raise TableError(f"{where}, column quality: {text[:60]!a} is not a finite number; write -1 if there is none")
     return math.nan if value == -1 else value
 
 
@@ -230,7 +234,7 @@ def by_images(listed: ScoreList, logs: Enrolments, name: str) -> Enrolled:
     if len(missing):
         raise TableError(
             f"{name}: {listed.names[missing[0]][:200]!r} has no line in {' and '.join(logs.names)} ({len(missing):,} such templates); "
-            "give every enrolment log with --enrolment-log"
+            "give all enrolment logs with --enrolment-log"
         )
     images = [same_image(logs.images[row]) for row in rows]
     order = sorted(set(images))
@@ -241,7 +245,8 @@ def by_images(listed: ScoreList, logs: Enrolments, name: str) -> Enrolled:
     if len(itself):
         raise TableError(
             f"{name}: row {int(itself[0]) + 1} of the scores compares two templates of {order[left[itself[0]]]!r} "
-            f"({len(itself):,} such rows); an image against itself says nothing of people, remove these rows"
+            f"({len(itself):,} such rows); comparing an image with itself says nothing about people, so remove these "
+            f"rows"
         )
     failed = logs.failed[rows]
     lost = failed[listed.left] | failed[listed.right]

@@ -95,8 +95,8 @@ def layout_of(path: Path, file: BufferedReader, *, frte: bool = False) -> Layout
     if columns is None:
         raise TableError(
             f"{where}: {len(line.split())} cells; a score file has two (1 or -1, score), four (claimed_id real_id "
-            "test_label score) or five (claimed_id model_label real_id test_label score) separated by blanks, or is a "
-            "CSV with the header left,right,score"
+            "test_label score) or five (claimed_id model_label real_id test_label score) separated by spaces, or is "
+            "a CSV with the header left,right,score"
         )
     delimiter: Literal["\t", " "] = "\t" if "\t" in line else " "
     if len(columns) == 2:
@@ -111,12 +111,12 @@ def _match_log(line: str, number: int, where: str) -> Layout:
     missing = [name for name in FRTE if name not in names]
     if missing:
         raise TableError(
-            f"{where}: no column {missing[0]}; a match log of FRTE has the header {' '.join(FRTE)}, separated by blanks (found: "
-            f"{line.strip()[:200]})"
+            f"{where}: no column {missing[0]}; a match log of FRTE has the header {' '.join(FRTE)}, separated by "
+            f"spaces (found: {line.strip()[:200]})"
         )
     foreign = [name for name in names if name not in FRTE or names.count(name) > 1]
     if foreign:
-        raise TableError(f"{where}, column {foreign[0][:60]}: not one of the four of a match log, or twice; remove it")
+        raise TableError(f"{where}, column {foreign[0][:60]}: unknown in a match log, or repeated; remove it")
     delimiter: Literal["\t", " "] = "\t" if "\t" in line else " "
     return Layout(
         "FRTE match log",
@@ -139,7 +139,7 @@ def _first_line(path: Path, file: BufferedReader) -> tuple[int, str]:
     head = file.read(HEAD_BYTES)
     if b"\0" in head or head.startswith((b"\x1f\x8b", b"PK\x03\x04")):
         raise TableError(
-            f"{path.name} line 1: no text file (compressed, a spreadsheet, UTF-16?); save it as UTF-8 text"
+            f"{path.name} line 1: not a text file (compressed, a spreadsheet, UTF-16?); save it as UTF-8 text"
         )
     text = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace")
     for number, line in enumerate(text.splitlines(), start=1):
@@ -152,7 +152,7 @@ def _csv_layout(names: list[str], line: int, where: str) -> Layout:
     """The layout of a CSV by its header."""
     doubled = [name for name in names if names.count(name) > 1]
     if doubled:
-        raise TableError(f"{where}, column {doubled[0]}: there is more than one of that name; rename or remove one")
+        raise TableError(f"{where}, column {doubled[0]}: the name occurs more than once; rename or remove one")
     columns = tuple(names)
     if set(BOB_CSV) <= set(names):
         foreign = [name for name in names if name != "score" and not name.startswith(BOB_PREFIXES)]

@@ -82,16 +82,18 @@ def read_scores(path: Path, *, frte: bool = False) -> ScoreList:
     try:
         with opened(path) as file:
             size = os.fstat(file.fileno()).st_size
-            require_room(COPIES * size, f"{path.name}: {size:,} bytes of scores", TableError, "use a machine with more")
+            require_room(
+                COPIES * size, f"{path.name}: {size:,} bytes of scores", TableError, "use a machine with more memory"
+            )
             layout = layout_of(path, file, frte=frte)
             found = _read_fast(file, layout) or read_by_row(file, layout, path.name)
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except NotRegularError:
-        raise TableError(f"{path} is not a regular file; pass the path of a file with scores") from None
+        raise TableError(f"{path} is not a regular file; give the path of a file with scores") from None
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or error
-        raise TableError(f"{path}: {said}; pass the path of a readable file with scores") from error
+        raise TableError(f"{path}: {said}; give the path of a readable file with scores") from error
     left, right, names = _joined(found)
     genuine = found.genuine
     if genuine is None:

@@ -122,7 +122,7 @@ def read_by_row(file: BufferedReader, layout: Layout, name: str) -> Columns:
 def _named(cell: str, layout: Layout) -> str:
     """The reference that an attack was compared with."""
     if not cell.strip():
-        raise FaultError(str(layout.reference), "empty; name whose reference the attack was compared with")
+        raise FaultError(str(layout.reference), "empty; name the subject with whose reference the attack was compared")
     return cell.strip()
 
 
@@ -132,7 +132,8 @@ def _species(cell: str, known: set[str]) -> str:
     if not re.fullmatch(NAME, word):
         raise FaultError(
             ATTACK,
-            f"{cell.strip()[:60]!r} is not a name of a species of attack; write one of a-z, 0-9 and _ such as print or mask",
+            f"{cell.strip()[:60]!r} is not a valid name of an attack species; use a-z, 0-9 and _, such as print or "
+            f"mask",
         )
     if word not in known and len(known) >= MOST_SPECIES:
         raise FaultError(ATTACK, f"more than {MOST_SPECIES} species of attack; merge them")
@@ -182,7 +183,9 @@ def _require_cells(cells: list[str], layout: Layout) -> None:
     """Raise where a row has too many or too few cells, or one that is no UTF-8."""
     if len(cells) != len(layout.columns):
         counts = f"{len(cells)} cells where {len(layout.columns)} are needed ({', '.join(layout.columns)})"
-        raise FaultError(layout.columns[min(len(cells), len(layout.columns)) - 1], f"{counts}; mend or remove the row")
+        raise FaultError(
+            layout.columns[min(len(cells), len(layout.columns)) - 1], f"{counts}; correct or remove the row"
+        )
     for name, cell in zip(layout.columns, cells, strict=True):
         if not cell.isascii() and any("\udc80" <= letter <= "\udcff" for letter in cell):
             raise FaultError(name, "not UTF-8; save the file as UTF-8")
@@ -201,7 +204,7 @@ def _score(cell: str, *, empty_is_nan: bool) -> float:
         raise FaultError("score", f"{cell.strip()!r} is not finite; write a number, or nan where the comparison failed")
     if abs(score) > LARGEST:
         raise FaultError(
-            "score", f"{cell.strip()!r} is beyond {LARGEST:g}, which no comparison gives; write its score, or nan"
+            "score", f"{cell.strip()!r} is larger than {LARGEST:g}, the limit for a score; write the score, or nan"
         )
     return score
 
@@ -228,7 +231,8 @@ def _weight(cell: str) -> float:
     if not 0 < weight <= MOST_WEIGHT:
         raise FaultError(
             WEIGHT,
-            f"{cell.strip()[:40]!r} is not a weight; write how many pairs the row stands for, a number above 0, as the plan has it",
+            f"{cell.strip()[:40]!r} is not a weight; write how many pairs the row represents, a number above 0, as "
+            f"in the list of sampled pairs",
         )
     return weight
 
@@ -245,7 +249,7 @@ def _code(cell: str, column: str, table: dict[str, int]) -> int:
     """The code of a name, a new one for a new name."""
     name = cell.strip()
     if not name:
-        raise FaultError(column, "empty; name who or what was compared")
+        raise FaultError(column, "empty; name the image or subject that was compared")
     return table.setdefault(name, len(table))
 
 

@@ -1,4 +1,4 @@
-"""What became of the images, as values: outcomes, answers, errors of age, time."""
+"""Outcome of the images, as values: outcomes, answers, errors of age, time."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ class FailedRow:
 
 
 def outcome_rows(run: Run) -> list[CountRow]:
-    """Every row of the manifest by what became of it, the commonest first, then their sum."""
+    """Every row of the manifest by outcome, the commonest first, then their sum."""
     return counted(run.by_image[1]["outcome"])
 
 
 def template_rows(run: Run) -> list[CountRow]:
-    """Every template by what became of it, the commonest first, then their sum."""
+    """Every template by outcome, the commonest first, then their sum."""
     return counted(run.faces["outcome"])
 
 

@@ -31,7 +31,7 @@ from facegap.types import Execution
 
 VERSION = 3  # of the form of a run folder
 COMPLETE, RUNNING, SHARD = "complete", "running", "shard"
-OTHER_VERSION = "made by another version of facegap; make the run again"
+OTHER_VERSION = "written by another version of facegap; run the audit again"
 
 Level = Annotated[float, Between(0.5, 0.9999)]
 
@@ -164,7 +164,7 @@ class RunRecord:
         if isinstance(found, ShardRecord):
             raise RunError(f"{file}: {found.words}")
         if isinstance(found, BegunRecord):
-            raise RunError(f"{file}: the run there was broken off; finish it with --resume")
+            raise RunError(f"{file}: the run in it was interrupted; finish it with --resume")
         return found
 
 
@@ -202,8 +202,8 @@ class ShardRecord:
     def words(self) -> str:
         """What it is, and what to do with it."""
         return (
-            f"shard {self.shard} of an audit, which has no tables of its own; put all shards together with: "
-            "facegap merge RUN... --out DIR"
+            f"shard {self.shard} of an audit, which has no tables; combine all shards with: facegap merge RUN... "
+            f"--out DIR"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -261,10 +261,10 @@ def require_consistent(record: RunRecord, place: Place) -> None:
             place.below("groupings").below(k).refuse("each grouping names one label column or several, each once")
     foreign = [name for name in record.cluster if name not in record.manifest.labels]
     if foreign or len(set(record.cluster)) < len(record.cluster):
-        said = f"{foreign[0]!a} is not a label column of the manifest" if foreign else "names a column twice"
+        said = f"{foreign[0]!a} is not a label column of the manifest" if foreign else "lists a column twice"
         place.below("cluster").refuse(said)
     named = [output.name for output in record.outputs]
     if len(set(named)) < len(named):
-        place.below("outputs").refuse("names an output twice")
+        place.below("outputs").refuse("lists an output twice")
     if record.identification is not None and not record.identification.ranks:
-        place.below("identification").below("ranks").refuse("names no rank")
+        place.below("identification").below("ranks").refuse("lists no rank")

@@ -23,7 +23,7 @@ from facegap.store.typed_json import Place, from_json, hints_of, parse_object
 State = Literal["sent", "unheard", "failed", "answered"]
 MOST_KEPT_BYTES = 16 * 2**20  # of one kept call: a body of control characters grows sixfold in JSON
 KEPT = re.compile(r"(\d{7,12})(?:x(\d{7,12}))?-\d{2,}\.json", re.ASCII)
-NO_JSON = "the answer is no JSON"
+NO_JSON = "the response is not JSON"
 MOST_QUOTED = 40  # characters of a service's own word in a detail
 
 
@@ -122,13 +122,13 @@ def read_call(path: Path) -> Call:
         body = record.pop("body", "").encode("utf-8") if coded is None else base64.b64decode(coded, validate=True)
         told = {name: kind for name, kind in hints_of(Call).items() if name != "body"}
         if set(record) != set(told):
-            raise ValueError("other keys than those of a call")
+            raise ValueError("keys that a call does not have")
         place = Place(str(path))
         return Call(
             **{name: from_json(kind, record[name], place.below(name)) for name, kind in told.items()}, body=body
         )
     except (OSError, ValueError, TypeError, AttributeError, RecursionError, RunError) as error:
-        raise RunError(f"{path}: no kept answer can be read here; choose another --out") from error
+        raise RunError(f"{path}: the stored response cannot be read; choose another --out") from error
 
 
 def kept_calls(folder: Path) -> dict[Asked, list[Path]]:
@@ -184,9 +184,9 @@ def gender_of(answer: Any, spec: AnswerSpec, classes: Sequence[str]) -> tuple[st
     assert spec.gender is not None
     word, found = value_at(answer, spec.gender)
     if not found:
-        return "", f"nothing at {spec.gender} in the answer"
+        return "", f"nothing at {spec.gender} in the response"
     if isinstance(word, bool) or not isinstance(word, str | int):
-        return "", f"no word at {spec.gender} in the answer"
+        return "", f"no word at {spec.gender} in the response"
     text = str(word).strip()
     named = spec.classes.get(text) if spec.classes else normalise_label("gender", text)
     if named is None or named not in classes:
@@ -198,11 +198,11 @@ def category_of(answer: Any, spec: CategoryAnswer) -> tuple[str, float, str]:
     """The class that was said, how sure the service is (NaN where it does not say), and why there is no class."""
     word, found = value_at(answer, spec.at)
     if not found:
-        return "", math.nan, f"nothing at {spec.at} in the answer"
+        return "", math.nan, f"nothing at {spec.at} in the response"
     if isinstance(word, bool):
         word = "true" if word else "false"
     if not isinstance(word, str | int):
-        return "", math.nan, f"no word at {spec.at} in the answer"
+        return "", math.nan, f"no word at {spec.at} in the response"
     text = str(word).strip()
     named = spec.words.get(text) if spec.words else class_word(text)
     if named is None or named not in spec.classes:
@@ -218,7 +218,7 @@ def age_of(answer: Any, path: str) -> tuple[float, float, str]:
     """
     value, found = value_at(answer, path)
     if not found:
-        return math.nan, math.nan, f"nothing at {path} in the answer"
+        return math.nan, math.nan, f"nothing at {path} in the response"
     if isinstance(value, dict):
         named = {str(name).lower(): number for name, number in value.items()}
         value = [named.get(low, named.get(other)) for low, other in (("low", "min"), ("high", "max"))]
@@ -226,12 +226,12 @@ def age_of(answer: Any, path: str) -> tuple[float, float, str]:
         ends = [number_of(end) for end in value]
         if len(ends) == 2 and 0 <= ends[0] <= ends[1] <= OLDEST:
             return sum(ends) / 2, ends[0], ""
-        return math.nan, math.nan, f"no age at {path} in the answer"
+        return math.nan, math.nan, f"no age at {path} in the response"
     years = number_of(value)
     if 0 <= years <= OLDEST:
         return years, math.nan, ""
     said = age_estimate(value) if isinstance(value, str) else None
-    return (*said, "") if said else (math.nan, math.nan, f"no age at {path} in the answer")
+    return (*said, "") if said else (math.nan, math.nan, f"no age at {path} in the response")
 
 
 def confidence_of(answer: Any, spec: AnswerSpec | CategoryAnswer) -> float:

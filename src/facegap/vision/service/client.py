@@ -56,7 +56,7 @@ class Limits:
 
     def with_cure(self, fault: str, later: str = "") -> str:
         """A fault, and how to go on where one can."""
-        return f"{fault}; answers received are kept, continue with --resume{later}" if self.resumable else fault
+        return f"{fault}; the responses received are kept, continue with --resume{later}" if self.resumable else fault
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Service:
         sha256 = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
         calls = [read_call(path) for path in self._kept.get(asked, [])]
         if any(call.image_sha256 != sha256 for call in calls):
-            raise RunError(f"{asked.words}: its image is not the file that was sent before; choose another --out")
+            raise RunError(f"{asked.words}: its image differs from the file that was sent before; choose another --out")
         message, earlier = Message(self.card.request.of_subject(subject), images), len(calls)
         while not calls or not is_final(calls):
             if self._closed:
@@ -221,7 +221,7 @@ class Service:
         """Raise where further calls, for whatever image, would meet the same."""
         host, later = recipient(self.card), ""
         if call.status in KEY_REFUSED:
-            fault = f"{host} refuses the key (http {call.status}); put a valid one into its environment variable"
+            fault = f"{host} rejects the key (HTTP status {call.status}); put a valid one into its environment variable"
         elif asked_pause_s > LONGEST_RETRY_AFTER_S:
             fault = f"{host} asks for a pause of {asked_pause_s:,.0f} s"
             later = " after it"

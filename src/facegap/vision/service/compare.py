@@ -25,7 +25,7 @@ WORDS_OF_DECISIONS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
 
 @dataclass(frozen=True)
 class Compared:
-    """What became of a pair.
+    """Outcome of a pair.
 
     score   : higher is more alike, distances by their negatives; of a decision 1 or 0; NaN where there is none
     outcome : scored; no_face_probe, no_face_reference or no_face_somewhere where the service found no face there; no_answer
@@ -71,13 +71,13 @@ def score_of(answer: Any, spec: AnswerSpec) -> tuple[float, str]:
     assert spec.score is not None and spec.score_range is not None
     value, found = value_at(answer, spec.score)
     if not found:
-        return math.nan, f"nothing at {spec.score} in the answer"
+        return math.nan, f"nothing at {spec.score} in the response"
     score = number_of(value)
     if not math.isfinite(score):
-        return math.nan, f"no finite number at {spec.score} in the answer"
+        return math.nan, f"no finite number at {spec.score} in the response"
     low, high = spec.score_range
     if not low <= score <= high:
-        return math.nan, f"{score!r} at {spec.score} is outside of the card's score_range, {low:g} to {high:g}"
+        return math.nan, f"{score!r} at {spec.score} is outside the card's score_range, {low:g} to {high:g}"
     return rising(score, spec), ""
 
 
@@ -91,6 +91,6 @@ def decision_of(answer: Any, spec: AnswerSpec) -> tuple[float, str]:
     assert spec.decision is not None
     value, found = value_at(answer, spec.decision)
     if not found:
-        return math.nan, f"nothing at {spec.decision} in the answer"
+        return math.nan, f"nothing at {spec.decision} in the response"
     said = WORDS_OF_DECISIONS.get(str(value).strip().casefold()) if isinstance(value, bool | int | str) else None
-    return (math.nan, f"neither true nor false at {spec.decision} in the answer") if said is None else (said, "")
+    return (math.nan, f"neither true nor false at {spec.decision} in the response") if said is None else (said, "")

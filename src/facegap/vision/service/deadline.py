@@ -114,7 +114,7 @@ class Counted:
         if self.limit < 0 or (self._hold is not None and self._hold.over.is_set()):
             if self._hold is not None:
                 self._hold.overlong = self.limit < 0
-            raise OverlongError("more bytes around the body of an answer than the bound")
+            raise OverlongError("more bytes around the body of the response than the limit")
         return data
 
     def read(self, size: int | None = -1) -> bytes:

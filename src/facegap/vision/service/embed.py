@@ -22,7 +22,7 @@ NO_FACE, NO_TEMPLATE = "no_face", "no_template"
 
 @dataclass(frozen=True)
 class Template:
-    """What became of an image.
+    """Outcome of an image.
 
     vector  : float32 (dimension,), of length one; None where the outcome is not ok
     norm    : its length as it came; NaN without one
@@ -59,7 +59,7 @@ def template_of(call: Call, card: ModelCard) -> Template:
         return lost(NO_TEMPLATE, fault)
     (unit,) = unit_rows(raw[None])
     if not np.isfinite(unit).all():
-        return lost(NO_TEMPLATE, "the embedding is zero, or too long for a number")
+        return lost(NO_TEMPLATE, "the embedding is zero, or its length is not a finite number")
     return Template(unit, float(lengths(raw[None])[0]), "ok")
 
 
@@ -74,14 +74,14 @@ def embedding_of(answer: Any, spec: AnswerSpec) -> tuple[FloatArray, str]:
     nothing = np.empty(0, np.float64)
     value, found = value_at(answer, spec.embedding)
     if not found:
-        return nothing, f"nothing at {spec.embedding} in the answer"
+        return nothing, f"nothing at {spec.embedding} in the response"
     if not isinstance(value, list):
-        return nothing, f"no list at {spec.embedding} in the answer"
+        return nothing, f"no list at {spec.embedding} in the response"
     if len(value) != spec.dimension:
         return nothing, f"{len(value):,} numbers at {spec.embedding}, the card says dimension = {spec.dimension}"
     numbers = np.array([number_of(one) for one in value], np.float64)
     return (
         (numbers, "")
         if np.isfinite(numbers).all()
-        else (nothing, f"no finite numbers at {spec.embedding} in the answer")
+        else (nothing, f"no finite numbers at {spec.embedding} in the response")
     )

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 MARK = "[key]"
-WITHHELD = "[an answer that holds the key in a spelling of its own is not kept]"
+WITHHELD = "[a response that contains the key in an unknown encoding is not kept]"
 DEPTH = 4  # encodings inside each other
 MOST_LETTERS = 8 * 2**20  # looked at for one text, all its decodings together
 FEWEST_TAIL = 4  # letters of the beginning of a key at the end of a body that was cut off

@@ -21,7 +21,7 @@ Candidate = tuple[str, float]  # name under which an image was enrolled, and a s
 
 @dataclass(frozen=True)
 class Answered:
-    """What became of an image.
+    """Outcome of an image.
 
     outcome    : ok; no_face where the service found none; no_template where it did not enrol it, or said nothing that is a list;
                  not_sent where the budget was spent before
@@ -69,13 +69,13 @@ def candidates_of(call: Call, card: ModelCard) -> Answered:
         return Answered(NO_TEMPLATE, NO_JSON)
     listed, found = value_at(answer, card.answer.candidates)
     if not found:
-        return Answered(NO_TEMPLATE, f"nothing at {card.answer.candidates} in the answer")
+        return Answered(NO_TEMPLATE, f"nothing at {card.answer.candidates} in the response")
     if not isinstance(listed, list):
-        return Answered(NO_TEMPLATE, f"no list at {card.answer.candidates} in the answer")
+        return Answered(NO_TEMPLATE, f"no list at {card.answer.candidates} in the response")
     most = card.answer.most_candidates
     if most is not None and len(listed) > most:
         return Answered(
-            NO_TEMPLATE, f"{len(listed):,} candidates, where the card says {most} at most (answer.most_candidates)"
+            NO_TEMPLATE, f"{len(listed):,} candidates, but the card says {most} at most (answer.most_candidates)"
         )
     read = [candidate_of(one, card.answer) for one in listed]
     if fault := next((why for _, _, why in read if why), ""):

@@ -27,7 +27,7 @@ FEWEST_KEY_LETTERS = 8  # a shorter key could not be kept out of answers without
 WORTH_ANOTHER_TRY = frozenset({408, 425, 429, 500, 502, 503, 504})
 KEY_REFUSED = frozenset({401, 407})
 ASKS_FOR_A_PAUSE = frozenset({429, 503})  # beside any other status a Retry-After says nothing to whom it answers
-OVERLONG = "more bytes of headers, interim answers, chunk sizes or trailers than the bound"
+OVERLONG = "more bytes of headers, interim responses, chunk sizes or trailers than the limit"
 UNREACHABLE = "no connection"
 FORMATS = {b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png", b"GIF8": "gif", b"BM": "bmp", b"II*\0": "tiff", b"MM\0*": "tiff"}
 
@@ -79,7 +79,7 @@ def read_key(card: ModelCard) -> str | None:
         raise CardError(f"{card.name}: the environment variable {name} is not set; put the service's key into it")
     if len(key) < FEWEST_KEY_LETTERS or not key.isascii() or not key.isprintable():
         raise CardError(
-            f"{card.name}: what {name} holds is not a key (at least {FEWEST_KEY_LETTERS} printable letters)"
+            f"{card.name}: the value of {name} is not a key (at least {FEWEST_KEY_LETTERS} printable characters)"
         )
     return key
 
@@ -148,21 +148,21 @@ def _heard(line: Line, call: Call, message: Message, heard: Heard, hold: Hold) -
         never_there = bool(error.args) and isinstance(error.args[0], urllib3.exceptions.MaxRetryError)
         if never_there:
             return replace(call, state="unheard", reason=UNREACHABLE)
-        return replace(heard.so_far(call), state="failed", reason="the answer broke off")
+        return replace(heard.so_far(call), state="failed", reason="the response was cut off")
 
 
 def _judged(call: Call, too_long: bool) -> Call:
     """A call whose answer has come: final or not, and why nothing can be read from it."""
     status = call.status or 0
     if status in KEY_REFUSED:
-        return replace(call, state="unheard", reason=f"http {status}, the key is refused")
+        return replace(call, state="unheard", reason=f"http {status}, the key was rejected")
     if status in WORTH_ANOTHER_TRY:
         return replace(call, state="failed", reason=f"http {status}")
     if 300 <= status < 400:
         return replace(call, state="answered", reason=f"http {status}, a redirect, which is not followed")
     if not 200 <= status < 300:
         return replace(call, state="answered", reason=f"http {status}")
-    reason = f"the answer is longer than {MAX_ANSWER_BYTES:,} bytes" if too_long else ""
+    reason = f"the response is longer than {MAX_ANSWER_BYTES:,} bytes" if too_long else ""
     return replace(call, state="answered", reason=reason)
 
 
