@@ -145,20 +145,20 @@ def facegap_pipeline(data: Path, images: Sequence[Path], embedder: str, workers:
         lines = ["image", *(str(path) for path in images)]
         (folder / "people.csv").write_text("\n".join(lines) + "\n")
         table = read_manifest(folder / "people.csv", allow_outside=True)
-        loaded = load_models(
-            settings_from(
-                {
-                    "classify": "faceapi_age_gender",
-                    "embed": embedder,
-                    "models_dir": (data / "models",),
-                    "workers": workers,
-                }
-            )
+        settings = settings_from(
+            {
+                "classify": "faceapi_age_gender",
+                "embed": embedder,
+                "models_dir": (data / "models",),
+                "workers": workers,
+            }
         )
+        loaded = load_models(settings)
         started = time.perf_counter()
-        process(folder, table, loaded, lambda done, total: None)
+        process(folder, table, loaded, settings)
         seconds = time.perf_counter() - started
-        rows = store.read_part_rows(folder, len(store.committed_parts(folder)))
+        loaded.close()
+        rows = store.read_part_rows(folder, len(store.committed_parts(folder, embedded=True)))
         parts = sorted((folder / store.PARTS).glob("*.npy"))
         templates = np.concatenate([np.load(part) for part in parts])
     return {"seconds": seconds, "templates": templates, "female": int((rows["prediction"] == "female").sum())}
