@@ -19,7 +19,7 @@ from facegap.store.files import explained, sync_folder, write_bytes
 from facegap.store.opened import read_file
 from facegap.types import ScoreCounts
 
-MOST_BYTES = 8 * 2**30  # a list of impostor pairs has 16 bytes a pair
+MOST_BYTES = 8 * 2**30  # a list of impostor pairs has 24 bytes a pair, packed
 _FIRST_LINE = re.compile(rb"facegap counts under way 1: ([0-9]{1,9}) blocks, ([0-9]{1,18}) ns, sha256 ([0-9a-f]{64})\n")
 _LONGEST_LINE = 160
 
