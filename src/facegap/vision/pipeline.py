@@ -1,7 +1,8 @@
 """A part of the manifest through all models: decode, detect, choose, crop, embed, classify.
 
 One worker takes one part from file to template with its own decoding while another's models run; nothing waits in
-queues, memory is bounded by workers times one picture and a part's crops, and a part is what a run commits and resumes.
+queues. Memory is bounded by workers times one picture, or TOGETHER small ones, and a part's crops. A part is what a run
+commits and resumes.
 """
 
 from __future__ import annotations
@@ -31,10 +32,8 @@ from facegap.vision.embed import Embedder, lengths, raw_templates, unit_rows
 from facegap.vision.look import Row, Stages, look_at_pictures, look_at_video, open_picture, share_time
 
 STAGES = ("decode", "detect", "crop", "covariates", "embed", "classify", "quality")
-TOGETHER, TOGETHER_BYTES = (
-    8,
-    16 * 2**20,
-)  # pictures that are held at once while faces are looked for; fewer where they are large
+# Pictures in which faces are looked for together, and the bytes of their pixels from which on there are fewer.
+TOGETHER, TOGETHER_BYTES = 8, 16 * 2**20
 PART_ROWS = 32  # small enough that workers end together and a kill loses seconds, large enough that files stay few
 
 

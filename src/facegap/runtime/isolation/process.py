@@ -62,11 +62,11 @@ TRUSTED = "use --no-isolation if you trust the file"
 
 @dataclass
 class Lane:
-    """One connection with its shared memory; one batch at a time goes through it.
+    """One connection with its shared memory; one batch is computed at a time, and the next may lie ready.
 
     until    : when the batch under way must be done, by the monotonic clock; None while there is none
-    question : the header and places of the last batch
-    answer   : the places of its outputs, checked
+    question : the headers and places of the last batches
+    answer   : the places of their outputs, checked
     """
 
     connection: Connection
