@@ -10,8 +10,24 @@ from pathlib import Path
 from types import ModuleType
 
 from facegap import types
-from facegap.tables import ages, causes, images, outcomes, pairs, protocols, quality, rates
-from facegap.tables.schema import Column, Schema
+from facegap.tables import (
+    ages,
+    causes,
+    comparisons,
+    explored,
+    images,
+    images_lost,
+    labels,
+    outcomes,
+    pairs,
+    population,
+    protocols,
+    published,
+    quality,
+    rates,
+    searches,
+)
+from facegap.tables.schema import FIRST, Column, Schema
 from sitegen.fields import notes_of
 from sitegen.markdown import code, table
 
@@ -120,13 +136,23 @@ PARTS: Mapping[str, str] = {
 # The kinds of tables, one file of facegap/tables each, in the order of the page.
 KINDS: Mapping[str, ModuleType] = {
     "Images and people": images,
+    "What became of images": images_lost,
     "Rates and gaps": rates,
-    "Pairs": pairs,
+    "Pairs and scores": pairs,
+    "Searches": searches,
+    "Labels and annotators": labels,
+    "Rates for a population, and along a column": population,
     "Quality": quality,
     "Ages": ages,
     "Protocols": protocols,
+    "Comparisons of runs": comparisons,
     "Causes": causes,
+    "Downloads of explore": explored,
+    "The demo and published results": published,
 }
+
+
+AS_IN = {"FIXED_THRESHOLD": "PAIRED", "GAP_CHANGES": "PAIRED"}  # that take columns of another, with what is said there
 
 
 def schemas() -> list[Schema]:
@@ -192,9 +218,20 @@ def entries(columns: ast.Dict) -> Iterator[tuple[list[str], int, int]]:
         first = (key or value).lineno
         if isinstance(key, ast.Constant):
             yield [str(key.value)], first, value.end_lineno or first
-        elif isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.args:  # dict.fromkeys
-            names = [node.value for node in ast.walk(value.args[0]) if isinstance(node, ast.Constant)]
+        elif (
+            isinstance(value, ast.Call) and value.args
+        ):  # dict.fromkeys, or a function that gives a column with its interval
+            names = (
+                getattr(outcomes, value.args[0].id, ())
+                if isinstance(value.args[0], ast.Name)
+                else constants_in(value.args[0])
+            )
             yield [str(name) for name in names], first, value.end_lineno or first
+
+
+def constants_in(node: ast.expr) -> list[object]:
+    """The constants that are written in an expression."""
+    return [one.value for one in ast.walk(node) if isinstance(one, ast.Constant)]
 
 
 def lists_of_names(source: str) -> dict[str, str]:
@@ -214,7 +251,8 @@ def lists_of_names(source: str) -> dict[str, str]:
 
 def note(schema: Schema, name: str, known: Mapping[tuple[str, str], str], listed: Mapping[str, str]) -> str:
     """What is said of a column, empty where nothing is."""
-    direct = known.get((schema.name, name)) or listed.get(name) or COMMON.get(name, "")
+    own = listed if schema.name == "FACES" else {}  # each covariate has its line in COVARIATES
+    direct = own.get(name) or known.get((schema.name, name)) or listed.get(name) or COMMON.get(name, "")
     if direct:
         return direct
     if name.startswith("reference_"):
@@ -231,9 +269,15 @@ def notes() -> dict[str, dict[str, str]]:
     _, known = said()
     listed = lists_of_names(source_of(outcomes))
     fields = {("GAPS", name): text for name, text in notes_of(types.Gap.__doc__ or "").items()}
-    of_rates = {(schema.name, name): known.get(("RATES", name), "") for schema in schemas() for name in schema.columns}
+    taken = {
+        (schema.name, name): known.get(("RATES", name))
+        or fields.get(("GAPS", name))
+        or known.get((AS_IN.get(schema.name, ""), name), "")
+        for schema in schemas()
+        for name in schema.columns
+    }
     model = {("FACES", outcomes.MODEL_QUALITY): "what the model of --quality says, higher is better"}
-    everything = of_rates | model | {key: text for key, text in (known | fields).items() if text}
+    everything = taken | model | {key: text for key, text in (known | fields).items() if text}
     return {
         schema.name: {name: note(schema, name, everything, listed) for name in schema.columns} for schema in schemas()
     }
@@ -257,7 +301,7 @@ def tables_page() -> str:
     meanings = notes()
     parts = [
         "# Tables\n",
-        "Every table that facegap reads or writes by a schema, and every column of it. An optional column that is absent is "
+        "Every table that a command writes, and every column of it. An optional column that is absent is "
         "added empty. Empty numbers are NaN. Text that is empty means: none.\n",
     ]
     for title, kind in KINDS.items():
@@ -270,7 +314,9 @@ def tables_page() -> str:
         ]
     for schema in schemas():
         parts += [f"## {schema.name}\n", f"{titles[schema.name]}.\n"]
-        if schema.labels_after:
+        if schema.labels_after == FIRST:
+            parts.append("Label columns, one per attribute, stand first.\n")
+        elif schema.labels_after:
             parts.append(f"Label columns, one per attribute, stand behind `{schema.labels_after}`.\n")
         rows = [
             (

@@ -316,7 +316,7 @@ def test_recheck_notices_another_candidate(drawn: Path, toys: Any, tmp_path: Pat
     run = searched_audit(drawn, toys, role_column="role", threshold=(0.999,), rank=(1,), out=out)
     assert run.searched is not None
     lists = run.searched.lists.assign(score=0.0)
-    store.write_parquet(out / "identification.parquet", lists)
+    lists.to_parquet(out / "identification.parquet", index=False)
     store.finish(out)
     assert "rates.csv: differs from the result of the stored rows" in recheck(out)
 

@@ -142,7 +142,7 @@ def test_a_changed_probability_is_found_though_every_hash_is_made_anew(whole: Pa
     folder = Path(shutil.copytree(whole, tmp_path / "run"))
     labels = pd.read_parquet(folder / "labels.parquet")
     labels["probability"] = 1 - labels["probability"]
-    store.write_parquet(folder / "labels.parquet", labels)
+    labels.to_parquet(folder / "labels.parquet", index=False)
     assert recheck(folder) == ["labels.parquet: changed since the run was written"]
     store.finish(folder)
     assert "gaps.csv: differs from the result of the stored rows" in recheck(folder)

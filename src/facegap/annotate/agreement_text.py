@@ -15,6 +15,7 @@ from facegap.report.rows.frames import records
 from facegap.report.tables import TextTable
 from facegap.report.text import number, percent
 from facegap.store.run import open_folder, write_csv
+from facegap.tables import AGREED
 
 MOST_DISPUTES = 20  # printed; disputes.csv holds all
 LIMITS = (
@@ -44,7 +45,8 @@ def write_agreement(found: Sequence[Agreement], out: Path, *, include_ids: bool)
     named = {name: tables for name, tables in files.items() if tables}
     with open_folder(out, resume=False):
         for name, tables in named.items():
-            write_csv(out / name, pd.concat([_with_scale(one, table) for one, table in tables], ignore_index=True))
+            whole = pd.concat([_with_scale(one, table) for one, table in tables], ignore_index=True)
+            write_csv(out / name, whole, AGREED[name])
     return list(named)
 
 

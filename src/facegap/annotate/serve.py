@@ -19,6 +19,7 @@ from facegap.inputs.images.decode import Pixels
 from facegap.inputs.manifests.read import read_manifest
 from facegap.inputs.records import read_records
 from facegap.store.run import write_csv
+from facegap.tables import ANNOTATIONS
 
 NO_DETECT = "none"
 CROP_MARGIN = 0.6  # of the face's box on every side: hair, neck and some background stay, other people mostly go
@@ -145,7 +146,7 @@ def export_annotations(manifest: Path, out: Path, *, db: Path | None) -> tuple[i
         raise TableError(f"{path}: no answers file; give it with --db, or annotate first")
     with contextlib.closing(open_store(path, read_records(manifest).sha256)) as store:
         table = store.table()
-    write_csv(out, table)
+    write_csv(out, table, ANNOTATIONS)
     return len(table), int(table["annotator"].nunique())
 
 

@@ -32,6 +32,7 @@ from facegap.report.text import clean
 from facegap.store.finished import read_finished
 from facegap.store.folder import make_empty
 from facegap.store.run import Run, fitting_together, write_csv
+from facegap.tables import COMPARED
 
 PAGE = "compare.html"
 CURE = (
@@ -184,6 +185,6 @@ def write_comparison(found: Comparison, out: Path) -> list[str]:
 
     make_empty(out)
     for name, frame in found.frames.items():
-        write_csv(out / name, frame)
+        write_csv(out / name, frame, COMPARED[name])
     write_page(out / PAGE, found.runs, found.rows, found.flip_rows, warnings=found.warnings)
     return [*found.frames, PAGE]

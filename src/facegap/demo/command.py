@@ -22,7 +22,7 @@ def demo(
     ] = None,
     verbose: Verbose = False,
 ) -> None:
-    """Run a complete audit offline in under a minute: illustrated people and two models, one of them biased on purpose.
+    """Run a complete audit offline in about a minute: illustrated people and two models, one of them biased on purpose.
 
     Makes 1,000 illustrations of 250 people who do not exist, audits both models on them, and compares the results with the known
     truth. Needs no data, model file or network.

@@ -22,6 +22,7 @@ from facegap.report.rows.gaps import gap_row as row_of_gap
 from facegap.report.tables import TextTable
 from facegap.report.text import difference, interval, number, percent, points
 from facegap.store.run import Run, write_bytes
+from facegap.tables import SIDE_BY_SIDE as SIDE_BY_SIDE_TABLE
 
 ASKED = {ERROR_RATE_ALL.name: "misclassified", FMR.name: "falsely matched"}
 OF = {ERROR_RATE_ALL.name: "pictures of {}", FMR.name: "pairs of pictures of two {}"}  # what the rates are shares of
@@ -38,7 +39,7 @@ def introduction(found: Demo) -> list[str]:
     return [
         f"The audit used {images:,} illustrations of {people} people who do not exist, women and men, lighter and darker skin in "
         "equal numbers.",
-        "It evaluated two versions of one small model. Both detect the face, classify gender, and compare two pictures.",
+        "The audit ran two versions of one small model. Both detect the face, classify gender, and compare two pictures.",
         "'balanced' was trained on equal numbers of the four groups; 'skewed' on the same number of people, most of them lighter "
         "and male. The training was otherwise the same.",
         "Because any number of people can be illustrated, the truth is known: both versions were measured beforehand on "
@@ -286,7 +287,7 @@ def write_side_by_side(found: Demo) -> None:
     """The table as CSV with full numbers, and a page that shows it and leads to both reports."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(("version", "metric", "group", "errors", "trials", "subjects", "value", "low", "high", "truth"))
+    lines.writerow(SIDE_BY_SIDE_TABLE.columns)
     for version in VERSIONS:
         for metric in METRICS:
             for gender, tone in CELLS:

@@ -10,6 +10,7 @@ from facegap.derive.run import all_comparisons_of
 from facegap.store.finished import read_finished
 from facegap.store.folder import make_empty
 from facegap.store.run import Run, fitting_together, write_csv
+from facegap.tables import EXPLAIN
 
 TABLE, PAGE = "explain.csv", "explain.html"
 
@@ -45,6 +46,6 @@ def write_explained(found: Answer, out: Path) -> list[str]:
     from facegap.explain.page import write_page
 
     make_empty(out)
-    write_csv(out / TABLE, found.frame)
+    write_csv(out / TABLE, found.frame, EXPLAIN)
     write_page(out / PAGE, found)
     return [TABLE, PAGE]

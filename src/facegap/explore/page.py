@@ -45,6 +45,7 @@ from facegap.report.page import SHARED, asset, breakable
 from facegap.report.sections import PageTable
 from facegap.report.text import clean, score
 from facegap.store.run import Run, csv_bytes, fitting_together
+from facegap.tables import EXPLORED, check_known
 from facegap.web.render import Renderer
 from facegap.web.security import Guard, Sessions, host_names
 
@@ -121,6 +122,7 @@ class Pages:
             with fitting_together(self.folder):
                 asked = asked_of(dict(request.query_params), self.view, include_ids=self.include_ids)
                 frame = await run_in_threadpool(frame_of, name, self.view, asked, include_ids=self.include_ids)
+                check_known(frame, EXPLORED[name], name)
         except FacegapError as error:
             return PlainTextResponse(f"{clean(error)}\n", status_code=400)
         headers = {"content-disposition": f'attachment; filename="facegap-{name}.csv"'}

@@ -15,6 +15,7 @@ from facegap.audit.settings import AuditSettings
 from facegap.derive.comparisons import WEIGHT
 from facegap.errors import TableError
 from facegap.store.files import write_bytes
+from facegap.tables import PAIR_LIST, check_known
 
 
 def write_pair_plan(manifest: Path, out: Path, settings: AuditSettings, *, seed: int, directed: bool) -> Iterator[str]:
@@ -46,7 +47,8 @@ def write_pair_plan(manifest: Path, out: Path, settings: AuditSettings, *, seed:
         }
     )
     terms = settings.by or ",".join("*".join(grouping) for grouping in groupings)
-    buffer = io.BytesIO()
+    check_known(listed, PAIR_LIST, out.name)
+    buffer = io.BytesIO()  # as it is: csv_bytes would mark names of images, by which pairs are found again
     listed.to_csv(buffer, index=False, lineterminator="\n")
     write_bytes(out, buffer.getvalue())
     yield (

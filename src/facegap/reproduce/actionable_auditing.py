@@ -38,6 +38,7 @@ from facegap.statistics.verdicts import holm
 from facegap.store.folder import make_empty
 from facegap.store.run import Run, write_csv
 from facegap.store.temporary import temporary_folder
+from facegap.tables import AUDIT_CHANGES
 
 COLUMNS = ("All", *SUBGROUPS)
 # Errors in per cent, August 2018, as printed: with the decimals of print.
@@ -115,7 +116,7 @@ def reproduce_actionable_auditing(out: Path | None = None, _width: int = WIDTH) 
         make_empty(out)
         runs = second_audits(out)
         folders = tuple(kept(run, out / file_name(vendor)) for vendor, run in runs.items())
-        write_csv(out / "changes.csv", changes_frame([*group_changes(), *gap_changes()]))
+        write_csv(out / "changes.csv", changes_frame([*group_changes(), *gap_changes()]), AUDIT_CHANGES)
         files = (out / "changes.csv", *write_figures(out, (figure,)))
     return Reproduction(INTRODUCTION, tables(runs), runs=runs, folders=folders, files=files, figures=(figure,))
 

@@ -25,6 +25,7 @@ from facegap.reproduce.found import Reproduction, write_figures
 from facegap.statistics.differentials import MEASURES, evaluate
 from facegap.store.folder import make_empty
 from facegap.store.run import write_csv
+from facegap.tables import ALGORITHMS
 from facegap.types import FloatArray
 
 FIGURES = Path(__file__).with_name("nist_2020.csv")
@@ -79,7 +80,7 @@ def reproduce_nist_2020(out: Path | None = None, _width: int = WIDTH) -> Reprodu
     files: tuple[Path, ...] = ()
     if out is not None:
         make_empty(out)
-        write_csv(out / "differentials.csv", per_algorithm)
+        write_csv(out / "differentials.csv", per_algorithm, ALGORITHMS)
         files = (out / "differentials.csv", *write_figures(out, (figure,)))
     tables = (rates_table(rates), ratio_table(rates), measures_table(per_algorithm), extremes_table(rates))
     return Reproduction(INTRODUCTION, tables, files=files, figures=(figure,))

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from facegap.errors import RunError
 from facegap.store.opened import opened
+from facegap.tables import Schema, check_known
 
 LOCK = ".lock"
 MOST_LEVELS = 8  # folders of a run inside each other are two
@@ -146,16 +147,23 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
     write_bytes(path, (json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
-def write_parquet(path: Path, frame: pd.DataFrame) -> None:
-    """Write a frame for machines."""
+def write_parquet(path: Path, frame: pd.DataFrame, schema: Schema) -> None:
+    """Write a table for machines; TableError where a column is not one of its schema."""
+    check_known(frame, schema, path.name)
+    write_bytes(path, parquet_bytes(frame))
+
+
+def write_csv(path: Path, frame: pd.DataFrame, schema: Schema) -> None:
+    """Write a table for people; TableError where a column is not one of its schema."""
+    check_known(frame, schema, path.name)
+    write_bytes(path, csv_bytes(frame))
+
+
+def parquet_bytes(frame: pd.DataFrame) -> bytes:
+    """A frame as parquet."""
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
-    write_bytes(path, buffer.getvalue())
-
-
-def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Write a frame for people."""
-    write_bytes(path, csv_bytes(frame))
+    return buffer.getvalue()
 
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:

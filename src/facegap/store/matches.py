@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 
 from facegap.store.files import write_bytes, write_parquet
 from facegap.store.tables import read_parquet
-from facegap.tables import PROTOCOL_LIST, check
+from facegap.tables import (
+    CANDIDATES,
+    EXCLUDED,
+    FRAME_SCORES,
+    FRAME_SEARCHES,
+    PAIRS,
+    PROTOCOL_LIST,
+    ROLES,
+    SEARCH_ROLES,
+    check,
+)
 from facegap.types import ScoreCounts
 
 PROTOCOL_PAIRS = "protocol.parquet"
@@ -72,9 +82,9 @@ class ByFrames:
 
 def write_by_frames(found: ByFrames, folder: Path) -> None:
     """Write what the first frames gave."""
-    write_parquet(folder / "frame_scores.parquet", found.scores)
+    write_parquet(folder / "frame_scores.parquet", found.scores, FRAME_SCORES)
     if found.searches is not None:
-        write_parquet(folder / "frame_searches.parquet", found.searches)
+        write_parquet(folder / "frame_searches.parquet", found.searches, FRAME_SEARCHES)
 
 
 def read_by_frames(folder: Path) -> ByFrames | None:
@@ -90,12 +100,13 @@ def write_matched(matched: Matched, folder: Path) -> None:
     from facegap.store.counts import scores_to_npz
 
     roles = pd.DataFrame({"row": np.arange(len(matched.roles)), "role": matched.roles})
-    write_parquet(folder / "roles.parquet", roles if matched.folds is None else roles.assign(fold=matched.folds))
-    write_parquet(folder / "excluded.parquet", pd.DataFrame(matched.excluded, columns=["left", "right"]))
+    folded = roles if matched.folds is None else roles.assign(fold=matched.folds)
+    write_parquet(folder / "roles.parquet", folded, ROLES)
+    write_parquet(folder / "excluded.parquet", pd.DataFrame(matched.excluded, columns=["left", "right"]), EXCLUDED)
     if matched.pairs is not None:
-        write_parquet(folder / "pairs.parquet", matched.pairs)
+        write_parquet(folder / "pairs.parquet", matched.pairs, PAIRS)
     if matched.protocol is not None:
-        write_parquet(folder / PROTOCOL_PAIRS, matched.protocol)
+        write_parquet(folder / PROTOCOL_PAIRS, matched.protocol, PROTOCOL_LIST)
     if matched.counts is not None:
         buffer = io.BytesIO()
         scores_to_npz(matched.counts, buffer)
@@ -126,8 +137,8 @@ def read_matched(folder: Path) -> Matched | None:
 def write_searched(searched: Searched, folder: Path) -> None:
     """Write the searches of a run."""
     roles = pd.DataFrame({"row": np.arange(len(searched.roles)), "role": searched.roles})
-    write_parquet(folder / "search_roles.parquet", roles)
-    write_parquet(folder / "identification.parquet", searched.lists)
+    write_parquet(folder / "search_roles.parquet", roles, SEARCH_ROLES)
+    write_parquet(folder / "identification.parquet", searched.lists, CANDIDATES)
 
 
 def read_searched(folder: Path) -> Searched | None:

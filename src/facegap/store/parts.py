@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from facegap.errors import RunError
 from facegap.store.arrays import mapped_npy
 from facegap.store.checksums import PARTS
-from facegap.store.files import explained, npy_bytes, sha256, sync_folder, write_bytes, write_parquet, writing
+from facegap.store.files import explained, npy_bytes, parquet_bytes, sha256, sync_folder, write_bytes, writing
 from facegap.store.tables import read_parquet
 
 _HASHES = re.compile(r"([0-9]{6,9})\.sha256")
@@ -36,7 +36,7 @@ def write_part(folder: Path, number: int, rows: pd.DataFrame, embeddings: NDArra
                 sync_folder(place.parent)
     if embeddings is not None:
         write_bytes(parts / f"{number:06d}.npy", npy_bytes(embeddings))
-    write_parquet(parts / f"{number:06d}.parquet", rows)
+    write_bytes(parts / f"{number:06d}.parquet", parquet_bytes(rows))  # taken away when the run is whole
     names = files_of(number, embedded=embeddings is not None)
     lines = "".join(f"{sha256(parts / name)}  {name}\n" for name in names)
     write_bytes(parts / f"{number:06d}.sha256", lines.encode())

@@ -65,21 +65,14 @@ from facegap.store.record import BegunRecord, RunRecord, ShardRecord
 from facegap.store.room import CELL_BYTES, require_room
 from facegap.store.tables import read_parquet
 from facegap.tables import (
-    AGE_TABLES,
-    ANSWER_GAPS,
-    ANSWER_RATES,
     ATTACKS,
-    EDC_POINTS,
-    EXPLAIN,
+    EXTRA_TABLES,
     FACES,
     FRAMES,
-    GAPS,
-    IAPAR,
     LABELS,
-    QUALITY_BY_GROUP,
-    QUALITY_DIFFERENCES,
-    QUALITY_GATE,
-    RATES,
+    MANIFEST,
+    PREDICTIONS,
+    RUN_TABLES,
     TEMPLATES,
     check,
 )
@@ -148,93 +141,9 @@ __all__ = [
 
 ATTACKS_FILE = "attacks.parquet"
 LABELS_FILE, TEMPLATES_FILE, FRAMES_FILE = "labels.parquet", "templates.parquet", "frames.parquet"
-EXTRA_TABLES = (
-    "never_shown.csv",
-    "asked_pairs.csv",
-    "waterfall.csv",
-    "scores.csv",
-    "transfer.csv",
-    "differentials.csv",
-    "identification.csv",
-    "review_pairs.csv",
-    "label_trust.csv",
-    "weighted_rates.csv",
-    "weighted_gaps.csv",
-    "slopes.csv",
-    "bob_rates.csv",
-    "protocol.csv",
-    "frames.csv",
-    "alarms.csv",
-    "quality_by_group.csv",
-    "quality_differences.csv",
-    "quality_gate.csv",
-    "quality_gaps.csv",
-    "edc.csv",
-    "explain.csv",
-    "answer_rates.csv",
-    "answer_gaps.csv",
-    "iapar.csv",
-    "age_checks.csv",
-    "age_years.csv",
-    "age_curve.csv",
-    "age_target.csv",
-    "age_errors.csv",
-    "age_gaps.csv",
-)
 NUMERIC_COLUMNS = frozenset(
-    name
-    for schema in (
-        RATES,
-        GAPS,
-        QUALITY_BY_GROUP,
-        QUALITY_DIFFERENCES,
-        QUALITY_GATE,
-        EDC_POINTS,
-        EXPLAIN,
-        ANSWER_RATES,
-        ANSWER_GAPS,
-        IAPAR,
-        *AGE_TABLES,
-    )
-    for name, column in schema.columns.items()
-    if column.kind == "float"
-) | {
-    "mean_absolute_error_years",
-    "trust",
-    "attenuation",
-    "outer_low",
-    "outer_high",
-    "operating_threshold",
-    "operating_value",
-    "change_from_operating",
-    "genuine_mean",
-    "impostor_mean",
-    "equal_error_rate",
-    "equal_error_threshold",
-    "fair_value",
-    "chance_median",
-    "chance_extreme",
-    "weighted_value",
-    "unweighted_value",
-    "effective_units",
-    "fta",
-    "fmr",
-    "fnmr",
-    "far",
-    "frr",
-    "hter",
-    "from_value",
-    "to_value",
-    "rate_from",
-    "rate_to",
-    "change",
-    "change_per_10",
-    "weighted_a",
-    "weighted_b",
-    "far_target",
-    "spread",
-    "person_hours",
-}
+    name for schema in RUN_TABLES.values() for name, column in schema.columns.items() if column.kind == "float"
+)
 MAX_TABLE_BYTES = 512 * 2**20
 
 
@@ -321,14 +230,15 @@ def fitting_together(folder: Path) -> Iterator[None]:
 def write_run(run: Run, folder: Path) -> None:
     """Write every table of a run, and its record last."""
     manifest, faces = run.by_image
-    for name, table in (("manifest", manifest), ("faces", faces), ("predictions", run.predictions)):
-        write_parquet(folder / f"{name}.parquet", table)
+    write_parquet(folder / "manifest.parquet", manifest, MANIFEST)
+    write_parquet(folder / "faces.parquet", faces, FACES)
+    write_parquet(folder / "predictions.parquet", run.predictions, PREDICTIONS)
     if run.pooled is not None:
-        write_parquet(folder / TEMPLATES_FILE, run.pooled.templates)
+        write_parquet(folder / TEMPLATES_FILE, run.pooled.templates, TEMPLATES)
         if run.pooled.frames is not None:
-            write_parquet(folder / FRAMES_FILE, run.pooled.frames)
+            write_parquet(folder / FRAMES_FILE, run.pooled.frames, FRAMES)
     for name, frame in result_tables(run).items():
-        write_csv(folder / name, frame)
+        write_csv(folder / name, frame, RUN_TABLES[name])
     if run.embeddings is not None and not (folder / "embeddings.npy").exists():
         write_bytes(folder / "embeddings.npy", npy_bytes(run.embeddings))
     if run.matched is not None:
@@ -338,9 +248,9 @@ def write_run(run: Run, folder: Path) -> None:
     if run.by_frames is not None:
         write_by_frames(run.by_frames, folder)
     if run.attacks is not None:
-        write_parquet(folder / ATTACKS_FILE, run.attacks)
+        write_parquet(folder / ATTACKS_FILE, run.attacks, ATTACKS)
     if run.labels is not None:
-        write_parquet(folder / LABELS_FILE, run.labels)
+        write_parquet(folder / LABELS_FILE, run.labels, LABELS)
     write_record(folder, run.record)
 
 
@@ -354,10 +264,10 @@ def write_threshold_set(
     folder: Path, manifest: pd.DataFrame, faces: pd.DataFrame, templates: pd.DataFrame | None = None
 ) -> None:
     """Write the outcome of every image of a threshold set that was given by a manifest of its own."""
-    write_parquet(folder / THRESHOLD_SET / "manifest.parquet", manifest)
-    write_parquet(folder / THRESHOLD_SET / "faces.parquet", faces)
+    write_parquet(folder / THRESHOLD_SET / "manifest.parquet", manifest, MANIFEST)
+    write_parquet(folder / THRESHOLD_SET / "faces.parquet", faces, FACES)
     if templates is not None:
-        write_parquet(folder / THRESHOLD_SET / TEMPLATES_FILE, templates)
+        write_parquet(folder / THRESHOLD_SET / TEMPLATES_FILE, templates, TEMPLATES)
 
 
 def read_embeddings(folder: Path) -> NDArray[np.float32]:

@@ -28,11 +28,20 @@ from facegap.store.folder import finish, open_folder
 from facegap.store.opened import read_file
 from facegap.store.parts import join_embeddings
 from facegap.store.run import read_csv
-from facegap.stress.measure import KEPT, PART_ROWS, measure, require_measurable
+from facegap.stress.measure import PART_ROWS, measure, require_measurable
 from facegap.stress.perturb import Dose, parsed_doses
 from facegap.stress.rates import Answers, Scores, answers_of, genuine_pairs, genuine_scores
 from facegap.stress.stored import GAPS, RATES, SCORES, people_table, scores_frame, tables_of
-from facegap.tables import STRESS, STRESS_GAPS, STRESS_SCORES, check
+from facegap.tables import (
+    MATED_SCORES,
+    STRESS,
+    STRESS_ANSWERS,
+    STRESS_GAPS,
+    STRESS_PEOPLE,
+    STRESS_SCORES,
+    STRESS_TABLES,
+    check,
+)
 
 RECORD = "stress.json"
 DEFAULT = ("exposure", "blur", "resolution", "jpeg", "noise")
@@ -203,12 +212,12 @@ def written(
 
     found = tables_of(record, rows, people, scores)
     done = Stressed(folder, record, found[RATES], found[GAPS], found.get(SCORES))
-    write_parquet(folder / ANSWERS, rows[[name for name in KEPT if name not in ("image", "stamp")]])
-    write_parquet(folder / PEOPLE, people)
+    write_parquet(folder / ANSWERS, rows[list(STRESS_ANSWERS.columns)], STRESS_ANSWERS)
+    write_parquet(folder / PEOPLE, people, STRESS_PEOPLE)
     if scores is not None:
-        write_parquet(folder / MATED, scores_frame(scores))
+        write_parquet(folder / MATED, scores_frame(scores), MATED_SCORES)
     for name, frame in found.items():
-        write_csv(folder / name, frame)
+        write_csv(folder / name, frame, STRESS_TABLES[name])
     write_json(folder / RECORD, record)
     write_page(folder / "stress.html", done)
     finish(folder)

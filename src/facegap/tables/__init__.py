@@ -1,21 +1,46 @@
-"""The tables that cross module borders: their columns as plain data, and one function that holds frames to them."""
+"""The tables that cross module borders or that a command writes: their columns as plain data, and what holds frames to them."""
 
 from __future__ import annotations
 
-from facegap.tables.ages import AGE_CHECKS, AGE_CURVE, AGE_ERRORS, AGE_GAPS, AGE_TABLES, AGE_TARGET, AGE_YEARS
-from facegap.tables.causes import ESTIMATES, EXPLAIN, STRESS, STRESS_GAPS, STRESS_SCORES
-from facegap.tables.check import check, label_columns
-from facegap.tables.images import (
+from facegap.tables.ages import AGE, AGE_CHECKS, AGE_CURVE, AGE_ERRORS, AGE_GAPS, AGE_TABLES, AGE_TARGET, AGE_YEARS
+from facegap.tables.causes import (
+    ESTIMATES,
+    EXPLAIN,
+    MATED_SCORES,
+    STRESS,
+    STRESS_ANSWERS,
+    STRESS_GAPS,
+    STRESS_PEOPLE,
+    STRESS_SCORES,
+    STRESS_TABLES,
+)
+from facegap.tables.check import check, check_known, label_columns
+from facegap.tables.comparisons import (
+    COMPARED,
+    DRIFT,
+    DRIFT_GAPS,
+    FIXED_THRESHOLD,
+    FLIP_GAPS,
+    FLIPS,
+    GAP_CHANGES,
+    LATENCY,
+    PAIRED,
+    SIDES,
+)
+from facegap.tables.explored import EXPLORED, FAILURES, MATRIX, MOVED_PEOPLE, MOVED_RATES
+from facegap.tables.images import FACES, FRAMES, MANIFEST, MEASURED_TONES, PREDICTIONS, TEMPLATES, TONE, TONE_OUTCOMES
+from facegap.tables.images_lost import NEVER_SHOWN_FILES, WATERFALL
+from facegap.tables.labels import (
+    AGREED,
+    ALPHA,
     ANNOTATIONS,
-    FACES,
-    FRAMES,
+    ANNOTATOR_PAIRS,
+    ANNOTATORS,
+    CONSENSUS,
+    DISPUTES,
+    LABEL_TRUST,
     LABELS,
-    MANIFEST,
-    MEASURED_TONES,
-    PREDICTIONS,
-    TEMPLATES,
-    TONE,
-    TONE_OUTCOMES,
+    MEASURED,
 )
 from facegap.tables.outcomes import (
     COVARIATES,
@@ -34,14 +59,31 @@ from facegap.tables.outcomes import (
     SCORED,
     TEMPLATE,
 )
-from facegap.tables.pairs import ATTACKS
+from facegap.tables.pairs import (
+    ASKED_PAIRS,
+    ATTACKS,
+    BOB_RATES,
+    DIFFERENTIALS,
+    EXCLUDED,
+    FRAME_SCORES,
+    PAIR_LIST,
+    PAIRS,
+    REVIEW_PAIRS,
+    ROLES,
+    SCORES,
+    TRANSFER,
+)
+from facegap.tables.population import SLOPES, WEIGHTED_GAPS, WEIGHTED_RATES
 from facegap.tables.protocols import PROTOCOL, PROTOCOL_LIST
+from facegap.tables.published import ALGORITHMS, AUDIT_CHANGES, SIDE_BY_SIDE
 from facegap.tables.quality import EDC_POINTS, QUALITY_BY_GROUP, QUALITY_DIFFERENCES, QUALITY_GATE
 from facegap.tables.rates import ALARMS, ANSWER_GAPS, ANSWER_RATES, BY_FRAMES, GAPS, IAPAR, RATES
-from facegap.tables.reserved import BESIDE_LABELS, BESIDE_LABELS_OF_QUALITY
-from facegap.tables.schema import BOOL, FLOAT, INT, NULLABLE_INT, TEXT, Column, Schema
+from facegap.tables.run_tables import BESIDE_LABELS, BESIDE_LABELS_OF_QUALITY, EXTRA_TABLES, RUN_TABLES
+from facegap.tables.schema import BOOL, FIRST, FLOAT, INT, NULLABLE_INT, TEXT, Column, Schema
+from facegap.tables.searches import CANDIDATES, CMC, FRAME_SEARCHES, SEARCH_ROLES
 
 __all__ = [
+    "AGE",
     "AGE_CHECKS",
     "AGE_CURVE",
     "AGE_ERRORS",
@@ -49,36 +91,74 @@ __all__ = [
     "AGE_TABLES",
     "AGE_TARGET",
     "AGE_YEARS",
+    "AGREED",
     "ALARMS",
+    "ALGORITHMS",
+    "ALPHA",
     "ANNOTATIONS",
+    "ANNOTATORS",
+    "ANNOTATOR_PAIRS",
     "ANSWER_GAPS",
     "ANSWER_RATES",
+    "ASKED_PAIRS",
     "ATTACKS",
+    "AUDIT_CHANGES",
     "BESIDE_LABELS",
     "BESIDE_LABELS_OF_QUALITY",
+    "BOB_RATES",
     "BOOL",
     "BY_FRAMES",
+    "CANDIDATES",
+    "CMC",
+    "COMPARED",
+    "CONSENSUS",
     "COVARIATES",
+    "DIFFERENTIALS",
+    "DISPUTES",
+    "DRIFT",
+    "DRIFT_GAPS",
     "EDC_POINTS",
     "ESTIMATES",
+    "EXCLUDED",
     "EXPLAIN",
+    "EXPLORED",
+    "EXTRA_TABLES",
     "FACES",
     "FACE_OUTCOMES",
+    "FAILURES",
+    "FIRST",
+    "FIXED_THRESHOLD",
+    "FLIPS",
+    "FLIP_GAPS",
     "FLOAT",
     "FRAMES",
+    "FRAME_SCORES",
+    "FRAME_SEARCHES",
     "GAPS",
+    "GAP_CHANGES",
     "IAPAR",
     "IMAGE_COVARIATES",
     "INT",
     "LABELS",
+    "LABEL_TRUST",
+    "LATENCY",
     "MANIFEST",
+    "MATED_SCORES",
+    "MATRIX",
+    "MEASURED",
     "MEASURED_TONES",
     "MEDIA",
     "MEMBERSHIP",
     "MODEL_QUALITY",
+    "MOVED_PEOPLE",
+    "MOVED_RATES",
     "NEVER_SHOWN",
+    "NEVER_SHOWN_FILES",
     "NOT_SENT",
     "NULLABLE_INT",
+    "PAIRED",
+    "PAIRS",
+    "PAIR_LIST",
     "PAIR_OUTCOMES",
     "POINTS",
     "PREDICTIONS",
@@ -90,18 +170,34 @@ __all__ = [
     "QUALITY_DIFFERENCES",
     "QUALITY_GATE",
     "RATES",
+    "REVIEW_PAIRS",
+    "ROLES",
+    "RUN_TABLES",
     "SAMPLE",
     "SCORED",
+    "SCORES",
+    "SEARCH_ROLES",
+    "SIDES",
+    "SIDE_BY_SIDE",
+    "SLOPES",
     "STRESS",
+    "STRESS_ANSWERS",
     "STRESS_GAPS",
+    "STRESS_PEOPLE",
     "STRESS_SCORES",
+    "STRESS_TABLES",
     "TEMPLATE",
     "TEMPLATES",
     "TEXT",
     "TONE",
     "TONE_OUTCOMES",
+    "TRANSFER",
+    "WATERFALL",
+    "WEIGHTED_GAPS",
+    "WEIGHTED_RATES",
     "Column",
     "Schema",
     "check",
+    "check_known",
     "label_columns",
 ]

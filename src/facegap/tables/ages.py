@@ -99,4 +99,18 @@ AGE_GAPS = Schema(
     },
 )
 
+AGE = Schema(
+    "AGE",  # age.csv: mean absolute error of age by group
+    {
+        "model": TEXT,
+        "trials": INT,  # images with a labelled and an estimated age
+        "subjects": INT,
+        "mean_absolute_error_years": FLOAT,  # distance to the nearest end of the labelled range
+        "low": FLOAT,
+        "high": FLOAT,
+        "level": FLOAT,
+    },
+    labels_after="model",
+)
+
 AGE_TABLES = (AGE_CHECKS, AGE_YEARS, AGE_CURVE, AGE_TARGET, AGE_ERRORS, AGE_GAPS)

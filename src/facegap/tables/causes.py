@@ -118,3 +118,44 @@ STRESS_SCORES = Schema(
         "level": FLOAT,
     },
 )
+
+STRESS_ANSWERS = Schema(
+    "STRESS_ANSWERS",  # answers.parquet of `facegap stress`: what became of each image at each dose
+    {
+        "row": INT,
+        "perturbation": TEXT,  # none: the images as they are
+        "dose": FLOAT,
+        "outcome": TEXT,
+        "detail": TEXT,
+        "prediction": TEXT,
+        "probability": FLOAT,  # of the predicted class
+        "age": FLOAT,  # years, as predicted
+        "sha256": TEXT,  # of the image file
+    },
+)
+
+STRESS_PEOPLE = Schema(
+    "STRESS_PEOPLE",  # people.parquet of `facegap stress`: the labels of each image
+    {
+        "row": INT,
+        "subject": INT,  # number of the person
+        "unit": INT,  # number of the sampling unit
+    },
+    labels_after="unit",
+)
+
+MATED_SCORES = Schema(
+    "MATED_SCORES",  # mated_scores.parquet of `facegap stress`: scores of mated comparisons
+    {
+        "dose": INT,  # number of the perturbation and its dose
+        "probe": INT,  # row of the perturbed image
+        "before": FLOAT,  # score without the perturbation
+        "after": FLOAT,  # score with it
+    },
+)
+
+STRESS_TABLES: dict[str, Schema] = {
+    "stress.csv": STRESS,
+    "stress_gaps.csv": STRESS_GAPS,
+    "stress_scores.csv": STRESS_SCORES,
+}

@@ -9,7 +9,7 @@ import pandas as pd
 from pandas.api.types import infer_dtype, is_integer_dtype
 
 from facegap.errors import TableError
-from facegap.tables.schema import FLOAT, TEXT, Column, Kind, Schema
+from facegap.tables.schema import FIRST, FLOAT, TEXT, Column, Kind, Schema
 
 # Any: pandas-stubs wants literals where a table of dtypes is wanted.
 DTYPES: Mapping[Kind, Any] = {"int": "int64", "nullable_int": "Int32", "float": "float64", "str": "str", "bool": "bool"}
@@ -32,6 +32,8 @@ def check(frame: pd.DataFrame, schema: Schema, where: str) -> pd.DataFrame:
     _check_names(frame, schema, where)
     labels = label_columns(frame, schema)
     columns: dict[str, pd.Series] = {}
+    if schema.labels_after == FIRST:
+        columns |= {label: _checked_column(frame, label, TEXT, where) for label in labels}
     for name, column in schema.columns.items():
         columns[name] = _checked_column(frame, name, column, where)
         if name == schema.labels_after:
@@ -49,18 +51,23 @@ def label_columns(frame: pd.DataFrame, schema: Schema) -> tuple[str, ...]:
     return tuple(str(name) for name in frame.columns if name not in schema.columns)
 
 
-def _check_names(frame: pd.DataFrame, schema: Schema, where: str) -> None:
-    """Raise TableError where columns are missing, doubled or not of this table."""
+def check_known(frame: pd.DataFrame, schema: Schema, where: str) -> None:
+    """Raise TableError where columns are doubled or not of this table."""
     doubled = frame.columns[frame.columns.duplicated()]
     if len(doubled):
         raise TableError(f"{where}: column {doubled[0]} occurs more than once; rename or remove one")
-    missing = [name for name, column in schema.columns.items() if column.required and name not in frame.columns]
-    if missing:
-        found = ", ".join(str(name) for name in frame.columns) or "none"
-        raise TableError(f"{where}: column {missing[0]} of the table {schema.name} is missing; add it (found: {found})")
     others = label_columns(frame, schema)
     if others and schema.labels_after is None:
         raise TableError(f"{where}: column {others[0]} is not one of the table {schema.name}; remove it")
+
+
+def _check_names(frame: pd.DataFrame, schema: Schema, where: str) -> None:
+    """Raise TableError where columns are missing, doubled or not of this table."""
+    missing = [name for name, column in schema.columns.items() if column.required and name not in frame.columns]
+    if missing and not frame.columns.has_duplicates:
+        found = ", ".join(str(name) for name in frame.columns) or "none"
+        raise TableError(f"{where}: column {missing[0]} of the table {schema.name} is missing; add it (found: {found})")
+    check_known(frame, schema, where)
 
 
 def _checked_column(frame: pd.DataFrame, name: str, column: Column, where: str) -> pd.Series:

@@ -120,25 +120,3 @@ TONE = Schema(
         "photographs": INT,  # that the values rest on: 1 unless pooled, 0 unless measured
     },
 )
-
-LABELS = Schema(
-    "LABELS",  # how sure the label of a row is: one record per row, label column and class
-    {
-        "row": INT,  # position in the run's manifest, from 0
-        "column": TEXT,  # measured_tone, annotated_monk, ...
-        "label": TEXT,
-        "probability": FLOAT,  # they sum to 1 over the classes of a row; NaN where it is unknown how sure the row's label is
-    },
-)
-
-ANNOTATIONS = Schema(
-    "ANNOTATIONS",  # a CSV of `facegap annotations export`: what each annotator said of each image
-    {
-        "image": TEXT,
-        "annotator": TEXT,
-        "scale": TEXT,
-        "value": TEXT,  # a label of the scale, empty where the image was skipped
-        "skipped": TEXT,  # why, empty where there is a value
-        "at": TEXT,  # ISO 8601, UTC
-    },
-)

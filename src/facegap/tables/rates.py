@@ -30,7 +30,7 @@ RATES = Schema(
         "weighs": Column(
             "str", choices=("trials", "people", SAMPLE)
         ),  # what value, interval and effective_trials weigh equally; of a sample all pairs, each sampled one by its weight
-        "effective_trials": FLOAT,
+        "effective_trials": FLOAT,  # independent trials that would give as narrow an interval
         "value": FLOAT,
         "low": FLOAT,
         "high": FLOAT,

@@ -22,11 +22,15 @@ class Column:
     choices: tuple[str, ...] | None = None
 
 
+FIRST = ""  # labels_after of a table that begins with its label columns
+
+
 @dataclass(frozen=True)
 class Schema:
     """The columns of one table in their order.
 
-    labels_after : the fixed column behind which label columns (text, one per attribute) stand; None: a table without
+    labels_after : the fixed column behind which label columns (text, one per attribute) stand; FIRST: they stand first; None: a
+                   table without
     reserved     : values that no label may have
     numbers      : what the names of those label columns end in that hold numbers; empty: none do
     """
@@ -39,6 +43,7 @@ class Schema:
 
 
 INT, NULLABLE_INT, FLOAT = Column("int"), Column("nullable_int"), Column("float")
+COUNT_IF_ANY, TEXT_IF_ANY, FLOAT_IF_ANY = (Column(kind, required=False) for kind in ("nullable_int", "str", "float"))
 TEXT, BOOL = Column("str"), Column("bool")
 
 

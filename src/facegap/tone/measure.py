@@ -94,7 +94,7 @@ def measure_manifest(
     if pool:
         found = pooled_rows(found, table.frame["subject"].tolist())
     frame = tone_table(table.frame, found, cut, prior)
-    write_parquet(out, frame)
+    write_parquet(out, frame, TONE)
     return frame
 
 

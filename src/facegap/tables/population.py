@@ -1,0 +1,98 @@
+"""Tables of rates for a population, and of rates along a numeric column."""
+
+from __future__ import annotations
+
+from facegap.tables.schema import BOOL, FLOAT, INT, TEXT, Schema
+
+WEIGHTED_RATES = Schema(
+    "WEIGHTED_RATES",  # weighted_rates.csv: rates of each group weighted for a population
+    {
+        "metric": TEXT,
+        "model": TEXT,
+        "threshold": FLOAT,
+        "threshold_from": TEXT,
+        "errors": INT,
+        "trials": INT,
+        "subjects": INT,
+        "unweighted_value": FLOAT,  # errors over trials
+        "weighted_value": FLOAT,  # NaN where a part of the population has no trial
+        "low": FLOAT,
+        "high": FLOAT,
+        "level": FLOAT,
+        "effective_trials": FLOAT,
+        "effective_units": FLOAT,  # sampling units, in the same way
+        "note": TEXT,  # why there is no rate
+        "estimand": TEXT,  # which population the rate is of
+    },
+    labels_after="threshold_from",
+)
+WEIGHTED_GAPS = Schema(
+    "WEIGHTED_GAPS",  # weighted_gaps.csv: gaps between weighted rates
+    {
+        "metric": TEXT,
+        "model": TEXT,
+        "threshold": FLOAT,
+        "threshold_from": TEXT,
+        "family": TEXT,
+        "group_a": TEXT,
+        "errors_a": INT,
+        "trials_a": INT,
+        "subjects_a": INT,
+        "weighted_a": FLOAT,  # weighted rate of the first group
+        "group_b": TEXT,
+        "errors_b": INT,
+        "trials_b": INT,
+        "subjects_b": INT,
+        "weighted_b": FLOAT,  # weighted rate of the second group
+        "difference": FLOAT,
+        "difference_low": FLOAT,
+        "difference_high": FLOAT,
+        "ratio": FLOAT,
+        "ratio_low": FLOAT,
+        "ratio_high": FLOAT,
+        "p": FLOAT,
+        "p_adjusted": FLOAT,
+        "margin": FLOAT,
+        "scale": TEXT,
+        "differs": BOOL,
+        "verdict": TEXT,
+        "decided_low": FLOAT,
+        "decided_high": FLOAT,
+        "decided_level": FLOAT,
+        "estimand": TEXT,  # which population the gap is of
+    },
+)
+SLOPES = Schema(
+    "SLOPES",  # slopes.csv: how a rate changes along a numeric column
+    {
+        "column": TEXT,  # of the manifest
+        "metric": TEXT,
+        "model": TEXT,
+        "threshold": FLOAT,
+        "threshold_from": TEXT,
+        "errors": INT,
+        "trials": INT,
+        "units": INT,  # sampling units behind the trials
+        "without_value": INT,  # trials whose cell has no number, part of no other column
+        "from_value": FLOAT,  # 10% quantile of the column
+        "to_value": FLOAT,  # 90% quantile
+        "rate_from": FLOAT,  # fitted rate there
+        "rate_to": FLOAT,  # fitted rate at the other
+        "change": FLOAT,  # rate_to - rate_from
+        "low": FLOAT,
+        "high": FLOAT,
+        "change_per_10": FLOAT,  # per 10 units of the column
+        "ratio": FLOAT,  # rate_to over rate_from
+        "ratio_low": FLOAT,
+        "ratio_high": FLOAT,
+        "p": FLOAT,
+        "p_adjusted": FLOAT,
+        "margin": FLOAT,
+        "scale": TEXT,
+        "differs": BOOL,
+        "verdict": TEXT,
+        "decided_low": FLOAT,
+        "decided_high": FLOAT,
+        "decided_level": FLOAT,
+    },
+)
