@@ -214,6 +214,36 @@ def test_data_in_a_block_is_read_by_what_reads_such_files(document: str, languag
             assert READERS[document, language](path)
 
 
+# Documents beside README and docs/: their commands are long benchmarks, or examples with "...", and are read, not run.
+BESIDE = (
+    "models/README.md",
+    "benchmarks/README.md",
+    "benchmarks/coverage.md",
+    "datasets.md",
+    ".github/CONTRIBUTING.md",
+)
+
+
+def lines_of_code(document: str) -> list[list[str]]:
+    """The words of each line of facegap or python that stands in code, without what is said beside it."""
+    found = re.findall(r"^(?: {4})?(?:\w+=\S+ )*((?:facegap|python) .*)$", text_of(document), re.MULTILINE)
+    return [shlex.split(re.split(r"\s{2,}", line)[0], comments=True) for line in found]
+
+
+@pytest.mark.parametrize("document", BESIDE)
+def test_commands_of_other_documents_are_accepted_and_their_programs_are_there(document: str) -> None:
+    for words in lines_of_code(document):
+        if words[0] == "facegap" and "..." not in words:
+            require_accepted(words[1:])
+        elif words[0] == "python" and words[1] != "-m":
+            assert (ROOT / words[1]).is_file(), words
+
+
+def test_other_documents_have_commands_to_read() -> None:
+    assert len(lines_of_code("models/README.md")) >= 5
+    assert len(lines_of_code("benchmarks/README.md")) >= 10
+
+
 # ---- what runs ----
 
 
