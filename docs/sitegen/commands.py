@@ -34,7 +34,8 @@ def option_rows(command: Any, context: Any) -> dict[str, list[tuple[str, str]]]:
             continue
         kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
         heading = getattr(parameter, "rich_help_panel", None) or kind
-        found.setdefault(heading, []).append((code(record[0]), escaped(record[1])))
+        spaced = record[0].replace("|", " | ")  # so that a long choice can be broken
+        found.setdefault(heading, []).append((code(spaced), escaped(record[1])))
     return found
 
 
