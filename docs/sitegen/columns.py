@@ -136,7 +136,7 @@ PARTS: Mapping[str, str] = {
 # The kinds of tables, one file of facegap/tables each, in the order of the page.
 KINDS: Mapping[str, ModuleType] = {
     "Images and people": images,
-    "What became of images": images_lost,
+    "Outcomes of images": images_lost,
     "Rates and gaps": rates,
     "Pairs and scores": pairs,
     "Searches": searches,

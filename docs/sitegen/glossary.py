@@ -38,7 +38,7 @@ OF_THE_SITE: Mapping[str, str] = {
     "manifest": "the table of an audit, one row per image, with labels.",
     "mated and non-mated": "of one person, and of two different people; a mated search is for a person who is in the gallery.",
     "Monk scale": "ten printed skin colours (Monk Skin Tone), 1 the lightest.",
-    "outcome": "what became of an image, pair or prediction: each has exactly one.",
+    "outcome": "the result of processing an image or pair, such as ok or no_face; each has exactly one.",
     "primary family": "the gaps that were named before the data were seen and that are tested together for verdicts.",
     "run folder": "what an audit writes: rows, counts, tables, charts, report and hashes.",
     "score": "how alike a model says two photographs are; higher is more alike.",

@@ -120,7 +120,7 @@ STRESS_SCORES = Schema(
 )
 
 STRESS_ANSWERS = Schema(
-    "STRESS_ANSWERS",  # answers.parquet of `facegap stress`: what became of each image at each dose
+    "STRESS_ANSWERS",  # answers.parquet of `facegap stress`: the outcome of each image at each dose
     {
         "row": INT,
         "perturbation": TEXT,  # none: the images as they are

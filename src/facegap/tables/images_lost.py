@@ -1,4 +1,4 @@
-"""Tables of what became of images, by group."""
+"""Tables of the outcomes of images, by group."""
 
 from __future__ import annotations
 
