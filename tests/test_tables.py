@@ -106,7 +106,7 @@ def test_a_value_outside_a_closed_set_is_named_with_its_line() -> None:
 
 def test_a_row_is_named_by_its_line_column_where_there_is_one() -> None:
     frame = manifest_frame(gender=["male", "any"]).assign(line=[2, 9])
-    with pytest.raises(TableError, match=r"m\.csv line 9, column gender: 'any' is a reserved word"):
+    with pytest.raises(TableError, match=r"m\.csv line 9, column gender: 'any' is reserved"):
         check(frame, MANIFEST, "m.csv")
 
 
@@ -146,7 +146,7 @@ def test_an_unknown_column_is_refused_where_a_table_has_no_labels() -> None:
 def test_a_doubled_column_is_refused() -> None:
     frame = manifest_frame(gender=["male", "male"])
     doubled = pd.concat([frame, frame[["gender"]]], axis=1)
-    with pytest.raises(TableError, match="column gender is there more than once"):
+    with pytest.raises(TableError, match="column gender occurs more than once"):
         check(doubled, MANIFEST, "m.csv")
 
 

@@ -437,7 +437,7 @@ def test_sums_of_another_form_are_an_error(finished: Path, text: bytes) -> None:
 
 def test_a_folder_without_sums_has_a_run_that_did_not_reach_its_end(finished: Path) -> None:
     (finished / "SHA256SUMS").unlink()
-    with pytest.raises(RunError, match=r"has not reached its end \(no SHA256SUMS\); finish it with --resume"):
+    with pytest.raises(RunError, match=r"is not finished \(no SHA256SUMS\); finish it with --resume"):
         store.broken_hashes(finished)
 
 
