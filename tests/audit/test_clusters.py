@@ -177,6 +177,4 @@ def test_one_person_with_most_trials_is_named(tmp_path: Path) -> None:
     table.loc[:13, "subject"] = "s0"
     table.loc[:13, ["gender", "session"]] = ["female", "day 0"]
     run = audited(tmp_path, table)
-    assert any(
-        said.startswith("one person holds ") and "genuine pairs of female" in said for said in run.record.warnings
-    )
+    assert any(said.startswith("one person has ") and "genuine pairs of female" in said for said in run.record.warnings)

@@ -179,7 +179,9 @@ def test_a_worker_that_does_not_see_an_image_as_the_audit_does_is_refused(setup:
     todo = part_to_run(1, table, ship=False)  # images 2 and 3, of which 3 is missing
     assert todo.sizes[1] == NO_FILE
     for sizes in ((NO_FILE, NO_FILE), (todo.sizes[0], 12), (todo.sizes[0] + 1, NO_FILE)):
-        with pytest.raises(ClusterError, match=r"does not see \S+\d.png as this machine does; mount .* --ship-images"):
+        with pytest.raises(
+            ClusterError, match=r"does not find the same file at \S+\d.png as this machine; mount .* --ship-images"
+        ):
             run_here(setup, replace(todo, sizes=sizes))
 
 
@@ -343,7 +345,7 @@ def test_a_function_cannot_be_sent(people: Path) -> None:
 def test_a_service_that_compares_or_searches_has_no_cluster() -> None:
     for service in ("verify_service", "search_service"):
         chosen = replace(settings_from({"scheduler": "local:2"}), service=Service(**{service: "vendor"}))
-        with pytest.raises(SettingError, match="the calls of the service vendor are counted in one process"):
+        with pytest.raises(SettingError, match="calls to the service vendor must be counted in a single process"):
             require_no_cluster_of_services(chosen)
 
 

@@ -198,7 +198,7 @@ def test_a_broken_off_run_goes_on_and_notices_another_video(
 
 def test_only_an_embedder_takes_videos(clips: Path) -> None:
     with pytest.raises(
-        TableError, match=r"people.csv line 2, column image: '0-0.avi' is a video, and only --embed takes videos"
+        TableError, match=r"people.csv line 2, column image: '0-0.avi' is a video, and only --embed accepts videos"
     ):
         fg.audit(clips / "people.csv", detect="demo_detector", classify="demo_gender_skewed")
 
@@ -206,7 +206,7 @@ def test_only_an_embedder_takes_videos(clips: Path) -> None:
 def test_points_of_a_file_are_of_images_and_of_no_frame(clips: Path, tmp_path: Path) -> None:
     head = ",".join(f"{axis}{k}" for k in range(1, 6) for axis in "xy")
     (tmp_path / "points.csv").write_text(f"image,{head}\n0-0.avi,{','.join(['50'] * 10)}\n")
-    with pytest.raises(TableError, match=r"line 2, column image: '0-0.avi' is a video, and --points says where"):
+    with pytest.raises(TableError, match=r"line 2, column image: '0-0.avi' is a video, and --points gives the face"):
         fg.audit(clips / "people.csv", **asked(embed="demo_embedder_skewed", points=tmp_path / "points.csv"))
 
 

@@ -21,7 +21,7 @@ def folder(test_data: Path) -> Any:
 def test_labels_in_another_language_stop_the_audit_with_the_words_seen_and_translated_run(folder: Any) -> None:
     case = folder("labels_german")
     with pytest.raises(
-        TableError, match=r"no label is a class of the predictions \(female, male\); there are .*weiblich.*--map"
+        TableError, match=r"no label is one of the predicted classes \(female, male\); there are .*weiblich.*--map"
     ):
         fg.audit_predictions(case / "pred.csv", case / "L_german.csv")
     words = {"map": ["gender:weiblich=female,gender:männlich=male,gender:maennlich=male"]}

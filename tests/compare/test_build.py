@@ -242,16 +242,16 @@ def test_runs_over_other_people_are_refused_and_it_is_said_what_differs(three: l
         compare([three[0], run])
     said = str(refused.value)
     for what in (
-        "another sha256",
+        "a different sha256",
         "10 images of the first run are not in it",
-        "1 images have another subject",
-        "1 images have another town",
+        "1 images have a different subject",
+        "1 images have a different town",
         "--allow-different-people",
     ):
         assert what in said
     allowed = compare([three[0], run], allow_different_people=True)
     assert len(allowed.runs.manifest) == 70
-    assert any("another sha256" in warning for warning in allowed.warnings)
+    assert any("a different sha256" in warning for warning in allowed.warnings)
     women = pick(allowed.found.paired, metric="error_rate_all", family="gender", group="female")
     assert women["trials_a"] == 40
 

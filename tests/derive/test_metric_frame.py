@@ -138,7 +138,7 @@ def test_what_would_count_wrongly_is_refused(y_true: Any, y_pred: Any, more: Any
 
 def test_a_word_that_is_no_method_is_refused() -> None:
     frame = fg.metric_frame([1, 0], [1, 0], ["f", "m"])
-    with pytest.raises(StatisticsError, match="neither 'between_groups' nor 'to_overall'"):
+    with pytest.raises(StatisticsError, match="must be 'between_groups' or 'to_overall'"):
         frame.difference("between")  # type: ignore[arg-type]
 
 

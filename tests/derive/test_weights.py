@@ -1,4 +1,4 @@
-"""Groups in which one person holds more than a third of the trials."""
+"""Groups in which one person has more than a third of the trials."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def test_the_group_the_kind_of_trial_and_the_proportion_are_named() -> None:
         ]
     )
     assert held_by_one(rates, [("gender",)]) == (
-        "one person holds 44% of the images of female",
-        "one person holds 50% of the genuine pairs of female",
-        "one person holds 35% of the images of everybody",
+        "one person has 44% of the images of female",
+        "one person has 50% of the genuine pairs of female",
+        "one person has 35% of the images of everybody",
     )
-    assert held_by_one(rates, [("gender",)], ["session"])[0] == "one unit of session holds 44% of the images of female"
+    assert held_by_one(rates, [("gender",)], ["session"])[0] == "one unit of session has 44% of the images of female"
 
 
 def test_groups_without_a_label_cells_of_the_matrix_and_two_people_are_not_named() -> None:
@@ -58,7 +58,7 @@ def test_both_rates_are_named_where_people_with_many_trials_differ() -> None:
     said = rates_by_weight(rates, [("gender",)])
     assert len(said) == 2
     assert (
-        "the rate of female (gender misclassified or unanswered) is 10.00% of all trials, "
-        "but 30.00% where people weigh equally; the interval of the former is 8.00%" in said[0]
+        "the rate of female (gender misclassified or unanswered) is 10.00% over all trials, but 30.00% with equal "
+        "weight for each person; the interval of the former is 8.00%" in said[0]
     )
-    assert "of everybody (falsely rejected (FNMR) at threshold 0.5000) is 10.00% of all trials, but 5.00%" in said[1]
+    assert "of everybody (falsely rejected (FNMR) at threshold 0.5000) is 10.00% over all trials, but 5.00%" in said[1]

@@ -124,9 +124,9 @@ def test_a_classifier_is_judged_by_what_it_says_and_the_manifest_knows(people: M
     assert question_of(CLASSIFIER, people, "age") == "age"
     without = manifest(tmp_path, "a.jpg,30", "b.jpg,40", columns="image,age")
     assert question_of(CLASSIFIER, without, None) == "age"
-    with pytest.raises(TableError, match="ssrnet_gender_imdb says gender; the manifest has age"):
+    with pytest.raises(TableError, match="ssrnet_gender_imdb predicts gender; the manifest has age"):
         question_of(GENDER_ONLY, without, None)
-    with pytest.raises(TableError, match="says gender, you ask for age"):
+    with pytest.raises(TableError, match="predicts gender, but you requested age"):
         question_of(GENDER_ONLY, people, "age")
     with pytest.raises(TableError, match="is an embedder"):
         question_of(EMBEDDER, people, "gender")

@@ -142,7 +142,9 @@ def test_every_threshold_of_the_run_has_its_table_unless_one_is_named(tmp_path: 
 @pytest.mark.parametrize("name", ["watchlist", "unlock", "registration", "payment"])
 def test_a_run_without_comparisons_is_told_which_command_makes_them(tmp_path: Path, name: str) -> None:
     run = written(tmp_path / "run", *ANSWERED)
-    with pytest.raises(RunError, match=r"has none; make one with facegap audit MANIFEST --embed CARD .*--by 'gender'"):
+    with pytest.raises(
+        RunError, match=r"has none; create one with facegap audit MANIFEST --embed CARD .*--by 'gender'"
+    ):
         scenario_tables(name, run)
 
 

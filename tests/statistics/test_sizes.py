@@ -81,5 +81,5 @@ def test_shared_errors_are_those_of_two_normal_scores(rate, part):
     [("image", Sampling(1, 0.9, 2, 0.2), 0.1), ("impostor pair", Sampling(1, 0.5), 0.1), ("image", Sampling(), 0.0)],
 )
 def test_what_cannot_be_is_refused(kind, sampling, rate):
-    with pytest.raises(StatisticsError, match="a rate lies between 0 and 1"):
+    with pytest.raises(StatisticsError, match="a rate must be between 0 and 1"):
         people_needed(kind, sampling, rate=rate, margin=2.0, is_ratio=True, alpha=0.05)

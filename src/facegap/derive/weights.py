@@ -1,4 +1,4 @@
-"""Groups in which one person holds so many trials that a rate says little about others, and rates that hang on such people."""
+"""Groups in which one person has so many trials that a rate says little about others, and rates that hang on such people."""
 
 from __future__ import annotations
 

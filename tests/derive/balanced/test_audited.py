@@ -120,7 +120,7 @@ def test_brightness_of_skin_between_groups_of_tone_is_refused_before_the_first_i
 ) -> None:
     town(tmp_path)
     models = {task: Path(card) for task, card in toys.two.items()}  # type: ignore[attr-defined]
-    with pytest.raises(SettingError, match="the brightness of skin is what makes the groups of tone"):
+    with pytest.raises(SettingError, match="the groups of tone are defined by the brightness of skin"):
         audited(tmp_path / "people.csv", **models, by="tone", covariates="skin_luminance_50")
     with pytest.raises(SettingError, match="--covariates template_norm: needs an embedder"):
         audited(tmp_path / "people.csv", **models, by="gender", covariates="template_norm")

@@ -460,9 +460,9 @@ def test_the_graphs_of_the_campaign_end_in_one_error(test_data: Path) -> None:
         "leaky": "stores weights in other files",
         "fn_billion_laughs": "536,870,912 operators with its functions expanded",
         "loop_endless": "did not respond within 10 s",
-        "in_scalar": r"input\.layout: the graph's input 'x' is declared without axes",
-        "out_sequence": "no output of numbers",
-        "out_none": "no output of numbers",
+        "in_scalar": r"input\.layout: the graph's input 'x' is declared as a single number",
+        "out_sequence": "no numerical output",
+        "out_none": "no numerical output",
         "out_bf16": "bfloat16",
     }
     for name, said in words.items():
