@@ -120,5 +120,5 @@ def test_the_card_that_the_tutorial_writes_fits_the_service_that_it_describes(
         code, out, problem = call("doctor", "match.toml", "--manifest", "people.csv", "--send-images")
         assert {headers["X-Token"] for _, headers, _ in running.seen} == {"a key of nobody"}
     assert code in (0, 1), problem  # two illustrated people may look more alike by colours than one does
-    assert "7 of 7 calls gave a score" in out
+    assert "7 of 7 calls returned a score" in out
     assert "the service found no face in the reference (right)" in out
