@@ -213,7 +213,7 @@ def test_a_run_that_was_changed_is_not_judged(tmp_path: Path) -> None:
     run = audited(tmp_path / "a", wrong_women=60)
     rates = (run / "rates.csv").read_text()
     (run / "rates.csv").write_text(rates.replace("60,200", "0,200"))
-    with pytest.raises(RunError, match="changed after its end"):
+    with pytest.raises(RunError, match="changed after it finished"):
         gate(run, policy(tmp_path, rate(0.5)))
 
 

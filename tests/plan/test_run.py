@@ -81,7 +81,7 @@ def test_labels_are_text_on_the_page(run_folder):
 
 def test_a_changed_run_is_not_hashed_again(run_folder):
     (run_folder / "rates.csv").write_text("changed")
-    with pytest.raises(RunError, match="changed after its end"):
+    with pytest.raises(RunError, match="changed after it finished"):
         power_of_finished_run(run_folder)
 
 

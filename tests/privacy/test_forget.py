@@ -136,7 +136,7 @@ def test_nobody_and_everybody_and_runs_without_templates_are_refused(six: Circle
 def test_a_changed_run_is_refused(six: Circle, tmp_path: Path) -> None:
     six.run(out={"folder": tmp_path / "run"})
     (tmp_path / "run" / "rates.csv").write_text("made up")
-    with pytest.raises(RunError, match="changed after its end"):
+    with pytest.raises(RunError, match="changed after it finished"):
         forget(tmp_path / "run", "bea")
 
 

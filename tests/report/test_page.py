@@ -216,7 +216,7 @@ def test_a_run_that_was_changed_gets_no_new_report(answered_run: tuple[Path, Run
     folder = tmp_path / "changed"
     answered_run[1].write(folder)
     (folder / "rates.csv").write_text((folder / "rates.csv").read_text().replace("female", "fernale"))
-    with pytest.raises(RunError, match=r"changed after its end: rates\.csv"):
+    with pytest.raises(RunError, match=r"changed after it finished: rates\.csv"):
         report_again(folder, include_ids=False)
 
 
