@@ -73,7 +73,7 @@ def begun(place: Place, request: RequestRecord) -> Run | None:
 
     Raises
     ------
-    RunError : another run is in the folder, or one that was changed after its end
+    RunError : another run is in the folder, or one that was changed after it finished
     """
     from facegap.audit.record import require_same_request
     from facegap.store import run as store

@@ -211,7 +211,7 @@ def taken_up(place: Place, resolved: ResolvedAudit) -> tuple[RequestRecord, Run 
 
     Raises
     ------
-    RunError : another run is in the folder, or one that was changed after its end
+    RunError : another run is in the folder, or one that was changed after it finished
     """
     from facegap.audit.consent import service_among, take_up_again
     from facegap.audit.record import as_first_read, request_of, require_same_request, with_cards

@@ -72,7 +72,7 @@ def audit_together(audits: Sequence[ResolvedAudit]) -> list[Run]:
 
     Raises
     ------
-    RunError     : a folder holds another run, or one that was changed after its end
+    RunError     : a folder holds another run, or one that was changed after it finished
     FacegapError : each of its kinds, see `facegap.audit`
     """
     started = time.perf_counter_ns()

@@ -21,7 +21,7 @@ def seal(folder: Path, key: Path) -> str:
 
     Raises
     ------
-    RunError  : no finished run, one that was changed after its end, or one that another process is writing
+    RunError  : no finished run, one that was changed after it finished, or one that another process is writing
     SealError : see `private_key`
     """
     signer = private_key(key)

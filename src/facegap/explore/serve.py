@@ -36,7 +36,7 @@ def explore(
 
     Raises
     ------
-    RunError     : no finished run, or one that was changed after its end
+    RunError     : no finished run, or one that was changed after it finished
     FacegapError : the packages of the web pages are missing, or the port is taken
     """
     from facegap.web.serve import address, listening_socket, require_web, serve

@@ -22,7 +22,7 @@ def exported(path: Path, form: Format, details: Details | None = None) -> str:
 
     Raises
     ------
-    RunError : no finished run, one that was changed after its end, or one without what the form is about
+    RunError : no finished run, one that was changed after it finished, or one without what the form is about
     SettingError : an option of another form
     TableError : a manifest that cannot be read
     """

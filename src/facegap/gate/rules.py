@@ -62,7 +62,7 @@ def gate(folder: Path, policy: Path) -> tuple[Policy, list[Outcome]]:
 
     Raises
     ------
-    RunError   : no finished run, or one that was changed after its end
+    RunError   : no finished run, or one that was changed after it finished
     TableError : the policy, or a rule that asks for the verdict of an exploratory gap, which has none; the message names
                  file, key and cure
     """

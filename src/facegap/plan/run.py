@@ -101,7 +101,7 @@ def power_of_finished_run(
 
     Raises
     ------
-    RunError : no finished run, one that was changed after its end, or one that another process is writing
+    RunError : no finished run, one that was changed after it finished, or one that another process is writing
     """
     changed = [said for said in broken_hashes(folder) if not said.startswith((f"{PAGE}:", f"{RESULT}:"))]
     if changed:  # the new page would give changed tables new hashes

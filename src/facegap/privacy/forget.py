@@ -39,7 +39,7 @@ def forget(folder: Path, subject: str) -> int:
 
     Raises
     ------
-    RunError : no finished run, one that was changed after its end or that another process is writing; nobody with this name;
+    RunError : no finished run, one that was changed after it finished or that another process is writing; nobody with this name;
                nobody would be left; comparisons of all pairs or searches without stored templates
     """
     building, replaced = beside(folder, "forgetting"), beside(folder, "before-forgetting")

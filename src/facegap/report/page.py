@@ -95,11 +95,11 @@ def report_again(folder: Path, *, include_ids: bool, images: Images | None = Non
 
     Raises
     ------
-    RunError : no finished run, one that was changed after its end, or one that another process is writing
+    RunError : no finished run, one that was changed after it finished, or one that another process is writing
     """
     changed = [said for said in broken_hashes(folder) if not said.startswith((f"{PAGE}:", f"{FIGURES}/"))]
     if changed:  # the new page would give changed tables new hashes
-        raise RunError(f"{folder}: the run there was changed after its end: {'; '.join(changed[:3])}")
+        raise RunError(f"{folder}: the run in it was changed after it finished: {'; '.join(changed[:3])}")
     with open_folder(folder, resume=True), fitting_together(folder):
         add_report(folder, read_run(folder), include_ids=include_ids, images=images)
     return folder / PAGE

@@ -38,7 +38,7 @@ def taken_up_whole(folder: Path) -> Run:
 
     Raises
     ------
-    RunError : it was changed after its end
+    RunError : it was changed after it finished
     """
     remove_leftovers(folder)  # of a kill between the end of the run and the removal of its parts
     without_broken_report(folder)
