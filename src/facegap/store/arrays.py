@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import tokenize
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,6 +14,17 @@ from numpy.typing import NDArray
 from facegap.store.opened import opened
 
 LONGEST_HEADER = 4096
+# What numpy raises for a header that is no dictionary of a shape, an order and a type: it is parsed as an expression of Python.
+NO_HEADER = (
+    SyntaxError,
+    tokenize.TokenError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    MemoryError,
+)
 
 
 def mapped_npy(path: Path, *, follow: bool = False) -> NDArray[Any]:
@@ -50,10 +62,16 @@ def mapped_npy(path: Path, *, follow: bool = False) -> NDArray[Any]:
 
 
 def header_of(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether columns come first, and type, as the header states them; the file then stands at the numbers."""
+    """Shape, whether columns come first, and type, as the header states them; the file is then at the numbers.
+
+    Raises ValueError for anything else than a header.
+    """
     version = np.lib.format.read_magic(file)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in readers:
         raise ValueError(f"version {version} of the format, which facegap does not read")
-    shape, fortran, dtype = readers[version](file, max_header_size=LONGEST_HEADER)
+    try:
+        shape, fortran, dtype = readers[version](file, max_header_size=LONGEST_HEADER)
+    except NO_HEADER as error:
+        raise ValueError(f"no header of an array: {error}") from None
     return shape, fortran, dtype
