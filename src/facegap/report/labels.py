@@ -32,11 +32,11 @@ DRAWN_NOTES = (
     "In each resample every person gets a label according to its probability, and the stored predictions are counted again. "
     "The interval includes the variation between resamples (Rubin's rules), and contains both the gap with the labels as "
     "given and the mean of the resamples.",
-    "Drawn labels blur groups, so between tones they show less of a gap. Left: the share of a gap between people of the two "
-    "groups that is expected to be left by the labels used, if they err as their probabilities say and independently of the "
-    "model. True groups: how far the gap may reach if that much was left. No estimate was corrected by it; 'no gap larger "
-    "than' is said only if all of that lies inside the margin. Of the verdict by the labels as they are and that under drawn "
-    "labels the stricter one is the verdict of a gap.",
+    "Resampled labels mix the groups, so they show a smaller gap between tones. Left: the proportion of a gap between the two "
+    "groups that is expected to remain with the labels used, if they err as their probabilities say and independently of the "
+    "model. True groups: how large the gap may be if only that proportion remained. No estimate was corrected by it; 'no gap "
+    "larger than' is stated only if all of these values lie inside the margin. The verdict of a gap is the stricter of the "
+    "verdict with the labels as given and the verdict with resampled labels.",
     "If labels are wrong more often for images on which the model errs (dark or blurred photographs), the gap may be wrong "
     "in either direction, and these results cannot show it.",
 )
