@@ -206,7 +206,7 @@ def test_a_word_that_could_be_either_is_refused_with_its_line(word: str, cure: s
         ({"output": "../x", "classes": MOODS}, "begins with a letter"),
         ({"output": "ages", "classes": MOODS}, "did you mean"),
         ({"output": "mood", "classes": MOODS, "bona_fide": "live"}, "not one of classes"),
-        ({"label": "mood"}, "besides gender"),
+        ({"label": "mood"}, "other than gender"),
     ],
 )
 def test_what_is_asked_of_an_output_must_make_sense(words: dict[str, Any], said_: str) -> None:

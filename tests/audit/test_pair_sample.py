@@ -162,7 +162,7 @@ def test_directed_pairs_are_written_as_probe_and_reference(tmp_path: Path) -> No
 
 def test_a_plan_is_not_written_over_and_needs_a_budget(tmp_path: Path) -> None:
     planned(tmp_path, "--max-calls", "900")
-    with pytest.raises(TableError, match="is there already"):
+    with pytest.raises(TableError, match="already exists"):
         planned(tmp_path, "--max-calls", "900")
     said = CliRunner().invoke(app, ["plan", "--pairs-of", str(tmp_path / "people.csv")])
     assert said.exit_code == 2

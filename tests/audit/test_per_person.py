@@ -60,8 +60,10 @@ def test_people_weigh_equally_in_rates_and_gaps(tmp_path: Path) -> None:
 
 def test_both_rates_are_told_where_they_differ(tmp_path: Path) -> None:
     for run, which in ((answered(tmp_path, SPREAD), "former"), (answered(tmp_path, SPREAD, per_person=True), "latter")):
-        told = [said for said in run.record.warnings if "where people weigh equally" in said and "female" in said]
-        assert any("7.62% of all trials, but 26.67%" in said and f"the {which}" in said for said in told), told
+        told = [
+            said for said in run.record.warnings if "with equal weight for each person" in said and "female" in said
+        ]
+        assert any("7.62% over all trials, but 26.67%" in said and f"the {which}" in said for said in told), told
 
 
 def test_run_json_keeps_it_and_a_recheck_derives_the_same(tmp_path: Path) -> None:

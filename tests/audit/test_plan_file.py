@@ -130,7 +130,7 @@ def test_on_the_command_line_a_default_that_was_typed_contradicts_too(folder: Pa
 
 def test_groups_that_are_not_the_planned_ones_are_an_error(folder: Path) -> None:
     (folder / "plan.toml").write_text(TEXT.replace('"female", "male"', '"female", "other"'))
-    with pytest.raises(TableError, match=r"has no group other and has male too; .*--where"):
+    with pytest.raises(TableError, match=r"has no group other and also has male; .*--where"):
         audited(folder)
 
 
@@ -157,7 +157,7 @@ def test_groups_that_are_not_the_planned_ones_are_an_error(folder: Path) -> None
         ("people = 50", "people = 0", "a whole number of people"),
         ("people = 50", "peple = 50", "did you mean people"),
         ("[[sample]]", "[sample]", r"write \[\[sample\]\]"),
-        ("version = 1", "version = 1 x", "not TOML.*line 1"),
+        ("version = 1", "version = 1 x", "not valid TOML.*line 1"),
     ],
 )
 def test_a_broken_plan_names_file_key_and_cure(folder: Path, old: str, new: str, said: str) -> None:
@@ -169,7 +169,7 @@ def test_a_broken_plan_names_file_key_and_cure(folder: Path, old: str, new: str,
 def test_a_metric_that_nothing_measures_is_an_error(folder: Path) -> None:
     (folder / "plan.toml").write_text(TEXT.replace("error_rate_all", "fnmr").replace('"0.1"', '"x2"'))
     with pytest.raises(
-        SettingError, match="has fnmr in its primary family, and in an audit of a black box that can classify"
+        SettingError, match="has fnmr in its primary family, but in an audit of a black box that can classify"
     ):
         audited(folder)
 

@@ -111,7 +111,7 @@ def test_a_quality_that_is_no_number_ends_the_audit_and_names_the_image(
     )
     tables = (toys.folder / "toy_quality.toml").read_text().split('dtype = "float32"\n')[1]
     card = card_writer(tmp_path, "log", "quality", model, tables)
-    with pytest.raises(ModelError, match=r"log: outputs\.quality: the model gives nan for the face of '0_0\.png'"):
+    with pytest.raises(ModelError, match=r"log: outputs\.quality: the model returns nan for the face of '0_0\.png'"):
         gated(pictures, toys, str(card))
 
 

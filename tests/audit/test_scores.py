@@ -388,7 +388,7 @@ def test_a_target_that_no_threshold_meets_is_said_in_a_sentence(tmp_path: Path) 
     tied = int((table["score"][strangers] == 0.5).sum())
     (said,) = [warning for warning in run.record.warnings if warning.startswith("no threshold meets")]
     assert said.startswith(f"no threshold meets FMR 0.001: {tied} of 3,915 impostor pairs share the score 0.5")
-    assert "where 3 are allowed" in said
+    assert "false matches, but 3 are allowed" in said
     assert said.endswith("with 0 (FMR 0)")
 
 

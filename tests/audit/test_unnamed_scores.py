@@ -32,7 +32,7 @@ def test_counts_are_those_of_the_file_and_the_interval_is_that_of_one_pair_of_pe
     assert rates.loc["fmr", "high"] - rates.loc["fmr", "low"] > 0.7
     assert np.isnan(rates.loc["fnmr", "low"])
     assert recheck(tmp_path / "run") == []
-    assert any("names nobody" in warning for warning in run.record.warnings)
+    assert any("names no subjects" in warning for warning in run.record.warnings)
 
 
 def test_without_people_none_can_be_set_aside_for_the_threshold(scores: Path) -> None:
@@ -43,5 +43,5 @@ def test_without_people_none_can_be_set_aside_for_the_threshold(scores: Path) ->
 def test_a_manifest_has_no_labels_for_scores_without_names(scores: Path, tmp_path: Path) -> None:
     manifest = tmp_path / "people.csv"
     manifest.write_text("image,subject,gender\na,a,f\n")
-    with pytest.raises(TableError, match="name nobody"):
+    with pytest.raises(TableError, match="name no subjects"):
         audit_scores(scores, manifest)

@@ -52,10 +52,10 @@ def test_pairs_are_rows_of_the_manifest_in_the_order_of_the_file(tmp_path: Path)
             r"pairs.csv line 4, column right: 'z.png' is not an image of the manifest",
         ),
         ("left,right\nA.png,b.png\n", r"pairs.csv line 2, column left: 'A.png'"),
-        ("left,right\na.png,b.png\nc.png,c.png\n", r"pairs.csv line 3, column right: an image with itself"),
+        ("left,right\na.png,b.png\nc.png,c.png\n", r"pairs.csv line 3, column right: an image paired with itself"),
         (
             "left,right\na.png,b.png\nc.png,a.png\nb.png,a.png\n",
-            r"pairs.csv line 4, column right: the pair of line 2 again",
+            r"pairs.csv line 4, column right: the pair of line 2 is repeated",
         ),
         ("one,right\na.png,b.png\n", r"pairs.csv line 1: column left is missing; --pairs needs"),
     ],
@@ -369,7 +369,7 @@ def test_resume_with_another_reviewed_list_is_refused(drawn: Path, toys: Any, tm
     ("chosen", "message"),
     [
         ({"exclude_pairs": "00.png,zz.png"}, "line 2, column right: 'zz.png'"),
-        ({"pairs": "00.png,00.png"}, "line 2, column right: an image with itself"),
+        ({"pairs": "00.png,00.png"}, "line 2, column right: an image paired with itself"),
         ({"fmr_on": "women"}, "no group 'women'"),
         ({"split": 2.0}, "--split 2: must be from 0.05 to 0.95"),
         ({"in_sample": True, "threshold_on": "people.csv"}, "contradict"),

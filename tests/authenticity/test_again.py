@@ -182,7 +182,7 @@ def test_exchanged_and_missing_images_and_links_are_found(written: Path, picture
     (folder / "1_1.png").symlink_to(tmp_path / "elsewhere.png")
     found = hashed_again(read_run(written), folder)
     assert [said.split(":")[0] for said in found.differing] == ["row 0", "row 1", "row 3"]
-    assert "another file" in found.differing[0]
+    assert "differs from the file" in found.differing[0]
     assert "cannot be read here" in found.differing[1]
     assert found.same == 2 * PEOPLE - 3
 

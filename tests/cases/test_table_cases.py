@@ -53,7 +53,7 @@ def test_sex_serves_as_gender_where_there_is_no_gender(folder: Any) -> None:
     case = folder("labels_sex_column")
     run = fg.audit_predictions(case / "pred.csv", case / "L_sex.csv")
     assert run.rates.query("metric == 'error_rate_answered' and gender == 'any'")["trials"].iloc[0] > 300
-    assert any("column sex serves as gender" in warning for warning in run.record.warnings)
+    assert any("column sex is used as gender" in warning for warning in run.record.warnings)
 
 
 @pytest.mark.parametrize(("name", "file"), [("pred_None", "predNone.csv"), ("pred_Typo", "predTypo.csv")])

@@ -65,7 +65,7 @@ def test_missing_files_fail_the_check_by_group_and_are_named_only_on_request(
     assert "0.png" not in said
     code, said = check(table, "--by", "gender", "--include-ids")
     assert code == 2
-    assert "Line 2: '0.png' is not there, '0.PNG' is." in said
+    assert "Line 2: '0.png' does not exist, but '0.PNG' does." in said
 
 
 def test_files_that_cannot_be_decoded_fail_the_check_with_their_lines(tmp_path: Path, draw: Any, check: Check) -> None:

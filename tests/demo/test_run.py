@@ -182,7 +182,9 @@ def test_the_page_leads_to_both_reports_and_asks_the_network_for_nothing(small: 
 def test_the_comparison_says_at_which_thresholds_both_stand(small: command.Demo) -> None:
     one, other = (small.truth["versions"][version]["threshold"] for version in command.VERSIONS)
     card = "(published by the model's card)"
-    assert any(f"in their order: {one} {card} with {other} {card}." in said for said in small.comparison.warnings)
+    assert any(
+        f"paired in order: {one:.4g} {card} with {other:.4g} {card}" in said for said in small.comparison.warnings
+    )
 
 
 @pytest.mark.browser

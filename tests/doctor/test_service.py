@@ -71,7 +71,7 @@ def test_an_error_of_a_trial_does_not_speak_of_going_on(call: Call, people: Path
     with serving(says=lambda path, images: (401, {})) as refusing:
         code, said = examine(call, card_for("compreface_verify", refusing, tmp_path), people)
     assert code == 2
-    assert "refuses the key" in said
+    assert "rejects the key" in said
     assert "--resume" not in said
 
 
@@ -123,7 +123,7 @@ def test_a_service_that_embeds_is_tried(
     assert len(server.seen) == 8
     code, said = examine(call, card_for(name, server, tmp_path), people)
     assert code == 1
-    assert "answer path: 0 of 7 calls gave an embedding; 108 numbers at" in said
+    assert "answer path: 0 of 7 calls returned an embedding; 108 numbers at" in said
 
 
 CARD = (

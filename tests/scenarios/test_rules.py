@@ -223,7 +223,7 @@ def test_everybody_stands_beside_the_groups_once() -> None:
 
 @pytest.mark.parametrize("tries", [0, -1, 1.5])
 def test_tries_are_whole_and_at_least_one(tries: float) -> None:
-    with pytest.raises(StatisticsError, match="whole number from 1 up"):
+    with pytest.raises(StatisticsError, match="a whole number of at least 1"):
         unlock(HAND, tries=tries)  # type: ignore[arg-type]
 
 

@@ -127,7 +127,7 @@ def test_templates_of_a_part_that_state_more_than_they_hold_are_one_error(tmp_pa
 def test_columns_inside_columns_are_in_no_table_of_a_run(tmp_path: Path) -> None:
     path = tmp_path / "faces.parquet"
     pq.write_table(pa.table({"a": [[1, 2]]}), path)
-    with pytest.raises(RunError, match="columns inside columns"):
+    with pytest.raises(RunError, match="nested columns"):
         read_parquet(path)
 
 

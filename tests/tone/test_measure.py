@@ -106,12 +106,12 @@ def test_a_measured_row_has_every_number(people: Path, toys: Any) -> None:
 def test_an_existing_table_is_kept_unless_told_otherwise(people: Path, toys: Any) -> None:
     out = people.parent / "tone.parquet"
     out.write_bytes(b"precious")
-    with pytest.raises(RunError, match=r"is there already.*--overwrite"):
+    with pytest.raises(RunError, match=r"already exists.*--overwrite"):
         run(people, toys)
     assert out.read_bytes() == b"precious"
     run(people, toys, overwrite=True)
     assert len(pd.read_parquet(out)) == 7
-    with pytest.raises(RunError, match="name a file"):
+    with pytest.raises(RunError, match="give a file, such as"):
         run(people, toys, out=people.parent / "nowhere" / "tone.parquet")
 
 

@@ -132,7 +132,7 @@ def test_int8_calibrated_on_one_group_is_a_gap_in_flips_through_the_whole_chain(
     fixed = found.flips.fixed.set_index(["metric", "family", "group"])
     assert fixed.loc[("fmr", "group", "bright"), "verdict"] == "more errors"
     assert fixed.loc[("fmr", "group", "dim"), "verdict"] == "no significant difference"
-    assert "Most clearly non-mated comparisons: bright 100%, dim 0%" in " ".join(sentences(found))
+    assert "The clearest: non-mated comparisons: bright 100%, dim 0%" in " ".join(sentences(found))
 
 
 def test_int8_calibrated_on_everybody_flips_nothing(

@@ -235,7 +235,7 @@ def unmet_in_words(choice: ThresholdChoice, scores: FloatArray, settings: Verify
     shown = -tied if settings.distance else tied
     return (
         f"no threshold meets FMR {choice.target:g}: {many:,} of {choice.impostor_pairs:,} impostor pairs share the score "
-        f"{shown:.6g}; accepting them would give {choice.false_matches + many:,} false matches , but "
+        f"{shown:.6g}; accepting them would give {choice.false_matches + many:,} false matches, but "
         f"{choice.allowed:,} are allowed. The next stricter threshold was used, with {choice.false_matches:,} (FMR "
         f"{choice.fmr:.3g})"
     )

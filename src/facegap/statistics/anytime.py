@@ -155,8 +155,10 @@ def gap_limits(first: Seen, second: Seen, alpha: float, *, is_ratio: bool) -> tu
 
     Examples
     --------
-    >>> low, high = gap_limits(seen(np.repeat([1.0, 0.0], [60, 140])), seen(np.repeat([1.0, 0.0], [10, 190])), 0.05,
-    is_ratio=False) >>> low > 0.05, high < 0.45 (True, True)
+    >>> first, second = seen(np.repeat([1.0, 0.0], [60, 140])), seen(np.repeat([1.0, 0.0], [10, 190]))
+    >>> low, high = gap_limits(first, second, 0.05, is_ratio=False)
+    >>> bool(low > 0.05), bool(high < 0.45)
+    (True, True)
     """
     needed = np.log(2 / alpha)
     if not first.people or not second.people:

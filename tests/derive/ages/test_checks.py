@@ -229,7 +229,7 @@ def test_settings_that_say_nothing_are_refused(given: dict[str, Any], said: str)
         (PEOPLE.replace(",age", ",years"), ANSWERS, {}, TableError, "has no column age; add it, or birth_year"),
         (PEOPLE, "image,age\na.jpg,old\n", {}, TableError, "line 2, column age: 'old' is not a number"),
         (PEOPLE, "image,age\na.jpg,200\n", {}, TableError, "a range such as 25-32"),
-        ("image,subject,group,age\na.jpg,a,x,10-19\n", "image,age\na.jpg,15\n", {}, TableError, "nothing to judge"),
+        ("image,subject,group,age\na.jpg,a,x,10-19\n", "image,age\na.jpg,15\n", {}, TableError, "nothing to evaluate"),
         (PEOPLE.replace("group", "challenge"), ANSWERS, {"by": "challenge"}, TableError, "rename it in the manifest"),
     ],
 )

@@ -214,5 +214,5 @@ def test_logs_without_quality_have_no_gate_and_other_commands_take_no_logs(tmp_p
     assert "quality_gate.csv" not in run.extra and math.isnan(run.faces["given_quality"].iloc[0])
     import facegap as fg
 
-    with pytest.raises(SettingError, match="--enrolment-log: of a file of scores"):
+    with pytest.raises(SettingError, match="--enrolment-log: for files of scores only"):
         fg.audit(people, embed="mobileface_v2", verify={"enrolment_log": paths})
