@@ -151,6 +151,7 @@ def facegap_pipeline(data: Path, images: Sequence[Path], embedder: str, workers:
                 "embed": embedder,
                 "models_dir": (data / "models",),
                 "workers": workers,
+                "colour": "as-stored",  # as cv2.imread reads them on the other side
             }
         )
         loaded = load_models(settings)
