@@ -142,7 +142,7 @@ def test_people_on_both_sides_of_another_manifest_are_said() -> None:
     others = elsewhere_in_words(pd.Series(["a", "b", "b"]), pd.Series(["c"]))
     assert others == "2 other subjects (--threshold-on)"
     shared = elsewhere_in_words(pd.Series(["a", "b", "b"]), pd.Series(["b", "c"]))
-    assert shared == "2 subjects of --threshold-on, 1 of whom are also evaluated, by name (partly IN-SAMPLE)"
+    assert shared == "2 subjects of --threshold-on; 1 of these names are also evaluated (partly IN-SAMPLE)"
 
 
 # ---- a group ----

@@ -144,7 +144,7 @@ def test_a_calibration_set_of_its_own_may_lack_the_labels() -> None:
 def test_people_who_are_judged_and_calibrated_on_are_said_in_the_threshold() -> None:
     images = people(12)
     _, source = threshold(matched(images, images, fmr=(0.05,), threshold_on="same.csv"))
-    assert "12 of whom are also evaluated, by name (partly IN-SAMPLE)" in source
+    assert "12 of these names are also evaluated (partly IN-SAMPLE)" in source
 
 
 def test_the_target_can_be_met_on_one_group_for_all_pairs_and_for_a_list(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def elsewhere_in_words(people: pd.Series, judged: pd.Series) -> str:
     known = int(np.isin(names, judged.unique()).sum())
     if not known:
         return f"{len(names)} other subjects (--threshold-on)"
-    return f"{len(names)} subjects of --threshold-on, {known} of whom are also evaluated, by name (partly IN-SAMPLE)"
+    return f"{len(names)} subjects of --threshold-on; {known} of these names are also evaluated (partly IN-SAMPLE)"
 
 
 def operating_points(basis: Basis, settings: Verify, level: float) -> list[Operating]:

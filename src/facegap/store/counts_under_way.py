@@ -1,7 +1,7 @@
 """Counts of a comparison of everyone with everyone that has not reached its end, kept beside the parts of a run.
 
 A file is one comparison, named by the hash of all that its integers depend on. Its first line says how many blocks are in it
-and has the hash of the rest, so that a file that was cut off, edited or put there by somebody else counts as not there.
+and has the hash of the rest, so that a file that was cut off or damaged is ignored. The hash does not show who wrote the file.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ class Crowd:
                with images the power of the number of images that the rate goes with
                many images how many times as often people err who have more than a third of `most`
                bad images  the proportion of images that fail; a pair of images errs where either does (genuine pairs)
-               sessions    the intraclass correlation of the people of one session, of whom there are OF_A_SESSION; the
-                           session is the sampling unit then
+               sessions    the intraclass correlation of the OF_A_SESSION people of one session; the session is the
+                           sampling unit then
     of impostor pairs instead:
                pairs       variance of an effect of each pair of people on their scores, beside OF_PEOPLE of either person
                wolves      the proportion of people who match anybody at HIGH

@@ -34,7 +34,7 @@ class SampledWorld:
 class SampledCoverage:
     """Of how many worlds the interval held the truth, for the last group: all cells together, then each alone.
 
-    superpopulation : [groups], the rate of all people of whom these are some, by the whole interval
+    superpopulation : [groups], the rate of the population from which these people are drawn, by the whole interval
     these_people    : [groups], the rate over all pairs of these people, by the interval of sampling alone
     high_without_errors : [groups], of the worlds without an error: whether the upper limit held; NaN without such a world
     without_errors  : [groups], worlds without an error

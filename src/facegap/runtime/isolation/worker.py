@@ -155,15 +155,18 @@ def question_of(content: bytes, room: memoryview | None) -> Question:
     return Question(names, fed, places, (start, end))
 
 
+def faults() -> tuple[type[Exception], ...]:
+    """What a run raises where the model or its memory is at fault."""
+    return (*runtime.failures(), MemoryError)
+
+
 def answer(session: Any, lane: Lane, content: bytes, name: str) -> None:
     """Run one batch and send what comes out, or why nothing does."""
     asked = lane.question.of(content, lambda: question_of(content, lane.room))
     if asked.bound is not None:
         try:
             session.run_with_iobinding(asked.bound[0])
-        except Exception as error:  # once more below, where it is said what is wrong
-            if not isinstance(error, (*runtime.failures(), MemoryError)):
-                raise
+        except faults():  # it is run once more below, where the error says what is wrong
             asked.bound, asked.binds = None, False
         else:
             lane.connection.send_bytes(asked.bound[1])
