@@ -99,14 +99,14 @@ def test_every_link_and_anchor_leads_somewhere_in_the_repository_too(site: Mappi
 
 
 def test_a_link_out_of_the_site_leads_to_the_repository_or_is_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    words = "[cards](../models/README.md#keys), [the code](../src/facegap/api.py), [all](../README.md#x), [a](age.md#b)"
+    words = "[cards](../models/README.md#keys), [the code](../src/facegap/api/runs.py), [all](../README.md#x), [a](age.md#b)"
     text = f"{words}\n```\n[x](../y)\n```\n"
     monkeypatch.setattr(links, "repository_url", lambda: "")
     assert for_the_site("docs/demo.md", text) == (
         "[cards](reference/model_cards.md#keys), the code, [all](index.md), [a](age.md#b)\n```\n[x](../y)\n```\n"
     )
     monkeypatch.setattr(links, "repository_url", lambda: "https://forge/facegap")
-    assert "[the code](https://forge/facegap/blob/main/src/facegap/api.py)" in for_the_site("docs/demo.md", text)
+    assert "[the code](https://forge/facegap/blob/main/src/facegap/api/runs.py)" in for_the_site("docs/demo.md", text)
 
 
 @pytest.mark.parametrize(
