@@ -28,7 +28,8 @@ from facegap.derive.comparisons import (
 from facegap.derive.pair_list_rates import listed_people, times_listed
 from facegap.errors import StatisticsError
 from facegap.matching import count_scores, score_pairs
-from facegap.statistics.dyadic import TrialSums, dyadic_fmr, fmr_of_sums
+from facegap.statistics.dyadic import dyadic_fmr
+from facegap.statistics.trial_sums import TrialSums, fmr_of_sums
 from facegap.types import IntArray, Rate
 
 NOTHING = np.empty((0, 2), np.int64)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from facegap.statistics.dyadic import TrialSums, fmr_of_sums
+from facegap.statistics.trial_sums import TrialSums, fmr_of_sums
 from facegap.types import BoolArray, FloatArray, IntArray, Rate
 
 
