@@ -1,0 +1,137 @@
+"""Exact counts of the scores of pairs, and lists of single pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from facegap.errors import MatchingError
+from facegap.types.arrays import AnyArray, FloatArray, IntArray
+
+PAIR_SCORE = np.dtype([("left", np.int64), ("right", np.int64), ("score", np.float64)])
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreHistogram:
+    """Counts of every score, for plots; the outer bins also take what lies beyond the outer edges.
+
+    edges    : float64 [bins + 1], rising; bin b holds edges[b] <= score < edges[b + 1]
+    impostor : int64 [G, G, bins], upper triangle (g <= h), as in ScoreCounts
+    genuine  : int64 [G, G, bins]
+    sampled  : 0: every pair was counted. Else impostor pairs below the floor of the exact list are shared among the bins as
+               a sample of so many pairs is (matching.range_sample); their sums, and bins above the floor, are exact
+    """
+
+    edges: FloatArray
+    impostor: IntArray
+    genuine: IntArray
+    sampled: int = 0
+
+    def __add__(self, other: ScoreHistogram) -> ScoreHistogram:
+        """Counts of two disjoint sets of pairs."""
+        if not np.array_equal(self.edges, other.edges):
+            raise MatchingError("histograms with different edges cannot be added; use the same full_range for both")
+        sums = self.impostor + other.impostor, self.genuine + other.genuine
+        return ScoreHistogram(self.edges, *sums, self.sampled + other.sampled)
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreCounts:
+    """How many pairs of faces reach which score, per unordered pair of groups; exact integers, data and `+` only.
+
+    A pair of rows is genuine (one subject), impostor (two subjects), unknown (a row without subject or without group)
+    or excluded by the caller; unknown pairs are counted in `unknown_pairs` alone, excluded ones nowhere. Pairs of
+    groups stand in the upper triangle: [g, h] with g <= h counts both orders, [h, g] is 0.
+
+    groups         : names in the order of the codes 0..G-1
+    edges          : float64 [bins + 1], rising from the floor to 1
+    impostor       : int64 [G, G, bins]; bin b counts edges[b] <= score < edges[b + 1], the last also 1 and more
+    genuine        : int64 [G, G, bins], likewise; genuine pairs below the floor are in `genuine_scores` only
+    impostor_pairs : int64 [G, G], impostor pairs of any score, so impostor_pairs - impostor.sum(-1) are below the floor
+    genuine_pairs  : int64 [G, G], genuine pairs of any score; sums to len(genuine_scores)
+    tail           : PAIR_SCORE, the impostor pairs with score >= tail_floor, all of them and no others, by falling
+                     score, then left, then right. left < right are rows of the caller's table; in counts of a gallery
+                     against probes left is a gallery row and right a probe row
+    tail_floor     : edges[0] while no more than `tail_limit` impostor pairs reach that. On overflow the list keeps the
+                     highest pairs, pairs of one equal score stay or go together, and the floor is the next float64
+                     above the highest score that was cut; inclusive in both cases
+    tail_limit     : len(tail) <= tail_limit
+    genuine_scores : PAIR_SCORE, every genuine pair, by left, then right
+    unknown_pairs  : pairs left out because a subject or a group is unknown
+    full_range     : counts over all scores, or None where they were not asked for
+
+    What is exact where: FMR at any threshold >= tail_floor from `tail`; between edges[0] and tail_floor at the edges
+    only; below edges[0] not at all. FNMR at any threshold from `genuine_scores`.
+    """
+
+    groups: tuple[str, ...]
+    edges: FloatArray
+    impostor: IntArray
+    genuine: IntArray
+    impostor_pairs: IntArray
+    genuine_pairs: IntArray
+    tail: AnyArray
+    tail_floor: float
+    tail_limit: int
+    genuine_scores: AnyArray
+    unknown_pairs: int = 0
+    full_range: ScoreHistogram | None = None
+
+    def __add__(self, other: ScoreCounts) -> ScoreCounts:
+        """Counts of two disjoint sets of pairs of one table; associative and commutative to the last bit.
+
+        Raises
+        ------
+        MatchingError : other groups, other edges, another tail limit, or a full range in only one of them
+        """
+        if self.groups != other.groups or not np.array_equal(self.edges, other.edges):
+            raise MatchingError("counts with different groups or edges cannot be added; use the same settings for both")
+        if self.tail_limit != other.tail_limit or (self.full_range is None) != (other.full_range is None):
+            raise MatchingError("counts with different tail_limit or full_range cannot be added")
+        # Below the higher of the two floors one of the lists is incomplete.
+        floor = max(self.tail_floor, other.tail_floor)
+        parts = [part for part in (counts.tail[counts.tail["score"] >= floor] for counts in (self, other)) if len(part)]
+        tail, floor = cut_tail(np.concatenate([self.tail[:0], *parts]), floor, self.tail_limit)
+        return ScoreCounts(
+            groups=self.groups,
+            edges=self.edges,
+            impostor=self.impostor + other.impostor,
+            genuine=self.genuine + other.genuine,
+            impostor_pairs=self.impostor_pairs + other.impostor_pairs,
+            genuine_pairs=self.genuine_pairs + other.genuine_pairs,
+            tail=sorted_by_score(tail) if len(parts) == 2 else tail,
+            tail_floor=floor,
+            tail_limit=self.tail_limit,
+            genuine_scores=sorted_by_rows(np.concatenate([self.genuine_scores, other.genuine_scores])),
+            unknown_pairs=self.unknown_pairs + other.unknown_pairs,
+            full_range=self.full_range + other.full_range if self.full_range and other.full_range else None,
+        )
+
+
+def cut_tail(pairs: AnyArray, floor: float, limit: int) -> tuple[AnyArray, float]:
+    """The highest of `pairs`, at most `limit` of them, whole ties only, in the order given; and the floor they reach.
+
+    The floor is inclusive: exactly the pairs with score >= floor are kept. Where nothing is cut it is `floor` itself.
+    """
+    if len(pairs) <= limit:
+        return pairs, floor
+    highest_cut = np.partition(pairs["score"], len(pairs) - limit - 1)[len(pairs) - limit - 1]
+    return pairs[pairs["score"] > highest_cut], float(np.nextafter(highest_cut, np.inf))
+
+
+def sorted_by_score(pairs: AnyArray) -> AnyArray:
+    """PAIR_SCORE rows by falling score, then left, then right."""
+    # Few scores are equal: a sort of all by one key and of the ties by three takes a tenth of the time of lexsort.
+    order = np.argsort(-pairs["score"])
+    score = pairs["score"][order]
+    equal = np.flatnonzero(score[1:] == score[:-1])
+    ties = np.union1d(equal, equal + 1)
+    tied = pairs[order[ties]]
+    order[ties] = order[ties][np.lexsort((tied["right"], tied["left"], -tied["score"]))]
+    return pairs[order]
+
+
+def sorted_by_rows(pairs: AnyArray) -> AnyArray:
+    """PAIR_SCORE rows by left, then right."""
+    return pairs[np.lexsort((pairs["right"], pairs["left"]))]
