@@ -73,7 +73,10 @@ def same_word(text: str) -> str:
 
 def same_letters(text: str) -> str:
     """What words share that differ by more than `same_word`, but only by case, accents or blanks."""
-    apart = unicodedata.normalize("NFKD", same_word(text).casefold())
+    word = same_word(text).casefold()
+    if word.isascii():
+        return "".join(word.split())
+    apart = unicodedata.normalize("NFKD", word)
     return "".join(letter for letter in apart if not unicodedata.combining(letter) and not letter.isspace())
 
 

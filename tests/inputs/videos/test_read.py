@@ -8,10 +8,12 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from facegap.inputs.images.decode import Unreadable
 from facegap.inputs.videos import read
@@ -63,6 +65,11 @@ def test_a_video_is_known_by_its_name() -> None:
         "a.MP4",
         "b/c.webm",
     ]
+
+
+@given(st.text(alphabet="a./Mmpo4v", max_size=8).filter(lambda path: not path.endswith("/")))
+def test_the_name_of_a_video_ends_as_its_path_object_says(path: str) -> None:
+    assert is_video(path) is (PurePosixPath(path).suffix.lower() in read.SUFFIXES)
 
 
 # ---- hostile files ----

@@ -295,8 +295,7 @@ class _Resolver:
         """Relative posix path and size in bytes of every image; size -1 where there is no regular file."""
         paths, sizes = [], []
         for image, line in zip(frame["image"].tolist(), frame["line"].tolist(), strict=True):
-            fault = _fault(image, allow_outside=self.allow_outside)
-            if fault:
+            if not _PLAIN.fullmatch(image) and (fault := _fault(image, allow_outside=self.allow_outside)):
                 raise TableError(f"{self.file} {self.unit} {line}, column image: {fault}")
             target, size = self._target(image)
             relative = self._relative(target)
@@ -317,6 +316,8 @@ class _Resolver:
         target = inside + name
         try:
             status = os.lstat(target)
+            if stat.S_ISREG(status.st_mode):
+                return target, status.st_size
             if stat.S_ISLNK(status.st_mode):
                 target = _real(target)
                 status = os.lstat(target)
@@ -339,8 +340,6 @@ def _real(path: str) -> str:
 
 def _fault(image: str, *, allow_outside: bool) -> str | None:
     """What is wrong with the text of an image cell, with the cure; None where nothing is."""
-    if _PLAIN.fullmatch(image):
-        return None
     if not image.strip():
         return "empty; name the image file, or remove the row"
     if _CONTROL.search(image):

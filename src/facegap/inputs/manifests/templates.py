@@ -41,7 +41,7 @@ def by_template(table: Manifest) -> Manifest:
     if table.members is not None:
         return table
     if TEMPLATE not in table.frame.columns:
-        if not any(map(is_video, table.frame["path"])):
+        if not any(map(is_video, table.frame["path"].tolist())):
             return table
         table = replace(table, frame=table.frame.assign(**{TEMPLATE: table.frame["image"]}))
     if not table.has_subjects:
