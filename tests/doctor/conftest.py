@@ -1,4 +1,4 @@
-"""Drawn people whose right settings are known."""
+"""Illustrated people whose correct settings are known."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def crowd(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    """66 drawn people with two pictures each; women are green, everybody has four reds of their own, one to a quarter."""
+    """66 illustrated people with two pictures each; women are green, and each person has their own four reds, one per quarter."""
     folder = tmp_path_factory.mktemp("crowd")
     rng = np.random.default_rng(0)
     lines = ["image,subject,gender,age"]

@@ -1,4 +1,4 @@
-"""The settings that are tried: one change at a time, never the card's own again, always what a card could say."""
+"""Alternative settings: one change at a time, never the card's own setting again, and always a valid card."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_means_of_a_blue_first_model_are_blue_first() -> None:
 def test_a_grey_model_has_one_mean_and_no_colour_order() -> None:
     card = CARDS["mini_xception_gender"]
     assert settings(card, "colour") == {}
-    assert set(settings(card, "scale")) == {"0..255", "0..1"}  # -1..1 is its own
+    assert set(settings(card, "scale")) == {"0..255", "0..1"}  # -1..1 is the card's own
     assert given_input(settings(card, "scale")["0..1"].card).scale == (1 / 255,)
 
 
@@ -93,7 +93,7 @@ def test_bytes_are_fed_as_they_are() -> None:
         (117.0, 1 / 127.5, False),
     ],
 )
-def test_a_hundred_and_twenty_seven_and_a_half_and_eight_are_one_setting(mean: float, scale: float, same: bool) -> None:
+def test_scales_of_127_5_and_128_are_one_setting(mean: float, scale: float, same: bool) -> None:
     spec = given_input(with_input(CARDS["mobileface_v2"], mean=(127.5,) * 3, scale=(1 / 127.5,) * 3))
     assert same_values(spec, (mean,) * 3, (scale,) * 3) is same
 
@@ -107,12 +107,12 @@ def test_the_project_s_cards_have_the_published_templates() -> None:
 
 
 def test_a_template_on_a_narrow_crop_is_centred_and_not_squeezed() -> None:
-    # SphereFace's 96 x 112 crop is ArcFace's with 8 pixels less on each side.
+    # SphereFace's 96 x 112 crop is ArcFace's with 8 pixels fewer on each side.
     points = np.array(placed_points(TEMPLATES["ArcFace"], 96, 112))
     assert points[:, 0] + 8 == pytest.approx([38.2946, 73.5318, 56.0252, 41.5493, 70.7299])
 
 
-def test_a_face_drawn_nearer_to_the_middle_keeps_the_middle() -> None:
+def test_a_smaller_face_stays_centred() -> None:
     found = settings(CARDS["mobileface_v2"], "alignment")
     cards = CARDS["mobileface_v2"], found["face 10% smaller in the crop"].card
     own, smaller = (np.array(given_template(card)) for card in cards)
@@ -129,7 +129,7 @@ def test_every_margin_but_the_card_s_own_is_tried() -> None:
     }
 
 
-def test_classes_are_exchanged_where_classes_are_judged_and_years_where_ages_are() -> None:
+def test_classes_are_exchanged_for_genders_and_years_scaled_for_ages() -> None:
     card = CARDS["faceapi_age_gender"]
     assert set(settings(card, "classes")) == {"female, male"}
     by_age: dict[str, Any] = {one.aspect: one for one in variants(card, age=True)}

@@ -1,4 +1,4 @@
-"""What is checked where too few people are there to judge settings: right answers by hand, and the command on drawn people."""
+"""Checks that are run when there are too few people to evaluate settings: cases solved by hand, and the command."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from facegap.inputs.manifests.read import read_manifest
 from facegap.vision.classify import Answers
 
 NAMES = np.array([f"P{k // 2}" for k in range(12)], dtype=object)
-APART = np.repeat(np.eye(6), 2, axis=0)  # two images of each of six people, nobody like another
+APART = np.repeat(np.eye(6), 2, axis=0)  # two images of each of six dissimilar people
 
 
 def answers(*words: str) -> Answers:
@@ -45,7 +45,7 @@ def test_faces_are_in_order_where_half_of_the_images_have_one() -> None:
     assert faces_found(["ok", "no_face", "no_face"]).state == "not in order"
 
 
-def test_an_embedding_of_zeros_is_not_in_order_and_lengths_are_told() -> None:
+def test_an_embedding_of_zeros_is_not_in_order_and_norms_are_reported() -> None:
     fine = norms(np.array([[3.0, 4.0], [6.0, 8.0], [0.0, 1.0]]))
     assert (fine.state, fine.said) == ("in order", "median 5, from 1 to 10")
     broken = norms(np.array([[3.0, 4.0], [0.0, 0.0], [np.nan, 1.0]]))
@@ -80,7 +80,7 @@ def test_a_mirror_image_must_be_nearest_to_its_own_face() -> None:
     assert own_mirror(APART, others, NAMES).state == "not in order"
 
 
-def test_a_classifier_should_say_the_same_of_the_mirror_image() -> None:
+def test_a_classifier_should_give_the_mirror_image_the_same_class() -> None:
     plain = answers(*["female", "male"] * 6)
     nearly = answers(*["female", "male"] * 5, "male", "female")
     assert same_answer(plain, nearly).said == "same class for 10 of 12"
@@ -91,7 +91,7 @@ def test_a_classifier_should_say_the_same_of_the_mirror_image() -> None:
 
 
 def test_most_blurred_faces_must_get_a_lower_quality() -> None:
-    """Of 12 faces 9 are three quarters; a tie is not lower, and faces without a number are no faces of the check."""
+    """Nine of 12 faces are exactly 75%; a tie is not lower, and faces without a value are not counted."""
     plain = np.arange(12.0)
     lower = plain - np.where(np.arange(12) < 9, 1.0, 0.0)
     fine = lower_when_blurred(plain, lower)
@@ -101,14 +101,14 @@ def test_most_blurred_faces_must_get_a_lower_quality() -> None:
     assert lower_when_blurred(np.r_[plain[:9], np.nan], lower[:10]).state == "not checked"
 
 
-def test_the_quality_of_a_mirror_image_may_differ_by_what_faces_differ_by() -> None:
+def test_the_quality_of_a_mirror_image_may_differ_by_one_standard_deviation_of_faces() -> None:
     plain = np.arange(12.0)  # standard deviation 3.45
     assert mirror_of_quality(plain, plain + 3.4).state == "in order"
     assert mirror_of_quality(plain, plain - 3.5).state == "not in order"
     assert mirror_of_quality(plain, plain + np.nan).state == "not checked"
 
 
-def test_everybody_is_looked_at_before_anybody_twice(tmp_path: Path) -> None:
+def test_one_image_per_person_is_checked_before_second_images(tmp_path: Path) -> None:
     lines = [f"a{k}.jpg,S0" for k in range(60)] + [f"{k}.jpg,S{k}" for k in range(1, 25)]
     (tmp_path / "m.csv").write_text("\n".join(["image,subject", *lines]) + "\n")
     rows = some_rows(read_manifest(tmp_path / "m.csv").frame, np.random.default_rng(0))
@@ -134,7 +134,9 @@ def few(crowd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_few_people_get_what_can_be_checked_and_what_is_missing(toys: Any, few: Path, tmp_path: Path) -> None:
+def test_with_few_people_the_possible_checks_run_and_the_others_are_listed(
+    toys: Any, few: Path, tmp_path: Path
+) -> None:
     found = doctor(toys, toys.card("classifier"), few, "--out", str(tmp_path / "checks.json"))
     assert found.exit_code == 0, found.output
     said = " ".join(found.output.split())
@@ -149,10 +151,10 @@ def test_few_people_get_what_can_be_checked_and_what_is_missing(toys: Any, few: 
     assert not (tmp_path / "findings").exists()
 
 
-def test_an_embedder_that_gives_everybody_one_template_is_found_with_few_people(
+def test_few_people_reveal_an_embedder_that_returns_the_same_template_for_all(
     toys: Any, few: Path, tmp_path: Path
 ) -> None:
-    """Of pixels 2000..2255 all cosines of this graph are near one."""
+    """With pixels in 2000..2255, all cosines of this graph are close to one."""
     shutil.copy(toys.folder / "toy_embedder.onnx", tmp_path)
     text = (toys.folder / "toy_embedder.toml").read_text()
     assert "mean = [0, 0, 0]" in text
@@ -165,7 +167,7 @@ def test_an_embedder_that_gives_everybody_one_template_is_found_with_few_people(
     assert "Required for this: column subject, and at least 20 people with two photographs each." in said
 
 
-def test_a_manifest_without_people_is_checked_as_far_as_it_goes(toys: Any, few: Path) -> None:
+def test_a_manifest_without_subjects_still_allows_the_other_checks(toys: Any, few: Path) -> None:
     images = [line.split(",")[0] for line in few.read_text().splitlines()]
     few.write_text("\n".join(images) + "\n")
     found = doctor(toys, toys.card("embedder"), few)
@@ -179,8 +181,8 @@ def test_no_card_can_be_proposed_from_few_people(toys: Any, few: Path) -> None:
     assert "settings cannot be evaluated" not in found.output
 
 
-def test_of_a_quality_model_is_checked_what_needs_no_judgement(toys: Any, few: Path, tmp_path: Path) -> None:
-    """The mean of red does not change by blur beyond rounding and edges, so the check of blur cannot pass."""
+def test_a_quality_model_gets_the_checks_that_need_no_evaluation(toys: Any, few: Path, tmp_path: Path) -> None:
+    """Blur changes the mean of red only by rounding and at edges, so the blur check must fail."""
     found = doctor(toys, toys.card("quality"), few, "--out", str(tmp_path / "checks.json"))
     said = " ".join(found.output.split())
     assert (

@@ -1,4 +1,4 @@
-"""Which published convention a card follows, the most usual first."""
+"""Which published convention a card follows, most common first."""
 
 from __future__ import annotations
 

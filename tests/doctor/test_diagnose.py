@@ -1,4 +1,4 @@
-"""The doctor from the command line, on drawn people and toy models whose right settings are known."""
+"""The doctor's command line on illustrated people and toy models whose correct settings are known."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from facegap.cli import app
-from facegap.doctor.diagnose import Asked, examine, remember, require_free, require_memory
+from facegap.doctor.diagnose import Options, examine, remember, require_free, require_memory
 from facegap.errors import CardError, FacegapError, ModelError, TableError
 from facegap.inputs.cards.read import read_card
 from facegap.store.run import read_record
@@ -26,13 +26,13 @@ from fixtures.settings import audited
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of findings that is this test's own."""
+    """A separate folder of findings for this test."""
     monkeypatch.setenv("FACEGAP_FINDINGS", str(tmp_path / "findings"))
     return tmp_path / "findings"
 
 
 def changed_card(toys: Any, folder: Path, name: str, *changes: tuple[str, str]) -> str:
-    """A copy of a toy and its card with some lines changed; the path of the card."""
+    """A copy of a toy model and its card with some lines changed; returns the path of the card."""
     folder.mkdir(exist_ok=True)
     shutil.copy(toys.folder / f"toy_{name}.onnx", folder)
     text = (toys.folder / f"toy_{name}.toml").read_text()
@@ -56,15 +56,15 @@ def doctor(toys: Any, model: str, manifest: Path, *options: str) -> Result:
     )
 
 
-def asked(toys: Any, **settings: Any) -> Asked:
-    """Settings of the doctor, without processes for models: tests of the command line have them."""
-    return Asked(detect=toys.card("detector"), workers=1, timeout_s=None, **settings)
+def options(toys: Any, **settings: Any) -> Options:
+    """Options of the doctor without model processes, which the tests of the command line cover."""
+    return Options(detect=toys.card("detector"), workers=1, timeout_s=None, **settings)
 
 
 # ---- a card ----
 
 
-def test_a_right_card_holds(toys: Any, crowd: Path, home: Path) -> None:
+def test_a_correct_card_holds(toys: Any, crowd: Path, home: Path) -> None:
     found = doctor(toys, toys.card("classifier"), crowd)
     assert found.exit_code == 0, found.output
     assert "within noise of the best of" in found.output
@@ -76,8 +76,8 @@ def test_a_right_card_holds(toys: Any, crowd: Path, home: Path) -> None:
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
 
 
-def test_what_is_remembered_names_no_image_and_nobody(toys: Any, crowd: Path, home: Path) -> None:
-    examined = examine(toys.card("classifier"), crowd, asked(toys))
+def test_a_stored_finding_names_no_image_and_no_person(toys: Any, crowd: Path, home: Path) -> None:
+    examined = examine(toys.card("classifier"), crowd, options(toys))
     path = remember(examined)
     assert path is not None
     text = path.read_text()
@@ -100,10 +100,10 @@ def test_a_wrong_scale_is_called_wrong_and_the_right_one_named(
 
 def test_classes_in_the_wrong_order_are_called_wrong(toys: Any, crowd: Path, tmp_path: Path, home: Path) -> None:
     wrong = changed_card(toys, tmp_path / "wrong", "classifier", ('["male", "female"]', '["female", "male"]'))
-    found = examine(wrong, crowd, asked(toys))
-    assert found.judgement.opinion == "wrong"
-    assert found.judgement.best is not None
-    assert found.judgement.best.variant.name == "classes male, female"
+    found = examine(wrong, crowd, options(toys))
+    assert found.evaluation.opinion == "wrong"
+    assert found.evaluation.best is not None
+    assert found.evaluation.best.variant.name == "classes male, female"
 
 
 LIVENESS = (
@@ -116,7 +116,7 @@ NO_AGE = ('[outputs.age]\noutput = "age"\nkind = "years"', "")
 def test_a_scale_that_makes_every_portrait_an_attack_is_called_wrong(
     toys: Any, crowd: Path, tmp_path: Path, home: Path
 ) -> None:
-    women = ("--where", "gender == 'female'")  # the toy calls what is green live
+    women = ("--where", "gender == 'female'")  # the toy classifies green as live
     right = changed_card(toys, tmp_path / "right", "classifier", LIVENESS, NO_AGE)
     found = doctor(toys, right, crowd, *women, "--no-isolation")
     assert found.exit_code == 0, found.output
@@ -129,20 +129,20 @@ def test_a_scale_that_makes_every_portrait_an_attack_is_called_wrong(
 
 
 def test_an_embedder_fed_the_wrong_colours_is_called_wrong(toys: Any, crowd: Path, tmp_path: Path, home: Path) -> None:
-    # Of pixels 0..255 all cosines of a graph without a bias are near one: around their middle they tell people apart.
+    # With pixels in 0..255 all cosines of a graph without a bias are near one; centred values separate people.
     middle = ("mean = [0, 0, 0]", "mean = [127.5, 127.5, 127.5]")
-    right = examine(changed_card(toys, tmp_path / "right", "embedder", middle), crowd, asked(toys))
-    verdicts = {one.variant.name: one.verdict for one in right.judgement.settings}
+    right = examine(changed_card(toys, tmp_path / "right", "embedder", middle), crowd, options(toys))
+    verdicts = {one.variant.name: one.verdict for one in right.evaluation.settings}
     assert verdicts["colour BGR"] == "clearly worse than the card"
     assert verdicts["scale 0..255"] == "clearly worse than the card"
-    assert right.judgement.opinion == "holds"
+    assert right.evaluation.opinion == "holds"
     blue_first = ('colour = "RGB"', 'colour = "BGR"')
-    wrong = examine(changed_card(toys, tmp_path / "wrong", "embedder", middle, blue_first), crowd, asked(toys))
-    assert wrong.judgement.opinion == "wrong"
+    wrong = examine(changed_card(toys, tmp_path / "wrong", "embedder", middle, blue_first), crowd, options(toys))
+    assert wrong.evaluation.opinion == "wrong"
     assert wrong.finding.setting == "RGB"
 
 
-def test_ages_can_be_judged_instead(toys: Any, crowd: Path, home: Path) -> None:
+def test_ages_can_be_evaluated_instead(toys: Any, crowd: Path, home: Path) -> None:
     found = doctor(toys, toys.card("classifier"), crowd, "--judge-by", "age", "--no-isolation")
     assert found.exit_code == 0, found.output
     assert "mean error in years" in found.output
@@ -151,14 +151,14 @@ def test_ages_can_be_judged_instead(toys: Any, crowd: Path, home: Path) -> None:
 
 def test_phases_are_announced_with_their_total(toys: Any, crowd: Path, bare: Any, home: Path) -> None:
     heard: list[str] = []
-    examine(toys.card("classifier"), crowd, asked(toys), announce=heard.append)
+    examine(toys.card("classifier"), crowd, options(toys), announce=heard.append)
     assert heard == [
         "step 1 of 3: read the manifest, open the detector and the model",
         "step 2 of 3: run 13 settings on 132 images of 66 subjects",
         "step 3 of 3: compare the settings",
     ]
     heard.clear()
-    examine(str(bare("classifier")), crowd, asked(toys), announce=heard.append)
+    examine(str(bare("classifier")), crowd, options(toys), announce=heard.append)
     assert [text.split(":")[0] for text in heard] == [f"step {k} of 5" for k in range(1, 6)]
     assert heard[1] == "step 2 of 5: run 40 settings on 44 images of 22 subjects"
 
@@ -168,15 +168,15 @@ def test_the_same_seed_gives_the_same_answer_whatever_the_workers(toys: Any, cro
         examine(
             toys.card("embedder"),
             crowd,
-            Asked(detect=toys.card("detector"), people=30, seed=3, workers=workers, timeout_s=None),
+            Options(detect=toys.card("detector"), people=30, seed=3, workers=workers, timeout_s=None),
         )
         for workers in (1, 3)
     )
-    assert one.judgement == other.judgement
-    assert one.judgement.subjects == 30
+    assert one.evaluation == other.evaluation
+    assert one.evaluation.subjects == 30
 
 
-def test_faces_that_are_lost_are_told(toys: Any, crowd: Path, tmp_path: Path) -> None:
+def test_lost_faces_are_reported(toys: Any, crowd: Path, tmp_path: Path) -> None:
     folder = tmp_path / "some"
     shutil.copytree(crowd.parent, folder)
     (folder / "0_0.png").write_text("no image")
@@ -187,14 +187,14 @@ def test_faces_that_are_lost_are_told(toys: Any, crowd: Path, tmp_path: Path) ->
     assert "on 63 subjects, 126 images" in found.output
 
 
-# ---- what cannot be judged ----
+# ---- what cannot be evaluated ----
 
 
 def test_a_detector_is_refused_with_the_reason(toys: Any, crowd: Path) -> None:
     with pytest.raises(
         ModelError, match=r"the doctor cannot check a detector\. How many faces it finds can be measured"
     ):
-        examine(toys.card("detector"), crowd, asked(toys))
+        examine(toys.card("detector"), crowd, options(toys))
 
 
 def test_too_few_people_are_not_enough_data(toys: Any, crowd: Path, tmp_path: Path) -> None:
@@ -203,14 +203,14 @@ def test_too_few_people_are_not_enough_data(toys: Any, crowd: Path, tmp_path: Pa
     shutil.copytree(crowd.parent, folder)
     (folder / "people.csv").write_text("\n".join(lines[:31]) + "\n")
     with pytest.raises(TableError, match="not enough data: 15 subjects have two images or more"):
-        examine(toys.card("embedder"), folder / "people.csv", asked(toys))
+        examine(toys.card("embedder"), folder / "people.csv", options(toys))
 
 
 def test_a_closed_service_and_other_files_are_refused(toys: Any, crowd: Path, tmp_path: Path) -> None:
     with pytest.raises(CardError, match="no model card with this name"):
-        examine("nothing", crowd, asked(toys))
+        examine("nothing", crowd, options(toys))
     with pytest.raises(CardError, match=r"give the path of an \.onnx"):
-        examine("yunet", crowd, asked(toys), propose=True)
+        examine("yunet", crowd, options(toys), propose=True)
 
 
 # ---- an audit afterwards ----
@@ -220,7 +220,7 @@ def test_an_audit_with_a_card_that_was_found_wrong_says_so_above_everything(
     toys: Any, crowd: Path, tmp_path: Path, home: Path
 ) -> None:
     wrong = changed_card(toys, tmp_path / "wrong", "classifier", WRONG_SCALE)
-    remember(examine(wrong, crowd, asked(toys)))
+    remember(examine(wrong, crowd, options(toys)))
     out = tmp_path / "run"
     command = [
         "audit",
@@ -241,7 +241,7 @@ def test_an_audit_with_a_card_that_was_found_wrong_says_so_above_everything(
     assert "THE CARD toy_classifier LOOKS WRONG" in alarm
     assert "scale 0..255 is better by accuracy 0.5" in alarm
     assert record.warnings[0] == alarm
-    assert "THE CARD toy_classifier LOOKS WRONG" in shown.stderr  # before the first image
+    assert "THE CARD toy_classifier LOOKS WRONG" in shown.stderr  # printed before the first image
     assert shown.stdout.startswith("!!! THE CARD toy_classifier LOOKS WRONG")
     page = (out / "report.html").read_text()
     assert page.index('role="alert"') < page.index('class="finding"')
@@ -249,7 +249,7 @@ def test_an_audit_with_a_card_that_was_found_wrong_says_so_above_everything(
 
 
 def test_an_audit_with_a_card_that_holds_says_by_how_many_it_was_checked(toys: Any, crowd: Path, home: Path) -> None:
-    remember(examine(toys.card("classifier"), crowd, asked(toys)))
+    remember(examine(toys.card("classifier"), crowd, options(toys)))
     run = audited(crowd, detect=toys.card("detector"), classify=toys.card("classifier"), by="gender")
     assert run.record.alarms == ()
     (sentence,) = run.record.checked
@@ -257,10 +257,10 @@ def test_an_audit_with_a_card_that_holds_says_by_how_many_it_was_checked(toys: A
     assert sentence not in run.record.warnings
 
 
-def test_what_is_remembered_changes_no_number(toys: Any, crowd: Path, tmp_path: Path, home: Path) -> None:
+def test_a_stored_finding_changes_no_number(toys: Any, crowd: Path, tmp_path: Path, home: Path) -> None:
     wrong = changed_card(toys, tmp_path / "wrong", "classifier", WRONG_SCALE)
     first = audited(crowd, detect=toys.card("detector"), classify=wrong, by="gender")
-    remember(examine(wrong, crowd, asked(toys)))
+    remember(examine(wrong, crowd, options(toys)))
     after = audited(crowd, detect=toys.card("detector"), classify=wrong, by="gender", notice=lambda _: None)
     assert first.rates.equals(after.rates)
     assert first.gaps.equals(after.gaps)
@@ -268,19 +268,19 @@ def test_what_is_remembered_changes_no_number(toys: Any, crowd: Path, tmp_path: 
     assert len(after.record.alarms) == 1
 
 
-def test_a_question_that_is_not_settled_replaces_nothing(toys: Any, crowd: Path, home: Path) -> None:
-    examined = examine(toys.card("classifier"), crowd, asked(toys))
+def test_an_inconclusive_result_replaces_no_finding(toys: Any, crowd: Path, home: Path) -> None:
+    examined = examine(toys.card("classifier"), crowd, options(toys))
     undecided = type(examined)(
         **{
             **vars(examined),
-            "judgement": type(examined.judgement)(**{**vars(examined.judgement), "opinion": "not enough data"}),
+            "evaluation": type(examined.evaluation)(**{**vars(examined.evaluation), "opinion": "not enough data"}),
         }
     )
     assert remember(undecided) is None
     assert not home.exists()
 
 
-def test_another_folder_can_be_named_for_what_is_remembered(toys: Any, crowd: Path, tmp_path: Path, home: Path) -> None:
+def test_findings_can_be_stored_in_another_folder(toys: Any, crowd: Path, tmp_path: Path, home: Path) -> None:
     doctor(toys, toys.card("classifier"), crowd, "--findings", str(tmp_path / "mine"), "--no-isolation")
     assert len(list((tmp_path / "mine").iterdir())) == 1
     assert not home.exists()
@@ -291,7 +291,7 @@ def test_another_folder_can_be_named_for_what_is_remembered(toys: Any, crowd: Pa
 
 @pytest.fixture
 def bare(toys: Any, tmp_path: Path) -> Any:
-    """Weights of a toy without its card, by name."""
+    """Weights of a toy model without its card, by name."""
 
     def copied(name: str) -> Path:
         target = tmp_path / "bare" / f"found_{name}.onnx"
@@ -330,7 +330,7 @@ def test_a_card_is_proposed_for_a_classifier_and_an_audit_takes_it(
 
 
 def test_a_card_is_proposed_for_an_embedder(toys: Any, crowd: Path, home: Path, bare: Any, graphs: Any) -> None:
-    """The toy's eight numbers, four times over: an output of eight is too narrow for an embedding."""
+    """The toy's eight values, repeated four times, because eight outputs are too few for an embedding."""
     weights = bare("embedder")
     pool = {"kernel_shape": [8, 8], "strides": [8, 8]}
     weights.write_bytes(
@@ -346,31 +346,31 @@ def test_a_card_is_proposed_for_an_embedder(toys: Any, crowd: Path, home: Path, 
             constants={"red_and_green": np.array([0, 1])},
         )
     )
-    found = examine(str(weights), crowd, asked(toys))
+    found = examine(str(weights), crowd, options(toys))
     assert found.proposal is not None
     assert found.card.task == "embed"
     assert found.card.input is not None
     assert found.card.input.colour == "RGB"
     assert found.card.outputs.embedding is not None
     assert found.card.outputs.embedding.dimension == 32
-    assert found.judgement.subjects + found.proposal.subjects == 66
+    assert found.evaluation.subjects + found.proposal.subjects == 66
 
 
-def test_too_few_people_to_search_on_some_and_judge_on_others_are_refused(toys: Any, crowd: Path, bare: Any) -> None:
+def test_too_few_people_for_search_and_evaluation_are_rejected(toys: Any, crowd: Path, bare: Any) -> None:
     with pytest.raises(TableError, match="not enough data: 50 subjects; settings are chosen on some"):
-        examine(str(bare("classifier")), crowd, asked(toys, people=50))
+        examine(str(bare("classifier")), crowd, options(toys, people=50))
 
 
 def test_a_detector_without_a_card_is_not_guessed(toys: Any, crowd: Path, bare: Any) -> None:
     with pytest.raises(ModelError, match=r"write a card"):
-        examine(str(bare("detector")), crowd, asked(toys))
+        examine(str(bare("detector")), crowd, options(toys))
 
 
-def test_a_proposal_can_be_asked_for_where_there_is_a_card(toys: Any, crowd: Path, bare: Any) -> None:
+def test_a_card_can_be_proposed_for_weights_that_have_one(toys: Any, crowd: Path, bare: Any) -> None:
     weights = bare("classifier")
     shutil.copy(toys.card("classifier"), weights.with_name("toy_classifier.toml"))
-    assert examine(str(weights), crowd, asked(toys)).proposal is None
-    assert examine(str(weights), crowd, asked(toys), propose=True).proposal is not None
+    assert examine(str(weights), crowd, options(toys)).proposal is None
+    assert examine(str(weights), crowd, options(toys), propose=True).proposal is not None
 
 
 @pytest.mark.parametrize(
@@ -407,15 +407,15 @@ def test_findings_that_could_not_be_kept_are_refused_before_the_work(
     allowed = os.access
     monkeypatch.setattr(
         os, "access", lambda path, mode: mode == os.F_OK and allowed(path, mode)
-    )  # root may write anywhere
+    )  # root can write anywhere
     with pytest.raises(CardError, match=r"could not be stored there; choose another folder with --findings"):
         require_memory(closed)
 
 
-# ---- faces that no detector found ----
+# ---- faces without a detector ----
 
 
-def test_on_aligned_crops_colour_and_scale_alone_are_tried_and_only_a_wrong_card_is_remembered(
+def test_on_aligned_crops_only_colour_and_scale_are_tried_and_only_a_wrong_card_is_stored(
     toys: Any, crowd: Path, tmp_path: Path
 ) -> None:
     card = toys.card("embedder")
@@ -426,29 +426,27 @@ def test_on_aligned_crops_colour_and_scale_alone_are_tried_and_only_a_wrong_card
         crop = aligned(cv2.imread(str(crowd.parent / image)), place, template, (16, 16), "bilinear")
         cv2.imwrite(str(tmp_path / image), crop)
     (tmp_path / "people.csv").write_bytes(crowd.read_bytes())
-    found = examine(card, tmp_path / "people.csv", Asked(detect="aligned", people=30, workers=1, timeout_s=None))
-    assert {one.variant.aspect for one in found.judgement.settings} == {"the card", "colour", "scale"}
+    found = examine(card, tmp_path / "people.csv", Options(detect="aligned", people=30, workers=1, timeout_s=None))
+    assert {one.variant.aspect for one in found.evaluation.settings} == {"the card", "colour", "scale"}
     assert (found.detector, found.finding.detector) == ("aligned", "aligned")
     assert any("aligned crops" in said for said in found.warnings)
     assert remember(found, tmp_path / "findings") is None
     with pytest.raises(ModelError, match="no card can be proposed from aligned crops"):
-        examine(card, tmp_path / "people.csv", Asked(detect="aligned", workers=1), propose=True)
+        examine(card, tmp_path / "people.csv", Options(detect="aligned", workers=1), propose=True)
 
 
-def test_points_of_a_file_and_flip_are_judged_like_the_faces_of_a_detector(
-    toys: Any, crowd: Path, tmp_path: Path
-) -> None:
+def test_points_of_a_file_and_flip_are_evaluated_like_detected_faces(toys: Any, crowd: Path, tmp_path: Path) -> None:
     card = toys.card("embedder")
     run = audited(crowd, detect=toys.card("detector"), embed=card, threshold=[0.5], by="gender", flip=True)
     run.faces.to_parquet(tmp_path / "faces.parquet")
-    plain = examine(card, crowd, asked(toys, people=30, flip=True))
+    plain = examine(card, crowd, options(toys, people=30, flip=True))
     given = examine(
-        card, crowd, Asked(points=tmp_path / "faces.parquet", people=30, workers=1, flip=True, timeout_s=None)
+        card, crowd, Options(points=tmp_path / "faces.parquet", people=30, workers=1, flip=True, timeout_s=None)
     )
     assert given.detector == "points"
-    assert [one.value for one in given.judgement.settings] == [one.value for one in plain.judgement.settings]
+    assert [one.value for one in given.evaluation.settings] == [one.value for one in plain.evaluation.settings]
     run.faces.drop(columns=["x1", "y1", "x2", "y2"]).to_parquet(tmp_path / "faces.parquet")
-    boxless = examine(card, crowd, Asked(points=tmp_path / "faces.parquet", people=30, workers=1, timeout_s=None))
-    assert all(one.variant.box_margin is None for one in boxless.judgement.settings)
+    boxless = examine(card, crowd, Options(points=tmp_path / "faces.parquet", people=30, workers=1, timeout_s=None))
+    assert all(one.variant.box_margin is None for one in boxless.evaluation.settings)
     with pytest.raises(ModelError, match="--flip adds the embedding of the mirror image"):
-        examine(toys.card("classifier"), crowd, asked(toys, flip=True))
+        examine(toys.card("classifier"), crowd, options(toys, flip=True))

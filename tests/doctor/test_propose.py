@@ -1,4 +1,4 @@
-"""What a graph without a card can be, which settings are searched, and the text of the card."""
+"""Possible cards of a graph without one, the searched settings, and the text of the card."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from facegap import runtime
 from facegap.doctor.alternatives import TEMPLATES, Variant, given_input, given_template, placed_points, variants
-from facegap.doctor.evidence import Judged, Judgement
+from facegap.doctor.evidence import Evaluation, SettingResult
 from facegap.doctor.graph import Graph, is_list, read_graph
 from facegap.doctor.propose import Bare, answers_of, best_first, choose, describe, exchanged, first_cards, grid
 from facegap.doctor.proposed_card import card_text
@@ -25,7 +25,7 @@ from facegap.inputs.cards.write import toml
 
 
 def graph_of(graphs: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any] | None = None) -> Graph:
-    """A graph that gives the same arrays whatever it is shown, read."""
+    """A graph with constant outputs, read."""
     given = outputs or {"out": np.zeros((1, 64))}
     constants = {f"{name}_value": np.asarray(value, np.float32) for name, value in given.items()}
     nodes = [("Identity", [f"{name}_value"], [name], {}) for name in given]
@@ -107,7 +107,7 @@ def test_graphs_that_take_no_faces_are_refused(graphs: Any, inputs: dict[str, An
         ((2, 10_000), 2, False),
     ],
 )
-def test_a_list_of_numbers_per_face_is_told_from_a_detector_s_maps(
+def test_a_list_of_numbers_per_face_is_distinguished_from_a_detector_s_maps(
     shape: tuple[int, ...], faces: int, expected: bool
 ) -> None:
     assert is_list(np.zeros(shape), faces) is expected
@@ -148,7 +148,7 @@ def test_every_reading_of_the_outputs_is_a_card_of_its_own() -> None:
     assert [card.outputs.embedding.dimension for card in found if card.outputs.embedding] == [512, 128]
 
 
-def test_an_embedder_that_could_be_a_classifier_is_asked_about() -> None:
+def test_the_task_must_be_given_if_outputs_fit_an_embedder_and_a_classifier() -> None:
     both = plain_graph(features=NOISE, gender=np.array([[0.3, 0.7], [0.9, 0.1]]))
     with pytest.raises(ModelError, match="specify which with --task"):
         first_cards(bare(), both, task=None, question=None)
@@ -156,14 +156,14 @@ def test_an_embedder_that_could_be_a_classifier_is_asked_about() -> None:
     assert first_cards(bare(), both, task="embed", question=None)[0].outputs.embedding is not None
 
 
-def test_outputs_that_are_nothing_known_are_named() -> None:
+def test_unknown_outputs_are_named_in_the_error() -> None:
     with pytest.raises(ModelError, match=r"'out' \(7 values\): no embedding and no gender or age among them"):
         first_cards(bare(), plain_graph(out=np.zeros((2, 7))), task=None, question=None)
     with pytest.raises(ModelError, match="no classify among them"):
         first_cards(bare(), plain_graph(out=NOISE), task="classify", question=None)
 
 
-def test_a_file_that_no_card_can_name_is_refused() -> None:
+def test_a_file_name_that_is_invalid_on_a_card_is_rejected() -> None:
     with pytest.raises(CardError, match=r"a card cannot describe it: file: .*rename the file"):
         first_cards(bare("two words.onnx"), plain_graph(out=NOISE), task=None, question=None)
 
@@ -182,17 +182,17 @@ def test_the_grid_crosses_colour_scale_and_place() -> None:
 # ---- the choice and its card ----
 
 
-def judgement(question: Question, values: list[float], tried: list[Variant]) -> Judgement:
-    """Settings that reach these values; those that differ from the first by less than 1 are within noise of it."""
+def evaluation(question: Question, values: list[float], tried: list[Variant]) -> Evaluation:
+    """Settings with these values; those that differ from the first by less than 1 are within noise of it."""
     lower = MEASURES[question].lower
     better = [(values[0] - value) if lower else (value - values[0]) for value in values]
     settings = tuple(
-        Judged(one, value, gain, gain - 1, gain + 1, 0.5, 1.0, 0.1, 0, "within noise of the card")
+        SettingResult(one, value, gain, gain - 1, gain + 1, 0.5, 1.0, 0.1, 0, "within noise of the card")
         if not abs(gain) >= 1
-        else Judged(one, value, gain, gain - 0.1, gain + 0.1, 0.0, 0.0, 0.1, 0, "clearly worse than the card")
+        else SettingResult(one, value, gain, gain - 0.1, gain + 0.1, 0.0, 0.0, 0.1, 0, "clearly worse than the card")
         for one, value, gain in zip(tried, values, better, strict=True)
     )
-    return Judgement(MEASURES[question], settings, 40, 80, "holds")
+    return Evaluation(MEASURES[question], settings, 40, 80, "holds")
 
 
 def answered(count: int, answers: list[Any] | None = None) -> Found:
@@ -204,19 +204,19 @@ def test_settings_that_are_mostly_wrong_are_searched_with_their_classes_exchange
     values = [0.5] * len(tried)
     values[7], values[9] = 0.08, 0.85
     answers: list[Any] = [["female", "male", ""]] * len(tried)
-    found, settings = exchanged(judgement("gender", values, tried), answered(len(tried), answers), tried)
+    found, settings = exchanged(evaluation("gender", values, tried), answered(len(tried), answers), tried)
     assert found.answers[7].tolist() == ["male", "female", ""]
     assert found.answers[9].tolist() == ["female", "male", ""]
     genders = [settings[k].card.outputs.gender for k in (7, 9)]
     assert [gender.classes for gender in genders if gender] == [("male", "female"), ("female", "male")]
 
 
-def test_the_best_that_a_card_can_hold_stands_first_with_its_answers() -> None:
+def test_the_best_setting_that_a_card_can_express_comes_first_with_its_answers() -> None:
     tried = grid(first_cards(bare(), plain_graph(out=NOISE), task=None, question=None))
     box = next(k for k, one in enumerate(tried) if one.box_margin is not None)
     values = [1.0] * len(tried)
     values[1], values[box], values[3] = float("nan"), 5.0, 2.0
-    found, settings = best_first(judgement("identity", values, tried), answered(len(tried)), tried)
+    found, settings = best_first(evaluation("identity", values, tried), answered(len(tried)), tried)
     assert settings[0] is tried[3]
     assert [int(said[0]) for said in found.answers][:4] == [3, 0, 1, 2]
     assert len(settings) == len(tried)
@@ -226,18 +226,18 @@ def test_fewer_years_are_the_better_choice() -> None:
     tried = grid(first_cards(bare(), plain_graph(out=np.array([[30.0]])), task=None, question="age"))
     values = [20.0 + k for k in range(len(tried))]
     values[4] = 3.0
-    _, settings = best_first(judgement("age", values, tried), answered(len(tried)), tried)
+    _, settings = best_first(evaluation("age", values, tried), answered(len(tried)), tried)
     assert settings[0] is tried[4]
 
 
 def test_no_setting_with_an_answer_is_an_error() -> None:
     tried = grid(first_cards(bare(), plain_graph(out=NOISE), task=None, question=None))
     with pytest.raises(ModelError, match="no setting gives outputs that can be evaluated"):
-        best_first(judgement("identity", [float("nan")] * len(tried), tried), answered(len(tried)), tried)
+        best_first(evaluation("identity", [float("nan")] * len(tried), tried), answered(len(tried)), tried)
 
 
 def setting(tried: list[Variant], colour: str, scale: float, points: str) -> int:
-    """Place in a grid of a colour order, a factor and a template."""
+    """Index in a grid of a colour order, a factor and a template."""
     wanted = placed_points(TEMPLATES[points], 112, 112)
     return next(
         k
@@ -249,31 +249,31 @@ def setting(tried: list[Variant], colour: str, scale: float, points: str) -> int
     )
 
 
-def test_of_settings_without_a_difference_the_published_one_is_chosen() -> None:
-    """As mobileface_v2: the Open Model Zoo's template a little better than ArcFace's, which its authors use."""
+def test_of_settings_without_a_significant_difference_the_published_one_is_chosen() -> None:
+    """As for mobileface_v2: the Open Model Zoo's template is slightly better than ArcFace's, which its authors use."""
     tried = grid(first_cards(bare(), plain_graph(out=NOISE), task=None, question=None))
     best, usual = setting(tried, "RGB", 1.0, "Open Model Zoo"), setting(tried, "RGB", 1.0, "ArcFace")
     settings = [tried[best], tried[usual], *(one for k, one in enumerate(tried) if k not in (best, usual))]
-    chosen = choose(judgement("identity", [6.7, 6.6] + [0.5] * (len(tried) - 2), settings))
+    chosen = choose(evaluation("identity", [6.7, 6.6] + [0.5] * (len(tried) - 2), settings))
     assert chosen.card == tried[usual].card
     assert "2 combinations do not differ significantly from the best" in chosen.remark
     assert "ArcFace and related models, scaled inside the graph" in chosen.remark
 
 
-def test_a_published_setting_that_looks_worse_by_the_margin_is_not_chosen_though_within_noise() -> None:
+def test_a_published_setting_worse_by_the_margin_is_not_chosen_even_within_noise() -> None:
     tried = grid(first_cards(bare(), plain_graph(out=NOISE), task=None, question=None))
     best, usual = setting(tried, "RGB", 1.0, "Open Model Zoo"), setting(tried, "RGB", 1.0, "ArcFace")
     settings = [tried[best], tried[usual], *(one for k, one in enumerate(tried) if k not in (best, usual))]
-    chosen = choose(judgement("identity", [6.7, 6.2] + [0.5] * (len(tried) - 2), settings))
+    chosen = choose(evaluation("identity", [6.7, 6.2] + [0.5] * (len(tried) - 2), settings))
     assert chosen.card == tried[best].card
 
 
-def test_a_plain_box_that_wins_cannot_be_written_and_that_is_said() -> None:
+def test_a_card_cannot_express_a_plain_box_and_the_remark_says_so() -> None:
     tried = grid(first_cards(bare(), plain_graph(out=NOISE), task=None, question=None))
     box = next(k for k, one in enumerate(tried) if one.box_margin is not None)
     values = [1.0] * len(tried)
     values[0], values[box] = 3.0, 5.0
-    chosen = choose(judgement("identity", values, tried))
+    chosen = choose(evaluation("identity", values, tried))
     assert chosen.card == tried[0].card
     assert "The card of an embedder cannot express 'no alignment'" in chosen.remark
 
@@ -288,7 +288,7 @@ def test_every_card_comes_back_from_its_text(name: str, tmp_path: Path) -> None:
     values.pop("published_threshold", None)
     card = ModelCard.model_validate(values)
     tried = list(variants(card))
-    text = card_text(card, judgement("identity", [2.0] * len(tried), tried), detector="yunet", at="2025-01-02")
+    text = card_text(card, evaluation("identity", [2.0] * len(tried), tried), detector="yunet", at="2025-01-02")
     (tmp_path / f"{name}.toml").write_text(text)
     assert read_card(tmp_path / f"{name}.toml") == card
     assert "no significant difference" in text
@@ -298,7 +298,7 @@ def test_a_name_in_the_graph_cannot_break_out_of_the_card() -> None:
     name = 'out"\nlicence = "MIT'
     found = first_cards(bare(), plain_graph(**{name: NOISE}), task=None, question=None)
     tried = list(variants(found[0]))
-    with_name = judgement("identity", [2.0] * len(tried), tried)
+    with_name = evaluation("identity", [2.0] * len(tried), tried)
     text = card_text(found[0], with_name, detector="yunet", at="2025-01-02")
     assert tomllib.loads(text)["licence"] == "unknown"
     assert tomllib.loads(text)["outputs"]["embedding"]["output"] == name

@@ -1,4 +1,4 @@
-"""The doctor on real models and portraits: right cards hold, wrong ones are called wrong, proposed ones agree with the true."""
+"""The doctor on real models and portraits: correct cards hold, wrong ones are found, proposed cards agree with the true ones."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 from facegap import runtime
 from facegap.doctor.alternatives import Variant
 from facegap.doctor.checks import check_basics
-from facegap.doctor.diagnose import Asked, Room, examine, open_finder, remember
-from facegap.doctor.evidence import Judgement, judge
+from facegap.doctor.diagnose import Options, Room, examine, open_finder, remember
+from facegap.doctor.evidence import Evaluation, evaluate
 from facegap.doctor.sample import MEASURES, Question, draw
 from facegap.inputs.cards.read import load_cards, read_card
 from facegap.inputs.cards.schema import ModelCard
@@ -29,7 +29,7 @@ WORSE, NOISE = "clearly worse than the card", "within noise of the card"
 
 @pytest.fixture(scope="module")
 def legislators(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All portraits but of those whose two look like one photograph: 198 people have two."""
+    """All portraits except of people whose two portraits look like one photograph; 198 people have two."""
     folder = test_data / "data" / "congress"
     members = pd.read_csv(folder / "members.csv", dtype=str)
     same = pd.read_csv(folder / "same_photo_subjects.csv", dtype=str)["subject"]
@@ -41,22 +41,22 @@ def legislators(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @pytest.fixture
 def ask(test_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, congress_run: Any) -> Any:
-    """Settings of the doctor with the real models; what it remembers stays in this test.
+    """Options of the doctor with the real models; findings are stored for this test only.
 
-    Faces are those that yunet found in the suite's run of all portraits; with points=None it finds them again.
+    Faces are those detected by yunet in the suite's run on all portraits; points=None detects them again.
     """
     monkeypatch.setenv("FACEGAP_FINDINGS", str(tmp_path / "findings"))
     faces = congress_run.manifest.parent / "run" / "faces.parquet"
     given = {"folders": (test_data / "models",), "timeout_s": None, "points": faces}
-    return lambda people, **more: Asked(people=people, **{**given, **more})
+    return lambda people, **more: Options(people=people, **{**given, **more})
 
 
-def verdicts(judgement: Judgement) -> dict[str, str]:
-    return {one.variant.name: one.verdict for one in judgement.settings}
+def verdicts(evaluation: Evaluation) -> dict[str, str]:
+    return {one.variant.name: one.verdict for one in evaluation.settings}
 
 
 def changed(folder: Path, name: str, *changes: tuple[str, str]) -> str:
-    """A project card under its own name with some of its text replaced; the path of the copy."""
+    """A project card under its own name with some text replaced; returns the path of the copy."""
     from facegap.inputs.cards.read import cards_folder
 
     text = (cards_folder() / f"{name}.toml").read_text()
@@ -68,7 +68,7 @@ def changed(folder: Path, name: str, *changes: tuple[str, str]) -> str:
 
 
 def nameless(test_data: Path, folder: Path, name: str) -> Path:
-    """Weights that no card describes: a note inside gives the file another hash and changes no number."""
+    """Weights that no card describes: metadata changes the hash of the file and no number."""
     model = onnx.load(test_data / "models" / f"{name}.onnx")
     entry = model.metadata_props.add()
     entry.key, entry.value = "note", "of unknown origin"
@@ -77,48 +77,48 @@ def nameless(test_data: Path, folder: Path, name: str) -> Path:
 
 
 def against_the_true_card(
-    proposed: ModelCard, true: ModelCard, weights: Path, manifest: Path, asked: Asked, question: Question
-) -> Judgement:
-    """Two cards of the same weights on a sample of their own; the true one is what the proposed one is held against."""
+    proposed: ModelCard, true: ModelCard, weights: Path, manifest: Path, options: Options, question: Question
+) -> Evaluation:
+    """Compare a proposed card with the true card of the same weights, on a new sample."""
     table = read_manifest(manifest, allow_outside=True)
-    room = Room(table, open_finder(asked, None), asked, lambda done, total: None)
+    room = Room(table, open_finder(options, None), options, lambda done, total: None)
     session = runtime.open_session(weights.read_bytes(), name="unknown")
-    sample = draw(table, question, true, people=asked.people or 0, rng=np.random.default_rng(asked.seed))
+    sample = draw(table, question, true, people=options.people or 0, rng=np.random.default_rng(options.seed))
     both = [Variant("the card", "true", true), Variant("the card", "proposed", proposed)]
-    return judge(sample, room.look(sample, both, session, MEASURES[question]), both, MEASURES[question])
+    return evaluate(sample, room.look(sample, both, session, MEASURES[question]), both, MEASURES[question])
 
 
 def test_the_card_of_mobileface_holds_and_no_alignment_and_a_wrong_scale_lose(legislators: Path, ask: Any) -> None:
     found = examine("mobileface_v2", legislators, ask(50), allow_outside=True)
-    assert found.judgement.opinion == "holds"
-    assert found.judgement.subjects == 50
-    said = verdicts(found.judgement)
+    assert found.evaluation.opinion == "holds"
+    assert found.evaluation.subjects == 50
+    said = verdicts(found.evaluation)
     assert [said[name] for name in ("alignment none, box with margin 0", "scale 0..1", "scale -1..1")] == [WORSE] * 3
     assert said["colour BGR"] == WORSE
-    assert found.judgement.card.value > 5  # d'
+    assert found.evaluation.card.value > 5  # d'
 
 
-def test_a_wrong_scale_is_found_wrong_and_the_true_one_named(legislators: Path, ask: Any, tmp_path: Path) -> None:
+def test_a_wrong_scale_is_found_and_the_correct_one_named(legislators: Path, ask: Any, tmp_path: Path) -> None:
     wrong = changed(tmp_path, "mobileface_v2", (r"scale = \[1, 1, 1\]", "scale = [0.0039, 0.0039, 0.0039]"))
     found = examine(wrong, legislators, ask(30), allow_outside=True)
-    assert found.judgement.opinion == "wrong"
-    assert found.judgement.best is not None
-    assert found.judgement.best.variant.name == "scale 0..255"
-    assert found.judgement.best.low > 4
+    assert found.evaluation.opinion == "wrong"
+    assert found.evaluation.best is not None
+    assert found.evaluation.best.variant.name == "scale 0..255"
+    assert found.evaluation.best.low > 4
 
 
-def test_red_and_blue_exchanged_are_found_wrong(legislators: Path, ask: Any, tmp_path: Path) -> None:
-    """d' 5.71 instead of 6.45: a true mistake that looks small, and FNMR at FMR 0.001 is 4% instead of none."""
+def test_an_exchange_of_red_and_blue_is_found(legislators: Path, ask: Any, tmp_path: Path) -> None:
+    """d' is 5.71 instead of 6.45: a true error that looks small, although FNMR at FMR 0.001 is 4% instead of 0%."""
     wrong = changed(tmp_path, "mobileface_v2", (r'colour = "RGB"', 'colour = "BGR"'))
     found = examine(wrong, legislators, ask(100), allow_outside=True)
-    judgement = found.judgement
-    assert judgement.opinion == "wrong"
-    assert judgement.proposed.variant.name == "colour RGB"
-    assert judgement.proposed.low > judgement.margin_of(judgement.proposed) > 0.3
-    assert (found.finding.setting, judgement.alike) == ("RGB", ())
+    evaluation = found.evaluation
+    assert evaluation.opinion == "wrong"
+    assert evaluation.proposed.variant.name == "colour RGB"
+    assert evaluation.proposed.low > evaluation.margin_of(evaluation.proposed) > 0.3
+    assert (found.finding.setting, evaluation.alike) == ("RGB", ())
 
 
-def test_twelve_people_show_a_scale_that_leaves_nothing_to_see_and_hold_a_right_card_for_right(
+def test_twelve_people_reveal_a_scale_without_contrast_and_pass_a_correct_card(
     legislators: Path, ask: Any, tmp_path: Path
 ) -> None:
     people = pd.read_csv(legislators, dtype=str)
@@ -136,19 +136,17 @@ def test_twelve_people_show_a_scale_that_leaves_nothing_to_see_and_hold_a_right_
     assert [one.name for one in scaled.failed] == ["templates of different people"]
 
 
-def test_margins_up_to_a_tenth_win_over_four_tenths(
-    legislators: Path, ask: Any, tmp_path: Path, test_data: Path
-) -> None:
-    """faceapi_age_gender: its card holds; a card with margin .4 is called wrong, and an audit with it then says so."""
+def test_margins_up_to_0_1_are_better_than_0_4(legislators: Path, ask: Any, tmp_path: Path, test_data: Path) -> None:
+    """The card of faceapi_age_gender holds; a card with margin 0.4 is called wrong, and audits with it warn."""
     right = examine("faceapi_age_gender", legislators, ask(100, points=None), allow_outside=True)
-    said = verdicts(right.judgement)
-    assert right.judgement.opinion == "holds"
+    said = verdicts(right.evaluation)
+    assert right.evaluation.opinion == "holds"
     assert (said["crop margin 0"], said["crop margin 0.1"], said["crop margin 0.4"]) == (NOISE, NOISE, WORSE)
     wrong_card = changed(tmp_path, "faceapi_age_gender", (r"margin = 0\.05", "margin = 0.4"))
     wrong = examine(wrong_card, legislators, ask(100, points=None), allow_outside=True)
-    assert wrong.judgement.opinion == "wrong"
+    assert wrong.evaluation.opinion == "wrong"
     assert wrong.finding.aspect == "crop"
-    better = {one.variant.setting: one.difference for one in wrong.judgement.of("better than the card")}
+    better = {one.variant.setting: one.difference for one in wrong.evaluation.of("better than the card")}
     assert {"margin 0", "margin 0.05", "margin 0.1"} <= set(better)
     assert min(better[name] for name in ("margin 0", "margin 0.05", "margin 0.1")) > 0.2
     remember(wrong)

@@ -1,4 +1,4 @@
-"""Who is drawn, equally of each gender, the same people for the same seed, and when there are not enough."""
+"""The sample of people: balanced by gender, reproducible by seed, and large enough."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def manifest(folder: Path, *rows: str, columns: str = "image,subject,gender,age"
 
 @pytest.fixture
 def people(tmp_path: Path) -> Manifest:
-    """40 women with one image and 25 men with six, ages; five without a gender."""
+    """40 women with one image and 25 men with six; all have ages, five have no gender."""
     women = [f"w{i}.jpg,W{i},f,30-39" for i in range(40)]
     men = [f"m{i}_{k}.jpg,M{i},m,{20 + i}" for i in range(25) for k in range(6)]
     return manifest(tmp_path, *women, *men, *(f"u{i}.jpg,U{i},,40" for i in range(5)))
@@ -38,14 +38,14 @@ def drawn(
     return draw(table, question, card, people=people, rng=np.random.default_rng(seed))
 
 
-def test_only_people_with_two_images_are_drawn_for_an_embedder(people: Manifest) -> None:
+def test_only_people_with_two_images_are_sampled_for_an_embedder(people: Manifest) -> None:
     sample = drawn(people, "identity", EMBEDDER)
     assert set(sample.rows["subject"].str[0]) == {"M"}
     assert sample.people == 25
-    assert (sample.rows["subject"].value_counts() == 4).all()  # of six images four
+    assert (sample.rows["subject"].value_counts() == 4).all()  # four of six images
 
 
-def test_as_many_women_as_men_are_drawn(people: Manifest) -> None:
+def test_equal_numbers_of_women_and_men_are_sampled(people: Manifest) -> None:
     sample = drawn(people, "gender")
     subjects = sample.rows.assign(label=sample.labels).groupby("label")["subject"].nunique()
     assert subjects.to_dict() == {"female": 25, "male": 25}
@@ -67,12 +67,12 @@ def test_labels_stay_with_their_rows(people: Manifest) -> None:
     assert aged.people == 70
 
 
-def test_two_parts_have_nobody_in_common_and_the_same_share_of_women(people: Manifest) -> None:
+def test_two_parts_have_no_common_person_and_the_same_proportion_of_women(people: Manifest) -> None:
     sample = drawn(people, "gender")
-    searched, judged = split(sample, 0.4, np.random.default_rng(0))
-    assert not set(searched.rows["subject"]) & set(judged.rows["subject"])
-    assert searched.people + judged.people == sample.people
-    for part in (searched, judged):
+    searched, held_out = split(sample, 0.4, np.random.default_rng(0))
+    assert not set(searched.rows["subject"]) & set(held_out.rows["subject"])
+    assert searched.people + held_out.people == sample.people
+    for part in (searched, held_out):
         assert part.rows.assign(label=part.labels).groupby("label")["subject"].nunique().nunique() == 1
 
 
@@ -89,7 +89,7 @@ def test_nobody_with_two_images_is_not_enough_data(tmp_path: Path) -> None:
         drawn(table, "identity", EMBEDDER)
 
 
-def test_one_gender_cannot_judge(tmp_path: Path) -> None:
+def test_one_gender_is_not_enough(tmp_path: Path) -> None:
     table = manifest(tmp_path, *(f"{i}.jpg,S{i},f,30" for i in range(50)))
     with pytest.raises(TableError, match="only female; a model that always predicts one class would appear correct"):
         drawn(table, "gender")
@@ -105,7 +105,7 @@ def test_few_of_one_gender_are_not_enough_data(tmp_path: Path) -> None:
         drawn(table, "gender")
 
 
-def test_ages_that_are_no_ages_are_not_drawn(tmp_path: Path) -> None:
+def test_people_with_invalid_ages_are_not_sampled(tmp_path: Path) -> None:
     table = manifest(tmp_path, *(f"{i}.jpg,S{i},f,{'old' if i % 2 else 40}" for i in range(60)))
     assert drawn(table, "age").people == 30
     table = manifest(tmp_path, *(f"{i}.jpg,S{i},f,old" for i in range(60)))
@@ -113,13 +113,13 @@ def test_ages_that_are_no_ages_are_not_drawn(tmp_path: Path) -> None:
         drawn(table, "age")
 
 
-def test_a_manifest_that_names_nobody_cannot_judge_an_embedder(tmp_path: Path) -> None:
+def test_an_embedder_cannot_be_evaluated_without_subjects(tmp_path: Path) -> None:
     table = manifest(tmp_path, "a.jpg,f", "b.jpg,m", columns="image,gender")
     with pytest.raises(TableError, match="no column subject, so no subject has two images"):
         question_of(EMBEDDER, table, None)
 
 
-def test_a_classifier_is_judged_by_what_it_says_and_the_manifest_knows(people: Manifest, tmp_path: Path) -> None:
+def test_a_classifier_is_evaluated_by_a_label_that_the_manifest_has(people: Manifest, tmp_path: Path) -> None:
     assert question_of(CLASSIFIER, people, None) == "gender"
     assert question_of(CLASSIFIER, people, "age") == "age"
     without = manifest(tmp_path, "a.jpg,30", "b.jpg,40", columns="image,age")

@@ -1,4 +1,4 @@
-"""A few calls that show whether the card of a service fits, at services on this machine that speak like real ones."""
+"""Test the card of a service with a few calls, on local services that behave like real ones."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def examine(call: Call, card: Path, people: Path, *more: str) -> tuple[int, str]:
-    """Exit code and all that was said, in one line."""
+    """The exit code, and the whole output in one line."""
     quick = ("--calls-per-second", "1000")
     code, out, problem = call("doctor", str(card), "--manifest", str(people), "--send-images", *quick, *more)
     return code, " ".join((out + problem).split())
 
 
-def test_number_price_and_recipient_are_said_and_nothing_is_sent_before_leave(
+def test_number_price_and_recipient_are_shown_and_nothing_is_sent_without_permission(
     call: Call, people: Path, server: DialectServer, tmp_path: Path
 ) -> None:
     card = card_for("compreface_verify", server, tmp_path)
@@ -67,7 +67,7 @@ def test_images_may_lie_in_another_folder_than_the_manifest(
     assert examine(call, card, beside, "--images-dir", str(tmp_path))[0] == 0
 
 
-def test_an_error_of_a_trial_does_not_speak_of_going_on(call: Call, people: Path, tmp_path: Path) -> None:
+def test_an_error_of_a_test_call_does_not_mention_resuming(call: Call, people: Path, tmp_path: Path) -> None:
     with serving(says=lambda path, images: (401, {})) as refusing:
         code, said = examine(call, card_for("compreface_verify", refusing, tmp_path), people)
     assert code == 2
@@ -76,9 +76,7 @@ def test_an_error_of_a_trial_does_not_speak_of_going_on(call: Call, people: Path
 
 
 @pytest.mark.parametrize("name", DIALECTS)
-def test_a_card_that_fits_is_in_order(
-    call: Call, people: Path, server: DialectServer, tmp_path: Path, name: str
-) -> None:
+def test_a_correct_card_passes(call: Call, people: Path, server: DialectServer, tmp_path: Path, name: str) -> None:
     code, said = examine(call, card_for(name, server, tmp_path), people)
     assert code == 0, said
     assert said.count("in order") == 4
@@ -105,7 +103,7 @@ def test_a_card_that_fits_is_in_order(
         ("insightface_server_verify", "face_not_found", "no_face_here", "no face: a plain grey image fits no rule"),
     ],
 )
-def test_what_does_not_fit_is_named(
+def test_what_is_wrong_on_a_card_is_named(
     call: Call, people: Path, server: DialectServer, tmp_path: Path, name: str, old: str, new: str, what: str
 ) -> None:
     code, said = examine(call, card_for(name, server, tmp_path, **{old: new}), people)
@@ -114,7 +112,7 @@ def test_what_does_not_fit_is_named(
 
 
 @pytest.mark.parametrize("name", EMBEDDING)
-def test_a_service_that_embeds_is_tried(
+def test_a_service_that_embeds_is_tested(
     call: Call, people: Path, server: DialectServer, tmp_path: Path, name: str
 ) -> None:
     fits = {f"dimension = {EMBEDDING[name]}": "dimension = 108"}
@@ -142,7 +140,7 @@ classes = {{ {classes} }}
         ('W = "male", M = "female"', 1, "classes: 0 of 6 predictions equal the label"),
     ],
 )
-def test_a_service_that_classifies_is_tried(
+def test_a_service_that_classifies_is_tested(
     call: Call, people: Path, tmp_path: Path, classes: str, code: int, what: str
 ) -> None:
     women = {(people.parent / f"{k}_{image}.png").read_bytes() for k in (0, 2) for image in (0, 1)}
@@ -159,7 +157,7 @@ def test_a_service_that_classifies_is_tried(
     assert "a plain grey image gets no answer" in said
 
 
-def test_a_service_that_searches_is_tried_by_an_audit(
+def test_a_service_that_searches_is_referred_to_an_audit(
     call: Call, people: Path, server: DialectServer, tmp_path: Path
 ) -> None:
     code, said = examine(call, card_for("compreface_search", server, tmp_path), people)

@@ -1,1 +1,1 @@
-"""`facegap doctor`: are the settings of a card right?"""
+"""Check whether the settings of a model card are correct (`facegap doctor`)."""

@@ -1,4 +1,4 @@
-"""The settings around a card that are tried in its place, one at a time."""
+"""Alternative settings of a card, each with one setting changed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from facegap.inputs.cards.schema import InputSpec, ModelCard
 Aspect = Literal["the card", "colour", "scale", "alignment", "crop", "interpolation", "classes", "years"]
 Points = tuple[tuple[float, float], ...]
 
-# Left eye, right eye, nose, left and right mouth corner as seen in the image, in shares of a square crop.
+# Left eye, right eye, nose, left and right mouth corner as seen in the image, as fractions of the side of a square crop.
 TEMPLATES: Mapping[str, Points] = {
     # ArcFace (Deng et al., CVPR 2019), published for a crop of 112 x 112.
     "ArcFace": tuple(
         (x / 112, y / 112)
         for x, y in ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
     ),
-    # face-reidentification-retail-0095 of the Open Model Zoo, published in shares.
+    # face-reidentification-retail-0095 of the Open Model Zoo, published as fractions.
     "Open Model Zoo": (
         (0.31556875, 0.46157411),
         (0.68262292, 0.46157411),
@@ -32,11 +32,11 @@ TEMPLATES: Mapping[str, Points] = {
     ),
 }
 ZOOMS = {"face 10% smaller in the crop": 0.9, "face 10% larger in the crop": 1.1}
-BOX_MARGINS = (0.0,)  # of the plain box that is tried instead of an alignment
-CROP_FACTORS = (1.0, 2.7, 4.0)  # of MiniFASNet: 2.7 and 4
+BOX_MARGINS = (0.0,)  # of the unaligned box
+CROP_FACTORS = (1.0, 2.7, 4.0)  # MiniFASNet uses 2.7 and 4
 CROP_MARGINS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4)
-SAME_SHARE = 0.02  # values that differ by less than this share of their range are one setting: / 127.5 and / 128
-IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # red, green, blue, of 0..1
+SAME_SHARE = 0.02  # of the range; smaller differences are ignored, such as / 127.5 and / 128
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # red, green, blue, in 0..1
 SCALES: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {  # mean and scale of red, green, blue
     "0..255": ((0.0,) * 3, (1.0,) * 3),
     "0..1": ((0.0,) * 3, (1 / 255,) * 3),
@@ -51,11 +51,11 @@ SCALES: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {  # mean an
 
 @dataclass(frozen=True)
 class Variant:
-    """Settings to be judged.
+    """Settings to be evaluated.
 
-    aspect, setting : what is changed against the card, and into what
+    aspect, setting : which setting differs from the card, and its new value
     card            : the card with the change
-    box_margin      : not None: the detector's box with this margin, unaligned, instead of the card's template
+    box_margin      : margin of the detector's box if it is used, unaligned, instead of the card's template; otherwise None
     """
 
     aspect: Aspect
@@ -65,14 +65,14 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """How tables and sentences call it."""
+        """The name in tables and sentences."""
         return self.setting if self.aspect == "the card" else f"{self.aspect} {self.setting}"
 
 
 def variants(card: ModelCard, *, age: bool = False) -> tuple[Variant, ...]:
-    """The card itself, then each change of one setting that the card's kind of model knows.
+    """The card itself, then every card with one setting changed that applies to its kind of model.
 
-    age : the ages of a classifier are judged, not its classes
+    age : evaluate the ages of a classifier, not its classes
     """
     makers: tuple[Callable[[ModelCard], list[Variant]], ...]
     if card.task == "embed":
@@ -80,14 +80,17 @@ def variants(card: ModelCard, *, age: bool = False) -> tuple[Variant, ...]:
     elif card.task == "quality":
         makers = (colours, scales, templates if card.alignment else margins, interpolations)
     elif attack_detection(card) is not None and not card.gender_classes and not age:
-        makers = (scales, shifted_crops)  # of colours portraits alone show nothing, see sample.ACCEPTED_MATTERS
+        makers = (
+            scales,
+            shifted_crops,
+        )  # bona fide portraits alone cannot test colour order, see sample.ACCEPTED_MATTERS
     else:
         makers = (colours, scales, margins, interpolations, years if age else class_orders)
     return (Variant("the card", "as the card says", card), *(found for make in makers for found in make(card)))
 
 
 def colours(card: ModelCard) -> list[Variant]:
-    """Red and blue exchanged; each colour keeps its own mean and scale. A grey model has no other order."""
+    """Red and blue exchanged, each with its own mean and scale; empty for a greyscale model."""
     spec = given_input(card)
     other: dict[str, Literal["RGB", "BGR"]] = {"RGB": "BGR", "BGR": "RGB"}
     if spec.colour not in other:
@@ -97,7 +100,7 @@ def colours(card: ModelCard) -> list[Variant]:
 
 
 def scales(card: ModelCard) -> list[Variant]:
-    """Other ranges of the values that are fed; none where the graph takes bytes."""
+    """Other ranges of the input values; empty if the graph takes bytes."""
     spec = given_input(card)
     if spec.dtype == "uint8":
         return []
@@ -110,7 +113,7 @@ def scales(card: ModelCard) -> list[Variant]:
 
 
 def in_order(name: str, colour: str) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    """Mean and scale of a range in a model's order of colours; None for a grey model and a range that needs colours."""
+    """Mean and scale of a range in a model's colour order; None if a greyscale model cannot use a range that needs colours."""
     mean, scale = SCALES[name]
     if colour == "GREY":
         return (mean[:1], scale[:1]) if len(set(mean)) == 1 else None
@@ -118,7 +121,7 @@ def in_order(name: str, colour: str) -> tuple[tuple[float, ...], tuple[float, ..
 
 
 def same_values(spec: InputSpec, mean: Sequence[float], scale: Sequence[float]) -> bool:
-    """Whether a mean and scale give, for black and for white, what the card's give, up to a small share of the range."""
+    """Whether a mean and scale map black and white to the card's values, within SAME_SHARE of the range."""
     ends = [
         (np.array([[0.0], [255.0]]) - np.array(means)) * np.array(factors)
         for means, factors in ((spec.mean, spec.scale), (mean, scale))
@@ -128,7 +131,7 @@ def same_values(spec: InputSpec, mean: Sequence[float], scale: Sequence[float]) 
 
 
 def templates(card: ModelCard) -> list[Variant]:
-    """Other published places of the five points."""
+    """Other published positions of the five points."""
     width, height = given_input(card).size
     own = np.array(given_template(card))
     placed = {name: placed_points(points, width, height) for name, points in TEMPLATES.items()}
@@ -140,7 +143,7 @@ def templates(card: ModelCard) -> list[Variant]:
 
 
 def zooms(card: ModelCard) -> list[Variant]:
-    """The card's own template, drawn nearer to the middle of the crop or further from it."""
+    """The card's template, scaled towards or away from the centre of the crop."""
     width, height = given_input(card).size
     centre, own = np.array([width / 2, height / 2]), np.array(given_template(card))
     moved = {name: as_points(centre + (own - centre) * factor) for name, factor in ZOOMS.items()}
@@ -152,7 +155,7 @@ def zooms(card: ModelCard) -> list[Variant]:
 
 
 def boxes(card: ModelCard) -> list[Variant]:
-    """No alignment: the detector's box as it is."""
+    """The detector's box without alignment."""
     return [Variant("alignment", f"none, box with margin {margin:g}", card, margin) for margin in BOX_MARGINS]
 
 
@@ -174,7 +177,7 @@ def margins(card: ModelCard) -> list[Variant]:
 
 
 def shifted_crops(card: ModelCard) -> list[Variant]:
-    """The box in its own shape, enlarged by the factors that models of liveness are published with."""
+    """The box in its own aspect ratio, enlarged by the factors of published liveness models."""
     assert card.crop is not None
     own = card.crop.factor if card.crop.rule == "shifted" else math.nan
     return [
@@ -193,7 +196,7 @@ def shifted_crops(card: ModelCard) -> list[Variant]:
 
 
 def interpolations(card: ModelCard) -> list[Variant]:
-    """The other way to compute pixels of the crop."""
+    """The other interpolation of the crop."""
     table = "alignment" if card.alignment is not None else "crop"
     spec = card.alignment or card.crop
     assert spec is not None
@@ -203,7 +206,7 @@ def interpolations(card: ModelCard) -> list[Variant]:
 
 
 def class_orders(card: ModelCard) -> list[Variant]:
-    """Two classes of gender exchanged; with more of them a wrong order shows as an accuracy near chance."""
+    """Two gender classes exchanged; with more classes, a wrong order shows as an accuracy near chance."""
     gender = card.outputs.gender
     if gender is None or len(gender.classes) != 2:
         return []
@@ -213,7 +216,7 @@ def class_orders(card: ModelCard) -> list[Variant]:
 
 
 def years(card: ModelCard) -> list[Variant]:
-    """Ages in hundreds of years, or in years; bins have no scale."""
+    """Ages in hundreds of years, or in years; age bins have no scale."""
     age = card.outputs.age
     if age is None or age.kind != "years":
         return []
@@ -234,7 +237,7 @@ def years(card: ModelCard) -> list[Variant]:
 
 
 def given_input(card: ModelCard) -> InputSpec:
-    """The input table, which every onnx card has."""
+    """The input table, which every ONNX card has."""
     assert card.input is not None
     return card.input
 
@@ -257,15 +260,15 @@ def with_template(card: ModelCard, points: Points) -> ModelCard:
 
 
 def placed_points(points: Points, width: int, height: int) -> Points:
-    """A square template on a crop of any shape: scaled by the height, in the middle of the width."""
+    """A square template on a crop of any shape: scaled to the height and centred horizontally."""
     return as_points(np.array(points) * height + np.array([(width - height) / 2, 0.0]))
 
 
 def as_points(values: Any) -> Points:
-    """An array (5, 2) as a card holds it, to a ten-thousandth of a pixel."""
+    """An array (5, 2) as stored on a card, rounded to 0.0001 pixel."""
     return tuple((round(float(x), 4), round(float(y), 4)) for x, y in values)
 
 
 def inside(points: Points, width: int, height: int) -> bool:
-    """Whether all points lie in the crop, as a card demands."""
+    """Whether all points lie inside the crop, as a card requires."""
     return all(0 <= x <= width and 0 <= y <= height for x, y in points)

@@ -1,7 +1,7 @@
-"""What of a model can be checked without people on whom settings can be evaluated: faces, numbers, the batch, the mirror.
+"""Checks that need no labelled people: face detection, output values, batches and mirror images.
 
-None of it says that colour, scale or crop are right. Some of it shows that something is wrong: templates that hardly
-depend on the face, or a picture that is nearer to other people than to its own mirror image.
+They cannot show that colour, scale or crop are correct. They can show that something is wrong: templates that hardly
+depend on the face, or a face that is more similar to other people than to its own mirror image.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pandas as pd
 
 from facegap.audit.models import name_of_faces
 from facegap.doctor.alternatives import Variant, variants
-from facegap.doctor.diagnose import Asked, Progress, Steps, open_finder, require_settings
+from facegap.doctor.diagnose import Options, Progress, Steps, open_finder, require_settings
 from facegap.doctor.sample import LEAST_SUBJECTS
 from facegap.doctor.trials import Ready, crop, face_of, ready
 from facegap.errors import CardError
@@ -32,27 +32,25 @@ from facegap.vision.find import Finder
 from facegap.vision.look import Stages
 from facegap.vision.rehearsal import agree
 
-MOST_IMAGES = 40  # of the manifest; more would say the same
+MOST_IMAGES = 40  # of the manifest; more would not change the result
 STEPS = 2
-LEAST_FACES = 0.5  # of the images; with fewer a detector, a threshold or the manifest is to be looked at
-# Measured on 24 photographs of 12 legislators with mobileface_v2, mobileface_v3 and face_reid_0095: the median cosine of two
-# people is 0.00 to 0.07 as the cards say, at most 0.40 with a wrong colour order or crop, 0.90 to 1.00 with a scale that
-# leaves the graph nearly nothing to see. In the mirror, 24 of 24 faces as the cards say.
-ALIKE = 0.85  # median cosine of two people's templates that is too much
-OWN_MIRROR = 0.9  # of the faces whose mirror image must be nearer to the face than to anybody else's
-SAME_CLASS = 0.75  # of the faces that must get the same class in the mirror; two classes at random give 0.5
-BLURRED_LOWER = (
-    0.75  # of the faces must get a lower quality when blurred; a quality that knows nothing of blur gives 0.5
-)
-BLUR = 0.05  # standard deviation of that blur, of the width of the crop
-LEAST_TEMPLATES, LEAST_ANSWERS = 5, 10  # faces; with fewer a single odd one would decide
+LEAST_FACES = 0.5  # of the images; with fewer, check the detector, its threshold or the manifest
+# Measured on 24 photographs of 12 legislators with mobileface_v2, mobileface_v3 and face_reid_0095: the median cosine of
+# two people is 0.00 to 0.07 with the card's settings, at most 0.40 with a wrong colour order or crop, and 0.90 to 1.00 with a
+# scale that removes nearly all contrast. With the card's settings, 24 of 24 faces pass the mirror check.
+ALIKE = 0.85  # median cosine between templates of different people that fails
+OWN_MIRROR = 0.9  # of the faces must be more similar to their own mirror image than to any other person's face
+SAME_CLASS = 0.75  # of the faces must get the same class when mirrored; two random classes agree for 0.5
+BLURRED_LOWER = 0.75  # of the faces must get a lower quality when blurred; a score that ignores blur gives 0.5
+BLUR = 0.05  # standard deviation of the blur as a fraction of the crop's width
+LEAST_TEMPLATES, LEAST_ANSWERS = 5, 10  # faces; with fewer, a single outlier would decide
 
 State = Literal["in order", "not in order", "not checked"]
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at, what was found, and whether that is as it must be."""
+    """A check, its result, and what was found."""
 
     name: str
     state: State
@@ -61,11 +59,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Checks:
-    """What was checked of a card without judging its settings.
+    """The checks of a card whose settings were not evaluated.
 
     reason    : why the settings could not be evaluated
-    unchecked : the settings that nothing is known of
-    images    : that were looked at
+    unchecked : the settings that could not be checked
+    images    : number of images that were checked
     """
 
     card: str
@@ -79,11 +77,11 @@ class Checks:
 
     @property
     def failed(self) -> tuple[Check, ...]:
-        """What is not in order."""
+        """The failed checks."""
         return tuple(one for one in self.checks if one.state == "not in order")
 
     def as_record(self) -> dict[str, Any]:
-        """The checks as JSON holds them."""
+        """The checks as JSON values."""
         return {
             "model": self.card,
             "verdict": "settings not evaluated",
@@ -99,7 +97,7 @@ class Checks:
 def check_basics(
     model: str,
     manifest: Path,
-    asked: Asked,
+    options: Options,
     *,
     reason: str,
     where: str | None = None,
@@ -108,10 +106,10 @@ def check_basics(
     progress: Progress = lambda done, total: None,
     announce: Callable[[str], None] = lambda text: None,
 ) -> Checks:
-    """Check what needs no people with two photographs and no labels; nothing is remembered of it.
+    """Run the checks that need neither labels nor two photographs per person; nothing is stored.
 
-    model  : a card's name or path, or weights that a card describes
-    reason : why the settings cannot be evaluated, for the reader
+    model  : name or path of a card, or of weights that a card describes
+    reason : why the settings cannot be evaluated, shown to the reader
 
     Raises
     ------
@@ -123,11 +121,11 @@ def check_basics(
     require_settings(card)
     steps = Steps(STEPS, announce)
     table = read_manifest(manifest, allow_outside=allow_outside, where=where, images_dir=images_dir)
-    finder = open_finder(asked, card)
-    content = read_weights(card, models_folders(asked.folders), given)
-    session = asked.opened(content, card.name, str(card.file))
-    rows = some_rows(table.frame, np.random.default_rng(asked.seed))
-    (one,) = ready([Variant("the card", "as the card says", card)], session, flip=asked.flip)
+    finder = open_finder(options, card)
+    content = read_weights(card, models_folders(options.folders), given)
+    session = options.opened(content, card.name, str(card.file))
+    rows = some_rows(table.frame, np.random.default_rng(options.seed))
+    (one,) = ready([Variant("the card", "as the card says", card)], session, flip=options.flip)
     steps.begin(f"find the faces of {len(rows):,} images")
     outcomes, crops = faces_of(rows, table.folder, finder, one, progress)
     placed = [k for k, pixels in enumerate(crops) if pixels is not None]
@@ -149,7 +147,7 @@ def check_basics(
 
 
 def needed_for(task: str) -> str:
-    """What a manifest must hold for settings to be judged."""
+    """What a manifest needs for settings to be evaluated."""
     if task == "quality":
         return "an audit with --embed, whose errors must fall where images of low quality are discarded"
     if task == "embed":
@@ -158,7 +156,7 @@ def needed_for(task: str) -> str:
 
 
 def some_rows(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """At most MOST_IMAGES rows at random, in the manifest's order, first of all one of each subject."""
+    """At most MOST_IMAGES random rows in the manifest's order; one image of every subject is preferred."""
     shuffled = frame.iloc[rng.permutation(len(frame))]
     turn = shuffled.groupby("subject").cumcount()
     return shuffled.loc[turn.sort_values(kind="stable").index].head(MOST_IMAGES).sort_index()
@@ -167,7 +165,7 @@ def some_rows(frame: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 def faces_of(
     rows: pd.DataFrame, folder: Path, finder: Finder, one: Ready, progress: Progress
 ) -> tuple[list[str], list[Pixels | None]]:
-    """Outcome of each image, and its face as the card wants it."""
+    """Outcome of each image, and its face prepared as the card says."""
     outcomes: list[str] = []
     crops: list[Pixels | None] = []
     stages = Stages(finder, None, None)
@@ -194,7 +192,7 @@ def faces_found(outcomes: Sequence[str]) -> Check:
 
 
 def model_checks(one: Ready, crops: Sequence[Pixels], names: AnyArray) -> list[Check]:
-    """What the model does with these faces."""
+    """Checks of the model's outputs for these faces."""
     if not crops:
         return [Check("the model's outputs", "not checked", "no face to run it on")]
     mirrored = [np.ascontiguousarray(pixels[:, ::-1]) for pixels in crops]
@@ -221,7 +219,7 @@ def model_checks(one: Ready, crops: Sequence[Pixels], names: AnyArray) -> list[C
 
 
 def quality_checks(model: assess.Assessor, crops: Sequence[Pixels], mirrored: Sequence[Pixels]) -> list[Check]:
-    """What a quality model does with these faces, with their mirror images, and with blurred ones."""
+    """Checks of a quality model's outputs for these faces, their mirror images, and blurred copies."""
     blur = BLUR * crops[0].shape[1]
     blurred = [np.asarray(cv2.GaussianBlur(pixels, (0, 0), blur), np.uint8) for pixels in crops]
     alone, batch, mirror, soft = (
@@ -240,7 +238,7 @@ def quality_checks(model: assess.Assessor, crops: Sequence[Pixels], mirrored: Se
 
 
 def mirror_of_quality(plain: FloatArray, mirror: FloatArray) -> Check:
-    """How far the quality of a face's mirror image is from its own, beside how far faces are apart."""
+    """Difference between the quality of a face and of its mirror image, compared with the spread between faces."""
     apart = float(np.median(np.abs(plain - mirror)))
     spread = float(np.std(plain))
     if not (len(plain) >= LEAST_ANSWERS and np.isfinite([apart, spread]).all()):
@@ -252,7 +250,7 @@ def mirror_of_quality(plain: FloatArray, mirror: FloatArray) -> Check:
 
 
 def lower_when_blurred(plain: FloatArray, blurred: FloatArray) -> Check:
-    """Whether blurred faces get a lower quality: higher must be better."""
+    """Whether blurred faces get a lower quality; higher must mean better."""
     usable = np.isfinite(plain) & np.isfinite(blurred)
     if usable.sum() < LEAST_ANSWERS:
         return Check(
@@ -265,13 +263,13 @@ def lower_when_blurred(plain: FloatArray, blurred: FloatArray) -> Check:
 
 
 def values(model: classify.Classifier, crops: Sequence[Pixels], rows: int) -> FloatArray:
-    """The numbers that the card reads, `rows` faces at a time."""
+    """The values that the card reads, computed for `rows` faces at a time."""
     parts = [np.hstack(classify.values_of(model, crops[k : k + rows])) for k in range(0, len(crops), rows)]
     return np.concatenate(parts)
 
 
 def norms(raw: FloatArray) -> Check:
-    """Lengths of the embeddings before they are divided by it."""
+    """Norms of the embeddings before normalisation."""
     lengths = np.linalg.norm(raw, axis=1)
     usable = np.isfinite(lengths) & (lengths > 0)
     if not usable.all():
@@ -282,14 +280,14 @@ def norms(raw: FloatArray) -> Check:
 
 
 def numbers(raw: FloatArray) -> Check:
-    """Whether a classifier gives numbers."""
+    """Whether a classifier returns finite values."""
     usable = np.isfinite(raw).all(axis=1)
     said = f"{int(usable.sum())} of {len(raw)} faces have finite values"
     return Check("finite values", "in order" if usable.all() else "not in order", said)
 
 
 def same_in_batch(alone: FloatArray, batch: FloatArray, rows: int) -> Check:
-    """Whether a face gets the same answer alone and among others."""
+    """Whether a face gets the same output alone and in a batch."""
     if rows == 1 or len(alone) == 1:
         return Check("batch against single", "not checked", "this graph processes one face at a time")
     fine = agree(alone, batch)
@@ -300,14 +298,14 @@ def same_in_batch(alone: FloatArray, batch: FloatArray, rows: int) -> Check:
 
 
 def unit_rows(raw: FloatArray) -> FloatArray:
-    """Rows divided by their length; zeros where that is zero or no number."""
+    """Rows divided by their norm; zeros where the norm is zero or not finite."""
     lengths = np.linalg.norm(raw, axis=1, keepdims=True)
     usable = np.isfinite(lengths) & (lengths > 0)
     return np.where(usable, raw / np.where(usable, lengths, 1.0), 0.0)
 
 
 def people_apart(raw: FloatArray, names: AnyArray) -> Check:
-    """Whether templates of different people are different at all."""
+    """Whether templates of different people differ."""
     unit = unit_rows(raw)
     others = names[:, None] != names[None, :]
     if len(raw) < LEAST_TEMPLATES or not others.any():
@@ -320,7 +318,7 @@ def people_apart(raw: FloatArray, names: AnyArray) -> Check:
 
 
 def own_mirror(raw: FloatArray, mirror: FloatArray, names: AnyArray) -> Check:
-    """Whether each face's mirror image is more alike to it than anybody else's face is."""
+    """Whether each face is more similar to its own mirror image than to any other person's face."""
     unit, mirrored = (unit_rows(rows) for rows in (raw, mirror))
     scores = mirrored @ unit.T
     own = np.diag(scores)
@@ -333,12 +331,12 @@ def own_mirror(raw: FloatArray, mirror: FloatArray, names: AnyArray) -> Check:
 
 
 def few_text(faces: int, least: int) -> str:
-    """Why something was not checked."""
+    """Why a check was not run."""
     return f"{faces} faces, at least {least} needed" if faces < least else "all faces belong to one person"
 
 
 def same_answer(plain: classify.Answers, mirror: classify.Answers) -> Check:
-    """Whether a classifier says the same of a face and of its mirror image."""
+    """Whether a classifier gives a face and its mirror image the same prediction."""
     named = [(one, other) for one, other in zip(plain.prediction, mirror.prediction, strict=True) if one or other]
     if named:
         if len(named) < LEAST_ANSWERS:

@@ -1,4 +1,4 @@
-"""Whether a model is run as its authors intended."""
+"""Check whether a model is run as its authors intended."""
 
 from __future__ import annotations
 
@@ -80,21 +80,21 @@ def doctor(
     """Check the preprocessing stated on a card: would the model perform better with other settings?
 
     Colour order, scale, alignment and crop are changed one at a time and evaluated on the same portraits. Exit code 1 means that
-    the card is probably wrong; audits with this card then warn. If there are too few people, only the checks that need no people
+    the card is probably wrong; audits with this card then warn. If there are too few people, only the checks that need no labels
     are made.
 
     facegap doctor mobileface_v2 --manifest people.csv
 
     facegap doctor unknown.onnx --manifest people.csv --out unknown.toml
 
-    The card of a service is tried with a few calls, whose number and price are said before.
+    The card of a service is tested with a few calls; their number and price are shown first.
 
     facegap doctor vendor.toml --manifest people.csv --price-per-call 0.001 --send-images
     """
     from facegap.doctor import text as doctor_text
     from facegap.doctor.checks import check_basics
-    from facegap.doctor.diagnose import Asked, examine, remember, require_free, require_memory, write_out
-    from facegap.doctor.sample import NoJudgementError
+    from facegap.doctor.diagnose import Options, examine, remember, require_free, require_memory, write_out
+    from facegap.doctor.sample import NotEvaluableError
     from facegap.inputs.cards.read import find_card
     from facegap.report.terminal import announce, print_sentences, print_tables, print_warnings, progress_bar
     from facegap.store.run import write_json
@@ -104,7 +104,7 @@ def doctor(
         return
     require_free(out, model, propose=propose)
     require_memory(findings)
-    asked = Asked(
+    options = Options(
         settings.detect,
         sample,
         seed,
@@ -122,7 +122,7 @@ def doctor(
             examined = examine(
                 model,
                 manifest,
-                asked,
+                options,
                 where=where,
                 allow_outside=faces.allow_outside,
                 images_dir=faces.images_dir,
@@ -131,7 +131,7 @@ def doctor(
                 progress=progress,
                 announce=announce,
             )
-    except NoJudgementError as error:
+    except NotEvaluableError as error:
         if propose or find_card(model)[0] is None:
             raise
         announce("settings cannot be evaluated; only checks that need no labels are run")
@@ -139,7 +139,7 @@ def doctor(
             checks = check_basics(
                 model,
                 manifest,
-                asked,
+                options,
                 reason=str(error),
                 where=where,
                 allow_outside=faces.allow_outside,
@@ -168,7 +168,7 @@ def doctor(
 
 
 def doctor_of_service(card: ModelCard, manifest: Path, settings: AuditSettings, seed: int) -> None:
-    """Try the card of a service and print what was found; exit code 1 where something of it does not fit."""
+    """Test the card of a service and print the results; exit code 1 if a check fails."""
     from facegap.doctor.service import announcement, examine_service
     from facegap.doctor.text import service_conclusion, service_table
     from facegap.inputs.manifests.read import read_manifest

@@ -1,4 +1,4 @@
-"""Published ways to feed face models, the most usual first: what is proposed where settings show no difference."""
+"""Published input conventions of face models, most common first; used to choose between equally good settings."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from facegap.doctor.alternatives import (
 )
 from facegap.inputs.cards.schema import ModelCard
 
-SAME_POINTS = 0.005  # of the height: templates that differ by less are one
+SAME_POINTS = 0.005  # of the height; smaller differences between templates are ignored
 
 
 @dataclass(frozen=True)
 class Convention:
-    """How models of one family are published.
+    """How models of one family expect their input.
 
-    name   : of the family
+    name   : name of the family
     colour : order of the channels
     scale  : name in alternatives.SCALES
     points : name in alternatives.TEMPLATES; empty for classifiers, whose crops follow no common rule
@@ -53,22 +53,22 @@ CONVENTIONS: Sequence[Convention] = (
 
 
 def convention_rank(card: ModelCard, box_margin: float | None = None) -> int:
-    """Place in CONVENTIONS of the first that a card follows; len(CONVENTIONS) where it follows none.
+    """Index in CONVENTIONS of the first convention that a card follows; len(CONVENTIONS) if it follows none.
 
-    box_margin : not None: the detector's box instead of the card's template, which no embedder here is published for
+    box_margin : None, or the margin of an unaligned box, which no embedder in CONVENTIONS uses
     """
     found = (k for k, one in enumerate(CONVENTIONS) if box_margin is None and follows(card, one))
     return next(found, len(CONVENTIONS))
 
 
 def convention_name(card: ModelCard, box_margin: float | None = None) -> str:
-    """The family whose convention a card follows; empty where it follows none."""
+    """The family whose convention a card follows; empty if it follows none."""
     rank = convention_rank(card, box_margin)
     return CONVENTIONS[rank].name if rank < len(CONVENTIONS) else ""
 
 
 def follows(card: ModelCard, one: Convention) -> bool:
-    """Whether a card feeds its model by this convention, with bilinear pixels as OpenCV computes them by default."""
+    """Whether a card follows this convention, with OpenCV's default bilinear interpolation."""
     spec = given_input(card)
     place = card.alignment or card.crop
     if card.task != one.task or spec.colour != one.colour or place is None or place.interpolation != "bilinear":
@@ -80,7 +80,7 @@ def follows(card: ModelCard, one: Convention) -> bool:
 
 
 def on_template(card: ModelCard, name: str) -> bool:
-    """Whether a card's points are those of a published template; any card without a template is."""
+    """Whether a card's points are those of a published template; always true for a card without a template."""
     if not name:
         return True
     width, height = given_input(card).size

@@ -1,7 +1,7 @@
-"""What `facegap doctor MODEL --manifest M` does: are the settings of a card the best that its model could be run with?
+"""Evaluate the settings of a card, or propose a card (`facegap doctor MODEL --manifest M`).
 
-One setting at a time is changed around the card, and all of them are evaluated on the same portraits. For weights without
-a card one is proposed: settings are searched on some people and evaluated on others.
+Settings are changed one at a time, and all of them are evaluated on the same portraits. To propose a card for weights
+that have none, settings are searched on some people and evaluated on others.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from facegap.audit.models import given_faces, name_of_faces
 from facegap.audit.settings import ALIGNED, AuditSettings, Faces, Models
 from facegap.doctor import propose as doctor_proposing
 from facegap.doctor.alternatives import Variant, variants
-from facegap.doctor.evidence import Judgement, judge
+from facegap.doctor.evidence import Evaluation, evaluate
 from facegap.doctor.graph import read_graph
 from facegap.doctor.proposed_card import card_text
 from facegap.doctor.sample import (
     MEASURES,
     Measure,
-    NoJudgementError,
+    NotEvaluableError,
     Question,
     Sample,
     draw,
@@ -48,7 +48,7 @@ from facegap.types import Device
 from facegap.vision.detect import Detector, detector
 from facegap.vision.find import Finder, WholePicture, require_boxes
 
-SEARCH_SHARE = 1 / 3  # of the people: settings are chosen on them, and evaluated on the others
+SEARCH_SHARE = 1 / 3  # of the people; settings are chosen on them and evaluated on the others
 DEFAULT_PEOPLE: dict[Question, int] = {"identity": 100, "gender": 300, "age": 300, "liveness": 100}
 CARD_STEPS, PROPOSAL_STEPS = 3, 5
 Progress = Callable[[int, int], None]
@@ -69,15 +69,15 @@ class Steps:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """How the doctor was asked to look.
+class Options:
+    """Options of an examination.
 
-    people   : at most so many subjects are drawn, by `seed`; None: DEFAULT_PEOPLE
-    question : gender or age, of a classifier that says both; None: what the manifest allows
-    workers  : parts under way at once; None: one for each processor
-    timeout_s: how long a model may take for one batch; None: in this process, without restrictions
-    points   : a file that says where the faces are, in place of a detector
-    flip     : whether a template is of the face and of its mirror image
+    people   : maximum number of sampled subjects; None: DEFAULT_PEOPLE
+    question : gender or age, for a classifier that predicts both; None: what the manifest allows
+    workers  : number of parallel workers; None: one per processor
+    timeout_s: seconds a model may take for one batch; None: run in this process, without restrictions
+    points   : file with the landmarks of the faces, used instead of a detector
+    flip     : whether a template combines the face and its mirror image
     """
 
     detect: str = AuditSettings.detect
@@ -92,7 +92,7 @@ class Asked:
     flip: bool = Models.flip
 
     def opened(self, content: bytes, name: str, file: str) -> Any:
-        """A model, ready to run on the device that was asked for."""
+        """A model, ready to run on the requested device."""
         at_once = self.workers or runtime.usable_cores()
         return open_model(
             content, name=name, file=file, device=self.device, timeout_s=self.timeout_s, at_once=at_once, batch=BATCH
@@ -101,10 +101,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A card for weights that have none: its text, and what was searched.
+    """A proposed card and how it was found.
 
-    tried    : settings that were compared on `subjects` other people than the judgement rests on
-    remark   : what a card could not say, empty where there is nothing
+    tried    : number of settings compared on `subjects` people who are not in the evaluation
+    remark   : what a card cannot express; empty if there is nothing
     """
 
     text: str
@@ -115,11 +115,11 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Examination:
-    """What the doctor found; `outcomes` are words of FACES over the sampled images that were judged."""
+    """The results of the doctor; `outcomes` are words of FACES for the sampled images."""
 
     card: ModelCard
     detector: str
-    judgement: Judgement
+    evaluation: Evaluation
     outcomes: tuple[str, ...]
     finding: Finding
     warnings: tuple[str, ...] = ()
@@ -128,30 +128,30 @@ class Examination:
 
 @dataclass(frozen=True, eq=False)
 class Room:
-    """What every judgement needs: the portraits, the detector, and who is told of progress."""
+    """What every evaluation needs: the portraits, the detector, and the progress callbacks."""
 
     table: Manifest
     finder: Finder
-    asked: Asked
+    options: Options
     progress: Progress
     steps: Steps = field(default_factory=Steps)
 
     @property
     def found_by(self) -> str:
-        """What found the faces."""
+        """The name of the face detector."""
         return name_of_faces(self.finder)
 
     def look(self, sample: Sample, settings: Sequence[Variant], session: Any, measure: Measure) -> Found:
-        """The sample through every setting."""
+        """Run every setting on the sample."""
         total = len(sample.rows)
         self.steps.begin(f"run {len(settings)} settings on {total:,} images of {sample.people:,} subjects")
         return run(
             sample.rows,
             self.table.folder,
             self.finder,
-            ready(settings, session, flip=self.asked.flip),
+            ready(settings, session, flip=self.options.flip),
             age=measure.question == "age",
-            workers=self.asked.workers or runtime.usable_cores(),
+            workers=self.options.workers or runtime.usable_cores(),
             on_image=lambda done: self.progress(done, total),
         )
 
@@ -159,7 +159,7 @@ class Room:
 def examine(
     model: str,
     manifest: Path,
-    asked: Asked,
+    options: Options,
     *,
     where: str | None = None,
     allow_outside: bool = False,
@@ -169,42 +169,46 @@ def examine(
     progress: Progress = lambda done, total: None,
     announce: Callable[[str], None] = lambda text: None,
 ) -> Examination:
-    """Judge the settings of a card; with `propose`, or for an .onnx that no card describes, propose a card.
+    """Evaluate the settings of a card; with `propose`, or for an .onnx file without a card, propose a card.
 
-    model    : a card's name, a card's path, or the path of an .onnx
-    task     : what an .onnx without a card is, where its outputs leave that open
-    progress : called with the images done and the images in all of a phase
-    announce : called with each phase before it begins: "step 2 of 3: ..."
+    model    : a card's name or path, or the path of an .onnx file
+    task     : task of an .onnx file without a card, if its outputs do not determine it
+    progress : called with the number of finished images and the number of all images of a phase
+    announce : called before each phase, such as "step 2 of 3: ..."
 
     Raises
     ------
-    CardError, FetchError, ModelError, DeviceError : as an audit
-    ModelError : a detector, a black-box service, or a graph that no card could be proposed for
-    TableError : nothing in the manifest can evaluate this model; NotEnoughPeopleError where it is sound, but too small;
-                 NoJudgementError for a quality model, which no manifest can evaluate
+    CardError, FetchError, ModelError, DeviceError : as in an audit
+    ModelError : a detector, a black-box service, or a graph for which no card can be proposed
+    TableError : the manifest cannot evaluate this model; NotEnoughPeopleError if it is valid but too small;
+    NotEvaluableError for a quality model, which no manifest can evaluate
     """
     weights = Path(model)
     card, given = (None, weights) if propose else find_card(model)
     if card is not None:
         require_settings(card)
         if card.task == "quality":
-            raise NoJudgementError(QUALITIES.format(name=card.name))
+            raise NotEvaluableError(QUALITIES.format(name=card.name))
     steps = Steps(PROPOSAL_STEPS if card is None else CARD_STEPS, announce)
     steps.begin("read the manifest, open the detector and the model")
     table = read_manifest(manifest, allow_outside=allow_outside, where=where, images_dir=images_dir)
-    found = open_finder(asked, card)
+    found = open_finder(options, card)
     if isinstance(found, GivenPoints):
         require_shared(found, table.frame["image"].tolist(), table.name)
-    room = Room(table, found, asked, progress, steps)
+    room = Room(table, found, options, progress, steps)
     if card is None:
         if weights.suffix.lower() != ".onnx":
             raise CardError(f"{model}: a card is proposed for a file with weights; give the path of an .onnx file")
         return propose_card(weights, room, task)
-    session = asked.opened(read_weights(card, models_folders(asked.folders), given), card.name, str(card.file))
-    rng = np.random.default_rng(asked.seed)
-    question = question_of(card, table, asked.question)
+    session = options.opened(read_weights(card, models_folders(options.folders), given), card.name, str(card.file))
+    rng = np.random.default_rng(options.seed)
+    question = question_of(card, table, options.question)
     return examination(
-        card, room, draw(table, question, card, people=people_of(asked, question), rng=rng), session, MEASURES[question]
+        card,
+        room,
+        draw(table, question, card, people=people_of(options, question), rng=rng),
+        session,
+        MEASURES[question],
     )
 
 
@@ -215,7 +219,7 @@ UNTRIED = (
 
 
 def require_settings(card: ModelCard) -> None:
-    """Refuse what has no settings that can be evaluated on people.
+    """Reject models whose settings cannot be evaluated on people.
 
     Raises
     ------
@@ -241,39 +245,39 @@ QUALITIES = (
 )
 
 
-def people_of(asked: Asked, question: Question) -> int:
-    """How many subjects are drawn at most."""
-    return asked.people or DEFAULT_PEOPLE[question]
+def people_of(options: Options, question: Question) -> int:
+    """Maximum number of sampled subjects."""
+    return options.people or DEFAULT_PEOPLE[question]
 
 
 def examination(card: ModelCard, room: Room, sample: Sample, session: Any, measure: Measure) -> Examination:
-    """Every variant of a card on one sample."""
+    """Evaluate every variant of a card on one sample."""
     tried = [one for one in variants(card, age=measure.question == "age") if can_be_tried(one, room.finder)]
     found = room.look(sample, tried, session, measure)
     room.steps.begin("compare the settings")
-    judgement = judge(sample, found, tried, measure)
+    evaluation = evaluate(sample, found, tried, measure)
     untried = (UNTRIED,) if isinstance(room.finder, WholePicture) else ()
-    finding = finding_of(card, room, judgement)
-    return Examination(card, room.found_by, judgement, found.outcomes, finding, (*room.table.warnings, *untried))
+    finding = finding_of(card, room, evaluation)
+    return Examination(card, room.found_by, evaluation, found.outcomes, finding, (*room.table.warnings, *untried))
 
 
-def open_finder(asked: Asked, judged: ModelCard | None) -> Finder:
-    """What finds the faces for a card (None: one is to be proposed): points of a file, the whole pictures, or a detector.
+def open_finder(options: Options, model_card: ModelCard | None) -> Finder:
+    """The source of faces for a card: points from a file, whole pictures, or a detector.
 
     Raises
     ------
     ModelError : aligned crops, where a card is to be proposed; no boxes for a classifier; flip for a classifier
     """
-    if asked.flip and judged is not None and judged.task != "embed":
+    if options.flip and model_card is not None and model_card.task != "embed":
         raise ModelError(
-            f"{judged.name}: --flip adds the embedding of the mirror image, but this model returns no embedding"
+            f"{model_card.name}: --flip adds the embedding of the mirror image, but this model returns no embedding"
         )
-    faces = given_faces(AuditSettings(detect=asked.detect, faces=Faces(points=asked.points)))
+    faces = given_faces(AuditSettings(detect=options.detect, faces=Faces(points=options.points)))
     if faces is None:
-        return open_detector(asked, aligns=None if judged is None else judged.alignment is not None)
-    if isinstance(faces, GivenPoints) and judged is not None and judged.crop is not None:
-        require_boxes(faces, judged)
-    if isinstance(faces, WholePicture) and judged is None:
+        return open_detector(options, aligns=None if model_card is None else model_card.alignment is not None)
+    if isinstance(faces, GivenPoints) and model_card is not None and model_card.crop is not None:
+        require_boxes(faces, model_card)
+    if isinstance(faces, WholePicture) and model_card is None:
         raise ModelError(
             "--detect aligned: no card can be proposed from aligned crops, because they do not show which "
             "alignment the model needs; use --detect yunet or --points FILE on the photographs"
@@ -282,91 +286,91 @@ def open_finder(asked: Asked, judged: ModelCard | None) -> Finder:
 
 
 def can_be_tried(variant: Variant, finder: Finder) -> bool:
-    """Whether a setting can be tried on faces that are found so: an aligned crop has its alignment, crop and pixels already."""
+    """Whether a setting can be tried: the alignment, crop and interpolation of an aligned crop are already fixed."""
     if isinstance(finder, WholePicture):
         return variant.aspect in ("the card", "colour", "scale", "classes", "years")
     return variant.box_margin is None or not isinstance(finder, GivenPoints) or finder.has_boxes
 
 
-def open_detector(asked: Asked, *, aligns: bool | None) -> Detector:
-    """The detector, ready; with five points where faces are to be aligned (None: it is not known yet, so they are)."""
-    card, given = resolve_card(asked.detect, "detect")
+def open_detector(options: Options, *, aligns: bool | None) -> Detector:
+    """The detector, ready to run; it must return five points if faces are aligned or if that is not known yet (None)."""
+    card, given = resolve_card(options.detect, "detect")
     assert card.detector is not None
     if aligns is not False and not card.detector.points:
         raise ModelError(f"{card.name} returns boxes only, but an aligned crop needs five points; use --detect yunet")
-    content = read_weights(card, models_folders(asked.folders), given)
-    return detector(card, asked.opened(content, card.name, str(card.file)))
+    content = read_weights(card, models_folders(options.folders), given)
+    return detector(card, options.opened(content, card.name, str(card.file)))
 
 
 def propose_card(weights: Path, room: Room, task: Literal["embed", "classify"] | None) -> Examination:
-    """Settings searched on some people, evaluated on others, and written down as a card."""
+    """Search settings on some people, evaluate them on others, and write them as a card."""
     bare = doctor_proposing.bare_weights(weights)
-    session = room.asked.opened(bare.content, weights.name, weights.name)
+    session = room.options.opened(bare.content, weights.name, weights.name)
     graph = read_graph(session, weights.name)
-    start = doctor_proposing.first_cards(bare, graph, task=task, question=room.asked.question)
-    rng = np.random.default_rng(room.asked.seed)
-    question = question_of(start[0], room.table, room.asked.question)
-    people = people_of(room.asked, question)
-    sample = draw(room.table, question, start[0], people=people if room.asked.people else 2 * people, rng=rng)
-    searched, judged = split(sample, SEARCH_SHARE, rng)
+    start = doctor_proposing.first_cards(bare, graph, task=task, question=room.options.question)
+    rng = np.random.default_rng(room.options.seed)
+    question = question_of(start[0], room.table, room.options.question)
+    people = people_of(room.options, question)
+    sample = draw(room.table, question, start[0], people=people if room.options.people else 2 * people, rng=rng)
+    searched, held_out = split(sample, SEARCH_SHARE, rng)
     grid = [one for one in doctor_proposing.grid(start) if can_be_tried(one, room.finder)]
     found = room.look(searched, grid, session, MEASURES[question])
     room.steps.begin("choose settings, to be evaluated on held-out people")
     choice = choice_of(searched, found, grid, MEASURES[question])
-    result = examination(choice.card, room, judged, session, MEASURES[question])
-    text = card_text(choice.card, result.judgement, detector=result.detector, at=result.finding.at)
+    result = examination(choice.card, room, held_out, session, MEASURES[question])
+    text = card_text(choice.card, result.evaluation, detector=result.detector, at=result.finding.at)
     proposal = Proposal(text, choice.tried, searched.people, choice.remark)
     return Examination(**{**vars(result), "proposal": proposal})
 
 
 def choice_of(sample: Sample, found: Found, grid: Sequence[Variant], measure: Measure) -> doctor_proposing.Choice:
-    """The best settings of a grid, or more usual ones without a significant difference to them."""
-    judgement = judge(sample, found, grid, measure)
-    found, grid = doctor_proposing.exchanged(judgement, found, grid)
-    found, grid = doctor_proposing.best_first(judge(sample, found, grid, measure), found, grid)
-    return doctor_proposing.choose(judge(sample, found, grid, measure))
+    """The best settings of a grid, or the more common ones if they do not differ significantly from the best."""
+    evaluation = evaluate(sample, found, grid, measure)
+    found, grid = doctor_proposing.exchanged(evaluation, found, grid)
+    found, grid = doctor_proposing.best_first(evaluate(sample, found, grid, measure), found, grid)
+    return doctor_proposing.choose(evaluate(sample, found, grid, measure))
 
 
-def finding_of(card: ModelCard, room: Room, judgement: Judgement) -> Finding:
-    """What is to be remembered."""
-    best = judgement.best
+def finding_of(card: ModelCard, room: Room, evaluation: Evaluation) -> Finding:
+    """The finding to be stored."""
+    best = evaluation.best
     if best is None:
         raise TableError(f"{card.name}: there is no other setting to try")
-    if judgement.opinion == "wrong":
-        best = judgement.proposed
-    errors = judgement.errors_of(best)
+    if evaluation.opinion == "wrong":
+        best = evaluation.proposed
+    errors = evaluation.errors_of(best)
     return Finding(
         model=card.name,
         sha256=str(card.sha256),
         settings=settings_hash(card),
-        verdict=judgement.opinion,
-        measure=judgement.measure.name,
-        value=judgement.card.value,
+        verdict=evaluation.opinion,
+        measure=evaluation.measure.name,
+        value=evaluation.card.value,
         aspect=best.variant.aspect,
         setting=best.variant.setting,
         difference=best.difference,
         low=best.low,
         high=best.high,
-        margin=judgement.margin_of(best),
+        margin=evaluation.margin_of(best),
         fmr=errors.fmr if errors else math.nan,
         fnmr=errors.card if errors else math.nan,
         other_fnmr=errors.other if errors else math.nan,
-        subjects=judgement.subjects,
-        images=judgement.images,
-        variants=len(judgement.settings) - 1,
+        subjects=evaluation.subjects,
+        images=evaluation.images,
+        variants=len(evaluation.settings) - 1,
         detector=room.found_by,
         at=datetime.now(UTC).date().isoformat(),
     )
 
 
 def remember(examined: Examination, folder: Path | None = None) -> Path | None:
-    """Keep the finding for later audits; its path, None where it settles nothing and so replaces nothing.
+    """Store the finding for later audits; return its path, or None if the result is inconclusive and nothing is replaced.
 
-    On aligned crops alignment and crop of the card were not tried, so only what is wrong is kept.
+    With aligned crops, alignment and crop were not tried, so only a finding that the card is wrong is stored.
     """
-    if examined.judgement.opinion == "not enough data":
+    if examined.evaluation.opinion == "not enough data":
         return None
-    if examined.detector == ALIGNED and examined.judgement.opinion != "wrong":
+    if examined.detector == ALIGNED and examined.evaluation.opinion != "wrong":
         return None
     target = folder or findings_folder()
     with store.explained(target):
@@ -377,11 +381,11 @@ def remember(examined: Examination, folder: Path | None = None) -> Path | None:
 
 
 def require_memory(folder: Path | None = None) -> None:
-    """Refuse before the first image a folder for findings that could not be made or written at the end.
+    """Fail before the first image if the folder for findings could not be written.
 
     Raises
     ------
-    CardError : the folder, or the nearest one above it that is there, may not be written to
+    CardError : the folder, or its nearest existing parent, is not writable
     """
     target = folder or findings_folder()
     there = next(one for one in (target, *target.parents) if os.access(one, os.F_OK))
@@ -392,12 +396,12 @@ def require_memory(folder: Path | None = None) -> None:
 
 
 def require_free(out: Path | None, model: str, *, propose: bool) -> None:
-    """Refuse before the first image an --out that could not be written at the end.
+    """Fail before the first image if --out could not be written.
 
     Raises
     ------
-    CardError : another ending than .toml or .json, a file that is there already, no folder that can be written to, a
-                .toml where no card is to be proposed, or under a name that a card cannot have
+    CardError : an ending other than .toml or .json, an existing file, a folder that is not writable, or a .toml file if
+    no card is proposed or if a card cannot have that name
     """
     if out is None:
         return
@@ -417,9 +421,9 @@ def require_free(out: Path | None, model: str, *, propose: bool) -> None:
 
 
 def write_out(examined: Examination, out: Path) -> None:
-    """Write the proposed card to a .toml, or the finding to a .json."""
+    """Write the proposed card (.toml) or the finding (.json)."""
     if out.suffix.lower() == ".json":
         store.write_json(out, as_record(examined.finding))
     else:
-        assert examined.proposal is not None  # require_free came first
+        assert examined.proposal is not None  # checked by require_free
         store.write_bytes(out, examined.proposal.text.encode())

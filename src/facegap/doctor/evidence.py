@@ -1,7 +1,7 @@
-"""What the answers of many settings say about each setting: better than the card, worse, or within noise of it.
+"""Compare every alternative setting with the card: better, worse, or no significant difference.
 
-A card is called wrong only where the improvement is certain, large and felt: the lower end of its interval, simultaneous
-over all settings, lies above a margin, and the error rate at a fixed FMR falls by what matters.
+A card is called wrong only if the improvement is significant, large, and visible in an error rate: the lower end of its
+interval, simultaneous over all settings, exceeds a margin, and FNMR at a fixed FMR decreases by FNMR_MATTERS or more.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ CHANCE: Mapping[Question, float] = {
     "identity": 0.5,
     "gender": 0.6,
     "liveness": 0.5,
-}  # d' or accuracy below: next to guessing
-WORST_AGE_ERROR = 100.0  # years; where no setting gives any age
-FMRS = (0.01, 0.001, 0.0001)  # at which FNMR is compared, as far as there are pairs of two people enough
-FNMR_MATTERS = 0.01  # the least fall of FNMR, at any of these, that counts as an error rate that matters
+}  # d' or accuracy; lower values are near chance
+WORST_AGE_ERROR = 100.0  # years; if no setting returns an age
+FMRS = (0.01, 0.001, 0.0001)  # for the comparison of FNMR, if there are enough impostor pairs
+FNMR_MATTERS = 0.01  # smallest relevant decrease of FNMR at any of these FMRs
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One setting, judged.
+class SettingResult:
+    """The result of one setting.
 
     value      : d', accuracy or mean error in years
-    difference : how much better than the card it is, over the same people (fewer years are better); 0 for the card
-    low, high  : its interval, 95% for all settings together (Bonferroni's)
-    p          : two-sided; p_adjusted: times the number of settings, so that it agrees with the interval
-    eer        : equal error rate over all pairs of images, for information; NaN where identity is not asked
-    lost       : faces without a usable answer
-    fnmr       : at each FMR of the judgement, each person weighing the same; empty where identity is not asked
+    difference : improvement over the card on the same people (fewer years are better); 0 for the card
+    low, high  : interval of the difference, 95% simultaneously for all settings (Bonferroni)
+    p          : two-sided; p_adjusted is multiplied by the number of settings, consistent with the interval
+    eer        : equal error rate over all pairs of images, for information; NaN unless identity is evaluated
+    lost       : number of faces without a usable output
+    fnmr       : at each FMR of the evaluation, with equal weight per person; empty unless identity is evaluated
     """
 
     variant: Variant
@@ -66,7 +66,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Errors:
-    """FNMR of the card and of another setting, each at its own threshold of this FMR."""
+    """FNMR of the card and of another setting, each at its own threshold for this FMR."""
 
     fmr: float
     card: float
@@ -74,40 +74,41 @@ class Errors:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Evaluation:
     """All settings of a card, evaluated on the same people; the first is the card itself.
 
-    fmrs  : at which FNMR is compared; empty where identity is not asked
-    alike : where the card is called wrong: the settings that accuse it as well and show no difference to the best one
+    fmrs  : FMRs at which FNMR is compared; empty unless identity is evaluated
+    alike : if the card is called wrong, the other accusing settings that do not differ significantly from the best one
     """
 
     measure: Measure
-    settings: tuple[Judged, ...]
+    settings: tuple[SettingResult, ...]
     subjects: int
     images: int
     opinion: Opinion
     fmrs: tuple[float, ...] = ()
-    alike: tuple[Judged, ...] = ()
+    alike: tuple[SettingResult, ...] = ()
 
     @property
-    def card(self) -> Judged:
-        """The card itself."""
+    def card(self) -> SettingResult:
+        """The result of the card itself."""
         return self.settings[0]
 
     @property
-    def best(self) -> Judged | None:
-        """The best of the settings that accuse the card, else of those better than it, else of all; None without others.
+    def best(self) -> SettingResult | None:
+        """The best accusing setting; if there is none, the best that is better than the card, or the best of all; None if no
+        other setting was tried.
 
-        A larger difference that is within noise is no ground to call a card wrong, so it is never the one that is named.
+        A larger difference that is not significant is no reason to call a card wrong, so that setting is never named.
         """
         others = [one for one in self.settings[1:] if not math.isnan(one.difference)]
         chosen = self.accusing or self.of("better than the card") or others
         return max(chosen, key=lambda one: one.difference, default=None)
 
     @property
-    def proposed(self) -> Judged:
-        """What to run the model with: the card, unless it is wrong; then, of settings that show no difference to the
-        best, the one that follows the most usual published convention.
+    def proposed(self) -> SettingResult:
+        """The settings to use: the card, unless it is wrong; otherwise, of the settings that do not differ significantly from
+        the best, the one with the most common published convention.
         """
         best = self.best
         if self.opinion != "wrong" or best is None:
@@ -115,29 +116,29 @@ class Judgement:
         return min((best, *self.alike), key=usual_first)
 
     @property
-    def accusing(self) -> list[Judged]:
-        """The settings by which the card is wrong."""
+    def accusing(self) -> list[SettingResult]:
+        """The settings that show that the card is wrong."""
         return [one for one in self.settings[1:] if self.is_certain(one) and self.is_felt(one)]
 
-    def is_certain(self, one: Judged) -> bool:
-        """Whether a setting is better than the card by more than the margin, the whole interval long."""
+    def is_certain(self, one: SettingResult) -> bool:
+        """Whether the whole interval of a setting's improvement exceeds the margin."""
         return one.verdict == "better than the card" and one.low > self.margin_of(one)
 
-    def is_felt(self, one: Judged) -> bool:
-        """Whether the FNMR at a fixed FMR falls by what matters; accuracy and years are error rates themselves."""
+    def is_felt(self, one: SettingResult) -> bool:
+        """Whether FNMR at a fixed FMR decreases by FNMR_MATTERS; always true for accuracy and years, which are errors themselves."""
         felt = self.errors_of(one)
         return felt is None or felt.card - felt.other >= FNMR_MATTERS - 1e-9
 
-    def errors_of(self, one: Judged) -> Errors | None:
-        """FNMR of the card and of a setting, at the FMR where they differ most; None where identity is not asked."""
+    def errors_of(self, one: SettingResult) -> Errors | None:
+        """FNMR of the card and of a setting, at the FMR where they differ most; None unless identity is evaluated."""
         both = [Errors(*each) for each in zip(self.fmrs, self.card.fnmr, one.fnmr, strict=True)]
         return max(both, key=lambda each: each.card - each.other, default=None)
 
-    def margin_of(self, one: Judged) -> float:
-        """The least improvement that would be called wrong, for this setting against the card."""
+    def margin_of(self, one: SettingResult) -> float:
+        """The smallest improvement of this setting over the card for which the card is called wrong."""
         return self.measure.margin(max(self.card.value, one.value), crop=one.variant.aspect == "crop")
 
-    def of(self, verdict: VariantVerdict) -> list[Judged]:
+    def of(self, verdict: VariantVerdict) -> list[SettingResult]:
         """The settings with this verdict, best first."""
         chosen = [one for one in self.settings if one.verdict == verdict]
         return sorted(chosen, key=lambda one: -one.difference)
@@ -145,20 +146,20 @@ class Judgement:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """The people whose faces were found, in the order of the answers. subjects : int64 (n,), codes 0..S-1"""
+    """The people whose faces were found, in the order of the outputs. subjects : int64 (n,), codes 0..S-1"""
 
     subjects: IntArray
     labels: tuple[str, ...]
 
     @property
     def people(self) -> int:
-        """Distinct subjects."""
+        """Number of distinct subjects."""
         return int(self.subjects.max(initial=-1)) + 1
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What one variant reached, and how it differs from the first."""
+    """The value of one variant, and its difference from the first."""
 
     value: float
     paired: PairedDifference
@@ -166,29 +167,29 @@ class Scored:
     fnmr: tuple[float, ...] = ()
 
 
-def judge(sample: Sample, found: Found, variants: Sequence[Variant], measure: Measure) -> Judgement:
-    """Every variant against the first, over people whose faces were found.
+def evaluate(sample: Sample, found: Found, variants: Sequence[Variant], measure: Measure) -> Evaluation:
+    """Compare every variant with the first, on the people whose faces were found.
 
     Raises
     ------
-    NotEnoughPeopleError : too few of them are left
+    NotEnoughPeopleError : too few people remain
     """
     evidence, answers = evidence_of(sample, found, measure)
-    settings = judged(variants, answers, evidence, measure)
+    settings = compared(variants, answers, evidence, measure)
     fmrs = fixed_fmrs(evidence) if measure.question == "identity" else ()
-    judgement = Judgement(measure, settings, evidence.people, len(evidence.subjects), "not enough data", fmrs)
-    judgement = replace(judgement, opinion=opinion_of(judgement))
-    return replace(judgement, alike=alike(judgement, answers, evidence))
+    evaluation = Evaluation(measure, settings, evidence.people, len(evidence.subjects), "not enough data", fmrs)
+    evaluation = replace(evaluation, opinion=opinion_of(evaluation))
+    return replace(evaluation, alike=alike(evaluation, answers, evidence))
 
 
-def judged(
+def compared(
     variants: Sequence[Variant], answers: Sequence[AnyArray], evidence: Evidence, measure: Measure
-) -> tuple[Judged, ...]:
-    """Every variant against the first, with intervals that hold for all of them together."""
+) -> tuple[SettingResult, ...]:
+    """Compare every variant with the first, with simultaneous intervals."""
     others = max(len(variants) - 1, 1)
-    scored = JUDGES[measure.question](answers, evidence, 1 - ALPHA / others)
+    scored = MEASUREMENTS[measure.question](answers, evidence, 1 - ALPHA / others)
     return tuple(
-        Judged(
+        SettingResult(
             variant,
             one.value,
             one.paired.difference,
@@ -205,49 +206,49 @@ def judged(
     )
 
 
-def alike(judgement: Judgement, answers: Sequence[AnyArray], evidence: Evidence) -> tuple[Judged, ...]:
-    """The settings that accuse a wrong card as the best one does, and show no difference to that one."""
-    best = judgement.best
-    if judgement.opinion != "wrong" or best is None:
+def alike(evaluation: Evaluation, answers: Sequence[AnyArray], evidence: Evidence) -> tuple[SettingResult, ...]:
+    """The accusing settings that do not differ significantly from the best one."""
+    best = evaluation.best
+    if evaluation.opinion != "wrong" or best is None:
         return ()
-    places = [k for k, one in enumerate(judgement.settings) if one is best or one in judgement.accusing]
-    places.sort(key=lambda k: judgement.settings[k] is not best)
-    against = judged(
-        [judgement.settings[k].variant for k in places], [answers[k] for k in places], evidence, judgement.measure
+    places = [k for k, one in enumerate(evaluation.settings) if one is best or one in evaluation.accusing]
+    places.sort(key=lambda k: evaluation.settings[k] is not best)
+    against = compared(
+        [evaluation.settings[k].variant for k in places], [answers[k] for k in places], evidence, evaluation.measure
     )
     return tuple(
-        judgement.settings[k]
+        evaluation.settings[k]
         for k, one in zip(places[1:], against[1:], strict=True)
-        if no_difference(one, against[0], judgement.measure)
+        if no_difference(one, against[0], evaluation.measure)
     )
 
 
-def no_difference(one: Judged, best: Judged, measure: Measure) -> bool:
-    """Whether a setting that was compared with the best is within noise of it, and does not look worse by the margin.
+def no_difference(one: SettingResult, best: SettingResult, measure: Measure) -> bool:
+    """Whether a setting has no significant difference from the best, and an estimated difference below the margin.
 
-    With few people nearly everything is within noise, so the difference itself must be small, too.
+    With few people hardly any difference is significant, so the estimate must be small, too.
     """
     return one.verdict == "within noise of the card" and abs(one.difference) < measure.margin(best.value)
 
 
-def usual_first(one: Judged) -> tuple[int, float]:
-    """Key that puts the most usual published convention first, and what does best before others of its kind."""
+def usual_first(one: SettingResult) -> tuple[int, float]:
+    """Sort key: most common published convention first, then the best value."""
     return convention_rank(one.variant.card, one.variant.box_margin), -one.difference
 
 
 def fixed_fmrs(evidence: Evidence) -> tuple[float, ...]:
-    """At which FMRs settings are compared: all that the pairs of two people can show at least one false match of."""
+    """The FMRs at which settings are compared: those with at least one expected false match among the impostor pairs."""
     images = np.bincount(evidence.subjects)
     pairs = (images.sum() ** 2 - (images**2).sum()) // 2
     return tuple(fmr for fmr in FMRS if round(pairs * fmr, 9) >= 1)
 
 
 def evidence_of(sample: Sample, found: Found, measure: Measure) -> tuple[Evidence, list[AnyArray]]:
-    """The faces to evaluate on, and the answers for them; for identity only people with two faces or more.
+    """The faces for the evaluation, and their outputs; for identity, only people with two or more faces.
 
     Raises
     ------
-    NotEnoughPeopleError : fewer than LEAST_SUBJECTS people are left
+    NotEnoughPeopleError : fewer than LEAST_SUBJECTS people remain
     """
     names = sample.rows["subject"].to_numpy(dtype=object)[found.usable]
     labels = np.array(sample.labels, dtype=object)[found.usable]
@@ -265,7 +266,7 @@ def evidence_of(sample: Sample, found: Found, measure: Measure) -> tuple[Evidenc
 
 
 def by_identity(answers: Sequence[AnyArray], evidence: Evidence, level: float) -> list[Scored]:
-    """d' by subject. A face without a template (zeros) is alike to nobody: score 0."""
+    """d' by subject. A face without a template (zeros) has score 0 with every face."""
     fmrs = fixed_fmrs(evidence)
     same = evidence.subjects[:, None] == evidence.subjects[None, :]
     upper = np.triu(np.ones(same.shape, dtype=bool), 1)
@@ -291,14 +292,14 @@ def by_identity(answers: Sequence[AnyArray], evidence: Evidence, level: float) -
 
 
 def by_gender(answers: Sequence[AnyArray], evidence: Evidence, level: float) -> list[Scored]:
-    """Share of right answers, every subject weighing the same; no answer is not right."""
+    """Proportion of correct predictions, with equal weight per subject; no prediction counts as incorrect."""
     truth = np.array(evidence.labels, dtype=object)
     shares = [subject_means((said == truth).astype(np.float64), evidence.subjects) for said in answers]
     return [Scored(float(share.mean()), paired_shares(share - shares[0], level=level)) for share in shares]
 
 
 def by_age(answers: Sequence[AnyArray], evidence: Evidence, level: float) -> list[Scored]:
-    """Years from the nearest end of the labelled range; no answer counts as the worst error that any setting made."""
+    """Years from the nearest end of the labelled range; no prediction counts as the worst error of any setting."""
     errors = [age_errors(said, evidence.labels) for said in answers]
     seen = np.concatenate(errors)
     worst = float(np.nanmax(seen)) if np.isfinite(seen).any() else WORST_AGE_ERROR
@@ -306,7 +307,7 @@ def by_age(answers: Sequence[AnyArray], evidence: Evidence, level: float) -> lis
     return [Scored(float(mean.mean()), paired_means(means[0] - mean, level=level)) for mean in means]
 
 
-JUDGES: dict[Question, Callable[[Sequence[AnyArray], Evidence, float], list[Scored]]] = {
+MEASUREMENTS: dict[Question, Callable[[Sequence[AnyArray], Evidence, float], list[Scored]]] = {
     "identity": by_identity,
     "gender": by_gender,
     "age": by_age,
@@ -315,19 +316,19 @@ JUDGES: dict[Question, Callable[[Sequence[AnyArray], Evidence, float], list[Scor
 
 
 def age_errors(said: AnyArray, labels: Sequence[str]) -> FloatArray:
-    """Error of each age in years; NaN where there is none."""
+    """Error of each age in years; NaN where there is no age."""
     return np.array([age_distance(float(age), label) for age, label in zip(said, labels, strict=True)], np.float64)
 
 
 def lost_in(said: AnyArray) -> int:
-    """Answers that hold nothing: templates of zeros, empty classes, ages that are no number."""
+    """Number of missing outputs: templates of zeros, empty classes, or ages that are NaN."""
     if said.ndim == 2:
         return int((~said.any(axis=1)).sum())
     return int((said == "").sum()) if said.dtype == object else int(np.isnan(said).sum())
 
 
 def verdict_of(paired: PairedDifference, *, first: bool) -> VariantVerdict:
-    """Better or worse where the simultaneous interval excludes 0; within noise of the card where it does not."""
+    """Better or worse if the simultaneous interval excludes 0; otherwise within noise of the card."""
     if first:
         return "the card itself"
     if paired.low > 0:
@@ -335,13 +336,13 @@ def verdict_of(paired: PairedDifference, *, first: bool) -> VariantVerdict:
     return "clearly worse than the card" if paired.high < 0 else "within noise of the card"
 
 
-def opinion_of(judgement: Judgement) -> Opinion:
-    """The card is wrong where a setting accuses it, improvable where one does better by less; it holds where none does.
+def opinion_of(evaluation: Evaluation) -> Opinion:
+    """Wrong if a setting accuses the card, improvable if a setting is better by less, otherwise holds.
 
-    Where no setting is even worse, the people show nothing about settings: not enough data.
+    If no setting is even worse, these people show nothing about settings: not enough data.
     """
-    if judgement.accusing:
+    if evaluation.accusing:
         return "wrong"
-    if judgement.of("better than the card"):
+    if evaluation.of("better than the card"):
         return "improvable"
-    return "holds" if judgement.of("clearly worse than the card") else "not enough data"
+    return "holds" if evaluation.of("clearly worse than the card") else "not enough data"

@@ -1,4 +1,4 @@
-"""What a graph without a card says of itself: the shape of its input, and what comes out for a few noisy pictures."""
+"""The input and outputs of a graph without a card, found from its shapes and from a few noise images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facegap.types import AnyArray
 from facegap.vision.ports import outputs_of, readable
 
 CHANNELS = (1, 3)
-# Sides to try where the graph leaves them open; the first that it takes is used.
+# Sides to try if the graph leaves them open; the first that it accepts is used.
 OPEN_SIDES = (112, 128, 160, 224, 96, 64)
 DTYPES: Mapping[str, Literal["float32", "float16", "uint8"]] = {
     "tensor(float)": "float32",
@@ -22,16 +22,16 @@ DTYPES: Mapping[str, Literal["float32", "float16", "uint8"]] = {
     "tensor(uint8)": "uint8",
 }
 PROBES = 2
-MOST_VALUES = 8192  # of one face; more are a map
+MOST_VALUES = 8192  # per face; larger outputs are maps
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A graph's one picture input and its outputs.
+    """The single image input of a graph, and its outputs.
 
-    size    : width, height, fixed by the graph or the first that it takes
-    outputs : name -> float64 (faces, values), of pictures of noise; those that are not a list of numbers per face are
-              left out
+    size    : width, height, fixed by the graph or the first that it accepts
+    outputs : name -> float64 (faces, values) for noise images; outputs that are not a list of numbers per face are
+    omitted
     """
 
     name: str
@@ -44,11 +44,11 @@ class Graph:
 
 
 def read_graph(session: Any, name: str) -> Graph:
-    """The input and outputs of a graph that takes pictures of faces.
+    """The input and outputs of a graph that takes face images.
 
     Raises
     ------
-    ModelError : several inputs, one that is no picture, or outputs that are not a few numbers per face
+    ModelError : several inputs, an input that is not an image, or outputs that are not a list of numbers per face
     """
     inputs = session.get_inputs()
     if len(inputs) != 1:
@@ -80,11 +80,11 @@ def read_graph(session: Any, name: str) -> Graph:
 
 
 def layout_of(shape: list[Any], name: str) -> Literal["NCHW", "NHWC"]:
-    """Where the channels stand.
+    """The position of the channel axis.
 
     Raises
     ------
-    ModelError : nowhere, or it cannot be told
+    ModelError : no axis or both axes could be the channels
     """
     first, last = shape[1] in CHANNELS, shape[3] in CHANNELS
     if first == last:
@@ -97,11 +97,11 @@ def layout_of(shape: list[Any], name: str) -> Literal["NCHW", "NHWC"]:
 def probe(
     session: Any, graph: Graph, size: tuple[int, int], faces: int, name: str, *, must: bool
 ) -> dict[str, AnyArray] | None:
-    """What comes out for noise, each output as (faces, values); None where the graph does not take this size.
+    """The outputs for noise images, each as (faces, values); None if the graph does not accept this size.
 
     Raises
     ------
-    ModelError : the graph refuses the only size that it could take, or gives maps and no list of numbers per face
+    ModelError : the graph rejects its only possible size, or returns only maps
     """
     width, height = size
     shape = (faces, graph.channels, height, width) if graph.layout == "NCHW" else (faces, height, width, graph.channels)
@@ -134,9 +134,9 @@ def probe(
 
 
 def is_list(values: AnyArray, faces: int) -> bool:
-    """Whether an output is a list of numbers per face: (faces,), (faces, n), or that with axes of one (n x 1 x 1)."""
+    """Whether an output is a list of numbers per face: (faces,), (faces, n), or that with axes of length 1 (n x 1 x 1)."""
     if values.ndim == 0 or values.shape[0] != faces or values.size // faces > MOST_VALUES:
         return False
     longer = [length for length in values.shape[1:] if length != 1]
-    # (1, cells, 1) is a detector's map of scores; an embedding that is pooled is (faces, n, 1, 1).
+    # (1, cells, 1) is a score map of a detector; a pooled embedding is (faces, n, 1, 1).
     return len(longer) <= 1 and values.ndim != 3

@@ -1,4 +1,4 @@
-"""A card for weights that have none: settings that could be meant, the best of them, and the card as text."""
+"""Propose a card for weights that have none: search plausible settings and write the best ones as text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from facegap.doctor.alternatives import (
     templates,
 )
 from facegap.doctor.conventions import convention_name
-from facegap.doctor.evidence import Judged, Judgement, no_difference, usual_first
+from facegap.doctor.evidence import Evaluation, SettingResult, no_difference, usual_first
 from facegap.doctor.graph import Graph
 from facegap.doctor.sample import Question
 from facegap.doctor.trials import Found
@@ -34,15 +34,15 @@ from facegap.inputs.manifests.labels import TWO_GENDERS
 from facegap.types import AnyArray
 
 Task = Literal["embed", "classify"]
-LEAST_DIMENSION = 32  # an output of fewer numbers is not an embedding
-GRID_MARGINS = (0.0, 0.1, 0.2, 0.4)  # of the classifier's crops that are searched; the judgement tries more
+LEAST_DIMENSION = 32  # a smaller output is not an embedding
+GRID_MARGINS = (0.0, 0.1, 0.2, 0.4)  # margins searched for a classifier; the evaluation tries more
 START_MARGIN = 0.1
 SUM_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
 class Bare:
-    """Weights without a card: the bytes of `file`, which has this sha256."""
+    """Weights without a card: the bytes of `file`, with this sha256."""
 
     file: Path
     content: bytes
@@ -51,7 +51,7 @@ class Bare:
 
 @dataclass(frozen=True)
 class Choice:
-    """The settings chosen among `tried`; `remark` says how, and what a card cannot hold; empty where there is nothing."""
+    """The settings chosen among `tried`; `remark` says how, and what a card cannot express (may be empty)."""
 
     card: ModelCard
     tried: int
@@ -59,23 +59,23 @@ class Choice:
 
 
 def bare_weights(path: Path) -> Bare:
-    """The bytes of a file of weights.
+    """The bytes of a weights file.
 
     Raises
     ------
-    CardError : no such file, unreadable, or too large for a model
+    CardError : the file does not exist, is unreadable, or is too large for a model
     """
     content = read_file(path)
     return Bare(path, content, hashlib.sha256(content).hexdigest())
 
 
 def first_cards(bare: Bare, graph: Graph, *, task: Task | None, question: Question | None) -> list[ModelCard]:
-    """One card per way to read the outputs, each with the most usual settings.
+    """One card for each way to read the outputs, each with the most common settings.
 
     Raises
     ------
-    ModelError : no output is a gender, an age or an embedding, or more than one task is possible
-    CardError  : the file's name cannot stand in a card
+    ModelError : no output can be a gender, an age or an embedding, or more than one task is possible
+    CardError  : the file's name is not valid on a card
     """
     wide = [name for name, values in graph.outputs.items() if values.shape[1] >= LEAST_DIMENSION]
     answers = {name: outputs for name, values in graph.outputs.items() if (outputs := answers_of(values, question))}
@@ -95,7 +95,7 @@ def first_cards(bare: Bare, graph: Graph, *, task: Task | None, question: Questi
 
 
 def answers_of(values: AnyArray, question: Question | None) -> dict[str, dict[str, Any]]:
-    """What a narrow output can mean: two numbers or a probability are a gender, one number an age, three are both."""
+    """What a narrow output can mean: two numbers or a probability are a gender, one number an age, three numbers both."""
     width = values.shape[1]
     shares = bool((values >= 0).all() and (values <= 1).all())
     if question == "age":
@@ -112,11 +112,11 @@ def answers_of(values: AnyArray, question: Question | None) -> dict[str, dict[st
 
 
 def first_card(bare: Bare, graph: Graph, task: Task, outputs: dict[str, Any]) -> ModelCard:
-    """A card with the most usual settings.
+    """A card with the most common settings.
 
     Raises
     ------
-    CardError : the file's name, or a name in its graph, cannot stand in a card
+    CardError : the file's name, or a name in its graph, is not valid on a card
     """
     three = graph.channels == 3
     values: dict[str, Any] = {
@@ -167,7 +167,7 @@ def listed(graph: Graph) -> str:
 
 
 def grid(start: Sequence[ModelCard]) -> list[Variant]:
-    """Every colour order with every scale and every place of the face, for every way to read the outputs."""
+    """Every combination of colour order, scale, face position and reading of the outputs."""
     found = [Variant("the card", describe(card), card) for card in start]
     places: Callable[[ModelCard], list[Variant]] = placed if start[0].task == "embed" else searched_margins
     for make in (colours, scales, places):
@@ -176,7 +176,7 @@ def grid(start: Sequence[ModelCard]) -> list[Variant]:
 
 
 def placed(card: ModelCard) -> list[Variant]:
-    """Other templates, and none."""
+    """Other templates, and no template."""
     return [*templates(card), *boxes(card)]
 
 
@@ -190,14 +190,14 @@ def named(variant: Variant) -> Variant:
     return Variant("the card", describe(variant.card, variant.box_margin), variant.card, variant.box_margin)
 
 
-def exchanged(judgement: Judgement, found: Found, tried: Sequence[Variant]) -> tuple[Found, list[Variant]]:
-    """Settings of a gender that are right less often than wrong, with their two classes exchanged.
+def exchanged(evaluation: Evaluation, found: Found, tried: Sequence[Variant]) -> tuple[Found, list[Variant]]:
+    """Settings of a gender classifier that are wrong more often than right, with their two classes exchanged.
 
-    An order of two classes needs no run of its own: exchanged, an accuracy is one less itself.
+    No second run is needed: the accuracy a of two classes becomes 1 - a.
     """
     answers, settings = list(found.answers), list(tried)
-    for k, one in enumerate(judgement.settings):
-        orders = class_orders(one.variant.card) if judgement.measure.question == "gender" and one.value < 0.5 else []
+    for k, one in enumerate(evaluation.settings):
+        orders = class_orders(one.variant.card) if evaluation.measure.question == "gender" and one.value < 0.5 else []
         if orders:
             first, second = orders[0].setting.split(", ")
             other = {first: second, second: first}
@@ -206,36 +206,36 @@ def exchanged(judgement: Judgement, found: Found, tried: Sequence[Variant]) -> t
     return replace(found, answers=tuple(answers)), settings
 
 
-def best_first(judgement: Judgement, found: Found, tried: Sequence[Variant]) -> tuple[Found, list[Variant]]:
-    """The same settings with the best that a card can hold in the first place, against which the others are judged.
+def best_first(evaluation: Evaluation, found: Found, tried: Sequence[Variant]) -> tuple[Found, list[Variant]]:
+    """The same settings, starting with the best that a card can express, with which the others are compared.
 
     Raises
     ------
-    ModelError : none gives answers that can be evaluated
+    ModelError : no setting gives outputs that can be evaluated
     """
     possible = [
-        k for k, one in enumerate(judgement.settings) if one.variant.box_margin is None and np.isfinite(one.value)
+        k for k, one in enumerate(evaluation.settings) if one.variant.box_margin is None and np.isfinite(one.value)
     ]
     if not possible:
         raise ModelError(f"{tried[0].card.file}: no setting gives outputs that can be evaluated; write a card")
-    best = max(possible, key=lambda k: goodness(judgement.settings[k], judgement))
+    best = max(possible, key=lambda k: goodness(evaluation.settings[k], evaluation))
     order = [best, *(k for k in range(len(tried)) if k != best)]
     return replace(found, answers=tuple(found.answers[k] for k in order)), [tried[k] for k in order]
 
 
-def goodness(one: Judged, judgement: Judgement) -> float:
-    """The value of a setting, more being better."""
-    return -one.value if judgement.measure.lower else one.value
+def goodness(one: SettingResult, evaluation: Evaluation) -> float:
+    """The value of a setting, with its sign changed if lower is better."""
+    return -one.value if evaluation.measure.lower else one.value
 
 
-def choose(judgement: Judgement) -> Choice:
-    """Of the settings of a grid that show no difference to the best, the one of the most usual published convention.
+def choose(evaluation: Evaluation) -> Choice:
+    """Of the settings that do not differ significantly from the best, choose the most common published convention.
 
-    judgement : of the settings against the first, the best that a card can hold
+    evaluation : comparison with the first setting, the best that a card can express
     """
-    measure, best = judgement.measure, judgement.card
+    measure, best = evaluation.measure, evaluation.card
     alike = [
-        one for one in judgement.settings[1:] if one.variant.box_margin is None and no_difference(one, best, measure)
+        one for one in evaluation.settings[1:] if one.variant.box_margin is None and no_difference(one, best, measure)
     ]
     chosen = min((best, *alike), key=usual_first)
     remarks = []
@@ -245,15 +245,15 @@ def choose(judgement: Judgement) -> Choice:
             f"{len(alike) + 1} combinations do not differ significantly from the best; the one most common in "
             f"published models was chosen ({family})."
         )
-    boxes_tried = [one for one in judgement.settings if one.variant.box_margin is not None and np.isfinite(one.value)]
-    box = max(boxes_tried, key=lambda one: goodness(one, judgement), default=None)
-    if box and goodness(box, judgement) - goodness(best, judgement) > measure.margin(box.value):
+    boxes_tried = [one for one in evaluation.settings if one.variant.box_margin is not None and np.isfinite(one.value)]
+    box = max(boxes_tried, key=lambda one: goodness(one, evaluation), default=None)
+    if box and goodness(box, evaluation) - goodness(best, evaluation) > measure.margin(box.value):
         remarks.append(
             f"The plain box without alignment reached {measure.name} {box.value:.3g}, the best template "
             f"{best.value:.3g}. The card of an embedder cannot express 'no alignment', so do not use this one in an "
             f"audit"
         )
-    return Choice(chosen.variant.card, len(judgement.settings), " ".join(remarks))
+    return Choice(chosen.variant.card, len(evaluation.settings), " ".join(remarks))
 
 
 def describe(card: ModelCard, box_margin: float | None = None) -> str:

@@ -1,4 +1,4 @@
-"""The text of a proposed card: TOML that an audit accepts, with the evidence for each setting in comments."""
+"""The text of a proposed card: valid TOML, with the evidence for each setting in comments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from facegap.doctor.alternatives import Aspect
-from facegap.doctor.evidence import Judged, Judgement
+from facegap.doctor.evidence import Evaluation, SettingResult
 from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.cards.write import pairs, require_same, toml
 from facegap.report.text import p_value
@@ -35,23 +35,23 @@ CHECK_BY_HAND = {
 }
 
 
-def card_text(card: ModelCard, judgement: Judgement, *, detector: str, at: str) -> str:
+def card_text(card: ModelCard, evaluation: Evaluation, *, detector: str, at: str) -> str:
     """A card as TOML.
 
     Raises
     ------
-    CardError : the text does not read back as the same card, because of a name in the graph or of the file
+    CardError : the text does not parse to the same card, because of a name in the graph or of the file
     """
     values = card.model_dump(mode="json", exclude_none=True)
-    measure, own = judgement.measure, judgement.card
+    measure, own = evaluation.measure, evaluation.card
     lines = [
         "# Proposed by facegap doctor: REVIEW IT. Its settings were found by trial, not taken from the model's "
         "authors.",
-        f"# Evaluated on {judgement.subjects:,} subjects, {judgement.images:,} images (detector {detector}, {at}), "
+        f"# Evaluated on {evaluation.subjects:,} subjects, {evaluation.images:,} images (detector {detector}, {at}), "
         f"who are not the people",
         f"# on whom the settings were chosen: {measure.name} {own.value:.4g}. Below, how much better each other "
         f"setting is;",
-        f"# interval (95%) and p hold for all {len(judgement.settings) - 1} settings together.",
+        f"# interval (95%) and p hold for all {len(evaluation.settings) - 1} settings together.",
     ]
     for key in HEAD:
         remark = f"  # {CHECK_BY_HAND[key]}" if key in CHECK_BY_HAND else ""
@@ -61,26 +61,26 @@ def card_text(card: ModelCard, judgement: Judgement, *, detector: str, at: str) 
         "",
         "[input]",
         "# layout, size and dtype are those of the graph.",
-        *evidence(judgement, ("colour", "scale")),
+        *evidence(evaluation, ("colour", "scale")),
     ]
     lines += [f"{key} = {toml(values['input'][key])}" for key in INPUT]
     place: Literal["alignment", "crop"] = "alignment" if card.alignment is not None else "crop"
-    lines += ["", f"[{place}]", *evidence(judgement, (place, "interpolation")), *pairs(values[place])]
+    lines += ["", f"[{place}]", *evidence(evaluation, (place, "interpolation")), *pairs(values[place])]
     for name, table in values["outputs"].items():
-        lines += ["", f"[outputs.{name}]", *evidence(judgement, ("classes", "years")), *pairs(table)]
+        lines += ["", f"[outputs.{name}]", *evidence(evaluation, ("classes", "years")), *pairs(table)]
     text = "\n".join(lines) + "\n"
     require_same(card, text)
     return text
 
 
-def evidence(judgement: Judgement, aspects: Sequence[Aspect]) -> list[str]:
-    """Comments: how each other setting of these aspects did."""
-    found = [one for one in judgement.settings[1:] if one.variant.aspect in aspects]
+def evidence(evaluation: Evaluation, aspects: Sequence[Aspect]) -> list[str]:
+    """Comments with the results of all other settings of these aspects."""
+    found = [one for one in evaluation.settings[1:] if one.variant.aspect in aspects]
     return [f"# {plain(sentence(one))}"[:COMMENT_WIDTH] for one in found]
 
 
-def sentence(one: Judged) -> str:
-    """One other setting in words."""
+def sentence(one: SettingResult) -> str:
+    """The result of one other setting in words."""
     how = {
         "clearly worse than the card": "clearly worse",
         "better than the card": "BETTER",

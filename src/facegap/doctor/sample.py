@@ -1,4 +1,4 @@
-"""Whom a judgement of settings rests on: what is asked of them, and who of the manifest is drawn."""
+"""The question by which settings are evaluated, and the sample of people from the manifest."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ from facegap.inputs.manifests.labels import UNKNOWN, age_interval
 from facegap.inputs.manifests.read import Manifest
 
 Question = Literal["identity", "gender", "age", "liveness"]
-MOST_IMAGES = 4  # of one person: more of them say little more about settings, and cost as much as other people's
-# A model that accepts everything accepts every portrait, and no attack is here to show that. So only settings that make a
-# model reject the greater part of bona fide pictures are called wrong: MiniFASNet fed 0..1 accepts none of 539 portraits, fed
-# red and blue exchanged 99% instead of 98%, although it then takes attacks for bona fide.
+MOST_IMAGES = 4  # per person; images of other people are more informative at the same cost
+# A model that accepts everything accepts every bona fide image, and there are no attacks to reveal that. So a card is called
+# wrong only if it rejects most bona fide images. Measured on 539 portraits: MiniFASNet accepts none with inputs in 0..1, but
+# 99% instead of 98% with red and blue exchanged, although it then classifies attacks as bona fide.
 ACCEPTED_MATTERS = 0.5
-LEAST_SUBJECTS = 20  # fewer show no difference that matters, whatever the settings
+LEAST_SUBJECTS = 20  # fewer cannot show a relevant difference
 
 
-class NoJudgementError(TableError):
-    """Settings cannot be evaluated on this manifest; what needs no judgement can be checked."""
+class NotEvaluableError(TableError):
+    """Settings cannot be evaluated on this manifest; checks that need no evaluation remain possible."""
 
 
-class NotEnoughPeopleError(NoJudgementError):
-    """The manifest is sound, but it has too few people to evaluate settings; what needs no people can be checked."""
+class NotEnoughPeopleError(NotEvaluableError):
+    """The manifest is valid, but it has too few people to evaluate settings; checks that need no labels remain possible."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What settings are evaluated by.
+    """The measure by which settings are evaluated.
 
-    name       : as tables head it
-    matters    : least improvement that is called wrong. 0.02 of the people is the margin of every rate here; a year is
-                 the unit of ages; d' see below
-    proportion : of the better value, where that is more than `matters`
-    crop       : instead of `matters` where only the margin around the face differs; None: the same
-    lower      : whether less is better
+    name       : as in table headings
+    matters    : smallest relevant improvement: 0.02 for proportions, as the margin of all rates; one year for ages; for d'
+                 see below
+    proportion : of the better value, used if it is more than `matters`
+    crop       : used instead of `matters` if only the margin around the face differs; None: the same
+    lower      : whether lower is better
 
     Notes
     -----
-    A good model's d' is large and so is its noise, so the margin of d' grows with it. Measured: MobileFaceNet fed as its
-    own repository feeds it had another scale better by 0.2 of 6.5 (3%), which is no mistake of its card. Red and
-    blue exchanged cost mobileface_v2 0.68 of 6.46 (11%; simultaneous interval from 0.44, 198 legislators) and
-    mobileface_v3 0.66 of 3.33 (from 0.45), with FNMR at FMR 0.001 3.5% instead of 0.5% and 67% instead of 32%. 5% and
-    0.25 lie between; 10% would be above the lower end of a true mistake on 198 people.
+    The margin of d' is proportional to d' because the noise of d' increases with d'. Measured: with MobileFaceNet and
+    its authors' settings, another scale was better by 0.2 of 6.5 (3%), although the card is correct. Exchanging red
+    and blue cost mobileface_v2 0.68 of 6.46 (11%; simultaneous interval from 0.44, 198 legislators) and mobileface_v3
+    0.66 of 3.33 (from 0.45), with FNMR at FMR 0.001 of 3.5% instead of 0.5%, and 67% instead of 32%. 5% and 0.25 lie
+    in between; 10% would exceed the lower end of the interval for a true error with 198 people.
 
-    How much around a face does best depends on the portraits as well as on the model. ssrnet_gender_imdb does better
-    with margin 0.4 than with its card's 0.2 by 6.6 points on FairFace, whose pictures are cut close, and by 0.2 on
-    legislators; faceapi_age_gender with a margin that is wrong everywhere loses 27 and 34 points.
+    The best margin around the face depends on the portraits as well as on the model. ssrnet_gender_imdb is better with
+    margin 0.4 than with its card's 0.2 by 6.6 points on FairFace, whose images are cropped closely, and by 0.2 on
+    legislators; faceapi_age_gender loses 27 and 34 points with a margin that is wrong for both.
     """
 
     question: Question
@@ -64,7 +64,7 @@ class Measure:
     crop: float | None = None
 
     def margin(self, better: float, *, crop: bool = False) -> float:
-        """Least improvement that is called wrong, where the better setting reaches this value."""
+        """Smallest relevant improvement if the better setting reaches this value."""
         if crop and self.crop is not None:
             return self.crop
         return max(self.matters, self.proportion * better)
@@ -80,10 +80,10 @@ MEASURES: dict[Question, Measure] = {
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """The people drawn.
+    """The sampled people.
 
     rows   : MANIFEST rows, in the manifest's order
-    labels : the true label of each row: gender or age; empty texts where identity is asked
+    labels : true label of each row: gender or age; empty strings for identity
     """
 
     rows: pd.DataFrame
@@ -91,15 +91,15 @@ class Sample:
 
     @property
     def people(self) -> int:
-        """Distinct subjects."""
+        """Number of distinct subjects."""
         return int(self.rows["subject"].nunique())
 
 
 def question_of(card: ModelCard, table: Manifest, wanted: Question | None) -> Question:
-    """What a model can be asked about these portraits.
+    """The question by which a model can be evaluated on these portraits.
 
-    wanted : gender or age, for a classifier that says both; None: gender where it can be evaluated
-    Raises : TableError where the manifest has no answer to evaluate by; NotEnoughPeopleError where it names nobody
+    wanted : gender or age, for a classifier that predicts both; None: gender if possible
+    Raises : TableError if the manifest has no matching label; NotEnoughPeopleError if it has no subjects
     """
     if card.task == "embed":
         if wanted not in (None, "identity"):
@@ -117,20 +117,20 @@ def question_of(card: ModelCard, table: Manifest, wanted: Question | None) -> Qu
     possible = [question for question, said in says.items() if said and (wanted is None or question == wanted)]
     labelled = [question for question in possible if question in table.labels]
     if not labelled:
-        asked = " or ".join(question for question, said in says.items() if said)
+        predicted = " or ".join(question for question, said in says.items() if said)
         has = ", ".join(table.labels) or "no label column"
-        said = f"{card.name} predicts {asked}" + (f", but you requested {wanted}" if wanted else "")
+        said = f"{card.name} predicts {predicted}" + (f", but you requested {wanted}" if wanted else "")
         raise TableError(f"{said}; the manifest has {has}. Add a column by which it can be evaluated")
     return labelled[0]
 
 
 def attack_detection(card: ModelCard) -> tuple[str, Category] | None:
-    """The output of a card that detects attacks, with its name; None where none does."""
+    """The output of a card that detects attacks, with its name; None if there is none."""
     return next(((name, one) for name, one in card.categories.items() if one.bona_fide is not None), None)
 
 
 def bona_fide_labels(frame: pd.DataFrame, card: ModelCard) -> pd.Series:
-    """The class that means bona fide for each row that is such a presentation, empty for others; all are, without a column."""
+    """The bona fide class for each bona fide row, empty for others; without such a column all rows are bona fide."""
     found = attack_detection(card)
     assert found is not None and found[1].bona_fide is not None
     name, category = found
@@ -142,11 +142,11 @@ def bona_fide_labels(frame: pd.DataFrame, card: ModelCard) -> pd.Series:
 
 
 def draw(table: Manifest, question: Question, card: ModelCard, *, people: int, rng: np.random.Generator) -> Sample:
-    """At most `people` subjects at random, at most MOST_IMAGES of each; equally many of each gender.
+    """At most `people` random subjects, at most MOST_IMAGES of each, with equal numbers of each gender.
 
     Raises
     ------
-    NotEnoughPeopleError : fewer than LEAST_SUBJECTS can be drawn
+    NotEnoughPeopleError : fewer than LEAST_SUBJECTS are available
     """
     frame = table.frame
     if question == "identity":
@@ -167,7 +167,7 @@ def draw(table: Manifest, question: Question, card: ModelCard, *, people: int, r
 
 
 def equally_many(frame: pd.DataFrame, labels: pd.Series, people: int, rng: np.random.Generator) -> list[str]:
-    """Subjects of each class, as many as the smallest class has, so that no class can be won by always saying it.
+    """Equal numbers of subjects of each class, so that a constant prediction is never correct for most people.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def equally_many(frame: pd.DataFrame, labels: pd.Series, people: int, rng: np.ra
 
 
 def taken(frame: pd.DataFrame, subjects: list[str], labels: pd.Series, what: str, rng: np.random.Generator) -> Sample:
-    """The rows of these subjects that have a label where one is asked, at most MOST_IMAGES of each, drawn at random."""
+    """At most MOST_IMAGES random rows of each subject, only rows with a label if labels are needed."""
     if len(subjects) < LEAST_SUBJECTS:
         raise NotEnoughPeopleError(
             f"not enough data: {len(subjects)} subjects {what}, but at least {LEAST_SUBJECTS} are needed to show a "
@@ -199,18 +199,18 @@ def taken(frame: pd.DataFrame, subjects: list[str], labels: pd.Series, what: str
 
 
 def some(names: list[str], most: int, rng: np.random.Generator) -> list[str]:
-    """All of the names, or `most` of them at random."""
+    """All of the names, or a random sample of `most`."""
     return (
         names if len(names) <= most else sorted(rng.choice(np.array(names, dtype=object), most, replace=False).tolist())
     )
 
 
 def split(sample: Sample, share: float, rng: np.random.Generator) -> tuple[Sample, Sample]:
-    """Two samples without a person in common: `share` of the people, and the others; of each label alike.
+    """Two samples without a common person: `share` of the people of each label, and the others.
 
     Raises
     ------
-    TableError : one of them would be too small to show anything
+    TableError : one of the two is too small
     """
     people = sample.rows.assign(label=sample.labels).groupby("subject")["label"].first()
     first: set[str] = set()

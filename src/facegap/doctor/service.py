@@ -1,6 +1,6 @@
-"""A few calls that show whether the card of a service fits: where the answer stands, its scale, which way it rises, and "no face".
+"""Test the card of a service with a few calls: path of the answer, score range, direction, and "no face" rules.
 
-Nothing is sent before the number of calls, their price and the recipient were said, and sending was allowed.
+Nothing is sent before the number of calls, their price and the recipient are shown and sending is allowed.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ from facegap.vision.service.compare import FACELESS, Compared, compare, rising
 from facegap.vision.service.embed import Template, template
 from facegap.vision.service.wire import read_key, recipient
 
-PEOPLE = 3  # with two images each
+PEOPLE = 3  # two images of each
 BLANK_SIDE = 320  # pixels of a plain grey image
-REPEATED, BLANK = 1_000_000, 2_000_000  # in place of manifest rows
-SAME = 0.999  # cosine of two templates of one file
-FEWEST_RIGHT = 1  # of the answers with a label; none is right where words or paths are exchanged
+REPEATED, BLANK = 1_000_000, 2_000_000  # used as row numbers
+SAME = 0.999  # cosine between two templates of one file
+FEWEST_RIGHT = 1  # none is correct if words or paths are exchanged
 CALLS = {"verify": 2 + 2 * PEOPLE, "embed": 2 + 2 * PEOPLE, "classify": 1 + 2 * PEOPLE}
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Images of PEOPLE people, two of each, person by person. labels : their gender, or unknown"""
+    """Two images of each of PEOPLE people, grouped by person. labels : gender, or unknown"""
 
     images: tuple[bytes, ...]
     labels: tuple[str, ...]
 
 
 def calls_of(card: ModelCard) -> int:
-    """How many calls a card takes.
+    """Number of calls needed to test a card.
 
     Raises
     ------
-    CardError : a service that searches would have to be given a gallery
+    CardError : a search service, which would need a gallery
     """
     if card.task not in CALLS:
         raise CardError(
@@ -63,7 +63,7 @@ def calls_of(card: ModelCard) -> int:
 
 
 def announcement(card: ModelCard, price_per_call: float | None) -> str:
-    """What would be sent, to whom, and what it costs."""
+    """What would be sent, to which service, and at what cost."""
     calls = calls_of(card)
     cost = "" if price_per_call is None else f", {calls * price_per_call:,.2f} at {price_per_call:g} each"
     return (
@@ -74,7 +74,7 @@ def announcement(card: ModelCard, price_per_call: float | None) -> str:
 
 
 def require_leave(card: ModelCard, settings: ServiceSettings) -> None:
-    """Raise RunError, with what would be sent, unless sending was allowed."""
+    """Raise RunError, which says what would be sent, unless sending is allowed."""
     if not settings.send_images:
         raise RunError(
             f"{announcement(card, settings.price_per_call)}. Nothing was sent. Faces are biometric data; if you may send them there, "
@@ -83,11 +83,11 @@ def require_leave(card: ModelCard, settings: ServiceSettings) -> None:
 
 
 def sample_of(table: Manifest, seed: int) -> Sample:
-    """Two images of each of a few people, at random, that decode here.
+    """Two random readable images of each of a few people.
 
     Raises
     ------
-    TableError : too few people have two
+    TableError : too few people have two images
     """
     frame = table.frame
     rng = np.random.default_rng(seed)
@@ -109,16 +109,16 @@ def sample_of(table: Manifest, seed: int) -> Sample:
 
 
 def blank() -> bytes:
-    """A picture without anything in it."""
+    """A plain grey image."""
     return bytes(cv2.imencode(".jpg", np.full((BLANK_SIDE, BLANK_SIDE, 3), 128, np.uint8))[1])
 
 
 def examine_service(card: ModelCard, table: Manifest, settings: ServiceSettings, seed: int) -> list[Check]:
-    """Ask the service and say what of its card fits; the answers are kept nowhere.
+    """Call the service and check its card; the responses are not stored.
 
     Raises
     ------
-    RunError   : sending was not allowed; the service cannot be reached, or refuses the key
+    RunError   : sending is not allowed, or the service cannot be reached or rejects the key
     TableError : too few people
     """
     require_leave(card, settings)
@@ -136,7 +136,7 @@ def examine_service(card: ModelCard, table: Manifest, settings: ServiceSettings,
 
 
 def look_at_comparisons(service: Service, sample: Sample) -> list[Check]:
-    """An image against itself, pairs of one person, pairs of two, and a face against a plain picture."""
+    """Compare an image with itself, images of one person, images of two people, and a face with a plain image."""
     images = sample.images
     itself = compare(service, Asked(0, 0), images[0], images[0])
     mates = [compare(service, Asked(2 * k, 2 * k + 1), images[2 * k], images[2 * k + 1]) for k in range(PEOPLE)]
@@ -153,7 +153,7 @@ def look_at_comparisons(service: Service, sample: Sample) -> list[Check]:
 
 
 def path_check(answers: Sequence[tuple[bool, str]], what: str) -> Check:
-    """Whether an answer is where the card says. answers : whether each is one, and why not"""
+    """Whether answers are where the card says. answers : for each call, whether it succeeded, and why not"""
     good = sum(fine for fine, _ in answers)
     why = Counter(detail for fine, detail in answers if not fine).most_common(1)
     said = f"{good} of {len(answers)} calls returned {what}" + (f"; {why[0][0]} ({why[0][1]})" if why else "")
@@ -161,7 +161,7 @@ def path_check(answers: Sequence[tuple[bool, str]], what: str) -> Check:
 
 
 def scale_check(card: ModelCard, score: float) -> Check:
-    """Whether an image against itself scores in the better half of the card's range; a decision must be a match."""
+    """Whether an image compared with itself scores in the upper half of the card's range; a decision must be a match."""
     assert card.answer is not None
     if card.answer.score_range is None:
         return Check(
@@ -178,7 +178,7 @@ def scale_check(card: ModelCard, score: float) -> Check:
 def direction_check(
     card: ModelCard, itself: Compared, mates: Sequence[Compared], strangers: Sequence[Compared]
 ) -> Check:
-    """Whether more alike is higher, distances being counted by their negatives."""
+    """Whether more similar images have higher scores; distances are negated."""
     own, other = (float(np.median([one.score for one in side])) for side in (mates, strangers))
     said = f"same image {itself.score:.4g}, same person {own:.4g}, two people {other:.4g} (medians of {PEOPLE})"
     fine = own > other and itself.score >= max(one.score for one in (*mates, *strangers))
@@ -191,7 +191,7 @@ def direction_check(
 
 
 def faceless_check(answer: Compared) -> Check:
-    """Whether a plain picture is recognised as one without a face."""
+    """Whether a plain image is recognised as one without a face."""
     if answer.outcome in FACELESS.values():
         return Check("no face", "in order", f"a plain grey image: {answer.detail}")
     said = (
@@ -203,7 +203,7 @@ def faceless_check(answer: Compared) -> Check:
 
 
 def state_of(fine: bool) -> State:
-    """In order, or not."""
+    """The state of a check: in order, or not."""
     return "in order" if fine else "not in order"
 
 
@@ -211,7 +211,7 @@ def state_of(fine: bool) -> State:
 
 
 def look_at_templates(service: Service, sample: Sample) -> list[Check]:
-    """Every image, the first once more, and a plain picture."""
+    """Embed every image, the first one again, and a plain image."""
     made = [template(service, row, data) for row, data in enumerate(sample.images)]
     again, faceless = template(service, REPEATED, sample.images[0]), template(service, BLANK, blank())
     found = [path_check([(one.outcome == "ok", one.detail) for one in (*made, again)], "an embedding")]
@@ -224,7 +224,7 @@ def look_at_templates(service: Service, sample: Sample) -> list[Check]:
 
 
 def template_checks(vectors: FloatArray) -> list[Check]:
-    """Whether one file gives one template twice, and people are nearer to themselves. vectors : (2 PEOPLE + 1, dimension)"""
+    """Whether one file gives the same template twice, and same-person cosines are higher. vectors : (2 PEOPLE + 1, dimension)"""
     cosines = vectors @ vectors.T
     twice = float(cosines[0, -1])
     own = float(np.median([cosines[2 * k, 2 * k + 1] for k in range(PEOPLE)]))
@@ -236,7 +236,7 @@ def template_checks(vectors: FloatArray) -> list[Check]:
 
 
 def no_template_check(answer: Template) -> Check:
-    """Whether a plain picture is recognised as one without a face."""
+    """Whether a plain image is recognised as one without a face."""
     if answer.outcome == "no_face":
         return Check("no face", "in order", f"a plain grey image: {answer.detail}")
     said = "gets an embedding" if answer.outcome == "ok" else f"fits no rule of [answer.no_face]: {answer.detail}"
@@ -244,7 +244,7 @@ def no_template_check(answer: Template) -> Check:
 
 
 def look_at_answers(service: Service, sample: Sample) -> list[Check]:
-    """Every image, and a plain picture."""
+    """Classify every image, and a plain image."""
     said = [service.ask(row, data) for row, data in enumerate(sample.images)]
     faceless = service.ask(BLANK, blank())
     found = [path_check([(answered(one), one.detail) for one in said], "an answer")]
@@ -265,7 +265,7 @@ def look_at_answers(service: Service, sample: Sample) -> list[Check]:
 
 
 def answered(said: Said) -> bool:
-    """Whether anything was answered that the card asks for."""
+    """Whether the response has any output that the card names."""
     return bool(said.prediction) or np.isfinite(said.age) or any(word for word, _ in said.categories.values())
 
 

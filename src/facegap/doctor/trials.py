@@ -1,4 +1,4 @@
-"""The sampled portraits through many settings of one model: each picture is decoded and its face found once."""
+"""Run many settings of one model on the sampled portraits; each image is decoded and its face detected once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BATCH = 8
 
 @dataclass(frozen=True, eq=False)
 class Ready:
-    """A variant with its model, ready to run; several share one session."""
+    """A variant with its model, ready to run; variants may share one session."""
 
     variant: Variant
     model: embed.Embedder | classify.Classifier | assess.Assessor
@@ -37,11 +37,11 @@ class Ready:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What came of the sampled rows.
+    """Results for the sampled rows.
 
-    outcomes : per row of the sample, the word of FACES; only faces that are "ok" have answers
-    answers  : per variant, over the ok rows in order: float32 (n, dimension), zeros where the embedder gave nothing;
-               or text (n,), the class that was said, empty for none; or float64 (n,), years, NaN for none
+    outcomes : per row of the sample, a word of FACES; only faces that are "ok" have answers
+    answers  : per variant, for the ok rows in order: float32 (n, dimension), zeros where there is no template;
+    or str (n,), the predicted class, empty for none; or float64 (n,), years, NaN for none
     """
 
     outcomes: tuple[str, ...]
@@ -54,18 +54,18 @@ class Found:
 
 
 def ready(variants: Sequence[Variant], session: Any, *, flip: bool = False) -> list[Ready]:
-    """Each variant held against the graph, before the first image.
+    """Check each variant against the graph, before the first image.
 
     Raises
     ------
-    ModelError : an input or an output that a card names is not there
+    ModelError : the graph lacks an input or an output that a card names
     """
     if variants[0].card.task == "embed":
         return [Ready(variant, embed.embedder(variant.card, session, BATCH, flip=flip)) for variant in variants]
     if variants[0].card.task == "quality":
         return [Ready(variant, assess.assessor(variant.card, session, BATCH)) for variant in variants]
-    # A wrong scale may drive probabilities out of 0 to 1; it is to be judged, and not to end the examination.
-    # So with crops that a picture is too small for: every setting is evaluated on the same pictures.
+    # A wrong scale may give probabilities outside 0 to 1, and a crop may exceed a small picture. Such settings are evaluated
+    # on the same pictures as all others, so neither is an error here.
     models = [
         replace(classify.classifier(variant.card, session, BATCH), checked=False, reduced_crop=True)
         for variant in variants
@@ -83,17 +83,17 @@ def run(
     workers: int = 1,
     on_image: Callable[[int], None] = lambda done: None,
 ) -> Found:
-    """Every portrait through every variant; a part of the rows at a time, so memory does not grow with the sample.
+    """Run every variant on every portrait, some rows at a time, so that memory does not grow with the sample.
 
     rows     : MANIFEST
     age      : read the ages of a classifier, not its classes
-    on_image : called with the number of images that are done
+    on_image : called with the number of finished images
     """
     parts = [rows.iloc[start : start + PART_ROWS] for start in range(0, len(rows), PART_ROWS)]
     stages = Stages(finder, None, None)
     found: list[Found] = []
     threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # each worker has its own images
+    cv2.setNumThreads(1)  # workers already run in parallel
     try:
         with quiet_decoders(), ThreadPoolExecutor(workers, thread_name_prefix="doctor") as pool:
             try:
@@ -102,9 +102,8 @@ def run(
                     found.append(part)
                     for done in range(before, before + len(part.outcomes)):
                         on_image(done + 1)
-            except (
-                BaseException
-            ):  # an error, or Ctrl-C, must wait neither for the parts under way nor for those to come
+            except BaseException:
+                # An error or Ctrl-C must not wait for running or queued parts.
                 stages.stop()
                 for one in models:
                     stop_model(one.model.session)
@@ -120,7 +119,7 @@ def run(
 
 
 def run_part(rows: pd.DataFrame, folder: Path, stages: Stages, models: Sequence[Ready], *, age: bool) -> Found:
-    """Some rows through every variant; crops that variants have in common are cut once."""
+    """Run every variant on some rows; variants that share a crop compute it once."""
     outcomes: list[str] = []
     crops: dict[tuple[Any, ...], list[Pixels | None]] = {geometry(one.variant): [] for one in models}
     cutters = {geometry(one.variant): one for one in models}
@@ -135,7 +134,7 @@ def run_part(rows: pd.DataFrame, folder: Path, stages: Stages, models: Sequence[
 
 
 def face_of(picture: Picture | Unreadable, image: str, stages: Stages) -> dict[str, Any]:
-    """The record of one picture's face, chosen as an audit chooses it."""
+    """The record of one picture's face, selected as in an audit."""
     row = Row(empty_record(0, image, stages))
     if isinstance(picture, Unreadable):
         return row.record | {"outcome": picture.outcome}
@@ -145,7 +144,7 @@ def face_of(picture: Picture | Unreadable, image: str, stages: Stages) -> dict[s
 
 
 def geometry(variant: Variant) -> tuple[Any, ...]:
-    """What decides the pixels of a crop; variants that agree in it share their crops."""
+    """What determines the pixels of a crop; variants with the same geometry share their crops."""
     card = variant.card
     spec = card.alignment or card.crop
     assert card.input is not None and spec is not None
@@ -155,7 +154,7 @@ def geometry(variant: Variant) -> tuple[Any, ...]:
 
 
 def crop(one: Ready, pixels: Pixels, record: Mapping[str, Any], finder: Finder | None) -> Pixels | None:
-    """The face as a variant wants to see it; None where the points give it no place.
+    """The face as a variant expects it; None if the landmarks give no valid crop.
 
     record : of the picture's face, from `face_of`
     """
@@ -176,14 +175,14 @@ def crop(one: Ready, pixels: Pixels, record: Mapping[str, Any], finder: Finder |
 
 
 def answers(one: Ready, crops: Sequence[Pixels | None], *, age: bool) -> AnyArray:
-    """What the model says of each crop; nothing where there is no crop."""
+    """The output of the model for each crop; empty if there is no crop."""
     placed = [k for k, pixels in enumerate(crops) if pixels is not None]
     given = [pixels for pixels in crops if pixels is not None]
     if isinstance(one.model, embed.Embedder):
         templates = np.zeros((len(crops), one.model.dimension), np.float32)
         templates[placed] = np.nan_to_num(embed.embed(one.model, given), nan=0.0)
         return templates
-    assert isinstance(one.model, classify.Classifier)  # no settings of a quality model are tried
+    assert isinstance(one.model, classify.Classifier)  # quality models have no settings to try
     said = classify.classify(one.model, given)
     attacks = attack_detection(one.model.card)
     if attacks is not None and not one.model.card.gender_classes and not age:
