@@ -1,4 +1,4 @@
-"""Settings and models of an audit from its record, where nobody types them again: what a shard keeps, read back."""
+"""Restore the settings and models of an audit from the record of a shard, so that the user need not state them again."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from facegap.store.opened import opened
 from facegap.store.record import RequestRecord
 
 INPUTS, MANIFEST = "inputs", "manifest"
-QUALITY = "quality"  # names a file only sometimes
+QUALITY = "quality"  # the name of a file only for some of its values
 
 
 def files_read(manifest: Path, settings: AuditSettings) -> dict[str, Path]:
-    """What an audit of images reads beside images and models: the manifest, and the files of its settings by their names."""
+    """The files that an audit of images reads besides images and models: the manifest and the files named in its settings."""
     found = {MANIFEST: manifest}
     for section, one in leaves():
         holder = getattr(settings, section) if section else settings
@@ -34,7 +34,7 @@ def files_read(manifest: Path, settings: AuditSettings) -> dict[str, Path]:
 
 
 def names_a_file(name: str, value: Any) -> bool:
-    """Whether the value of a setting, as it was given or as run.json has it, names a file that the audit reads."""
+    """Whether the value of a setting, as given or as recorded in run.json, names a file that the audit reads."""
     if name == QUALITY:
         return source_of_quality(str(value)) == "file"
     return name in FILE_SETTINGS
@@ -48,7 +48,7 @@ FILE_SETTINGS = frozenset(
 
 
 def keep_inputs(folder: Path, files: Mapping[str, Path]) -> None:
-    """Copy these files into a folder, each under its setting."""
+    """Copy these files into a folder, each named after its setting."""
     for name, path in files.items():
         place = folder / INPUTS / name
         with explained(folder):
@@ -58,16 +58,16 @@ def keep_inputs(folder: Path, files: Mapping[str, Path]) -> None:
 
 
 def plain_name(path: PurePath) -> str:
-    """The name of a file in Unicode, whatever bytes it has."""
+    """The name of a file as Unicode text, even if its bytes are not valid."""
     return path.name.encode("utf-8", "replace").decode("utf-8")
 
 
 def kept_inputs(folder: Path, files: Mapping[str, str]) -> dict[str, Path]:
-    """Where the files of a shard lie.
+    """Paths of the files kept in a shard.
 
     Raises
     ------
-    RunError : a name that leads elsewhere, or a file that is not there
+    RunError : if a name points outside the folder or a file is missing
     """
     found = {}
     for name, file in files.items():
@@ -86,11 +86,11 @@ def kept_inputs(folder: Path, files: Mapping[str, str]) -> dict[str, Path]:
 
 
 def settings_again(request: RequestRecord, inputs: Mapping[str, Path]) -> AuditSettings:
-    """The settings of a recorded request. inputs : the files that they name, by setting
+    """The settings of a recorded request. inputs : the files that they name, by setting.
 
     Raises
     ------
-    RunError : a setting that is none, or names a file that was not kept
+    RunError : if a setting is unknown or names a file that was not kept
     """
     words: dict[str, Any] = {}
     for section, one in leaves():
@@ -110,11 +110,11 @@ def settings_again(request: RequestRecord, inputs: Mapping[str, Path]) -> AuditS
 
 
 def cards_again(request: RequestRecord) -> dict[Task, ModelCard]:
-    """The cards of the models of a recorded request.
+    """The model cards of a recorded request.
 
     Raises
     ------
-    RunError : a card that this version does not read
+    RunError : if this version cannot read a card
     """
     cards: dict[Task, ModelCard] = {}
     for task in TASKS:
@@ -127,6 +127,6 @@ def cards_again(request: RequestRecord) -> dict[Task, ModelCard]:
 
 
 def models_again(request: RequestRecord, settings: AuditSettings) -> ChosenModels:
-    """The models of a recorded request, none of them open."""
+    """The models of a recorded request, not yet opened."""
     cards = cards_again(request)
     return ChosenModels(cards, dict.fromkeys(cards), faces=given_faces(settings))

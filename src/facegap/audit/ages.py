@@ -1,4 +1,4 @@
-"""Whether an audit can answer the age check that its settings ask for, and what a reader must know of the ages."""
+"""Check that an audit can run the requested age check, and state the limits of its age labels."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from facegap.types import BoolArray
 
 
 def with_stated_ages(table: Manifest, settings: AuditSettings) -> Manifest:
-    """The manifest with ages from years of birth and of photographs, where --age-from or its columns give them.
+    """The manifest with ages computed from birth year and photo year, where --age-from or these columns exist.
 
     Raises
     ------
     TableError   : see `with_ages`
-    SettingError : templates of several images, which may be of several ages
+    SettingError : if templates consist of several images, which may differ in age
     """
     named = settings.faces.age_from
     if TEMPLATE in table.frame.columns:
@@ -44,8 +44,8 @@ def require_ages(
 
     Raises
     ------
-    SettingError : --age-limit for a model that estimates no age
-    TableError   : --age-limit and no labelled age; a grouping by a column with the name of a column of the tables of ages
+    SettingError : if --age-limit is given and the model does not estimate age
+    TableError   : if --age-limit is given and no age is labelled, or a grouping uses a column name of the age tables
     """
     limit = settings.faces.age_limit
     if says_age and AGE in table.frame.columns:
@@ -72,7 +72,7 @@ def require_ages(
 
 
 def require_other_names(table: Manifest, groupings: Sequence[Grouping]) -> None:
-    """Raise TableError where groups are made by a column whose name the tables of ages use."""
+    """Raise TableError if a grouping uses a column name of the age tables."""
     taken = {name for schema in AGE_TABLES for name in schema.columns} - set(RATES.columns)
     for name in attribute_columns(groupings):
         if name in taken:
@@ -83,7 +83,7 @@ def require_other_names(table: Manifest, groupings: Sequence[Grouping]) -> None:
 
 
 def said_of_sides(table: Manifest, sides: np.ndarray, limit: float, groupings: Sequence[Grouping]) -> list[str]:
-    """What is no trial, by group, and which of the two rates cannot be measured."""
+    """How many images are not trials, by group, and which of the two rates cannot be measured."""
     said = []
     whole: list[tuple[BoolArray, str]] = [
         (

@@ -1,4 +1,4 @@
-"""An audit of a service that searches (1:N): a gallery is enrolled by request and searched, and its lists end as those made here."""
+"""Audit of a service that searches (1:N): facegap enrols a gallery by requests, searches it, and stores the candidate lists."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ from facegap.vision.service.search import Answered, enrol, search
 from facegap.vision.service.wire import read_key
 
 NAME, MOST_NAME_BYTES = re.compile(r"facegap-[0-9a-f]{8}"), 64
-GALLERY_NAME = "gallery.txt"  # in the folder of answers: what the names of enrolled images begin with
+GALLERY_NAME = "gallery.txt"  # in the folder of responses: prefix of the names of enrolled images
 IN_SAMPLE_SEARCHES = "the same searches on which it is evaluated (IN-SAMPLE)"
-FIRST_LOOK = 20  # searches after which a card that reads no list is an error
+FIRST_LOOK = 20  # searches after which it is an error if the card has read no candidate list
 
 
 def audit_by_search(manifest: Path, settings: AuditSettings) -> Run:
-    """Have the service of --search-service enrol a gallery and search it, and measure its errors by group; see `facegap.audit`.
+    """Enrol a gallery at the service of --search-service, search it, and measure errors by group; see `facegap.audit`.
 
     Raises
     ------
-    FacegapError : each of its kinds, saying what was wrong, where, and what to do
+    FacegapError : if the audit cannot run; the message names the problem, the place and the remedy
     """
     settings = replace(settings, identify=settings.identify or Identify())
     require_alone(settings)
@@ -84,7 +84,7 @@ def audit_by_search(manifest: Path, settings: AuditSettings) -> Run:
 
 
 def require_alone(settings: AuditSettings) -> None:
-    """Raise SettingError for a setting that has no meaning where a service enrols and searches itself."""
+    """Raise SettingError for a setting that does not apply when a service enrols and searches."""
     verify = settings.verify
     others = {
         "--embed": settings.embed is not None,
@@ -109,7 +109,7 @@ def require_alone(settings: AuditSettings) -> None:
 
 
 def require_readable(card: ModelCard, settings: AuditSettings, thresholds: Verify) -> None:
-    """Raise SettingError for ranks and thresholds that the service's lists cannot show."""
+    """Raise SettingError for ranks and thresholds that the candidate lists of the service cannot support."""
     assert card.answer is not None and card.answer.most_candidates is not None and settings.identify is not None
     deepest = max(settings.identify.rank)
     if deepest >= card.answer.most_candidates:
@@ -133,7 +133,7 @@ def require_readable(card: ModelCard, settings: AuditSettings, thresholds: Verif
 
 
 def searched_in(place: Place, resolved: ResolvedAudit, card: ModelCard) -> Run:
-    """Enrol and search what is still to do in a folder, then put the tables together."""
+    """Enrol and search the images that are not done yet in a folder, then compute the tables."""
     settings, folder = resolved.settings, place.folder
     request = replace(request_of(resolved, "images"), cards={"search": card.model_dump(mode="json")})
     if (folder / store.RECORD).exists():
@@ -183,7 +183,7 @@ def searched_in(place: Place, resolved: ResolvedAudit, card: ModelCard) -> Run:
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """What the service said. answers : by manifest row; names : of enrolled images -> manifest row; service : as it was last asked"""
+    """Responses of the service. answers : by manifest row; names : of enrolled images -> manifest row; service : in its last state"""
 
     answers: dict[int, Answered]
     names: dict[str, int]
@@ -191,12 +191,12 @@ class Asked:
 
 
 def ask_gallery(resolved: ResolvedAudit, card: ModelCard, folder: Path, originals: Originals) -> Asked:
-    """Enrol every image of the gallery, and only then search with every probe.
+    """Enrol all images of the gallery, then search with every probe.
 
     Raises
     ------
-    RunError   : see `Service.call`; a candidate that this run has not enrolled
-    TableError : more images than a few cannot be sent; none of the first searches has an answer that says anything
+    RunError   : see `Service.call`; if a candidate was not enrolled by this run
+    TableError : if more than a few images cannot be sent, or none of the first searches has a usable response
     """
     settings, roles = resolved.settings, resolved.search_roles
     assert roles is not None
@@ -220,7 +220,7 @@ def ask_gallery(resolved: ResolvedAudit, card: ModelCard, folder: Path, original
             done,
         )
         searching.close()
-        searching = Service(card, read_key(card), folder, limits)  # of the budget it knows what enrolment has spent
+        searching = Service(card, read_key(card), folder, limits)  # its budget excludes the calls made for enrolment
         rows_of_names = {name: row for row, name in names.items()}
         ask_rows(
             probes,
@@ -240,14 +240,14 @@ def ask_gallery(resolved: ResolvedAudit, card: ModelCard, folder: Path, original
 
 @dataclass
 class Progress:
-    """Images done. report : called with them and the images in all"""
+    """Count of processed images. report : called with this count and the total."""
 
     report: Callable[[int, int], None]
     total: int
     done: int = 0
 
     def add(self) -> None:
-        """One more."""
+        """Add one to the count."""
         self.done += 1
         self.report(self.done, self.total)
 
@@ -262,13 +262,13 @@ def ask_rows(
     done: Progress,
     require: Callable[[Answered], None] = lambda said: None,
 ) -> None:
-    """Ask about every image that can be sent, in order, and note what came of it.
+    """Send every image that can be sent, in order, and record the outcome.
 
-    require : raises for an answer after which no further image is sent
+    require : raises for a response after which no further image may be sent
 
     Raises
     ------
-    TableError : none of the first images has an answer that says anything
+    TableError : if none of the first images has a usable response
     """
     sent = [row for row in rows if originals.can_be_sent(row)]
     first: list[Answered] = []
@@ -290,22 +290,22 @@ def ask_rows(
 
 
 def name_of_gallery(folder: Path) -> str:
-    """What the names of enrolled images begin with: chosen at random when the run begins, so that no two runs share a name."""
+    """Prefix of the names of enrolled images: random per run, so that no two runs share a name."""
     path = folder / ANSWERS / GALLERY_NAME
     if not path.exists():
         store.write_bytes(path, f"facegap-{secrets.token_hex(4)}".encode())
     name = read_file(path, MOST_NAME_BYTES).decode("ascii", "replace")
-    if NAME.fullmatch(name) is None:  # it becomes a part of addresses
+    if NAME.fullmatch(name) is None:  # it becomes part of URLs
         raise RunError(f"{path}: not a gallery name created by facegap; choose another --out")
     return name
 
 
 def look_at_all(originals: Originals, rows: Sequence[int], workers: int, settings: AuditSettings) -> None:
-    """Decode every image before any call.
+    """Decode every image before the first call.
 
     Raises
     ------
-    TableError : more images than a few cannot be sent
+    TableError : if more than a few images cannot be sent
     """
     unreadable = Unreadable(len(rows), settings.faces.allow_missing)
     with quiet_decoders():
@@ -314,7 +314,7 @@ def look_at_all(originals: Originals, rows: Sequence[int], workers: int, setting
 
 
 def require_own(said: Answered, names: Container[str], card: ModelCard) -> None:
-    """Raise RunError for a candidate whom this run has not enrolled: FPIR would be of another gallery."""
+    """Raise RunError if a candidate was not enrolled by this run, as FPIR would then refer to another gallery."""
     strangers = {name for name, _ in said.candidates if name not in names}
     if strangers:
         raise RunError(
@@ -325,7 +325,7 @@ def require_own(said: Answered, names: Container[str], card: ModelCard) -> None:
 
 
 def rows_of_images(originals: Originals, answers: dict[int, Answered]) -> pd.DataFrame:
-    """Outcome of each image of the manifest: the pipeline's columns, one row per image."""
+    """The outcome of each image in the manifest: the columns of the pipeline, one row per image."""
     found = []
     for row in range(len(originals.table)):
         record: dict[str, Any] = dict(originals.rows.get(row, unseen(originals, row)))
@@ -336,7 +336,7 @@ def rows_of_images(originals: Originals, answers: dict[int, Answered]) -> pd.Dat
 
 
 def lists_of(asked: Asked, people: IntArray, length: int) -> pd.DataFrame:
-    """Stored candidate lists, see `Searched`: of the probe's own person only the best image."""
+    """Stored candidate lists, see `Searched`; of the probe's own subject, only the best image is listed."""
     found: list[tuple[int, int, int, float]] = []
     for probe, said in asked.answers.items():
         rank, mate_seen = 0, False
@@ -355,7 +355,7 @@ def lists_of(asked: Asked, people: IntArray, length: int) -> pd.DataFrame:
 def fpir_points(
     resolved: ResolvedAudit, searched: Searched, answers: Mapping[int, Answered], card: ModelCard
 ) -> list[Operating]:
-    """A threshold for each target FPIR, on the answered searches of people who are not in the gallery, empty lists among them."""
+    """A threshold for each target FPIR, set on the answered non-mated searches, including those with an empty list."""
     assert resolved.settings.identify is not None and card.answer is not None
     people = subject_codes(resolved.manifest.frame)
     enrolled = people[searched.roles == GALLERY]
@@ -371,7 +371,7 @@ def fpir_points(
 
 
 def lowest_shown(answer: AnswerSpec) -> float:
-    """The lowest score that a candidate of a list can have, as the tables have it."""
+    """The lowest score that a listed candidate can have, on the scale of the tables."""
     assert answer.score_range is not None
     return (
         min(rising(score, answer) for score in answer.score_range)
@@ -381,7 +381,7 @@ def lowest_shown(answer: AnswerSpec) -> float:
 
 
 def lost_sentences(rows: pd.DataFrame, resolved: ResolvedAudit, card: ModelCard) -> list[str]:
-    """How many images the service did not enrol, and how many searches it did not answer, with the commonest reasons."""
+    """How many images the service did not enrol and how many searches it did not answer, with the most common reasons."""
     found = []
     for role, words in (
         (GALLERY, "images of the gallery were not enrolled (failures to enrol, FTE)"),

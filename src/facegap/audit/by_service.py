@@ -1,4 +1,4 @@
-"""An audit of a service that compares two images (1:1): each pair is one call, and the scores end where those of a file would."""
+"""Audit of a service that compares two images (1:1): one call per pair; its scores are then treated like those of a file."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ from facegap.types import FloatArray
 from facegap.vision.look import Stages
 from facegap.vision.service.wire import read_key
 
-MOST_AT_ONCE = 16  # calls under way
-FEWEST = 3  # pairs of either kind from which on their medians say anything
-ACCEPTED = 1.0  # the score of a decision
+MOST_AT_ONCE = 16  # concurrent calls
+FEWEST = 3  # fewest pairs of each kind for a comparison of their medians
+ACCEPTED = 1.0  # the score that stands for the decision "accepted"
 
 
 def audit_by_service(manifest: Path, settings: AuditSettings) -> Run:
-    """Ask the service of --verify-service about pairs of images and measure its errors by group; see `facegap.audit`.
+    """Send pairs of images to the service of --verify-service and measure its errors by group; see `facegap.audit`.
 
     Raises
     ------
-    FacegapError : each of its kinds, saying what was wrong, where, and what to do
+    FacegapError : if the audit cannot run; the message names the problem, the place and the remedy
     """
     require_alone(settings)
     assert settings.service.verify_service is not None
@@ -95,7 +95,7 @@ def audit_by_service(manifest: Path, settings: AuditSettings) -> Run:
 
 
 def require_alone(settings: AuditSettings) -> None:
-    """Raise SettingError for a setting that has no meaning where a service compares the images itself."""
+    """Raise SettingError for a setting that does not apply when a service compares the images."""
     others = {
         "--embed": settings.embed is not None,
         "--classify": settings.classify is not None,
@@ -113,7 +113,7 @@ def require_alone(settings: AuditSettings) -> None:
 
 
 def require_single_images(table: Manifest) -> None:
-    """Raise TableError for templates of several images, and for videos: a call sends one image against another."""
+    """Raise TableError for templates of several images and for videos, as a call compares two single images."""
     if table.members is not None:
         raise TableError(f"{table.name}, column template: a service compares single images; omit the column")
     for image, line in zip(table.frame["image"], table.frame["line"], strict=True):
@@ -124,11 +124,11 @@ def require_single_images(table: Manifest) -> None:
 
 
 def thresholds_of(card: ModelCard, verify: Verify) -> Verify:
-    """The thresholds of a run in the scores that tables have: those of a distance are negative, that of decisions is 1.
+    """The thresholds of a run on the score scale of the tables: distances are negated, and the threshold of decisions is 1.
 
     Raises
     ------
-    SettingError : a threshold or a target for decisions, or the published one of a card that has none
+    SettingError : if a threshold or target is given for decisions, or the card publishes no threshold
     """
     assert card.answer is not None
     if card.answer.decision is not None:
@@ -146,7 +146,7 @@ def thresholds_of(card: ModelCard, verify: Verify) -> Verify:
 
 
 def source_of(card: ModelCard, settings: AuditSettings) -> str:
-    """Where a threshold that needs no other people comes from."""
+    """Source of a threshold that does not need held-out subjects."""
     assert card.answer is not None
     if card.answer.decision is not None:
         return DECISIONS
@@ -154,11 +154,11 @@ def source_of(card: ModelCard, settings: AuditSettings) -> str:
 
 
 def planned_pairs(resolved: ResolvedAudit) -> pd.DataFrame:
-    """The pairs in the order in which they are asked for: left (probe), right (reference), genuine, and weight of a sample.
+    """The pairs in the order of the calls: left (probe), right (reference), genuine, and the weight of a sampled pair.
 
     Raises
     ------
-    SettingError : no list names them, and no sample was asked for
+    SettingError : if pairs are neither listed nor sampled
     """
     if resolved.pairs is None:
         images = len(resolved.manifest.frame)
@@ -173,9 +173,9 @@ def planned_pairs(resolved: ResolvedAudit) -> pd.DataFrame:
 
 
 def require_enough(pairs: pd.DataFrame, settings: AuditSettings) -> None:
-    """Raise StatisticsError where too few impostor pairs would be asked for to set a threshold at a target FMR on them.
+    """Raise StatisticsError if there are too few impostor pairs to set a threshold at a target FMR.
 
-    pairs : genuine, in the order in which they are asked for
+    pairs : column genuine, in the order of the calls
     """
     impostor = ~pairs["genuine"].to_numpy(np.bool_)
     within_budget = int(impostor[: settings.service.max_calls].sum())
@@ -184,7 +184,7 @@ def require_enough(pairs: pd.DataFrame, settings: AuditSettings) -> None:
 
 
 def asked_in(place: Place, resolved: ResolvedAudit, card: ModelCard, pairs: pd.DataFrame) -> Run:
-    """Ask what is still to be asked in a folder, then put the tables together."""
+    """Call the service for the pairs that are not done yet in a folder, then compute the tables."""
     settings, folder = resolved.settings, place.folder
     request = replace(request_of(resolved, "images"), cards={"verify": card.model_dump(mode="json")})
     if (folder / store.RECORD).exists():
@@ -247,29 +247,29 @@ def asked_in(place: Place, resolved: ResolvedAudit, card: ModelCard, pairs: pd.D
 
 
 def stages_of(settings: AuditSettings) -> Stages:
-    """How images are read, where no model runs."""
+    """How images are read when no model runs."""
     faces = settings.faces
     return Stages(None, None, None, faces.many_faces, faces.min_face, colour=faces.colour)
 
 
 def limit_of(card: ModelCard) -> int | None:
-    """Bytes of the largest image that the service takes."""
+    """Size in bytes of the largest image that the service accepts."""
     assert card.request is not None
     return card.request.largest_image_bytes
 
 
 def workers_of(settings: AuditSettings) -> int:
-    """Calls at a time."""
+    """Number of concurrent calls."""
     by_rate = min(MOST_AT_ONCE, math.ceil(settings.service.calls_per_second))
     return settings.models.workers or max(usable_cores(), by_rate)
 
 
 def look_at_all(originals: Originals, pairs: pd.DataFrame, workers: int, settings: AuditSettings) -> None:
-    """Decode every image of the pairs before any call.
+    """Decode every image of the pairs before the first call.
 
     Raises
     ------
-    TableError : more images than a few cannot be sent
+    TableError : if more than a few images cannot be sent
     """
     rows = np.unique(pairs[["left", "right"]].to_numpy(np.int64)).tolist()
     unreadable = Unreadable(len(rows), settings.faces.allow_missing)
@@ -278,7 +278,7 @@ def look_at_all(originals: Originals, pairs: pd.DataFrame, workers: int, setting
 
 
 def require_some_score(asked: pd.DataFrame, card: ModelCard) -> None:
-    """Raise TableError where nothing can be judged, with what came instead."""
+    """Raise TableError if no pair has a score, and report the most common reason."""
     if (asked["outcome"] == SCORED).any():
         return
     reasons = asked["detail"].value_counts()
@@ -289,7 +289,7 @@ def require_some_score(asked: pd.DataFrame, card: ModelCard) -> None:
 
 
 def asked_sentences(asked: pd.DataFrame, card: ModelCard) -> list[str]:
-    """What a reader must know of pairs without a score, the commonest reasons first."""
+    """Notes on pairs without a score, with the most common reasons first."""
     found = []
     unsent = int((asked["outcome"] == NOT_SENT).sum())
     if unsent:
@@ -307,7 +307,7 @@ def asked_sentences(asked: pd.DataFrame, card: ModelCard) -> list[str]:
 
 
 def alarms_of(asked: pd.DataFrame, card: ModelCard) -> tuple[str, ...]:
-    """Scores that cannot be what the card takes them for: constant, or lower for one person than for two."""
+    """Warnings if scores contradict the card: constant scores, or genuine pairs with lower scores than impostor pairs."""
     made = asked[asked["outcome"] == SCORED]
     scores, genuine = made["score"].to_numpy(np.float64), made["genuine"].to_numpy(np.bool_)
     found: list[str] = []

@@ -1,4 +1,4 @@
-"""--cluster: label columns that say what varies independently in place of the subject; checked before any model runs."""
+"""--cluster: label columns that replace the subject as the sampling unit; checked before any model runs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from facegap.inputs.manifests.read import Manifest
 
 
 def require_clusters(table: Manifest, columns: Sequence[str], groupings: Sequence[Grouping]) -> tuple[str, ...]:
-    """Sentences on the sampling units that --cluster makes; none without it.
+    """Sentences on the sampling units that --cluster defines; none without it.
 
     Raises
     ------
-    TableError : a column that the manifest lacks, and columns that leave one unit only
+    TableError : if the manifest lacks a column, or the columns leave only one unit
     """
     if not columns:
         return ()
@@ -47,7 +47,7 @@ def require_clusters(table: Manifest, columns: Sequence[str], groupings: Sequenc
 
 
 def require_column(table: Manifest, name: str) -> None:
-    """Raise TableError where a column of --cluster is not a label column of the manifest."""
+    """Raise TableError if a column of --cluster is not a label column of the manifest."""
     if name in table.labels:
         return
     if name == "subject":
@@ -58,7 +58,7 @@ def require_column(table: Manifest, name: str) -> None:
 
 
 def names_of_units(frame: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
-    """What a split must not take apart: the subject of each row, or with --cluster its unit, as text."""
+    """The unit that a split must keep whole, as text: the subject of each row, or its unit with --cluster."""
     if not columns:
         return frame["subject"]
     return pd.Series(unit_codes(frame, columns), index=frame.index).astype(str)

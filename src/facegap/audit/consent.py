@@ -1,4 +1,4 @@
-"""Before images leave this machine: who would get how many, whether that was allowed, and what it may cost."""
+"""Checks before images leave this machine: the recipient, the number of images, permission to send them, and the call limit."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from facegap.vision.service.wire import read_key, recipient
 
 
 def service_among(cards: Mapping[Task, ModelCard]) -> ModelCard | None:
-    """The card of the black-box service of a run, if it has one."""
+    """The card of the black-box service of a run; None without one."""
     return next((card for card in cards.values() if card.backend == "http"), None)
 
 
 def with_key(card: ModelCard) -> str:
-    """Which secret goes along: a card from somebody else may name any variable, and have its value sent to them."""
+    """The secret that is sent. A card from a third party may name any environment variable and receive its value."""
     assert card.request is not None
     return f" with the value of {card.request.key_env}" if card.request.key_env else ""
 
 
 def require_leave(card: ModelCard, settings: AuditSettings, what: str) -> None:
-    """Raise RunError unless images may be sent to the service and its answers have a place to stay.
+    """Raise RunError unless images may be sent to the service and there is a folder for its responses.
 
-    what : is sent, with its number: 80 images
+    what : what is sent, with its number, such as "80 images"
     """
     if not settings.service.send_images:
         raise RunError(
@@ -43,7 +43,7 @@ def require_leave(card: ModelCard, settings: AuditSettings, what: str) -> None:
 
 
 def open_service(card: ModelCard, folder: Path, settings: AuditSettings, number: int, what: str = "images") -> Service:
-    """The service, ready to be asked, after its recipient and the number of images, or of pairs of images, were shown."""
+    """The service, ready for calls, after the recipient and the number of images or pairs have been printed."""
     known = len(kept_calls(folder / ANSWERS))
     limits = settings.service
     budget = "without a limit on calls" if limits.max_calls is None else f"at most {limits.max_calls:,} calls in all"
@@ -56,12 +56,12 @@ def open_service(card: ModelCard, folder: Path, settings: AuditSettings, number:
 
 
 def take_up_again(folder: Path, record: RunRecord | BegunRecord | ShardRecord, limits: ServiceSettings) -> None:
-    """Open a run anew whose budget of calls was spent, where it may now make more: kept answers are not paid again."""
+    """Reopen a run that stopped at its call limit if it may now make more calls; stored responses are not requested again."""
     new = limits.max_calls
     if isinstance(record, ShardRecord):
         raise RunError(f"{folder}: {record.words}")
     if isinstance(record, BegunRecord):
-        old, spent = record.max_calls, True  # it does not say how many it made
+        old, spent = record.max_calls, True  # the record does not state the number of calls made
     else:
         old = record.sent.max_calls if record.sent else None
         spent = record.sent is not None and record.sent.calls == old

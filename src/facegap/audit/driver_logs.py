@@ -1,4 +1,4 @@
-"""What the logs of NIST's drivers say beyond scores: failures by return code, templates that were not made, qualities."""
+"""Contents of NIST driver logs besides scores: failures by return code, templates that were not made, and qualities."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ NO_TEMPLATE = "the enrolment log has no template for the image"
 def with_enrolments(
     stated: Manifest | None, listed: ScoreList, enrolled: Enrolled
 ) -> tuple[Manifest | None, ScoreList]:
-    """The manifest of the images that the logs enrolled, and the scores by the names that it gives them.
+    """The manifest restricted to the images that the logs enrolled, and the scores under the image names of the manifest.
 
-    Rows of the manifest without a line in the logs were never shown to the system: they take no part, and are counted.
+    Rows of the manifest without a line in the logs were never presented to the system. They are excluded and counted.
 
     Raises
     ------
-    TableError : an image of the logs that the manifest does not have
+    TableError : if the manifest lacks an image of the logs
     """
     if stated is None:
-        return None, listed  # the missing manifest is said elsewhere
+        return None, listed  # the missing manifest is reported elsewhere
     names = {same_image(image): image for image in stated.frame["image"]}
     foreign = [image for image in enrolled.enrolled_images if image not in names]
     if foreign:
@@ -57,7 +57,7 @@ def with_enrolments(
 
 
 def log_qualities(enrolled: Enrolled, images: list[str]) -> MatchedQualities | None:
-    """The qualities of the images of a manifest; None where the logs have none."""
+    """The qualities of the images of a manifest; None if the logs contain none."""
     if not np.isfinite(enrolled.quality).any():
         return None
     place = {image: k for k, image in enumerate(enrolled.enrolled_images)}
@@ -77,7 +77,7 @@ def log_qualities(enrolled: Enrolled, images: list[str]) -> MatchedQualities | N
 
 
 def faces_of_log(frame: pd.DataFrame, enrolled: Enrolled | None, qualities: MatchedQualities | None) -> pd.DataFrame:
-    """FACES of the images of a file of scores: ok, or no_template where the enrolment log failed every template of an image."""
+    """FACES of the images in a score file: ok, or no_template if the enrolment log failed every template of an image."""
     if enrolled is None:
         return black_box_faces(frame, np.full(len(frame), "ok"))
     failed = np.array([same_image(image) in enrolled.failed_images for image in frame["image"]], np.bool_)
@@ -87,7 +87,7 @@ def faces_of_log(frame: pd.DataFrame, enrolled: Enrolled | None, qualities: Matc
 
 
 def log_notes(read: ScoreList, enrolled: Enrolled | None) -> tuple[str, ...]:
-    """Where the lines of a match log ended: a score, a failure by its return code, a template that was not made."""
+    """Outcomes of the lines of a match log: a score, a failure by its return code, or a template that was not made."""
     if read.codes is None:
         return ()
     found = Counter(read.codes.tolist())
@@ -103,7 +103,7 @@ def log_notes(read: ScoreList, enrolled: Enrolled | None) -> tuple[str, ...]:
 
 
 def black_box_faces(manifest: pd.DataFrame, outcome: NDArray[Any]) -> pd.DataFrame:
-    """FACES where no image was seen: outcomes alone."""
+    """FACES of an audit that has no images: outcomes only."""
     ok = outcome == "ok"
     frame = manifest[["row", "image"]].assign(outcome=outcome, embedding_row=np.where(ok, np.cumsum(ok) - 1, -1))
     empty: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Who is enrolled and who is searched (1:N): a column of the manifest says so, or a rule with a seed."""
+"""Roles in identification (1:N), gallery or probe: from a column of the manifest, or from a rule with a seed."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from facegap.types import BoolArray
 
 
 def require_possible(settings: Identify, verify: Verify, embed: Any) -> None:
-    """Refuse before the first image what could only fail after the last.
+    """Raise an error before the first image for settings that would fail after the last.
 
     Raises
     ------
-    ModelError : no embedder; StatisticsError : settings that no result can have
+    ModelError : if there is no embedder; StatisticsError : if no result can satisfy the settings
     """
     if embed is None:
         raise ModelError(
@@ -35,13 +35,13 @@ def require_possible(settings: Identify, verify: Verify, embed: Any) -> None:
 
 
 def search_roles(manifest: pd.DataFrame, settings: Identify, seed: int, evaluated: BoolArray) -> NDArray[np.str_]:
-    """Per manifest row `gallery`, `probe`, or empty for an image that takes no part, text (rows,).
+    """Role of each manifest row: `gallery`, `probe`, or empty if the image has none, text (rows,).
 
-    evaluated : bool (rows,); images of threshold-set subjects are in neither
+    evaluated : bool (rows,); images of threshold-set subjects have no role
 
     Raises
     ------
-    TableError : no such column, another word in it (by line), nobody to enrol or nobody to search
+    TableError : if the column is missing or contains another word (with its line), or a role has no image
     """
     if settings.role_column is None:
         roles = enrolled_by_rule(manifest["subject"], settings, seed, evaluated)
@@ -58,7 +58,7 @@ def search_roles(manifest: pd.DataFrame, settings: Identify, seed: int, evaluate
 
 
 def stated_roles(manifest: pd.DataFrame, column: str) -> NDArray[np.str_]:
-    """The words of a role column, text (rows,)."""
+    """The values of a role column, text (rows,)."""
     if column not in manifest.columns or column in MANIFEST.columns:
         raise TableError(f"--role-column: the manifest has no label column {column!r}; add one with gallery or probe")
     stated = manifest[column].to_numpy().astype(str)
@@ -72,9 +72,9 @@ def stated_roles(manifest: pd.DataFrame, column: str) -> NDArray[np.str_]:
 
 
 def enrolled_by_rule(subjects: pd.Series, settings: Identify, seed: int, evaluated: BoolArray) -> NDArray[np.str_]:
-    """One image of each subject enrolled, a share of the subjects kept out, every other image searched, text (rows,).
+    """Roles with one image of each subject enrolled, except a proportion of subjects; all other images are probes, text (rows,).
 
-    Outcome of an image plays no part: a system that cannot enrol somebody has failed that person.
+    The outcome of an image does not matter: if a system cannot enrol a subject, that is an error of the system.
     """
     names = subjects.to_numpy()
     people = pd.unique(names[evaluated])
@@ -88,7 +88,7 @@ def enrolled_by_rule(subjects: pd.Series, settings: Identify, seed: int, evaluat
 
 
 def roles_in_words(settings: Identify, seed: int, unit: str = "image") -> str:
-    """How the gallery came about. unit : what is enrolled, an image or a template."""
+    """How the gallery was formed. unit : what is enrolled, an image or a template."""
     if settings.role_column is not None:
         return f"column {settings.role_column} of the manifest"
     share = f"{settings.non_mates:.0%} of the subjects not enrolled in the gallery (seed {seed})"

@@ -1,4 +1,4 @@
-"""Image files that a run cannot show to a model: told before the first image, and a stop once they are more than a few."""
+"""Missing and unreadable image files: reported before the first image; a run stops if there are more than a few."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from facegap.inputs.manifests.read import Manifest
 from facegap.store.record import ColourRecord
 from facegap.tables import NEVER_SHOWN, NOT_SENT
 
-MOST_UNREADABLE = 0.01  # of the manifest; beyond it something is wrong with the files and not with a few of them
+MOST_UNREADABLE = 0.01  # of the manifest; above it, something is wrong with the files in general
 CURE = "correct the manifest or the files, or pass --allow-missing to audit the other images"
 
 
 def require_files(table: Manifest, groupings: Sequence[Grouping], *, include_ids: bool = False) -> None:
-    """Refuse a manifest whose image files are not all there, with counts per group and near names on the disk.
+    """Raise an error if image files of the manifest are missing, with counts by group and similar names in their folders.
 
     Raises
     ------
-    TableError : a file is missing
+    TableError : if a file is missing
     """
     missing = missing_files(table.frame, table.folder)
     if missing:
@@ -37,7 +37,7 @@ def require_files(table: Manifest, groupings: Sequence[Grouping], *, include_ids
 def missing_sentences(
     table: Manifest, missing: Sequence[MissingFile], groupings: Sequence[Grouping], *, include_ids: bool
 ) -> list[str]:
-    """How many files are missing, of which groups, and which files beside them have nearly their names."""
+    """How many files are missing, from which groups, and which existing files have similar names."""
     outcomes = np.full(len(table.frame), "ok", dtype=object)
     outcomes[[file.position for file in missing]] = "missing_file"
     return [
@@ -48,9 +48,9 @@ def missing_sentences(
 
 @dataclass
 class Unreadable:
-    """A count of images that could not be shown to a model, which stops a run once they are too many.
+    """A count of images that could not be passed to a model; stops a run if there are too many.
 
-    allowed : go on whatever the count
+    allowed : continue whatever the count
     """
 
     rows: int
@@ -59,11 +59,11 @@ class Unreadable:
     reasons: dict[str, int] = field(default_factory=dict)
 
     def add(self, rows: pd.DataFrame) -> None:
-        """Count the rows of one part.
+        """Add the rows of one part.
 
         Raises
         ------
-        TableError : more than MOST_UNREADABLE of the manifest, unless that is allowed
+        TableError : if more than MOST_UNREADABLE of the manifest is unreadable and this is not allowed
         """
         lost = rows[rows["outcome"].isin(NEVER_SHOWN) & (rows["outcome"] != NOT_SENT)]
         self.count += len(lost)
@@ -80,7 +80,7 @@ class Unreadable:
 
 
 def colour_record(rows: pd.DataFrame, colour: str) -> ColourRecord:
-    """For run.json: how colour profiles were treated, and how many images carry which; `converted` were brought to sRGB."""
+    """The colour section of run.json: how colour profiles were treated, and how many images have which; `converted` to sRGB."""
     counts = rows["profile"].value_counts()
     profiles = {str(name) or "none": int(count) for name, count in counts.items()}
     return ColourRecord(colour, profiles, converted=int(rows["converted"].sum()))

@@ -1,4 +1,4 @@
-"""The end that every audit has: tables derived from what it saw, written, and hashed."""
+"""The last stage of every audit: tables are computed from its evidence, written and hashed."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What an audit saw, before any table is derived from it.
+    """The evidence of an audit, from which all tables are computed.
 
     record             : the content of run.json
-    faces, predictions : FACES and PREDICTIONS, a row per row of the manifest
-    embeddings         : float32 (templates, dimension); None without any
-    matched, searched  : comparisons and searches; None without them
-    pooled             : the images that templates are pooled from; `faces` and `predictions` then have a row per template
-    by_frames          : what the first frames of each template alone gave
+    faces, predictions : FACES and PREDICTIONS, one row per row of the manifest
+    embeddings         : float32 (templates, dimension); None if there are none
+    matched, searched  : comparisons and searches; None if there are none
+    pooled             : the images from which templates are pooled; `faces` and `predictions` then have one row per template
+    by_frames          : results from the first frames of each template alone
     attacks            : presentation attacks in a file of scores
     """
 
@@ -45,7 +45,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run is written: its folder, and whether the folder stays when the run is done."""
+    """Where a run is written: its folder, and whether the folder is kept afterwards."""
 
     folder: Path
     lasting: bool
@@ -53,7 +53,7 @@ class Place:
 
 @contextlib.contextmanager
 def run_folder(output: Output) -> Iterator[Place]:
-    """The folder of a run, held against other processes; a temporary one where the run is wanted in memory only."""
+    """The folder of a run, locked against other processes; a temporary one if the run is wanted in memory only."""
     from facegap.store.run import open_folder
     from facegap.store.temporary import temporary_folder
 
@@ -66,14 +66,14 @@ def run_folder(output: Output) -> Iterator[Place]:
 
 
 def begun(place: Place, request: RequestRecord) -> Run | None:
-    """The run in a folder where it reached its end already; None where it is to be computed, from here on under this request.
+    """The finished run in a folder; None if it still has to be computed, in which case the request is recorded there.
 
-    For audits of black boxes, which run no model: they keep no parts but the counts of finished blocks of a large comparison, and
-    what was broken off otherwise is computed again.
+    For audits of black boxes, which run no model. They keep no parts except the counts of finished blocks of a large comparison;
+    everything else that was interrupted is computed again.
 
     Raises
     ------
-    RunError : another run is in the folder, or one that was changed after it finished
+    RunError : if the folder contains another run, or a run that was changed after it finished
     """
     from facegap.audit.record import require_same_request
     from facegap.store import run as store
@@ -93,7 +93,7 @@ def begun(place: Place, request: RequestRecord) -> Run | None:
 
 
 def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
-    """The run with every table that follows from what was seen, written with its SHA256SUMS where the folder stays."""
+    """The run with every table computed from the evidence, written with its SHA256SUMS if the folder is kept."""
     import pandas as pd
 
     from facegap.audit.nameless import salt_of, without_names

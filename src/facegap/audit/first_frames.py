@@ -1,4 +1,4 @@
-"""What the first k frames of each template alone would have given: scores of genuine pairs, and searches, for rising k."""
+"""Results from the first k frames of each template alone: scores of genuine pairs, and searches, for increasing k."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from facegap.store.pooled import Pooled, frame_numbers, media_codes, template_co
 from facegap.types import BoolArray, IntArray
 from facegap.vision.pool import pooled
 
-MOST_PAIRS = 1_000_000  # genuine pairs that are scored anew for each k
+MOST_PAIRS = 1_000_000  # genuine pairs that are compared again for each k
 
 
 def by_frames(found: Gathered, resolved: ResolvedAudit, *, workers: int) -> ByFrames | None:
-    """Genuine scores and searches from the first 1, 2, 4, ... frames of each template, and from all.
+    """Genuine scores and searches from the first 1, 2, 4, ... frames of each template, and from all frames.
 
-    A frame counts among the first k whether it gave a template or not. Both templates of a pair have k frames; the gallery of a
-    search keeps all of its frames, as it was enrolled.
+    A frame counts whether or not it gave a template. Both templates of a pair have k frames; the gallery of a
+    search keeps all of its frames.
 
-    returns : None where no template has two frames, or there are more than MOST_PAIRS genuine pairs
+    returns : None if no template has two frames, or there are more than MOST_PAIRS genuine pairs
     """
     made = found.pooled
     if made is None or found.templates is None or found.vectors is None:
@@ -57,7 +57,7 @@ def frame_counts(most: int) -> list[int]:
 
 
 def first_templates(made: Pooled, vectors: NDArray[np.float32], table: pd.DataFrame, count: int) -> Templates:
-    """The templates that the first `count` frames of each give. vectors : float32, of all usable frames in order."""
+    """The templates from the first `count` frames of each. vectors : float32, of all usable frames in order."""
     codes, _ = template_codes(made.manifest)
     row_of, outcomes = units_of(made.faces, made.frames)
     usable: BoolArray = np.asarray(outcomes == "ok", np.bool_)
@@ -69,7 +69,7 @@ def first_templates(made: Pooled, vectors: NDArray[np.float32], table: pd.DataFr
 
 
 def genuine_pairs(templates: Templates, resolved: ResolvedAudit) -> PairRows:
-    """Genuine pairs of the evaluation set, lost templates included, int64 (m, 2): those of a list, else all."""
+    """Genuine pairs of the evaluation set, including lost templates, int64 (m, 2): those of a list, otherwise all."""
     subjects, evaluated = templates.subjects, resolved.evaluated
     if resolved.pairs is not None:
         rows = resolved.pairs.rows
@@ -86,7 +86,7 @@ def genuine_pairs(templates: Templates, resolved: ResolvedAudit) -> PairRows:
 
 
 def scored(templates: Templates, pairs: PairRows, count: int, *, workers: int) -> pd.DataFrame:
-    """frames, left, right, score of each genuine pair; NaN where a template has no usable frame among its first ones."""
+    """frames, left, right, score of each genuine pair; NaN if a template has no usable frame among the first ones."""
     place = places_of(templates)
     among = place[pairs]
     made = (among >= 0).all(axis=1)
@@ -96,14 +96,14 @@ def scored(templates: Templates, pairs: PairRows, count: int, *, workers: int) -
 
 
 def places_of(templates: Templates) -> IntArray:
-    """Per row of the table the place of its template, -1 for none, int64 (rows,)."""
+    """Position of the template of each row of the table, -1 for none, int64 (rows,)."""
     place = np.full(len(templates.table), -1, np.int64)
     place[templates.rows] = np.arange(len(templates.rows))
     return place
 
 
 def searched(whole: Templates, first: Templates, resolved: ResolvedAudit, count: int, *, workers: int) -> pd.DataFrame:
-    """frames, probe, rank, gallery, score: searches with templates of the first frames among those of all frames."""
+    """frames, probe, rank, gallery, score: searches with templates of the first frames in the gallery of all frames."""
     settings, roles = resolved.settings.identify, resolved.search_roles
     assert settings is not None and roles is not None
     gallery: Side = side_of(whole, roles == GALLERY, whole.subjects)

@@ -1,7 +1,7 @@
-"""Thresholds by folds: everybody is evaluated, and each pair is judged at a threshold set on other people.
+"""Thresholds by folds: all subjects are evaluated, each pair at a threshold set on other subjects.
 
-The sampling units are dealt into K folds. A pair of a person in fold a and one in fold b is accepted from the threshold
-that meets the target among the impostor pairs of people in neither, so there are K (K + 1) / 2 thresholds.
+The sampling units are assigned to K folds. A pair of subjects in folds a and b is accepted at or above the threshold
+that meets the target among the impostor pairs of subjects in neither fold, so there are K (K + 1) / 2 thresholds.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from facegap.statistics.curves import allowed_false_matches
 from facegap.store.record import MOST_FOLDS, FoldThresholds
 from facegap.types import BoolArray, FloatArray, IntArray
 
-# With ten, each threshold is set on 64% of the impostor pairs (81% within a fold), where five would leave 36%, so that few
-# of the false matches that a target allows are lost; and there are 55 thresholds, which 400 words of run.json can hold.
+# With ten folds, each threshold is set on 64% of the impostor pairs (81% within a fold); five would leave 36%. So few of the
+# false matches that a target allows are lost, and the 55 thresholds fit into the 400 words that run.json can hold.
 FOLDS = 10
-SOME_MORE = 100  # scores that are looked at beyond four times those allowed
-FEWEST_UNITS = 4  # a pair of folds leaves two
-FEWEST_NAMED = 3  # a pair of folds leaves one
+SOME_MORE = 100  # scores read beyond four times the number allowed
+FEWEST_UNITS = 4  # two folds take two, which leaves two
+FEWEST_NAMED = 3  # two folds taken leave one
 
 
 def deal_folds(units: pd.Series, strata: IntArray, seed: int) -> IntArray:
-    """The fold of each row, int64 (rows,) from 0: units dealt out at random, so that each fold has its part of every stratum.
+    """The fold of each row, int64 (rows,) from 0: units are assigned at random, with every stratum spread evenly over the folds.
 
-    units  : per row what must stay in one fold: its subject, or with --cluster its unit
-    strata : int64 (rows,), group of each row; a unit counts for the group that most of its rows have
+    units  : what must stay in one fold, per row: its subject, or its unit with --cluster
+    strata : int64 (rows,), group of each row; a unit belongs to the group of most of its rows
 
     Raises
     ------
-    TableError : fewer than four units
+    TableError : if there are fewer than four units
 
     Examples
     --------
@@ -60,11 +60,12 @@ def deal_folds(units: pd.Series, strata: IntArray, seed: int) -> IntArray:
 def named_folds(table: pd.DataFrame, column: str, units: pd.Series) -> IntArray:
     """The fold of each row from a column of the manifest, int64 (rows,) from 0 in the order of their names.
 
-    units : per row what must stay in one fold: its subject, or with --cluster its unit
+    units : what must stay in one fold, per row: its subject, or its unit with --cluster
 
     Raises
     ------
-    TableError : no such column; a row without a fold; a unit in two folds; fewer than three folds, or more than run.json holds
+    TableError : if the column is missing, a row has no fold, a unit is in two folds, or there are fewer than three folds or
+       more than run.json can hold
     """
     if column not in table.columns:
         raise TableError(
@@ -90,13 +91,13 @@ def named_folds(table: pd.DataFrame, column: str, units: pd.Series) -> IntArray:
 
 
 def thresholds_by_folds(pairs: Comparisons, group: BoolArray, target: float) -> FoldThresholds:
-    """For each pair of folds the threshold that meets a target among the impostor pairs within a group outside both.
+    """For each pair of folds, the threshold that meets a target among the impostor pairs within a group outside both.
 
-    group : bool (n,), templates over whose impostor pairs the target is met
+    group : bool (n,), templates whose impostor pairs define the target
 
     Raises
     ------
-    StatisticsError : too few impostor pairs outside a pair of folds, or more false matches are allowed than are listed
+    StatisticsError : if there are too few impostor pairs outside a pair of folds, or more allowed false matches than listed scores
     """
     from facegap.audit.thresholds import threshold_among
 
@@ -121,7 +122,7 @@ def thresholds_by_folds(pairs: Comparisons, group: BoolArray, target: float) -> 
 
 
 def outside(folds: int, first: int, second: int) -> BoolArray:
-    """Which pairs of folds have neither of two folds, bool (K, K)."""
+    """Which pairs of folds include neither of two folds, bool (K, K)."""
     kept = np.ones(folds, np.bool_)
     kept[[first, second]] = False
     return np.outer(kept, kept)
@@ -135,7 +136,7 @@ def highest(scores: FloatArray, kept: BoolArray, cells: IntArray, allowed: int) 
 
 
 def require_allowed(target: float, tried: int, first: int, second: int) -> None:
-    """Raise StatisticsError where the pairs outside two folds do not allow one false match."""
+    """Raise StatisticsError if the pairs outside two folds allow no false match."""
     try:
         allowed_false_matches(target, tried)
     except StatisticsError as error:
@@ -144,13 +145,13 @@ def require_allowed(target: float, tried: int, first: int, second: int) -> None:
 
 
 def fewest_outside(pairs: Comparisons, group: BoolArray) -> int:
-    """The fewest impostor pairs within a group that a pair of folds leaves."""
+    """The smallest number of impostor pairs within a group outside any pair of folds."""
     trials = pairs_of_folds(pairs, group)
     return min(int(trials[outside(len(trials), *both)].sum()) for both in zip(*fold_pairs(len(trials)), strict=True))
 
 
 def pairs_of_folds(pairs: Comparisons, group: BoolArray) -> IntArray:
-    """Impostor pairs that were made within a group by the folds of their people, int64 (K, K), upper triangle."""
+    """Impostor pairs compared within a group, by the folds of their subjects, int64 (K, K), upper triangle."""
     assert pairs.folds is not None
     count = int(pairs.folds.max()) + 1
     inside = group & pairs.counted & pairs.enrolled
@@ -171,7 +172,7 @@ def pairs_of_folds(pairs: Comparisons, group: BoolArray) -> IntArray:
 
 
 def listed_by_folds(pairs: Comparisons, group: BoolArray, count: int) -> tuple[FloatArray, IntArray]:
-    """Scores of the listed impostor pairs within a group, falling, and the place of their folds in a (K, K) table."""
+    """Scores of the listed impostor pairs within a group, descending, and the position of their folds in a (K, K) table."""
     assert pairs.folds is not None
     inside = group & pairs.counted & pairs.enrolled
     made = int(np.isfinite(pairs.impostor_scores).sum())  # lost ones come last
@@ -182,9 +183,9 @@ def listed_by_folds(pairs: Comparisons, group: BoolArray, count: int) -> tuple[F
 
 
 def least_outside(images: IntArray, folds: IntArray) -> tuple[int, int, int]:
-    """The fewest impostor pairs that a pair of folds leaves, if every image gives a template, and those two folds.
+    """The smallest number of impostor pairs outside any pair of folds if every image gives a template, and those two folds.
 
-    images : int64 (S,), of each person; folds : int64 (S,)
+    images : int64 (S,), of each subject; folds : int64 (S,)
     """
     count = int(folds.max(initial=0)) + 1
     own = np.bincount(folds, weights=images, minlength=count).astype(np.int64)

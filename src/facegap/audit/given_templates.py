@@ -1,4 +1,4 @@
-"""Templates that somebody else computed: read from an .npy file, divided by their length, without a copy of all in memory."""
+"""Templates computed elsewhere: read from an .npy file and normalised without a full copy in memory."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from facegap.store.arrays import mapped_npy
 from facegap.store.parts import write_npy
 from facegap.types import BoolArray, FloatArray, IntArray
 
-ROWS_AT_ONCE = 8192  # of templates in double precision
-UNIT_SLACK = 2e-3  # by which float16 may miss a length of 1
+ROWS_AT_ONCE = 8192  # templates converted to double precision at a time
+UNIT_SLACK = 2e-3  # tolerance for a norm of 1 in float16
 
 
 def read_npy(path: Path) -> NDArray[Any]:
-    """Rows of numbers from an .npy file, mapped into memory; nothing in the file is executed.
+    """Rows of numbers from an .npy file, memory-mapped; nothing in the file is executed.
 
     Raises
     ------
-    TableError : unreadable, not two-dimensional, or not numbers
+    TableError : if the file is unreadable, not two-dimensional, or not numeric
     """
     try:
         array = mapped_npy(path, follow=True)
@@ -38,12 +38,12 @@ def read_npy(path: Path) -> NDArray[Any]:
 
 
 def are_unit(norms: FloatArray) -> bool:
-    """Whether every template has length 1 already, which says nothing of the length that the embedder gave."""
+    """Whether every template already has norm 1, in which case the norms before normalisation are unknown."""
     return bool((np.abs(norms[np.isfinite(norms)] - 1) < UNIT_SLACK).all())
 
 
 def lengths_of_templates(raw: NDArray[Any], rows: IntArray) -> FloatArray:
-    """Length of each of some rows, float64 (rows,), NaN where it is unusable: zero, or not finite."""
+    """Norm of each of the given rows, float64 (rows,), NaN if it is zero or not finite."""
     from facegap.vision.embed import lengths
 
     found = [np.where(usable, lengths(part), np.nan) for part, _, usable in _parts(raw, rows)]
@@ -53,11 +53,11 @@ def lengths_of_templates(raw: NDArray[Any], rows: IntArray) -> FloatArray:
 def unit_templates(
     raw: NDArray[Any], rows: IntArray, norms: FloatArray, kept: Path | None = None
 ) -> NDArray[np.float32]:
-    """The usable ones of some rows divided by their length, float32 (n, dimension).
+    """The usable templates among the given rows, normalised, float32 (n, dimension).
 
     rows, norms : rows of the file, and their `lengths_of_templates`
-    kept        : an .npy file that they are written to and mapped from, so that a million of them take no memory of their own;
-                  None: they are made in memory
+    kept        : an .npy file to which they are written and from which they are mapped, so that a million templates need no
+                 memory of their own; None: in memory
     """
     shape = int(np.isfinite(norms).sum()), raw.shape[1]
     units = (unit[usable] for _, unit, usable in _parts(raw, rows))
@@ -72,9 +72,9 @@ def unit_templates(
 
 
 def _parts(raw: NDArray[Any], rows: IntArray) -> Iterator[tuple[NDArray[Any], NDArray[np.float32], BoolArray]]:
-    """Some rows at a time: as they are, divided by their length, and which are usable.
+    """Rows in parts: as given, normalised, and whether they are usable.
 
-    In parts, as the double precision in between would take more memory than the templates.
+    In parts, because the intermediate double precision would take more memory than the templates.
     """
     from facegap.vision.embed import unit_rows
 

@@ -1,4 +1,4 @@
-"""From templates to stored candidate lists (1:N): whom the gallery offers for each probe, and from which score on."""
+"""From templates to stored candidate lists (1:N): the candidates of each probe, and the threshold for each target FPIR."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from facegap.store.run import Searched
 from facegap.types import BoolArray, FloatArray, IntArray
 
 LIST = np.dtype([("probe", np.int64), ("rank", np.int64), ("gallery", np.int64), ("score", np.float64)])
-Searching = Callable[..., tuple[IntArray, FloatArray]]  # `search`, or what gives the same on a cluster
-NOBODY = np.int64(-1)  # the person of a probe that has no mate
+Searching = Callable[..., tuple[IntArray, FloatArray]]  # `search`, or a function with the same result on a cluster
+NOBODY = np.int64(-1)  # the subject of a probe without a mate
 
 
 @dataclass(frozen=True)
 class Identification:
-    """What identification gave: the stored searches, and what run.json says of them."""
+    """The result of identification: the stored searches and their section of run.json."""
 
     searched: Searched
     record: IdentificationRecord
@@ -37,7 +37,7 @@ class Identification:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """The gallery or the probes: rows of the table int64 (n,), templates float32 (n, dimension), people int64 (n,)."""
+    """The gallery or the probes: table rows int64 (n,), templates float32 (n, dimension), subjects int64 (n,)."""
 
     rows: IntArray
     templates: NDArray[np.float32]
@@ -52,20 +52,20 @@ def identify(
     workers: int,
     searching: Searching = search,
 ) -> Identification:
-    """Search every probe in the gallery, and find thresholds for the target FPIR.
+    """Search every probe in the gallery and find thresholds for each target FPIR.
 
-    searching : what searches; `search`, or the workers of a cluster
+    searching : the search function: `search`, or that of a cluster
 
     Raises
     ------
-    StatisticsError, MatchingError : too few searches for a target FPIR, unusable templates
+    StatisticsError, MatchingError : if there are too few searches for a target FPIR, or templates are unusable
     """
     settings, verify = resolved.settings.identify, resolved.settings.verify
     assert settings is not None
     assert resolved.search_roles is not None
     gallery = side_of(templates, resolved.search_roles == GALLERY, templates.subjects)
     probes = side_of(templates, resolved.search_roles == PROBE, templates.subjects)
-    # One place more than is read: a tie across the end of a list must be seen to be broken against the system.
+    # One more candidate than the highest rank: a tie across the end of a list must be seen to be resolved against the system.
     lists = candidate_lists(
         gallery, probes, resolved.excluded.rows, max(settings.rank) + 1, workers=workers, searching=searching
     )
@@ -80,7 +80,7 @@ def identify(
 
 
 def side_of(templates: Templates, chosen: BoolArray, people: IntArray) -> Side:
-    """The templates of a role. chosen, people : (rows of the table,)."""
+    """The templates with a role. chosen, people : (rows of the table,)."""
     positions = np.flatnonzero(chosen[templates.rows])
     rows = templates.rows[positions]
     return Side(rows, templates.vectors[positions], people[rows])
@@ -97,9 +97,9 @@ def candidate_lists(
 ) -> pd.DataFrame:
     """The best `length` candidates of each probe: probe, rank (from 1), gallery, score; by probe, then rank.
 
-    Of the images of the probe's own person only the best is listed, as the others decide nothing. A list is shorter
-    where the gallery is exhausted, or where what follows scores below the mate: the mate's rank is known all the same.
-    Memory grows with probes x length, never with probes x gallery.
+    Of the images of the probe's own subject only the best is listed, as the others do not affect any rate. A list is shorter if
+    the gallery is exhausted or the remaining candidates score below the mate, whose rank is then known anyway.
+    Memory grows with probes x length, not with probes x gallery.
     """
     found = [np.empty(0, LIST)]
     todo, depth = np.arange(len(probes.rows)), length
@@ -124,23 +124,23 @@ def candidate_lists(
 def pruned(
     gallery: Side, probes: Side, todo: IntArray, places: IntArray, scores: FloatArray, excluded: PairRows, length: int
 ) -> tuple[BoolArray, BoolArray]:
-    """Which found candidates are listed, bool (todo, depth), and which lists need no deeper search, bool (todo,).
+    """Which candidates found are listed, bool (todo, depth), and which lists need no deeper search, bool (todo,).
 
     todo   : positions of the probes that were searched
-    places : int64 (todo, depth), positions in the gallery by falling score; scores likewise
+    places : int64 (todo, depth), positions in the gallery by descending score; scores likewise
     """
     left_out = is_excluded(probes.rows[todo], gallery.rows[places], excluded)
     mate = (gallery.people[places] == probes.people[todo, None]) & ~left_out
     kept = ~left_out & ~(mate & (np.cumsum(mate, axis=1) > 1))
     full = kept.sum(axis=1) >= length
-    # Whoever scores below the mate cannot come before it.
+    # Candidates that score below the mate cannot rank before it.
     placed = np.where(mate, scores, -np.inf).max(axis=1) > scores[:, -1]
     settled = full | placed | (places.shape[1] == len(gallery.rows))
     return kept & (np.cumsum(kept, axis=1) <= length), settled
 
 
 def is_excluded(probe_rows: IntArray, gallery_rows: IntArray, excluded: PairRows) -> BoolArray:
-    """Whether each pair was left out after review, bool of the shape of `gallery_rows` (probes, depth)."""
+    """Whether each pair was excluded after review, bool of the shape of `gallery_rows` (probes, depth)."""
     if not len(excluded):
         return np.zeros(gallery_rows.shape, np.bool_)
     stride = 1 + int(max(excluded.max(), probe_rows.max(initial=0), gallery_rows.max(initial=0)))
@@ -162,7 +162,7 @@ def fpir_points(
 ) -> list[Operating]:
     """A threshold for each target FPIR.
 
-    People of the threshold set search the gallery that is evaluated, in which none of them is: FPIR depends on the gallery.
+    Subjects of the threshold set search the evaluated gallery, in which none of them is enrolled: FPIR depends on the gallery.
     """
     settings, excluded = resolved.settings.identify, resolved.excluded.rows
     assert settings is not None
@@ -175,7 +175,7 @@ def fpir_points(
         where = "the same searches on which it is evaluated (IN-SAMPLE)"
     else:
         side, where = threshold_side(templates, threshold_set, resolved, settings.role_column)
-        reviewed = excluded if threshold_set is None else NO_PAIRS  # those name rows of the manifest
+        reviewed = excluded if threshold_set is None else NO_PAIRS  # the reviewed pairs are rows of the manifest
         lists = candidate_lists(gallery, side, reviewed, 1, workers=workers, searching=searching)
     tops = lists.loc[lists["rank"] == 1, "score"].to_numpy(np.float64)
     return [fpir_point(tops, target, where) for target in settings.fpir]
@@ -184,10 +184,10 @@ def fpir_points(
 def threshold_side(
     templates: Templates, threshold_set: Templates | None, resolved: ResolvedAudit, role_column: str | None
 ) -> tuple[Side, str]:
-    """The searches that thresholds for FPIR are set on, and in words whose they are.
+    """The searches on which thresholds for FPIR are set, and a phrase that names their subjects.
 
-    Where a role column tells photographs to enrol from photographs to search with, only the latter search here too.
-    People of --threshold-on who are enrolled here by the same name are no strangers and are left out.
+    If a role column separates images to enrol from probes, only the probes are searched here too.
+    Subjects of --threshold-on that are enrolled here under the same name are excluded.
     """
     if threshold_set is None:
         basis, words = templates, f"subjects held out (seed {resolved.settings.verify.seed})"
@@ -202,13 +202,13 @@ def threshold_side(
 
 
 def fpir_point(tops: FloatArray, target: float, where: str) -> Operating:
-    """The lowest threshold at which no more than the target share of the searches returns anybody.
+    """The lowest threshold at which at most the target proportion of searches returns a candidate.
 
-    tops : float64 (n,), best score of each search of a person who is not in the gallery
+    tops : float64 (n,), best score of each non-mated search
 
     Raises
     ------
-    StatisticsError : fewer searches than 1 / target
+    StatisticsError : if there are fewer searches than 1 / target
     """
     if not 0 <= target <= 1:
         raise StatisticsError(f"--fpir {target:g} is outside 0 to 1")
@@ -223,11 +223,12 @@ def fpir_point(tops: FloatArray, target: float, where: str) -> Operating:
 
 
 def fpir_point_of_lists(tops: FloatArray, empty: int, target: float, where: str, lowest: float) -> Operating:
-    """`fpir_point` where some searches returned an empty list: these are searches too, below every score that a list can show.
+    """`fpir_point` for services that return empty lists. These searches count too, with scores below all that a list can show.
 
-    tops   : float64 (n,), best score of each search that returned anybody
-    empty  : how many returned nobody
-    lowest : the lowest score that a list can show. It is the threshold where all searches with a candidate may be over it, and more
+    tops   : float64 (n,), best score of each search that returned a candidate
+    empty  : number of searches that returned none
+    lowest : the lowest score that a list can show. It is the threshold if the target allows a candidate in every search with a
+            non-empty list
 
     Raises
     ------

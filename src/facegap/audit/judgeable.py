@@ -1,4 +1,4 @@
-"""Whether the labels of a manifest are those that answers can be held against; refused before the first image otherwise."""
+"""Check before the first image that the labels of a manifest can be compared with the predictions."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from facegap.inputs.manifests.read import Manifest
 from facegap.types import BoolArray
 
 GENDER_WORDS = frozenset(("gender", "genders", "genderlabel", "sex", "sexes", "sexe", "geschlecht", "genero", "genre"))
-MOST_WORDS = 8  # of a column, in a message
+MOST_WORDS = 8  # of a column, listed in a message
 
 
 def require_labels(table: Manifest, classes: Sequence[str], *, says_age: bool) -> None:
-    """Refuse labels that no answer can be held against.
+    """Raise an error if no label can be compared with a prediction.
 
-    classes  : of gender that can be given; none: nothing of gender is judged
-    says_age : ages are given too, so that a manifest with ages alone is judged by these
+    classes  : of gender that can be predicted; if none, gender is not evaluated
+    says_age : ages are predicted too, so that a manifest with age labels alone is sufficient
 
     Raises
     ------
-    TableError : no column gender, or no label in it that is a class
+    TableError : if there is no column gender, or none of its labels is a class
     """
     if not classes:
         return
@@ -49,18 +49,18 @@ def require_labels(table: Manifest, classes: Sequence[str], *, says_age: bool) -
 
 
 def plain(name: str) -> str:
-    """A column name without case, blanks and strokes."""
+    """A column name in lower case without spaces, hyphens and underscores."""
     return name.casefold().translate(str.maketrans("", "", "_- "))
 
 
 def require_answers(said: pd.Series, classes: Sequence[str], ages: pd.Series) -> None:
-    """Refuse predictions of which none is a class, or that say nothing at all.
+    """Raise an error if no prediction is a class.
 
     said : predictions, empty for none; ages : NaN for none
 
     Raises
     ------
-    TableError : no prediction is a class, or there is none
+    TableError : if no prediction is a class, or all are missing
     """
     if (said == "").all() and ages.isna().all():
         raise TableError(
@@ -75,7 +75,7 @@ def require_answers(said: pd.Series, classes: Sequence[str], ages: pd.Series) ->
 
 
 def rows_without_answer(table: pd.DataFrame, absent: BoolArray, groupings: Sequence[Grouping]) -> str:
-    """How many images a file of predictions has no row for, and of which groups; empty for none. absent : bool (rows,)."""
+    """How many images have no row in a file of predictions, by group; empty for none. absent : bool (rows,)."""
     if not absent.any():
         return ""
     parts = [f"{int(absent.sum()):,} of {len(absent):,} images of the manifest have no row in the file of predictions"]
@@ -91,7 +91,7 @@ def rows_without_answer(table: pd.DataFrame, absent: BoolArray, groupings: Seque
 
 
 def words_seen(words: pd.Series, nothing: str) -> str:
-    """The commonest words of a column with their numbers, for a message."""
+    """The most common words of a column with their counts, for a message."""
     counts = words[words != nothing].value_counts()
     told = ", ".join(f"{str(word)!r} ({count:,})" for word, count in counts.head(MOST_WORDS).items())
     return (told + (f" and {len(counts) - MOST_WORDS} more" if len(counts) > MOST_WORDS else "")) or "none"

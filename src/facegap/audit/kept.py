@@ -1,4 +1,4 @@
-"""What a run that was broken off has done already, and whether it still holds: parts as written, images as they were."""
+"""The finished work of an interrupted run, and whether it is still valid: parts as written, and images unchanged."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ MOST_NAMED = 5
 def kept_parts(folder: Path, table: Manifest, part_rows: int, *, embedded: bool) -> set[int]:
     """Numbers of the parts that need not be computed again.
 
-    A part counts where its files are as they were written and its rows are those of the manifest. Where it counts, each of
-    its images must still be the file that was shown to the models: one whose size and times are as they were is taken to be,
-    every other is hashed again.
+    A part is kept if its files are unchanged and its rows are those of the manifest. Each of its images must then still be
+    the file that was passed to the models: an image with the same size and times is assumed to be unchanged, and every
+    other one is hashed again.
 
-    embedded : whether parts hold templates
+    embedded : whether parts contain templates
 
     Raises
     ------
-    RunError : an image is another file than the one that was audited, with its line
+    RunError : if an image differs from the file that was audited, with its line
     """
     found, changed = set(), []
     for number in sorted(store.committed_parts(folder, embedded=embedded)):
@@ -43,7 +43,7 @@ def kept_parts(folder: Path, table: Manifest, part_rows: int, *, embedded: bool)
 
 
 def rows_of(folder: Path, number: int, chunk: pd.DataFrame) -> pd.DataFrame | None:
-    """The rows of a part; None where they are not those of the manifest's rows that it is of."""
+    """The rows of a part; None if they are not its rows of the manifest."""
     try:
         rows = store.read_part(folder, number)
     except (OSError, ValueError, RunError):
@@ -55,7 +55,7 @@ def rows_of(folder: Path, number: int, chunk: pd.DataFrame) -> pd.DataFrame | No
 
 
 def changed_images(rows: pd.DataFrame, chunk: pd.DataFrame, folder: Path) -> Iterator[tuple[int, str]]:
-    """Line and name of each image of a part that is no longer the file it was."""
+    """Line and name of each image of a part whose file has changed."""
     kept = zip(rows["sha256"], rows["stamp"], chunk["path"], chunk["line"], chunk["image"], strict=True)
     for sha256, stamp, path, line, image in kept:
         if not stamp or stamp_on_disk(folder / str(path)) != stamp:
@@ -65,7 +65,7 @@ def changed_images(rows: pd.DataFrame, chunk: pd.DataFrame, folder: Path) -> Ite
 
 
 def changed_sentence(changed: Sequence[tuple[int, str]], table: Manifest) -> str:
-    """Which images are other files than those that were audited, and what to do."""
+    """Which images have changed since they were audited, and what to do."""
     named = "; ".join(f"line {line}: {image!r}" for line, image in changed[:MOST_NAMED])
     more = f"; and {len(changed) - MOST_NAMED} more" if len(changed) > MOST_NAMED else ""
     return (

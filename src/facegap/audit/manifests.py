@@ -1,4 +1,4 @@
-"""A manifest as the settings of an audit say that it is read."""
+"""Read a manifest as the settings of an audit specify."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from facegap.audit.settings import AuditSettings
 from facegap.errors import SettingError
 from facegap.inputs.manifests.read import Manifest, Reading, read_manifest
 
-PREDICTION = "prediction"  # the column of --map that is of a file of predictions
+PREDICTION = "prediction"  # the column of --map that refers to a file of predictions
 
 
 def manifest_of(
@@ -17,8 +17,8 @@ def manifest_of(
 ) -> Manifest:
     """The manifest of an audit.
 
-    allow_outside : accept any image name, where no image is opened
-    most_compared : image files that are opened to find equal bytes; None: as many as there are
+    allow_outside : accept any image name, for audits that open no image
+    most_compared : number of image files opened to find identical files; None: all
     """
     return read_manifest(
         path,
@@ -31,31 +31,31 @@ def manifest_of(
 
 
 def other_manifest(path: Path, settings: AuditSettings, *, allow_outside: bool = False) -> Manifest:
-    """A further manifest, read in the same way, whole, its images beside it."""
+    """A further manifest, read in the same way and completely, with image paths relative to its folder."""
     allowed = allow_outside or settings.faces.allow_outside
     return read_manifest(path, allow_outside=allowed, reading=reading_of(settings))
 
 
 def reading_of(settings: AuditSettings) -> Reading:
-    """How words are read."""
+    """How values are read."""
     groups = settings.groups
     words = {column: pairs for column, pairs in words_of(groups.map).items() if column != PREDICTION}
     return Reading(groups.keep_words, groups.merge_spellings, groups.subjects_as_written, words)
 
 
 def prediction_words(given: Sequence[str]) -> dict[str, str]:
-    """The translations of --map that are for predictions: --map prediction:0=female,1=male."""
+    """The translations of --map that apply to predictions: --map prediction:0=female,1=male."""
     return words_of(given).get(PREDICTION, {})
 
 
 def words_of(given: Sequence[str]) -> dict[str, dict[str, str]]:
     """--map as column -> {word: label}.
 
-    gender:weiblich=female,gender:maennlich=male and gender:weiblich=female,maennlich=male say the same.
+    gender:weiblich=female,gender:maennlich=male and gender:weiblich=female,maennlich=male are equivalent.
 
     Raises
     ------
-    SettingError : a translation that is not COLUMN:WORD=LABEL
+    SettingError : if a translation is not COLUMN:WORD=LABEL
     """
     found: dict[str, dict[str, str]] = {}
     for text in given:

@@ -1,4 +1,4 @@
-"""The margins that a run judges its gaps by: those of the metrics, and those that --margin sets in their place."""
+"""The equivalence margins of a run: those of the metrics, and those that --margin sets instead."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def margins_of(chosen: Sequence[str], outputs: Sequence[OutputRecord] = ()) -> M
     Parameters
     ----------
     chosen : sequence of str
-        As the setting `margin` has them: "fnmr=x2" is a ratio, "fnmr=0.02" a difference.
+        As in the setting `margin`: "fnmr=x2" is a ratio, "fnmr=0.02" a difference.
     outputs : sequence of OutputRecord
-        Whose metrics the run has besides.
+        Outputs of the run, whose metrics are added.
 
     Raises
     ------
     SettingError
-        A metric that is not known here.
+        If a metric is unknown.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Shards of one audit put together: checked against each other, joined, and derived as the parts of a single run are.
+"""Merge the shards of one audit: they are checked against each other, joined, and evaluated like the parts of a single run.
 
-Nothing is run again and no image is opened. What the tables say follows from the committed parts and from the files that the
-audit read, which every shard keeps; the files of the first shard are used, and their hashes are those of all records.
+No model runs and no image is opened. The tables follow from the committed parts and the input files, which every shard
+keeps; those of the first shard are used, and their hashes are equal in all records.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from facegap.vision import pipeline
 from facegap.vision.rehearsal import Remarks
 
 MOST_NAMED = 8  # numbers in an error
-DERIVES = ("facegap", "numpy")  # packages whose version must be that of the shards where they are merged
+DERIVES = ("facegap", "numpy")  # packages whose versions must be the same in shards and merge
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,19 @@ class Piece:
 
     @property
     def processor(self) -> str:
-        """Type of the processor or device that it ran on."""
+        """Type of the processor or device on which the shard ran."""
         return without_cores(self.record.models.execution.device_name)
 
 
 def merge(folders: Sequence[Path], output: Output, *, mixed_workers: bool = False) -> Run:
-    """The run that all shards of an audit give together, written to the folder of `output`.
+    """Merge all shards of an audit into one run, written to the folder of `output`.
 
-    mixed_workers : accept shards from processors of several types, which may differ in the last digits; the run says so
+    mixed_workers : accept shards from different types of processor, whose results may differ in the last digits; the run
+       reports this
 
     Raises
     ------
-    RunError : shards that are missing, doubled, unfinished, changed, or not of one audit, by folder
+    RunError : if shards are missing, duplicated, unfinished, changed, or of different audits; names the folder
     """
     pieces = whole_set([piece_of(folder) for folder in folders])
     require_alike(pieces, mixed_workers=mixed_workers)
@@ -89,7 +90,7 @@ def merge(folders: Sequence[Path], output: Output, *, mixed_workers: bool = Fals
 
 
 def piece_of(folder: Path) -> Piece:
-    """The shard in a folder. Raises RunError where there is none."""
+    """The shard in a folder. Raises RunError if there is none."""
     record = store.read_any_record(folder)
     if not isinstance(record, ShardRecord):
         raise RunError(f"{folder}: a complete run, not a shard; facegap merge needs folders created by audit --shard")
@@ -97,11 +98,11 @@ def piece_of(folder: Path) -> Piece:
 
 
 def whole_set(pieces: Sequence[Piece]) -> list[Piece]:
-    """The pieces by number.
+    """The pieces in the order of their numbers.
 
     Raises
     ------
-    RunError : cut into another number of shards, one of them twice, or one that is missing
+    RunError : if a piece has another number of shards, is present twice, or is missing
     """
     first, found = pieces[0], dict[int, Piece]()
     for piece in pieces:
@@ -122,13 +123,13 @@ def whole_set(pieces: Sequence[Piece]) -> list[Piece]:
 
 
 def listed(words: Sequence[object]) -> str:
-    """Up to MOST_NAMED of them, and how many more there are."""
+    """The first MOST_NAMED of them, and how many more there are."""
     more = f" and {len(words) - MOST_NAMED} more" if len(words) > MOST_NAMED else ""
     return ", ".join(map(str, words[:MOST_NAMED])) + more
 
 
 def require_alike(pieces: Sequence[Piece], *, mixed_workers: bool) -> None:
-    """Raise RunError where shards are not of the same models, settings, files and versions, or not of like processors."""
+    """Raise RunError if models, settings, files, versions or types of processor differ between shards."""
     first = pieces[0]
     for piece in pieces[1:]:
         request = with_reading(piece.record.request, first.record.request)
@@ -148,19 +149,19 @@ def require_alike(pieces: Sequence[Piece], *, mixed_workers: bool) -> None:
 
 
 def mixed_warnings(pieces: Sequence[Piece]) -> tuple[str, ...]:
-    """That shards ran on processors of several types, where they did."""
+    """A warning if shards ran on different types of processor."""
     return mixed_sentence([piece.processor for piece in pieces])
 
 
 def with_reading(request: RequestRecord, of: RequestRecord) -> RequestRecord:
-    """The request with the time at which `of` read the plan: whether it is the same plan, its hash says."""
+    """The request with the time at which `of` read the plan; the hash of the plan shows whether it is the same."""
     if request.plan is None or of.plan is None:
         return request
     return replace(request, plan=replace(request.plan, read_at=of.plan.read_at))
 
 
 def first_read_of(pieces: Sequence[Piece]) -> RequestRecord:
-    """The request of all, with the earliest time at which one of them read the plan."""
+    """The request common to all shards, with the earliest time at which one of them read the plan."""
     requests = [piece.record.request for piece in pieces]
     read = [request.plan.read_at for request in requests if request.plan is not None]
     plan = requests[0].plan
@@ -168,19 +169,19 @@ def first_read_of(pieces: Sequence[Piece]) -> RequestRecord:
 
 
 def with_warnings(resolved: ResolvedAudit, pieces: Sequence[Piece]) -> ResolvedAudit:
-    """The audit with what its shards saw in the manifest; the images, which some of it is about, are not here."""
+    """The audit with the warnings of its shards about the manifest, as some concern images, which are not available here."""
     said = tuple(dict.fromkeys(said for piece in pieces for said in piece.record.manifest_warnings))
     return replace(resolved, manifest=replace(resolved.manifest, warnings=said))
 
 
 def output_of(request: RequestRecord, output: Output) -> Output:
-    """Where the run goes, with what the shards say is kept in it."""
+    """The output settings, with what the shards say is kept in the run."""
     embeddings, ids = (request.setting("output", name) is not False for name in ("keep_embeddings", "keep_ids"))
     return replace(output, keep_embeddings=embeddings, keep_ids=ids)
 
 
 def told_of(pieces: Sequence[Piece], models: ChosenModels) -> Told:
-    """What is known of the models of all shards together; run.json says that the run was merged."""
+    """What is known of the models from all shards; run.json says that the run was merged."""
     records = [piece.record.models for piece in pieces]
 
     def every(name: str) -> tuple[str, ...]:
@@ -201,7 +202,7 @@ def told_of(pieces: Sequence[Piece], models: ChosenModels) -> Told:
 
 
 def require_as_recorded(first: Piece, request: RequestRecord, resolved: ResolvedAudit, told: Told) -> None:
-    """Raise RunError where the files of a shard are not those of its record, or this facegap is not that of the shards."""
+    """Raise RunError if the files of a shard do not match its record, or this facegap is not the version of the shards."""
     other = {name: version_of(name) for name in DERIVES if version_of(name) != request.versions.get(name)}
     if other:
         said = ", ".join(f"{name} {request.versions.get(name)} (here {version})" for name, version in other.items())
@@ -216,24 +217,24 @@ def require_as_recorded(first: Piece, request: RequestRecord, resolved: Resolved
 
 
 def sets_of(resolved: ResolvedAudit) -> Iterator[tuple[str, Manifest]]:
-    """The sets of images of an audit: the folder of their parts within a run, and their manifest by image."""
+    """The image sets of an audit: the folder of their parts within a run, and their manifest by image."""
     yield "", resolved.manifest.by_image
     if resolved.threshold_set is not None:
         yield store.THRESHOLD_SET, resolved.threshold_set.by_image
 
 
 def part_numbers(table: Manifest, shard: Shard) -> range:
-    """The parts of a shard, of all rows of a manifest."""
+    """The parts of a shard among all rows of a manifest."""
     return shard.parts(-(-len(table.frame) // pipeline.PART_ROWS))
 
 
 def require_parts(pieces: Sequence[Piece], resolved: ResolvedAudit, *, embedded: bool) -> None:
-    """Hold the parts of every shard against the manifest.
+    """Check the parts of every shard against the manifest.
 
     Raises
     ------
-    RunError   : parts that are missing, changed, of other rows, or of another shard
-    TableError : more images than a few could not be shown to a model, as in a single run
+    RunError   : if parts are missing, changed, of other rows, or of another shard
+    TableError : if more than a few images could not be passed to a model, as in a single run
     """
     for place, table in sets_of(resolved):
         unreadable = Unreadable(len(table.frame), resolved.settings.faces.allow_missing)
@@ -261,7 +262,7 @@ def require_parts(pieces: Sequence[Piece], resolved: ResolvedAudit, *, embedded:
 
 
 def copy_parts(pieces: Sequence[Piece], target: Path, resolved: ResolvedAudit, *, embedded: bool) -> None:
-    """Copy every part into one folder, its hashes last. Raises RunError for one that changed meanwhile."""
+    """Copy every part into one folder, the hashes last. Raises RunError if a part changes meanwhile."""
     for place, table in sets_of(resolved):
         parts = target / place / store.PARTS
         with store.explained(target):

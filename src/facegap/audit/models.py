@@ -1,4 +1,4 @@
-"""The models of a run: which are meant, whether they fit together, and ready to run on the device that was asked for."""
+"""The models of a run: which ones are requested, whether they fit together, and their sessions on the requested device."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ TASKS: tuple[Task, ...] = ("detect", "embed", "classify", "quality")
 
 @dataclass(frozen=True)
 class ChosenModels:
-    """The models that the settings name, before any is opened.
+    """The models named in the settings, before any is opened.
 
-    cards     : of model files, of services, and of Python functions
-    given     : the file of the weights, where a setting said which
-    functions : what answers in the place of a session for a Python function
-    faces     : where faces are, where no detector says so: points of a file, or the whole picture; None with a detector
+    cards     : of model files, services and Python functions
+    given     : paths of the weights, where a setting gives them
+    functions : sessions that wrap Python functions
+    faces     : source of the faces without a detector: points from a file, or the whole image; None with a detector
     """
 
     cards: Mapping[Task, ModelCard] = field(default_factory=dict)
@@ -60,38 +60,38 @@ class ChosenModels:
 
     @property
     def names(self) -> dict[Task, str]:
-        """What tables call the models; `aligned` or `points` stands for a detector where none ran."""
+        """Names of the models in the tables; `aligned` or `points` replaces the name of a detector if none ran."""
         found: dict[Task, str] = {} if self.faces is None else {"detect": name_of_faces(self.faces)}
         if "embed" in self.cards and self.cards["embed"].backend == "http":
-            found["detect"] = self.cards["embed"].name  # it finds the faces itself, and says where there is none
+            found["detect"] = self.cards["embed"].name  # it detects the faces itself, and reports images without one
         return found | {task: card.name for task, card in self.cards.items()}
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The classes of gender that the classifier can give; none without one."""
+        """The gender classes that the classifier can predict; none without a classifier."""
         return self.cards["classify"].gender_classes if "classify" in self.cards else ()
 
     @property
     def says_age(self) -> bool:
-        """Whether the classifier says how old a face looks."""
+        """Whether the classifier estimates age."""
         return "classify" in self.cards and self.cards["classify"].says_age
 
     @property
     def categories(self) -> Mapping[str, Category]:
-        """What the classifier says besides gender and age."""
+        """The outputs of the classifier besides gender and age."""
         return self.cards["classify"].categories if "classify" in self.cards else {}
 
     @property
     def published_threshold(self) -> float | None:
-        """The threshold that the embedder's card publishes."""
+        """The threshold published in the embedder's card."""
         return self.cards["embed"].published_threshold if "embed" in self.cards else None
 
 
 @dataclass(frozen=True)
 class Told:
-    """What is known of the models of a run once they ran, whether or not they are open here.
+    """What is known of the models of a run after they ran, whether or not they are open here.
 
-    dimension : numbers per template; None without an embedder
+    dimension : length of a template; None without an embedder
     """
 
     models: ChosenModels
@@ -103,10 +103,10 @@ class Told:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The models of a run, ready, what they run on, and what `facegap doctor` remembers of their settings.
+    """The opened models of a run, their execution settings, and remarks from the dry run.
 
-    remarks : what the dry run found that is no error
-    cluster : that they run on instead of in this process, where they are closed then; None without one
+    remarks : findings of the dry run that are not errors
+    cluster : on which they run instead of in this process, where they are then closed; None without one
     """
 
     stages: Stages
@@ -123,21 +123,21 @@ class Loaded:
 
     @property
     def told(self) -> Told:
-        """What stays known of the models when they are closed."""
+        """What remains known of the models after they are closed."""
         return Told(self.models, self.execution, self.stages.dimension, self.remembered, self.remarks)
 
     def close(self) -> None:
-        """End the processes of the models; what they were is still known."""
+        """End the processes of the models; what they were remains known."""
         self.stages.stop()
 
 
 def choose_models(settings: AuditSettings) -> ChosenModels:
-    """The cards and functions that the settings name.
+    """The cards and functions named in the settings.
 
     Raises
     ------
-    CardError  : see `resolve_card`; a service without its key
-    ModelError : models that cannot work together; a function for another task
+    CardError  : see `resolve_card`; if the key of a service is not set
+    ModelError : if models cannot work together, or a function is for another task
     """
     faces = given_faces(settings)
     named: dict[Task, str | CallableModel | None] = {
@@ -161,7 +161,7 @@ def choose_models(settings: AuditSettings) -> ChosenModels:
 
 
 def given_faces(settings: AuditSettings) -> WholePicture | GivenPoints | None:
-    """Where faces are, as far as the settings say it without a detector.
+    """The source of the faces if the settings name one other than a detector.
 
     Raises
     ------
@@ -173,21 +173,21 @@ def given_faces(settings: AuditSettings) -> WholePicture | GivenPoints | None:
 
 
 def name_of_faces(faces: Finder) -> str:
-    """What tables call that which says where faces are: a detector's name, or what stands in its place."""
+    """The source of the faces as the tables name it: a detector, or what replaces one."""
     if isinstance(faces, Detector):
         return faces.card.name
     return ALIGNED if isinstance(faces, WholePicture) else POINTS
 
 
 def load_models(settings: AuditSettings) -> Loaded:
-    """The models that the settings name, ready to run; see `choose_models` and `open_models`."""
+    """The models named in the settings, opened; see `choose_models` and `open_models`."""
     return open_models(choose_models(settings), settings)
 
 
 def contents_of(
     chosen: ChosenModels, settings: AuditSettings, without: Collection[Task] = ()
 ) -> Iterator[tuple[Task, bytes]]:
-    """Task and bytes of each model file, one after the other, held against their cards. without : tasks to leave out
+    """Task and bytes of each model file, checked against its card. without : tasks to omit.
 
     Raises
     ------
@@ -205,10 +205,10 @@ def open_models(
     beside: Loaded | None = None,
     contents: Mapping[Task, bytes] | None = None,
 ) -> Loaded:
-    """Weights and sessions of all models, on the device that was asked for.
+    """Weights and sessions of all models on the requested device.
 
     beside   : models of another audit with the same detector, which is then opened once for both
-    contents : of the model files by task, checked already; None: they are looked for in the folders of the settings
+    contents : bytes of the model files by task, already checked; None: they are read from the folders of the settings
 
     Raises
     ------
@@ -240,7 +240,7 @@ def open_models(
         finish_models(session for task, session in sessions.items() if task not in opened)
         stages, remarks = rehearsed_stages(cards, {**sessions, **chosen.functions}, facts, settings)
         stages = replace(stages, detector=stages.detector or chosen.faces)
-    except BaseException:  # one that was opened must not outlive an error about another
+    except BaseException:  # a model that was opened must not outlive an error in another
         for session in sessions.values():
             stop_model(session)
         raise
@@ -265,11 +265,11 @@ def open_models(
 
 
 def function_model(model: CallableModel, task: Task) -> tuple[ModelCard, CallableSession]:
-    """A Python function as a card and what answers in the place of a session.
+    """A Python function as a card and a session.
 
     Raises
     ------
-    ModelError : the function is for another task, or does not give what is needed
+    ModelError : if the function is for another task, or does not return what is needed
     """
     if model.task != task:
         raise ModelError(f"{model.name}: a CallableModel of task {model.task!r} cannot be used for {task!r}")
@@ -285,11 +285,11 @@ def rehearsed_stages(
     facts: Mapping[Task, GraphFacts],
     settings: AuditSettings,
 ) -> tuple[Stages, Remarks]:
-    """The models held against their cards and run on simulated pictures, and what must be said of them.
+    """The models, checked against their cards and run on simulated images, with remarks from this dry run.
 
     Raises
     ------
-    ModelError : a graph is not what its card says; the message names the key
+    ModelError : if a graph differs from its card; the message names the key
     """
     detects = detector(cards["detect"], sessions["detect"]) if "detect" in sessions else None
     embeds = None
@@ -329,7 +329,7 @@ def rehearsed_stages(
 
 
 def recognised(chosen: ChosenModels) -> tuple[str, ...]:
-    """A sentence on each file that lies here under another name than that of its card."""
+    """A sentence on each file whose name differs from that in its card."""
     return tuple(
         f"{given.name} is {chosen.cards[task].name} by its sha256; the settings of that card are used"
         for task, given in chosen.given.items()
@@ -338,7 +338,7 @@ def recognised(chosen: ChosenModels) -> tuple[str, ...]:
 
 
 def require_a_task(settings: AuditSettings) -> None:
-    """Raise ModelError unless the audit judges something, or detection alone was asked for."""
+    """Raise ModelError unless the audit evaluates a model, or detection alone was requested."""
     detect, classify, embed = settings.detect, settings.classify, settings.embed
     detect_only = settings.models.detect_only
     if detect_only and (classify is not None or embed is not None):
@@ -356,7 +356,7 @@ def require_a_task(settings: AuditSettings) -> None:
 
 
 def require_fitting(cards: Mapping[Task, ModelCard], faces: WholePicture | GivenPoints | None = None) -> None:
-    """Raise ModelError for models that cannot work together, CardError for a service whose key is not there."""
+    """Raise ModelError for models that cannot work together, CardError for a service whose key is not set."""
     detect, embed, classify, quality = (cards.get(task) for task in TASKS)
     if faces is not None:
         require_given(cards, faces)
@@ -383,7 +383,7 @@ def require_fitting(cards: Mapping[Task, ModelCard], faces: WholePicture | Given
 
 
 def require_given(cards: Mapping[Task, ModelCard], faces: WholePicture | GivenPoints) -> None:
-    """Raise ModelError for models that cannot use faces that no detector found."""
+    """Raise ModelError for models that cannot use faces without a detector."""
     embed, classify = cards.get("embed"), cards.get("classify")
     for card in (embed, classify):
         if card is not None and card.backend == "http":

@@ -1,8 +1,8 @@
-"""--no-ids: salted hashes in place of the names of images and subjects, in every table that a run keeps.
+"""--no-ids: salted hashes replace the names of images and subjects in every table of a run.
 
-The same name has the same hash throughout a run and another in any other run, so that images of a person stay together and
-runs cannot be joined by them. The salt is thrown away with the parts of the run; nobody can compute a hash from a name after.
-Columns of labels stay as they are: a label that names people names them still.
+A name has the same hash throughout a run and a different one in every other run, so images of one subject stay together
+and runs cannot be linked. The salt is deleted with the parts of the run; afterwards nobody can compute a hash from a name.
+Label columns are unchanged: a label that identifies people still does.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from facegap.store.run import Run
 
 NAMES = ("image", "path", "subject", "template", "media")
-SALT_BYTES, HASH_DIGITS = 32, 20  # 80 bits: among ten million names two meet with a chance below 1e-10
+SALT_BYTES, HASH_DIGITS = 32, 20  # 80 bits: among ten million names, the probability of a collision is below 1e-10
 
 
 def salt_of(folder: Path) -> bytes:
-    """The salt of a run that is being written: kept among its parts, so that a resumed run ends with the same hashes."""
+    """The salt of a run in progress, stored with its parts so that a resumed run gives the same hashes."""
     kept = folder / PARTS / "salt"
     if kept.is_file():
         return kept.read_bytes()
     salt = secrets.token_bytes(SALT_BYTES)
-    if kept.parent.is_dir():  # a run of a black box is done in one go and has none
+    if kept.parent.is_dir():  # an audit of a black box is not resumed and has none
         write_bytes(kept, salt)
     return salt
 
 
 def hashed_names(frame: pd.DataFrame, salt: bytes) -> pd.DataFrame:
-    """A table with a hash for each name of an image or a subject; empty names stay empty."""
+    """A table with a hash for each name of an image or subject; empty names stay empty."""
     columns = [name for name in NAMES if name in frame.columns]
     return frame.assign(**{name: [hashed(str(value), salt) for value in frame[name]] for name in columns})
 
@@ -50,7 +50,7 @@ def hashed(name: str, salt: bytes) -> str:
 
 
 def without_names(run: Run, salt: bytes) -> Run:
-    """A run, not yet derived, whose tables and warnings name nobody."""
+    """A run, before its tables are computed, whose tables and warnings contain no names."""
     record: RunRecord = replace(
         run.record,
         warnings=tuple(unnamed(run.record.warnings, run)),

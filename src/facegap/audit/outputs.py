@@ -1,4 +1,4 @@
-"""What a model says besides gender and age, held against the manifest before the first image."""
+"""Outputs of a model besides gender and age, checked against the manifest before the first image."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ NEARLY_BONA_FIDE = frozenset(("bonafide", "genuine", "real", "live", "alive", "t
 
 
 def outputs_of(table: Manifest, categories: Mapping[str, Category]) -> tuple[OutputRecord, ...]:
-    """What is recorded of every output: its classes, and the column that says what is true, where the manifest has it.
+    """The record of every output: its classes, and the column with the true class, if the manifest has one.
 
     Raises
     ------
-    TableError : a column that a card names and the manifest lacks; a label that is no class, with its line and the cure
+    TableError : if the manifest lacks a column that a card names, or a label is not a class (with its line and the remedy)
     """
     return tuple(output_record(table, name, category) for name, category in categories.items())
 
@@ -52,7 +52,7 @@ def output_record(table: Manifest, name: str, category: Category) -> OutputRecor
 
 
 def require_classes(table: Manifest, column: str, classes: Sequence[str]) -> None:
-    """Raise TableError for the first label that is no class."""
+    """Raise TableError for the first label that is not a class."""
     for word, line in first_lines(table, column).items():
         if class_word(word) not in classes:
             near = difflib.get_close_matches(class_word(word), classes, n=1)
@@ -64,11 +64,11 @@ def require_classes(table: Manifest, column: str, classes: Sequence[str]) -> Non
 
 
 def species_of(table: Manifest, column: str, category: Category) -> tuple[str, ...]:
-    """The species of attack that a column names, in order; an empty cell is not a species.
+    """The species of attack in a column, in order of appearance; an empty cell is not a species.
 
     Raises
     ------
-    TableError : a word that cannot be told from bona fide, one that is no name, too many species
+    TableError : if a word could also be bona fide, is not a valid name, or there are too many species
     """
     found: dict[str, int] = {}
     for word, line in first_lines(table, column).items():
@@ -95,14 +95,14 @@ def species_of(table: Manifest, column: str, category: Category) -> tuple[str, .
 
 
 def first_lines(table: Manifest, column: str) -> dict[str, int]:
-    """Each label of a column with the line where it stands first."""
+    """Each label of a column with the line of its first occurrence."""
     frame = table.frame
     first = frame[frame[column] != UNKNOWN].drop_duplicates(column)
     return {str(word): int(line) for word, line in zip(first[column], first["line"], strict=True)}
 
 
 def output_warnings(outputs: Sequence[OutputRecord]) -> list[str]:
-    """What a reader must know of each output: what the law says, and what is not judged."""
+    """Notes on each output: legal restrictions, and what is not evaluated."""
     said = []
     for output in outputs:
         if output.law:
@@ -121,7 +121,7 @@ def output_warnings(outputs: Sequence[OutputRecord]) -> list[str]:
 
 
 def rejected_alarms(run: Run) -> list[str]:
-    """A sentence where nearly every bona fide presentation is called an attack, as a wrong scale of the input makes it."""
+    """A warning if nearly all bona fide presentations are classified as attacks, as happens with a wrong input scale."""
     found = bona_fide_rejected(run)
     if found is None:
         return []

@@ -1,4 +1,4 @@
-"""Lists of pairs that a person wrote: the only ones to compare, or reviewed ones to leave out."""
+"""Lists of pairs given by the user: the only pairs to compare, or reviewed pairs to exclude."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ NO_PAIRS: PairRows = np.empty((0, 2), np.int64)
 
 @dataclass(frozen=True, eq=False)
 class PairList:
-    """Pairs that a file lists, as rows of the manifest int64 (m, 2), and the sha256 of the file; empty without one.
+    """Pairs listed in a file, as manifest rows int64 (m, 2), and the sha256 of the file; empty without a file.
 
-    weights : float64 (m,), how many pairs each stands for, where they are a sample of all pairs; None: each for itself
+    weights : float64 (m,), number of pairs each one represents if they are a sample; None: each represents itself
     """
 
     rows: PairRows
@@ -37,7 +37,7 @@ NO_LIST = PairList(NO_PAIRS, "")
 
 @dataclass(frozen=True, eq=False)
 class Listed:
-    """Two names per pair, and where the file has them: the unit (line or record) and its number."""
+    """Two names per pair and their place in the file: the unit (line or record) and its number."""
 
     left: pd.Series
     right: pd.Series
@@ -47,13 +47,14 @@ class Listed:
 
 
 def read_pairs(path: Path, manifest: pd.DataFrame, *, meaning: str, repeats: bool) -> PairList:
-    """A CSV of pairs with columns left and right, images as the manifest names them; or LFW's pairs.txt.
+    """Pairs from a CSV file with columns left and right, with image names as in the manifest, or from LFW's pairs.txt.
 
-    repeats : whether a pair may be listed twice, in either order; it then counts once
+    repeats : whether a pair may be listed twice, in either order; it is then counted once
 
     Raises
     ------
-    TableError : unreadable, a missing column, an image that is not in the manifest, a pair of one image, a repeat
+    TableError : if the file is unreadable, a column is missing, an image is not in the manifest, a pair has twice the same image,
+       or a pair is repeated
     """
     listed = lfw_names(path, manifest) if is_lfw(path) else csv_names(path, meaning)
     place = pd.Series(np.arange(len(manifest)), index=manifest["image"])
@@ -84,7 +85,7 @@ def read_pairs(path: Path, manifest: pd.DataFrame, *, meaning: str, repeats: boo
 
 
 def csv_names(path: Path, meaning: str) -> Listed:
-    """The names of a CSV with columns left and right."""
+    """The names in a CSV file with columns left and right."""
     records = read_records(path)
     for name in ("left", "right"):
         if name not in records.frame.columns:
@@ -95,11 +96,11 @@ def csv_names(path: Path, meaning: str) -> Listed:
 
 
 def lfw_names(path: Path, manifest: pd.DataFrame) -> Listed:
-    """The names of LFW's pairs.txt as the manifest has them: Ann_Lee/Ann_Lee_0004.jpg, whatever folder and suffix.
+    """The names in LFW's pairs.txt as in the manifest: Ann_Lee/Ann_Lee_0004.jpg, in any folder and with any suffix.
 
     Raises
     ------
-    TableError : two images of the manifest have one such name
+    TableError : if two images of the manifest have the same such name
     """
     stems = manifest["image"].map(lambda image: PurePosixPath(image).stem)
     again = stems[stems.duplicated()]
@@ -117,7 +118,7 @@ def lfw_names(path: Path, manifest: pd.DataFrame) -> Listed:
 
 
 def scored_pairs(templates: Templates, listed: PairList, *, workers: int) -> pd.DataFrame:
-    """Pairs with their scores: left, right (rows of the table), genuine, score (NaN: a template was lost), perhaps weight."""
+    """Pairs with their scores: left, right (rows of the table), genuine, score (NaN if a template was lost), and weight if given."""
     rows = listed.rows
     place = np.full(len(templates.table), -1, np.int64)
     place[templates.rows] = np.arange(len(templates.rows))

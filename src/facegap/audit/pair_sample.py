@@ -1,4 +1,4 @@
-"""Which pairs to compare where not all can be: the sample of a run, and what it will be able to show, before anything is compared."""
+"""The sample of pairs to compare if not all can be, and its expected precision, both before the first comparison."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from facegap.statistics.sizes import shared_errors
 from facegap.types import BoolArray, FloatArray, IntArray
 
 MOST_STRATA_CELLS = 100  # 5,050 pairs of groups
-MOST_PAIRS = 20_000_000  # of a sample: about 1 GB while it is made
-CORRELATION = 0.1  # assumed, as `facegap plan` does
+MOST_PAIRS = 20_000_000  # in a sample: about 1 GB while it is drawn
+CORRELATION = 0.1  # assumed, as in `facegap plan`
 EXPECTED_FMR, EXPECTED_FNMR = 0.001, 0.02
 WEIGHTED = (
     "Rates are weighted means over all pairs (Hajek), with dyadic intervals that carry the weights; errors and trials are those of "
@@ -30,12 +30,12 @@ WEIGHTED = (
 
 @dataclass(frozen=True, eq=False)
 class PairPlan:
-    """A sample of the pairs of a table, ready to be compared.
+    """A sample of the pairs of a table, before they are compared.
 
-    rows, weights : int64 (m, 2) and float64 (m,), rows of the table, in random order, so that the first k are a sample too
+    rows, weights : int64 (m, 2) and float64 (m,), rows of the table, in random order, so that the first k are also a sample
     genuine       : bool (m,)
-    sample        : what it was made from
-    cells         : name of each cell that the strata are pairs of
+    sample        : how it was selected
+    cells         : name of each cell; strata are pairs of cells
     """
 
     rows: IntArray
@@ -46,19 +46,19 @@ class PairPlan:
 
     @property
     def listed(self) -> PairList:
-        """The pairs as the only ones to compare."""
+        """The sample as the list of pairs to compare."""
         return PairList(self.rows, "", self.weights)
 
 
 @dataclass(frozen=True)
 class Precision:
-    """What a sample will show of one group, or between two.
+    """Expected precision for one group, or between two.
 
-    genuine, impostor : pairs of the sample, and in all
-    people            : with an impostor pair in the sample; genuine_people : with a genuine one
-    none_by_people, none_by_pairs : upper limit of FMR if no sampled pair is a false match: that which holds, and that which would
-                        if every pair were independent
-    fmr, fnmr         : low and high of the interval at the expected rates; NaN without pairs
+    genuine, impostor : pairs in the sample, and in total
+    people            : subjects with an impostor pair in the sample; genuine_people : with a genuine pair
+    none_by_people, none_by_pairs : upper limit of FMR if no sampled pair is a false match: the valid one, and the one that would
+                       hold if all pairs were independent
+    fmr, fnmr         : limits of the interval at the expected rates; NaN without pairs
     """
 
     group: str
@@ -86,11 +86,11 @@ def planned_pairs(
 
     table    : image, subject and the labels of the groupings, one row per image
     used     : bool (rows,), images that may be compared; None: all
-    directed : whether probe and reference make two comparisons
+    directed : whether exchanging probe and reference gives another comparison
 
     Raises
     ------
-    SettingError : too many groups, or too few pairs for them; the message says how many are needed
+    SettingError : if there are too many groups, or too few pairs for them; the message says how many are needed
     """
     columns = attribute_columns(groupings)
     cells = cells_of(table, columns)
@@ -134,7 +134,7 @@ def planned_pairs(
 def announce(
     plan: PairPlan | None, table: pd.DataFrame, groupings: Sequence[Grouping], settings: AuditSettings
 ) -> None:
-    """Say what a sample of pairs will show, before the first comparison."""
+    """Print the expected precision of a sample of pairs before the first comparison."""
     if plan is None:
         return
     service, level = settings.service, settings.groups.level
@@ -144,7 +144,7 @@ def announce(
 
 
 def require_simple(settings: AuditSettings) -> None:
-    """Raise SettingError for what is not defined on a sample of pairs."""
+    """Raise SettingError for settings that are not defined for a sample of pairs."""
     groups, verify = settings.groups, settings.verify
     others = {
         "--pairs": verify.pairs is not None,
@@ -160,7 +160,7 @@ def require_simple(settings: AuditSettings) -> None:
 
 
 def weighted_twice(settings: AuditSettings) -> dict[str, bool]:
-    """Settings that weigh pairs in another way than a sample does, and whether each is given."""
+    """Settings with a weighting of their own, and whether each is given."""
     groups = settings.groups
     return {
         "--per-person": groups.per_person,
@@ -173,7 +173,7 @@ def weighted_twice(settings: AuditSettings) -> dict[str, bool]:
 
 
 def precisions(plan: PairPlan, table: pd.DataFrame, groupings: Sequence[Grouping], level: float) -> Iterator[Precision]:
-    """What the plan will show of everybody and of each group of each grouping."""
+    """Expected precision for all subjects and for each group of each grouping."""
     people = np.asarray(pd.factorize(table["subject"])[0], np.int64)
     for grouping in dict.fromkeys(((), *groupings)):
         cells = cells_of(table, grouping)
@@ -183,7 +183,7 @@ def precisions(plan: PairPlan, table: pd.DataFrame, groupings: Sequence[Grouping
 
 
 def precision(plan: PairPlan, name: str, people: IntArray, group: BoolArray, level: float) -> Precision:
-    """What the plan will show of one group. people : int64 (rows,), code of each person; group : bool (rows,)"""
+    """Expected precision for one group. people : int64 (rows,), code of each subject; group : bool (rows,)."""
     inside = group[plan.rows].all(axis=1)
     mated, others = inside & plan.genuine, inside & ~plan.genuine
     left, right = people[plan.rows[others]].T
@@ -209,7 +209,7 @@ def precision(plan: PairPlan, name: str, people: IntArray, group: BoolArray, lev
 
 
 def clustered_trials(subjects: IntArray, weights: FloatArray) -> float:
-    """Independent trials that genuine pairs are worth, with the assumed correlation between those of one person."""
+    """Effective number of independent genuine pairs, given the assumed correlation between the pairs of one subject."""
     if not len(subjects):
         return 0.0
     own = np.bincount(subjects, weights=weights)
@@ -235,9 +235,9 @@ def plan_lines(
     what: str = "comparisons",
     price: float | None = None,
 ) -> Iterator[str]:
-    """The plan in words: what it costs, what is left out, and what each group will show.
+    """The plan in words: its cost, what is left out, and the expected precision for each group.
 
-    what  : comparisons, or calls of a service; price : of one call
+    what  : comparisons, or calls to a service; price : of one call
     """
     cost = "" if price is None else f", {len(plan.rows) * price:,.2f} at {price:g} each"
     yield f"{len(plan.rows):,} {what}{cost}. {genuine_sentence(plan.sample)} {impostor_sentence(plan.sample, plan.cells)}"
@@ -253,7 +253,7 @@ def plan_lines(
 
 
 def weakest_cross(plan: PairPlan, level: float) -> Precision | None:
-    """The two cells whose false matches against each other the plan will bound least; None with one cell."""
+    """The two cells for which the upper limit of FMR between them will be highest; None with one cell."""
     across = [one for one in plan.sample.strata if one.first != one.second and one.sampled]
     if not across:
         return None
@@ -276,7 +276,7 @@ def weakest_cross(plan: PairPlan, level: float) -> Precision | None:
 
 
 def precision_text(found: Precision) -> str:
-    """What a group will show, in words."""
+    """Expected precision for a group, in words."""
     genuine = "no genuine pair, so no FNMR"
     if found.genuine:
         genuine = f"{found.genuine:,} genuine pairs (FNMR of {EXPECTED_FNMR:.0%} would be {found.fnmr[0]:.2%} to {found.fnmr[1]:.2%})"
@@ -284,7 +284,7 @@ def precision_text(found: Precision) -> str:
 
 
 def fmr_text(found: Precision) -> str:
-    """What will be said of false matches, in words."""
+    """Expected precision of FMR, in words."""
     if not found.impostor:
         return "no impostor pair, so no FMR"
     return (
@@ -295,7 +295,7 @@ def fmr_text(found: Precision) -> str:
 
 
 def genuine_sentence(sample: PairSample) -> str:
-    """How many genuine pairs are compared, and which are left out."""
+    """How many genuine pairs are compared, and how many are omitted."""
     chosen = int(sample.genuine.sum())
     if chosen == sample.genuine_pairs:
         return f"All {chosen:,} genuine pairs are compared."
@@ -309,7 +309,7 @@ def genuine_sentence(sample: PairSample) -> str:
 
 
 def impostor_sentence(sample: PairSample, cells: Sequence[str]) -> str:
-    """How many impostor pairs are compared, and what one of them stands for at most."""
+    """How many impostor pairs are compared, and how many pairs one of them represents at most."""
     strata = [one for one in sample.strata if one.sampled]
     chosen, in_all = sum(one.sampled for one in strata), sum(one.pairs for one in strata)
     if chosen == in_all:
@@ -336,7 +336,7 @@ def between(stratum: Stratum, cells: Sequence[str]) -> str:
 
 
 def sample_sentences(plan: PairPlan) -> tuple[str, ...]:
-    """What the sample of a run is, for its record and report."""
+    """Description of the sample of a run for its record and report."""
     return (
         f"FMR and FNMR are estimated from a sample of pairs. {genuine_sentence(plan.sample)} "
         f"{impostor_sentence(plan.sample, plan.cells)} "

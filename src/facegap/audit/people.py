@@ -1,4 +1,4 @@
-"""Whether a manifest says who is who, as far as an audit of comparisons needs it."""
+"""Check that a manifest identifies subjects as far as an audit of comparisons needs it."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ SUBJECT_WORDS = frozenset(
 
 
 def require_people(table: Manifest, verify: Verify) -> None:
-    """Refuse comparisons that could only be between strangers, or whose people are unknown, unless that is asked for.
+    """Raise an error if the manifest has no subjects or no genuine pairs, unless this was requested.
 
     Raises
     ------
-    TableError : no column subject, with columns that may be it; nobody with two images
+    TableError : if there is no column subject (the message names similar columns), or no subject has two images
     """
     if not table.has_subjects and not verify.images_are_people:
         near = [name for name in table.labels if name.casefold().replace("_", "").replace(" ", "") in SUBJECT_WORDS]
@@ -60,15 +60,15 @@ def require_impostors(
     *,
     asked: bool,
 ) -> tuple[str, ...]:
-    """Refuse groups that were asked for and have no impostor pair; sentences on those that cannot have one.
+    """Raise an error if a requested group has no impostor pair; otherwise sentences on the groups that have none.
 
-    evaluated : bool (rows of the manifest,), whose pairs are counted
-    pairs     : int64 (m, 2), rows of the only pairs there are; None: everyone with everyone
-    asked     : whether --by names the groupings; else there are sentences only
+    evaluated : bool (rows of the manifest,), images of the evaluated subjects
+    pairs     : int64 (m, 2), rows of the only pairs to compare; None: all pairs
+    asked     : whether --by names the groupings; otherwise nothing is raised
 
     Raises
     ------
-    TableError : a group of two people or more without an impostor pair, or no two groups with one
+    TableError : if a group of two or more subjects has no impostor pair, or no two groups have one
     """
     subjects = pd.factorize(manifest["subject"])[0]
     told = []

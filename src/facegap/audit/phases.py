@@ -1,4 +1,4 @@
-"""The phases of an audit by name, in the order in which they begin; whoever shows them can so say which of how many."""
+"""The phases of an audit by name, in the order in which they begin, so that a display can show which one of how many runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REPORT = "charts and report"  # announced by the command that writes them
 
 
 def counted_by(settings: AuditSettings) -> str:
-    """What the progress of an audit counts, in the plural.
+    """The unit that the progress of an audit counts, in the plural.
 
     Examples
     --------
@@ -31,7 +31,7 @@ def counted_by(settings: AuditSettings) -> str:
 
 
 def phases_of(settings: AuditSettings) -> tuple[str, ...]:
-    """The phases of an audit of images, with its report.
+    """The phases of an audit of images, including its report.
 
     Examples
     --------
@@ -55,5 +55,5 @@ def phases_of(settings: AuditSettings) -> tuple[str, ...]:
     )
 
 
-OF_PREDICTIONS = (RATES, REPORT)  # of an audit of answers
-OF_COMPARISONS = (PAIRS, RATES, REPORT)  # of one of templates or scores
+OF_PREDICTIONS = (RATES, REPORT)  # of an audit of predictions
+OF_COMPARISONS = (PAIRS, RATES, REPORT)  # of an audit of templates or scores

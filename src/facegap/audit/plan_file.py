@@ -1,4 +1,4 @@
-"""A plan that was fixed before the data: its file, what it decides of an audit, and what contradicts it."""
+"""A plan fixed before the data were seen: its file, the settings it fixes, and settings that contradict it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ People = Annotated[int, Field(ge=1, le=100_000_000, description="a whole number 
 
 
 class PrimaryTable(Table):
-    """[primary]: the gaps that get a verdict."""
+    """[primary]: the gaps that receive a verdict."""
 
     by: Terms
     metrics: Annotated[
@@ -64,7 +64,7 @@ class PrimaryTable(Table):
 
 
 class ThresholdsTable(Table):
-    """[thresholds]: where scores are accepted; either targets or scores."""
+    """[thresholds]: the thresholds, either as targets or as scores."""
 
     fmr: Annotated[tuple[float, ...], numbers(0, 1)] = ()
     threshold: Annotated[tuple[float, ...], numbers(-1e9, 1e9)] = ()
@@ -79,7 +79,7 @@ class ThresholdsTable(Table):
 
 
 class SampleTable(Table):
-    """[[sample]]: how many people of each group a metric was planned with, and on which assumptions."""
+    """[[sample]]: the planned number of subjects per group for a metric, and the assumptions behind it."""
 
     metric: MetricName
     people: Annotated[int, Field(ge=1, le=100_000_000, description="a whole number of people of each group")]
@@ -94,7 +94,7 @@ class SampleTable(Table):
 
 
 class PlanFile(Table):
-    """plan.toml, as `facegap plan` writes it and `audit --plan` reads it."""
+    """plan.toml, written by `facegap plan` and read by `audit --plan`."""
 
     version: Annotated[int, Field(ge=VERSION, le=VERSION, description=f"version = {VERSION}")]
     name: Words = ""
@@ -132,7 +132,7 @@ class PlanFile(Table):
 
     @property
     def words(self) -> dict[str, Any]:
-        """What the plan decides of an audit, by the names of the settings; nothing for what it leaves open."""
+        """The settings that the plan fixes, by name; those it leaves open are absent."""
         at = self.thresholds
         decided = {
             "by": ",".join(self.by),
@@ -158,21 +158,21 @@ def read_plan(path: Path) -> tuple[PlanFile, str]:
 
     Raises
     ------
-    TableError : not readable, no TOML, an unknown or missing key, a value of another kind; the message names file, key and cure
+    TableError : if the file is unreadable, not TOML, or has an unknown, missing or invalid key; names file, key and remedy
     """
     content, said = read_toml(path, max_bytes=MOST_BYTES)
     return checked(PlanFile, said, path), hashlib.sha256(content).hexdigest()
 
 
 def with_plan(settings: AuditSettings, *, black_box: Task | None = None) -> tuple[AuditSettings, PlanRecord | None]:
-    """The settings with what the plan decides, and what run.json keeps of the plan; as they are without one.
+    """The settings completed from the plan, and the record of the plan for run.json; unchanged without a plan.
 
-    black_box : what is judged where no model runs here
+    black_box : what is evaluated if no model runs here
 
     Raises
     ------
-    TableError   : the plan file
-    SettingError : a setting that contradicts it, by option, value and key
+    TableError   : if the plan file is invalid
+    SettingError : if a setting contradicts it; names option, value and key
     """
     path = settings.groups.plan
     if path is None:
@@ -198,7 +198,7 @@ def with_plan(settings: AuditSettings, *, black_box: Task | None = None) -> tupl
 
 
 def require_no_contradiction(settings: AuditSettings, plan: PlanFile, path: Path) -> None:
-    """Raise SettingError for the first setting that was given and says something else than the plan."""
+    """Raise SettingError for the first given setting that differs from the plan."""
     words, sections = plan.words, {one.name: (section, one) for section, one in leaves()}
     for name in ("by", "alpha", "level", "min_subjects", "cluster", "margin", "fmr", "threshold", "rank", "fpir"):
         section, one = sections[name]
@@ -213,7 +213,7 @@ def require_no_contradiction(settings: AuditSettings, plan: PlanFile, path: Path
         if name == "margin" and set(value) <= set(margin_texts(words["margin"])):
             continue
         if name == "fmr" and not value:
-            continue  # a threshold took its place, and is held against the plan itself
+            continue  # a threshold replaced it and is compared with the plan itself
         if value != planned and not (planned is None and name in ("rank", "fpir")):
             if name == "threshold" and words.get("fmr"):
                 name, planned = "fmr", words["fmr"]
@@ -224,7 +224,7 @@ def require_no_contradiction(settings: AuditSettings, plan: PlanFile, path: Path
 
 
 def require_measured(settings: AuditSettings, plan: PlanFile, path: Path, black_box: Task | None) -> None:
-    """Raise SettingError where an audit will not measure a metric of the primary family."""
+    """Raise SettingError if an audit will not measure a metric of the primary family."""
     given = {"classify": settings.classify, "embed": settings.embed}
     tasks = {black_box} if black_box else {"detect", *(task for task, model in given.items() if model is not None)}
     for name in plan.primary.metrics:
@@ -244,7 +244,7 @@ def require_measured(settings: AuditSettings, plan: PlanFile, path: Path, black_
 
 
 def require_planned_groups(plan: PlanRecord | None, table: Manifest) -> None:
-    """Raise TableError where the groups of the manifest are not those that the plan names."""
+    """Raise TableError if the groups of the manifest are not those that the plan names."""
     if plan is None or not plan.groups:
         return
     found: dict[str, Grouping] = {}
@@ -266,20 +266,20 @@ def require_planned_groups(plan: PlanRecord | None, table: Manifest) -> None:
 
 
 def same_terms(by: str | Sequence[str], planned: Sequence[str]) -> bool:
-    """Whether --by names the terms of a plan in its order."""
+    """Whether --by names the terms of a plan in the same order."""
     terms = by.split(",") if isinstance(by, str) else by
     return ["*".join(name.strip() for name in term.split("*")) for term in terms] == list(planned)
 
 
 def key_of(name: str) -> str:
-    """The key of a plan for a setting."""
+    """The key in a plan of a setting."""
     if name == "margin":
         return "margins"
     return f"thresholds.{name}" if name in ("fmr", "threshold", "rank", "fpir") else name
 
 
 def shown(value: Any) -> str:
-    """A value for a message."""
+    """A value as shown in a message."""
     if value is None or value == ():
         return "nothing"
     return ", ".join(str(one) for one in value) if isinstance(value, tuple) else str(value)

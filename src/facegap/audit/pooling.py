@@ -1,4 +1,4 @@
-"""From usable frames to templates: which frames are pooled into which template, and what becomes of the templates."""
+"""From usable frames to templates: which frames are pooled into which template, and the outcome of each template."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Gathered:
 
     faces     : FACES, one row per row of the manifest's frame
     templates : None without an embedder
-    pooled    : the images that the templates are pooled from; None where each row is one image
-    vectors   : float32 (n, dimension), of the usable frames in order, where templates are pooled
+    pooled    : the images from which templates are pooled; None if each row is one image
+    vectors   : float32 (n, dimension), of the usable frames in order, if templates are pooled
     """
 
     faces: pd.DataFrame
@@ -47,7 +47,7 @@ def gathered_templates(
 
     faces   : FACES of the images and videos
     vectors : float32 (n, dimension), of the usable frames in order
-    row_of  : position of the row of each of them, int64 (n,), rising
+    row_of  : int64 (n,), position of the row of each frame, ascending
     frames  : FRAMES of the videos
     """
     if table.members is None:
@@ -65,7 +65,7 @@ def gathered_templates(
 
 
 def all_made(table: Manifest, faces: pd.DataFrame) -> Gathered:
-    """Templates that somebody else made of the images of a manifest. faces : FACES of the images, all of them ok."""
+    """Templates given for the images of a manifest. faces : FACES of the images, all of them ok."""
     if table.members is None:
         return Gathered(faces)
     made = pooled_from(table.by_image.frame, faces)
@@ -74,7 +74,7 @@ def all_made(table: Manifest, faces: pd.DataFrame) -> Gathered:
 
 
 def pooling_notes(table: Manifest) -> tuple[str, ...]:
-    """How templates are pooled, where they are."""
+    """How templates are pooled, if they are."""
     if table.members is None:
         return ()
     frame = table.by_image.frame
@@ -89,14 +89,14 @@ def pooling_notes(table: Manifest) -> tuple[str, ...]:
 
 
 def without_sum(made: Pooled, templates: IntArray) -> Pooled:
-    """With templates that could not be pooled marked as none."""
+    """Mark templates that could not be pooled as missing."""
     table = made.templates
     table.loc[templates, "outcome"], table.loc[templates, "detail"] = "no_template", NO_SUM
     return replace(made, templates=table)
 
 
 def frames_table(rows: pd.DataFrame) -> pd.DataFrame | None:
-    """FRAMES from the pipeline's rows; None where no video gave a frame."""
+    """FRAMES from the pipeline's rows; None if no video gave a frame."""
     told = rows["frames"].to_numpy()
     found = [{"row": row, **frame} for row in np.flatnonzero(told != "") for frame in json.loads(str(told[row]))]
     return check(pd.DataFrame(found), FRAMES, "frames") if found else None

@@ -1,4 +1,4 @@
-"""--weights, --shares and --slope: what each image counts in a population, how that is composed, and columns of numbers.
+"""--weights, --shares and --slope: weights of images, the composition of a population, and numeric columns.
 
 All are checked before any model runs.
 """
@@ -22,8 +22,8 @@ from facegap.store.record import ShareRecord, SharesRecord
 from facegap.types import FloatArray
 
 SHARE = "share"
-LEAST_WEIGHT, MOST_WEIGHT = 1e-12, 1e12  # apart from 0
-OFF_ONE = 1e-6  # how far from 1 shares may sum, as decimals of a published table do
+LEAST_WEIGHT, MOST_WEIGHT = 1e-12, 1e12  # besides 0
+OFF_ONE = 1e-6  # tolerance for the sum of proportions, as published tables are rounded
 
 
 def require_weights(table: Manifest, column: str | None) -> tuple[str, ...]:
@@ -31,7 +31,7 @@ def require_weights(table: Manifest, column: str | None) -> tuple[str, ...]:
 
     Raises
     ------
-    TableError : the manifest has no such column; a row whose weight is no number, is negative or missing; all are 0
+    TableError : if the column is missing, a weight is missing, negative or not a number, or all weights are 0
     """
     if column is None:
         return ()
@@ -54,7 +54,7 @@ def require_slopes(table: Manifest, columns: Sequence[str]) -> tuple[str, ...]:
 
     Raises
     ------
-    TableError : no such column; a value that is neither missing nor a number, by line; one number only
+    TableError : if a column is missing, a value is neither missing nor a number (with its line), or all values are equal
     """
     told = []
     for name in columns:
@@ -77,8 +77,8 @@ def require_slopes(table: Manifest, columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def is_weight(text: str) -> bool:
-    """Whether text is 0 or a number whose squares and sums are numbers too."""
-    if not text.isascii() or "_" in text:  # Python takes 1_000 and digits of other scripts
+    """Whether text is 0 or a number whose squares and sums are finite."""
+    if not text.isascii() or "_" in text:  # float() accepts 1_000 and digits of other scripts
         return False
     try:
         return float(text) == 0 or LEAST_WEIGHT <= float(text) <= MOST_WEIGHT
@@ -87,7 +87,7 @@ def is_weight(text: str) -> bool:
 
 
 def spread(weights: FloatArray) -> str:
-    """How far weights lie apart, in words."""
+    """The range of the weights and the effective sample size, in words."""
     positive = weights[weights > 0]
     kish = weights.sum() ** 2 / (weights**2).sum()
     return (
@@ -98,7 +98,7 @@ def spread(weights: FloatArray) -> str:
 
 
 def require_label(table: Manifest, name: str, option: str) -> None:
-    """Raise TableError where a column is not a label column of the manifest."""
+    """Raise TableError if a column is not a label column of the manifest."""
     if name in table.labels:
         return
     near = difflib.get_close_matches(name, table.labels, n=1)
@@ -107,12 +107,12 @@ def require_label(table: Manifest, name: str, option: str) -> None:
 
 
 def shares_of(path: Path | None, table: Manifest, weights: str | None) -> tuple[SharesRecord | None, tuple[str, ...]]:
-    """The composition of a population that --shares names, held against the people of the manifest, and what to know of it.
+    """The composition of the population in --shares, checked against the subjects of the manifest, and notes on it.
 
     Raises
     ------
-    TableError : a malformed file: no column `share`, no or an unknown label column, a share that is no number from 0 to 1,
-                 a cell twice, shares that do not sum to 1; a cell with a share and nobody in it; people in a cell without one
+    TableError : if the file is malformed (no column `share`, no or an unknown label column, a proportion outside 0 to 1, a repeated
+                cell, a sum other than 1), a cell with a proportion has no subjects, or subjects are in an unlisted cell
     """
     if path is None:
         return None, ()
@@ -148,7 +148,7 @@ def share_of(records: Records, row: int, columns: Sequence[str], file: str) -> S
 
 
 def require_whole(cells: Sequence[ShareRecord], records: Records, file: str) -> None:
-    """Raise TableError where a cell stands twice, or where the shares do not make a whole."""
+    """Raise TableError if a cell is listed twice, or the proportions do not sum to 1."""
     seen: set[tuple[str, ...]] = set()
     for row, cell in enumerate(cells):
         if cell.labels in seen:
@@ -164,7 +164,7 @@ def require_whole(cells: Sequence[ShareRecord], records: Records, file: str) -> 
 
 
 def require_people(cells: Sequence[ShareRecord], columns: Sequence[str], table: Manifest, file: str) -> None:
-    """Raise TableError where a cell with a share has no people, or people are in a cell without one."""
+    """Raise TableError if a cell with a proportion has no subjects, or subjects are in a cell without one."""
     rows = table.frame[list(columns)].astype(str)
     there = {tuple(row) for row in rows.to_numpy() if UNKNOWN not in row}
     named = {cell.labels: cell.share for cell in cells}

@@ -1,4 +1,4 @@
-"""An audit of a box that hands over nothing but its answers: no model file, no detector, no image is opened here."""
+"""Audit of a black box from its predictions alone: no model runs and no image is opened."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def audit_predictions(
     label: str | None = None,
     bona_fide: str | None = None,
 ) -> Run:
-    """Error rates by group from the answers alone that a vendor or an API gave; see `facegap.audit_predictions`.
+    """Error rates by group from the predictions of a vendor or an API; see `facegap.audit_predictions`.
 
-    output : what the predictions say in place of gender; label and bona_fide are of it, as in a card's [outputs.NAME]
+    output : what is predicted instead of gender; label and bona_fide belong to it, as in [outputs.NAME] of a card
 
     Raises
     ------
-    TableError : either table is malformed, or the predictions name an image that the manifest does not
-    RunError   : the run folder is not empty or not writable
+    TableError : if either table is malformed, or an image of the predictions is not in the manifest
+    RunError   : if the run folder is not empty or not writable
     """
     settings, plan = with_plan(settings, black_box="classify")
     table = people_of(manifest, settings, compares=False)
@@ -114,9 +114,9 @@ def audit_predictions(
 
 
 def require_known_images(answers: Predictions, table: Manifest, name: str) -> None:
-    """Raise TableError for the first answer to an image that is not in the manifest.
+    """Raise TableError for the first prediction for an image that is not in the manifest.
 
-    Images that --where leaves out are in the manifest, and their answers are simply not used.
+    Images excluded by --where are in the manifest; their predictions are not used.
     """
     foreign = ~answers.frame["image"].isin(list(table.images)).to_numpy(dtype=bool)
     if foreign.any():
@@ -128,14 +128,14 @@ def require_known_images(answers: Predictions, table: Manifest, name: str) -> No
 
 
 def chosen_classes(classes: str | Sequence[str] | None, answers: Predictions, table: Manifest) -> tuple[str, ...]:
-    """The classes of the box, in order: those that are named, else those of the labels; empty where it says no class at all.
+    """The classes of the black box, in order: those given, otherwise those of the labels; empty if no prediction is a class.
 
-    Where people are labelled female and male, these are the classes, whatever else a box may have answered. A further label
-    (nonbinary) is a class only where the box gave it: nobody can be misclassified by an answer that does not exist.
+    If people are labelled female and male, these are the classes, whatever else was predicted. A further label
+    (nonbinary) is a class only if it was predicted: nobody can be misclassified by a class that cannot be predicted.
 
     Raises
     ------
-    TableError : one class, or one twice
+    TableError : if there is only one class, or one is given twice
     """
     if classes is not None:
         named = classes.split(",") if isinstance(classes, str) else classes
@@ -147,7 +147,7 @@ def chosen_classes(classes: str | Sequence[str] | None, answers: Predictions, ta
     if not given:
         return ()
     labels = set(table.frame["gender"]) - {UNKNOWN} if "gender" in table.frame.columns else set()
-    # A box that speaks of female and male beside labels of other words is one whose labels want translating.
+    # If predictions are female and male but labels use other words, the labels need translating.
     if labels & set(TWO_GENDERS) or (not labels & given and given <= set(TWO_GENDERS)):
         return (*TWO_GENDERS, *sorted((labels & given) - set(TWO_GENDERS)))
     return tuple(sorted(labels or given))
@@ -156,11 +156,11 @@ def chosen_classes(classes: str | Sequence[str] | None, answers: Predictions, ta
 def category_of(
     output: str, classes: str | Sequence[str] | None, label: str | None, bona_fide: str | None, answers: Predictions
 ) -> Category:
-    """What the predictions may say of an output, as a card would say it.
+    """The possible predictions of an output, as a card would describe them.
 
     Raises
     ------
-    SettingError : no classes, one class, one twice, or a name that no output can have
+    SettingError : if there are no classes or one, a class is given twice, or the name is not valid for an output
     """
     said = answers.frame["prediction"]
     if classes is None:
@@ -186,14 +186,14 @@ def category_of(
 
 
 def with_class_words(answers: Predictions) -> Predictions:
-    """The answers as classes are spelt."""
+    """The predictions, with classes spelt as in the labels."""
     said = answers.frame["prediction"]
     spelt = said.map({word: class_word(word) for word in said.unique()}).astype("str")
     return replace(answers, frame=answers.frame.assign(prediction=spelt))
 
 
 def answer_warnings(answers: Predictions, classes: Sequence[str]) -> list[str]:
-    """The words of a box that are none of its classes, with counts: they are no answer."""
+    """The predictions that are not a class, with counts; they are treated as missing."""
     said = answers.frame["prediction"]
     foreign = said[~said.isin(["", *classes])]
     if not classes or not len(foreign):
@@ -204,7 +204,7 @@ def answer_warnings(answers: Predictions, classes: Sequence[str]) -> list[str]:
 
 
 def answered_rows(frame: pd.DataFrame, answers: Predictions, classes: Sequence[str]) -> pd.DataFrame:
-    """One row per manifest row: what the box said of it, and why not where it said nothing that counts."""
+    """One row per manifest row: the prediction, or the reason why there is none."""
     found = answers.frame.set_index("image").reindex(frame["image"]).reset_index(drop=True)
     missing = found["line"].isna()
     prediction = found["prediction"].fillna("").astype("str")
@@ -228,7 +228,7 @@ def answered_rows(frame: pd.DataFrame, answers: Predictions, classes: Sequence[s
 
 
 def rows_of_faces(rows: pd.DataFrame) -> pd.DataFrame:
-    """FACES of images that nobody looked at here: ok says that nothing was lost before the box, and nothing more."""
+    """FACES of images that were not opened here: ok says only that nothing was lost before the black box."""
     fixed: dict[str, Any] = {
         name: {"nullable_int": pd.NA, "float": np.nan, "int": 0, "str": ""}[column.kind]
         for name, column in FACES.columns.items()
@@ -238,7 +238,7 @@ def rows_of_faces(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def label_warnings(table: Manifest, classes: Sequence[str]) -> list[str]:
-    """What makes a judgement of gender impossible, or leaves people out of it."""
+    """Notes on labels that prevent the evaluation of gender, or exclude people from it."""
     if not classes:
         return []
     if "gender" not in table.frame.columns:

@@ -1,4 +1,4 @@
-"""A benchmark protocol as an audit takes it: its pairs once each, and the list of them as the protocol has it."""
+"""A benchmark protocol as input of an audit: its distinct pairs, and the list of pairs as published."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Like = Literal["insightface"]
 
 @dataclass(frozen=True, eq=False)
 class ListedProtocol:
-    """What an audit compares for a protocol, and what run.json and the folder keep of it.
+    """The pairs that an audit compares for a protocol, and what run.json and the run folder store of it.
 
-    pairs  : rows of the manifest, each pair once, in the order in which it is first listed; None where a gallery is searched
+    pairs  : rows of the manifest, each pair once, in the order of its first occurrence; None if a gallery is searched
     table  : PROTOCOL_LIST
     record : for run.json
     """
@@ -34,14 +34,14 @@ class ListedProtocol:
 
 
 def listed_protocol(listing: Listing, *, far: Sequence[float], like: Like | None) -> ListedProtocol:
-    """The pairs of a protocol for an audit of its people.
+    """The pairs of a protocol for an audit of its subjects.
 
-    far  : false accept rates at which TAR is printed
-    like : another rule that is printed as well
+    far  : false accept rates at which TAR is reported
+    like : another rule that is reported as well
 
     Raises
     ------
-    TableError : a pair of an image with itself
+    TableError : if an image is paired with itself
     """
     same = np.flatnonzero(listing.pairs[:, 0] == listing.pairs[:, 1])
     if len(same):
@@ -82,7 +82,7 @@ def listed_protocol(listing: Listing, *, far: Sequence[float], like: Like | None
 
 
 def incomplete_in_words(listing: Listing) -> tuple[str, ...]:
-    """That a protocol was not whole, first of all: its numbers are then not those that others publish."""
+    """A warning, first of all, that a protocol is incomplete and its results are not comparable with published ones."""
     if not listing.incomplete:
         return ()
     return (
@@ -91,7 +91,7 @@ def incomplete_in_words(listing: Listing) -> tuple[str, ...]:
 
 
 def repeats_in_words(listed: int, pairs: int) -> tuple[str, ...]:
-    """That pairs are listed more than once."""
+    """A note that some pairs are listed more than once."""
     if listed == pairs:
         return ()
     return (

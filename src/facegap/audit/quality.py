@@ -1,4 +1,4 @@
-"""The quality that the settings of an audit name: whether the audit can have it, and its values where a file gives them."""
+"""The quality named in the settings of an audit: whether it is available, and its values if a file gives them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from facegap.types import BoolArray
 
 
 def require_quality(settings: AuditSettings, table: Manifest) -> None:
-    """Raise SettingError for a quality that this audit can neither measure nor be given: see also `source_of_quality`."""
+    """Raise SettingError for a quality that is not available in this audit; see also `source_of_quality`."""
     named = settings.faces.quality
     require_column(named, settings.faces.quality_column)
     if named == "template_norm" and settings.embed is None:
@@ -30,7 +30,7 @@ def require_quality(settings: AuditSettings, table: Manifest) -> None:
 
 
 def require_column(named: str | None, column: str | None) -> Source | None:
-    """What --quality names, None for nothing; SettingError for a --quality-column without a file."""
+    """The source that --quality names, None without one; SettingError for --quality-column without a file."""
     source = None if named is None else source_of_quality(named)
     if column is not None and source != "file":
         raise SettingError(f"--quality-column {column}: selects a column of the --quality file; give a file there")
@@ -38,7 +38,7 @@ def require_column(named: str | None, column: str | None) -> Source | None:
 
 
 def require_one_quality(table: Manifest, named: str | None) -> None:
-    """Raise SettingError for a quality of templates that are pooled from several images: no rule says which image's it is."""
+    """Raise SettingError for templates pooled from several images, which have no single quality."""
     if named is not None and table.members is not None:
         raise SettingError(
             "--quality: a template of several images has no single quality; omit the column template, or --quality"
@@ -46,7 +46,7 @@ def require_one_quality(table: Manifest, named: str | None) -> None:
 
 
 def with_qualities(resolved: ResolvedAudit) -> ResolvedAudit:
-    """The audit with the qualities of the file of --quality, and sentences on the images that have none.
+    """The audit with the qualities from the file of --quality, and sentences on the images without one.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def with_qualities(resolved: ResolvedAudit) -> ResolvedAudit:
 
 
 def said_of_qualities(found: MatchedQualities, manifest: pd.DataFrame, groupings: Sequence[Grouping]) -> list[str]:
-    """What a reader must know: images without a quality, by group and reason; rows of no image; how images were found."""
+    """Notes: images without a quality, by group and reason; unmatched rows of the file; how images were matched."""
     given, rows = found.given, len(manifest)
     said = [
         ". ".join([f"{int(lacking.sum()):,} of {rows:,} images {why}", *counted_by_group(manifest, lacking, groupings)])
@@ -83,7 +83,7 @@ def said_of_qualities(found: MatchedQualities, manifest: pd.DataFrame, groupings
 
 
 def reasons(found: MatchedQualities) -> list[tuple[BoolArray, str]]:
-    """Images without a quality, bool (rows,), and why they have none."""
+    """Images without a quality, bool (rows,), and the reason."""
     failed = "is -1 (the measure failed) or empty" if found.given.layout == "OFIQ" else "is empty"
     return [
         (~found.has_row, f"have no row in {found.given.name}, and so no quality"),

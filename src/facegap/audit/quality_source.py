@@ -1,4 +1,4 @@
-"""What the word of --quality means: a measure of facegap, a model, or a file with qualities."""
+"""The meaning of the value of --quality: a measure of facegap, a model, or a file with qualities."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ MODEL_FILES = (".toml", ".onnx")
 
 
 def source_of_quality(named: str) -> Source:
-    """What a word of --quality names.
+    """The source that the value of --quality names.
 
-    A path that ends in .toml or .onnx is a model, any other path or name with an ending a file. A bare word is a measure of
-    facegap, the name of a card, or a file of that name; where it is more than one of them it names none.
+    A path that ends in .toml or .onnx is a model; any other path or name with a suffix is a file. A bare word is a measure of
+    facegap, the name of a card, or a file with that name; a word with several of these meanings is an error.
 
     Raises
     ------
-    SettingError : a word that is nothing of it, or more than one
+    SettingError : if the word has none of these meanings, or more than one
     """
     path = Path(named)
     if path.suffix.lower() in MODEL_FILES:
         return "model"
-    if path.name != named or path.suffix:  # with a folder or an ending: never a measure, never a card
+    if path.name != named or path.suffix:  # with a folder or a suffix: neither a measure nor a card
         if path.name in QUALITIES:
             raise SettingError(f"--quality {named}: a file with the name of a quality measure of facegap; rename it")
         return "file"
@@ -45,7 +45,7 @@ def source_of_quality(named: str) -> Source:
 
 
 def clash(named: str, found: list[Source]) -> str:
-    """That a word names several things, and how each can be named alone."""
+    """That a word names several things, and how to select each of them."""
     words = {"measure": "a measure of facegap", "model": "a model card", "file": "a file in this folder"}
     said = f"may be {' or '.join(words[source] for source in found)}"
     if "measure" in found:
@@ -54,5 +54,5 @@ def clash(named: str, found: list[Source]) -> str:
 
 
 def quality_model(named: str | None) -> str | None:
-    """The card that --quality names, as `resolve_card` takes it; None where it names no model."""
+    """The card that --quality names, in the form `resolve_card` takes; None if it does not name a model."""
     return named if named is not None and source_of_quality(named) == "model" else None

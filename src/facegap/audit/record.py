@@ -1,4 +1,4 @@
-"""run.json: what was asked for, what it ran on, how long it took, and what a reader must know."""
+"""run.json: the request, the execution environment, timings, and warnings for the reader."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ SAME_ON_RESUME = ("onnxruntime", "onnxruntime-gpu", "opencv-python", "numpy", "f
 
 
 def record_of(resolved: ResolvedAudit, told: Told, request: RequestRecord, rows: pd.DataFrame) -> RunRecord:
-    """The content of run.json: what was asked for, what it ran on, how long it took, and what a reader must know."""
+    """The content of run.json: the request, the execution environment, timings, and warnings for the reader."""
     table, models, groups = resolved.manifest, told.models, resolved.settings.groups
     remembered, remarks = told.remembered, told.remarks
     labels = label_warnings(
@@ -103,7 +103,7 @@ def record_of(resolved: ResolvedAudit, told: Told, request: RequestRecord, rows:
 
 
 def black_box_record(resolved: ResolvedAudit, models: Mapping[Task, str], request: RequestRecord) -> RunRecord:
-    """The record of an audit in which no model ran here: answers, templates or scores were handed over."""
+    """The record of an audit for which no model ran here: predictions, templates or scores were given."""
     table, groups = resolved.manifest, resolved.settings.groups
     versions = {name: version_of(name) for name in ("facegap", "numpy", "scipy", "pandas", "numba") if version_of(name)}
     labels = label_warnings(table.joined, resolved.groupings, len(table.frame), compared="embed" in models)
@@ -127,12 +127,12 @@ def black_box_record(resolved: ResolvedAudit, models: Mapping[Task, str], reques
 
 
 def today() -> str:
-    """The day, as every time zone can check it."""
+    """The current date in UTC."""
     return datetime.now(UTC).date().isoformat()
 
 
 def unnamed_people(table: Manifest) -> tuple[str, ...]:
-    """That each image was treated as a different person, where no column names the people; shown wherever intervals are."""
+    """A note that each image was treated as a different person, if no column names the subjects; shown with all intervals."""
     if table.has_subjects:
         return ()
     return (
@@ -143,18 +143,18 @@ def unnamed_people(table: Manifest) -> tuple[str, ...]:
 
 
 def plugins_of(cards: Mapping[Task, ModelCard]) -> tuple[Plugin, ...]:
-    """What other packages add to an audit: their metrics and charts, and the decoders that its cards name."""
+    """Plugins that take part in an audit: metrics, charts, and the decoders that its cards name."""
     return (*installed("facegap.metrics"), *installed("facegap.charts"), *decoder_plugins(cards))
 
 
 def decoder_plugins(cards: Mapping[Task, ModelCard]) -> tuple[Plugin, ...]:
-    """The decoders of other packages that the cards of an audit name."""
+    """Plugins whose decoders are named by the cards of an audit."""
     named = {card.detector.decoder for card in cards.values() if card.detector is not None}
     return tuple(plugin for plugin in installed("facegap.decoders") if plugin.name in named)
 
 
 def versions_of_decoders(cards: Mapping[Task, ModelCard]) -> dict[str, str]:
-    """Versions of the packages whose decoders find the faces of an audit."""
+    """Versions of the packages whose decoders are used in an audit."""
     return {plugin.package: plugin.version for plugin in decoder_plugins(cards)}
 
 
@@ -166,7 +166,7 @@ def manifest_record(table: Manifest) -> ManifestRecord:
 
 
 def nothing_executed(versions: Mapping[str, str]) -> Execution:
-    """What an audit ran on in which no model ran."""
+    """The execution record of an audit in which no model ran."""
     return Execution(
         device_asked="",
         providers_asked=(),
@@ -181,9 +181,9 @@ def nothing_executed(versions: Mapping[str, str]) -> Execution:
 
 
 def request_of(resolved: ResolvedAudit, kind: AuditKind) -> RequestRecord:
-    """What was asked for: the settings that decide a result, and the sha256 of the files that every audit may read.
+    """The request: the settings that affect results, and the sha256 of the files that every audit may read.
 
-    kind : what the audit starts from
+    kind : the input of the audit
     """
     table, elsewhere = resolved.manifest, resolved.threshold_set
     return RequestRecord(
@@ -206,12 +206,12 @@ def request_of(resolved: ResolvedAudit, kind: AuditKind) -> RequestRecord:
 
 
 def with_models(request: RequestRecord, told: Told) -> RequestRecord:
-    """The request with what must be the same of models that ran for --resume to end with the same tables."""
+    """The request completed with the properties of the opened models that must be unchanged for --resume."""
     return with_cards(request, told.models.cards, told.execution.versions)
 
 
 def with_cards(request: RequestRecord, cards: Mapping[Task, ModelCard], versions: Mapping[str, str]) -> RequestRecord:
-    """The same of models that are not open yet. versions : of what computes"""
+    """The request completed with the properties of models that are not open yet. versions : of the packages that compute."""
     return replace(
         request,
         part_rows=pipeline.PART_ROWS,
@@ -221,7 +221,7 @@ def with_cards(request: RequestRecord, cards: Mapping[Task, ModelCard], versions
 
 
 def labels_request(joined: JoinedLabels) -> LabelsRequest:
-    """Of joined labels what decides the tables: the files, and the draws."""
+    """The part of joined labels that determines the tables: the files, and the simulated labels."""
     return LabelsRequest(joined.record.files, joined.record.draws, joined.record.seed)
 
 
@@ -232,7 +232,7 @@ def quality_file(matched: MatchedQualities) -> QualityFile:
 
 
 def require_same_request(folder: Path, stored: RequestRecord, request: RequestRecord) -> None:
-    """Raise RunError that names what differs between the run in the folder and the one that is asked for."""
+    """Raise RunError with the differences between the run in the folder and the requested one."""
     if changed := differing_keys(stored, request):
         raise RunError(
             f"{folder}: the run in it differs in {', '.join(changed)}; resume it with the same command, files and "
@@ -241,20 +241,20 @@ def require_same_request(folder: Path, stored: RequestRecord, request: RequestRe
 
 
 def differing_keys(one: RequestRecord, other: RequestRecord) -> list[str]:
-    """What differs between two requests and may decide a result, by key."""
+    """The keys in which two requests differ in a way that may affect results."""
     free = {f"settings.{section}.{field.name}" for section, field in leaves() if field.metadata[SETTING].free_on_resume}
     return [key for key in differences(one.to_json(), other.to_json()) if key not in free]
 
 
 def as_first_read(request: RequestRecord, stored: RequestRecord) -> RequestRecord:
-    """The request with the time at which the first start of the run read its plan; whether it is the same, its hash says."""
+    """The request with the time at which the first start of the run read its plan; the hash of the plan is compared separately."""
     if request.plan is None or stored.plan is None:
         return request
     return replace(request, plan=replace(request.plan, read_at=stored.plan.read_at))
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> list[str]:
-    """The keys, with those above them, whose values differ between two records."""
+    """The keys, as paths, whose values differ between two records."""
     found: list[str] = []
     for key in {**old, **new}:
         one, other = old.get(key), new.get(key)
@@ -266,7 +266,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") 
 
 
 def function_warnings(settings: AuditSettings) -> list[str]:
-    """A sentence on each model that is a Python function of the caller's."""
+    """A sentence on each model that is a Python function of the caller."""
     return [
         f"{model.name} is the Python function {model.recorded()['function']}: this run cannot be reproduced from its "
         f"record"
@@ -276,7 +276,7 @@ def function_warnings(settings: AuditSettings) -> list[str]:
 
 
 def given_face_warnings(models: ChosenModels, rows: pd.DataFrame) -> list[str]:
-    """What a reader must know where no detector ran."""
+    """Notes on faces for which no detector ran."""
     if isinstance(models.faces, GivenPoints):
         missing = int((rows["outcome"] == "no_points").sum())
         lost = f"; {missing:,} of {len(rows):,} images have none (outcome no_points)" if missing else ""
@@ -298,7 +298,7 @@ def given_face_warnings(models: ChosenModels, rows: pd.DataFrame) -> list[str]:
 
 
 def crop_warnings(rows: pd.DataFrame, *, reduced: bool, cards: Mapping[Task, ModelCard]) -> list[str]:
-    """How many images were too small for the crop of the classifier, or that smaller crops were allowed."""
+    """How many images were too small for the crop of the classifier, or a note that smaller crops were allowed."""
     crop = cards["classify"].crop if "classify" in cards else None
     if crop is None or crop.rule != "shifted":
         return []
@@ -320,7 +320,7 @@ def crop_warnings(rows: pd.DataFrame, *, reduced: bool, cards: Mapping[Task, Mod
 
 
 def card_warnings(cards: Mapping[Task, ModelCard]) -> list[str]:
-    """What the cards themselves admit."""
+    """Warnings about the cards."""
     return [
         f"card {card.name} is unverified: the project has not run this model"
         for card in cards.values()
@@ -329,9 +329,9 @@ def card_warnings(cards: Mapping[Task, ModelCard]) -> list[str]:
 
 
 def stage_times(rows: pd.DataFrame) -> dict[str, StageTime]:
-    """Milliseconds per image of each stage, over the images that reached it.
+    """Milliseconds per image for each stage, over the images that reached it.
 
-    A batch's time is shared equally by its images.
+    The time of a batch is divided equally among its images.
     """
     found = {}
     for stage in pipeline.STAGES:
@@ -342,7 +342,7 @@ def stage_times(rows: pd.DataFrame) -> dict[str, StageTime]:
 
 
 def group_times(rows: pd.DataFrame, manifest: pd.DataFrame, groupings: Sequence[Grouping]) -> tuple[GroupTime, ...]:
-    """Milliseconds per image of all stages together, for everybody and every group of every grouping."""
+    """Milliseconds per image of all stages together, for all images and every group of every grouping."""
     spent = rows[[f"{stage}_ns" for stage in pipeline.STAGES]].to_numpy(np.float64).sum(axis=1) / 1e6
     found = []
     for grouping in ((), *groupings):
@@ -354,7 +354,7 @@ def group_times(rows: pd.DataFrame, manifest: pd.DataFrame, groupings: Sequence[
 
 
 def median_and_p95(spent: FloatArray) -> tuple[float | None, float | None]:
-    """Median and 95th percentile to four places; None of nothing."""
+    """Median and 95th percentile, rounded to four decimals; None without values."""
     if not len(spent):
         return None, None
     median, p95 = np.quantile(spent, [0.5, 0.95]).round(4).tolist()

@@ -1,6 +1,6 @@
-"""The comparisons of a finished run, made again from its stored templates: to check them, or after a person was removed.
+"""Repeat the comparisons of a finished run from its stored templates: to check them, or after a subject was removed.
 
-Scores have one defined order of summation (matching/kernels.py), so that they are equal on every processor.
+The order of summation of scores is fixed (matching/kernels.py), so they are equal on every processor.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from facegap.types import BoolArray, ScoreCounts
 
 
 def stored_templates(run: Run) -> Templates | None:
-    """The templates that a run keeps; None where it keeps none.
+    """The templates stored in a run; None if there are none.
 
     Raises
     ------
-    RunError : not one for each face with outcome ok
+    RunError : if there is not one template for each face with outcome ok
     """
     if run.embeddings is None:
         return None
@@ -37,7 +37,7 @@ def stored_templates(run: Run) -> Templates | None:
 
 
 def comparisons_differing(run: Run) -> list[str]:
-    """What the stored templates do not give again of the stored comparisons; empty where all agree, or nothing is stored."""
+    """The stored comparisons that the stored templates do not reproduce; empty if all agree, or nothing is stored."""
     templates = stored_templates(run)
     if run.matched is None or templates is None:
         return []
@@ -53,7 +53,7 @@ def comparisons_differing(run: Run) -> list[str]:
 
 
 def listed_differing(pairs: pd.DataFrame, templates: Templates) -> list[str]:
-    """What is wrong with the scores of listed pairs."""
+    """Differences in the scores of listed pairs."""
     place = np.full(len(templates.table), -1, np.int64)
     place[templates.rows] = np.arange(len(templates.rows))
     left, right = (place[pairs[side].to_numpy(np.int64)] for side in ("left", "right"))

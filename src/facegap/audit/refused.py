@@ -1,6 +1,6 @@
-"""What an audit of images cannot take, refused before the first image: videos, mixed units, questions that a service cannot be asked.
+"""Checks before the first image for what an audit of images does not support: videos, mixed units, requests to a service.
 
-Imports stand inside the functions, as in run.py.
+Imports are inside the functions, as in run.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def require_one_unit(table: Manifest, settings: AuditSettings) -> None:
-    """Raise TableError where a classifier, which judges images, would run beside templates that are pooled from them."""
+    """Raise TableError if a classifier, which evaluates images, would run on a manifest with pooled templates."""
     from facegap.errors import TableError
     from facegap.tables import TEMPLATE
 
@@ -27,9 +27,9 @@ def require_one_unit(table: Manifest, settings: AuditSettings) -> None:
 
 
 def require_no_video(table: Manifest, settings: AuditSettings) -> None:
-    """Raise TableError, by line, for a video that this audit cannot take: only frames of a template are pooled.
+    """Raise TableError, with the line, for a video in an audit that does not pool the frames of a template.
 
-    A file of points has one row per image, and says nothing of the frames of a video.
+    A file of points has one row per image and no points for the frames of a video.
     """
     from facegap.errors import TableError
     from facegap.inputs.videos.read import is_video
@@ -49,7 +49,7 @@ def require_no_video(table: Manifest, settings: AuditSettings) -> None:
 
 
 def require_askable(resolved: ResolvedAudit) -> None:
-    """Raise for what a service that embeds cannot be asked: other people's images, frames of videos, mirrored images."""
+    """Raise an error for what a service that embeds does not support: a threshold set, frames of videos, mirrored images."""
     from facegap.errors import SettingError, TableError
     from facegap.inputs.videos.read import is_video
 
@@ -70,7 +70,7 @@ def require_askable(resolved: ResolvedAudit) -> None:
 
 
 def require_same_functions(folder: Path, settings: AuditSettings) -> None:
-    """Raise RunError for a run to be resumed with a function as a model: nothing says that it is still the same."""
+    """Raise RunError if a run with a Python function as a model is to be resumed, as the function may have changed."""
     from facegap.audit.settings import CallableModel
     from facegap.errors import RunError
 

@@ -1,6 +1,6 @@
-"""What an audit rests on, decided once before the first image: who takes part, in which groups and roles, at which thresholds.
+"""The inputs of an audit, resolved before the first image: subjects, groups, roles and thresholds.
 
-Every file beside the images is read here and nowhere later: manifests, labels of tone, lists of pairs, points, cards.
+Every file besides the images is read here: manifests, labels of tone, lists of pairs, points, cards.
 """
 
 from __future__ import annotations
@@ -52,26 +52,27 @@ from facegap.types import BoolArray, IntArray
 class ResolvedAudit:
     """An audit before its first image.
 
-    settings      : as they were asked for
-    margins       : of every metric, fixed before anything is seen
-    manifest      : the people, with the labels that were joined to it; one row per image, or per template where templates are
-                    compared that are pooled from several
-    groupings     : the groups that are compared; notes: why some label columns are not split by
-    models        : what was chosen for detection, classification and embedding; nothing where no model runs here
-    threshold_set : manifest of other people on whom thresholds are set; None without one
+    settings      : as requested
+    margins       : equivalence margin of every metric, fixed before any data are seen
+    manifest      : the subjects, with joined labels; one row per image, or per template if templates are pooled
+                   from several images
+    groupings     : the groups that are compared; notes: why some label columns are not used for groups
+    models        : chosen for detection, classification and embedding; empty if no model runs here
+    threshold_set : manifest of other subjects, on whom thresholds are set; None without one
     given         : thresholds that need no threshold set
     roles         : per row of the manifest `evaluation` or `threshold_set`
-    folds         : per row the fold, int64 (rows,), where thresholds are set by folds; None elsewhere
-    target_group  : whose impostor pairs a target FMR is met over, per row of the people that thresholds are set on; None: all
+    folds         : int64 (rows,), fold of each row if thresholds are set by folds; otherwise None
+    target_group  : bool, per row of the table on which thresholds are set: the group whose impostor pairs define a target FMR;
+                   None: all
     pairs         : the only pairs to compare; None: all
-    excluded      : reviewed pairs that are counted nowhere
-    search_roles  : per row `gallery`, `probe` or empty; None where no gallery is searched
-    plan          : what is judged by, as it was read before anything else; None without one
-    shares        : composition of the population of --shares; None without
+    excluded      : reviewed pairs that are excluded from all rates
+    search_roles  : per row `gallery`, `probe` or empty; None without identification
+    plan          : the analysis plan, read before anything else; None without one
+    shares        : composition of the population of --shares; None without one
     protocol      : the benchmark protocol whose pairs are compared; None without
     qualities     : of the images, from the file of --quality; None without one
-    outputs       : what is answered besides gender and age
-    pair_plan     : how `pairs` were sampled; None where they are no sample
+    outputs       : predicted outputs besides gender and age
+    pair_plan     : how `pairs` were sampled; None if they are not a sample
     """
 
     settings: AuditSettings
@@ -97,20 +98,20 @@ class ResolvedAudit:
 
     @property
     def evaluated(self) -> BoolArray:
-        """Per row of the manifest whether rates are of it, bool (rows,)."""
+        """Per row of the manifest whether it is evaluated, bool (rows,)."""
         return np.asarray(self.roles == EVALUATION, np.bool_)
 
     @property
     def pair_lists_sha256(self) -> list[str]:
-        """Of the files of pairs that were read."""
+        """The sha256 of each pair list that was read."""
         return [listed.sha256 for listed in (self.pairs, self.excluded) if listed is not None and listed.sha256]
 
 
 def people_of(path: Path, settings: AuditSettings, *, compares: bool, allow_outside: bool = False) -> Manifest:
-    """The manifest that was asked for, with labels of tone joined to it.
+    """The requested manifest, with labels of tone joined to it.
 
-    compares      : whether images are compared, so that it must say who is who, and has a row per template
-    allow_outside : accept any image name, where no image is opened
+    compares      : whether images are compared; subjects are then required, and there is one row per template
+    allow_outside : accept any image name, for audits that open no image
 
     Raises
     ------
@@ -130,10 +131,10 @@ def people_of(path: Path, settings: AuditSettings, *, compares: bool, allow_outs
 def groupings_of(
     table: Manifest, settings: AuditSettings, outputs: Sequence[OutputRecord] = ()
 ) -> tuple[tuple[Grouping, ...], tuple[str, ...]]:
-    """The groupings of --by, or every label column, and a sentence on each column that is not split by.
+    """The groupings of --by or of every label column, and a sentence on each column that is not used.
 
-    A column that says who is in the gallery describes images and no people, one of --cluster says what hangs together, and
-    one of --weights how much images count: they are split by only where --by names them.
+    Columns of gallery roles, of --cluster and of --weights do not describe people; they are used for groups only if --by
+    names them.
     """
     quality = settings.faces.quality is not None
     if settings.by is None:
@@ -159,7 +160,7 @@ def groupings_of(
 
 
 def ages_made(table: Manifest, settings: AuditSettings) -> set[str]:
-    """The columns of years that ages were made from, and the column of these ages; none where the manifest has ages itself."""
+    """The columns of years from which ages were computed, and the column of these ages; none if the manifest has ages itself."""
     columns = set(settings.faces.age_from) or {BIRTH_YEAR, PHOTO_YEAR}
     made = AGE in table.labels and table.labels[-1] == AGE and columns <= set(table.labels)
     return {AGE, *columns} if made else set()
@@ -178,28 +179,28 @@ def resolve(
     categories: Mapping[str, Category] | None = None,
     chosen: ChosenModels | None = None,
 ) -> ResolvedAudit:
-    """Everything that is decided before the first image; what can only fail is refused here.
+    """Everything that is decided before the first image; what cannot succeed is rejected here.
 
     table       : from `people_of`
     runs_models : whether the models of the settings run here; a black box needs none
-    compares    : whether templates are compared, so that thresholds and roles are needed
-    thresholds  : says them where they are not as the settings have them: distances are compared by their negatives
+    compares    : whether templates are compared, which requires thresholds and roles
+    thresholds  : the thresholds if they differ from the settings: distances are compared by their negatives
     scored      : rows of the pairs of a file of scores, int64 (m, 2)
-    plan        : from `with_plan`, as the settings are
-    categories  : what a black box says besides gender and age; None: what the cards of the models say
-    chosen      : the models, where they are known already; None: those that the settings name
-    protocol    : its pairs are the only ones to compare; of the rows of the table, in their order
+    plan        : from `with_plan`, like the settings
+    categories  : outputs of a black box besides gender and age; None: those in the cards of the models
+    chosen      : the models if already known; None: those named in the settings
+    protocol    : its pairs are the only ones compared; rows of the table, in their order
 
     Raises
     ------
-    SettingError                : a margin of a metric that is not known
-    CardError, ModelError       : models that are not there, or that cannot work together
-    StatisticsError, TableError : unusable pair lists, too few subjects to split or to find a threshold on, no such group
+    SettingError                : if a margin is given for an unknown metric
+    CardError, ModelError       : if models are missing or cannot work together
+    StatisticsError, TableError : if pair lists are unusable, there are too few subjects for a split, or a group is unknown
     """
     if runs_models and (settings.verify.enrolment_log or settings.verify.format != "auto"):
         named = "--enrolment-log" if settings.verify.enrolment_log else "--format"
         raise SettingError(f"{named}: for files of scores only; use it with facegap audit-scores")
-    # a misspelt --by is told before a card that is not there, and must not cost an hour of detection
+    # a misspelt --by is reported before a missing card, and before an hour of detection
     split = None if settings.by is None else groupings_of(table, settings)
     models = chosen or (choose_models(settings) if runs_models else ChosenModels())
     outputs = outputs_of(table, models.categories if categories is None else categories)
@@ -302,7 +303,7 @@ def resolve(
 
 
 def require_enough_pairs(resolved: ResolvedAudit) -> None:
-    """Raise StatisticsError where even with every face found there are too few impostor pairs for a target FMR."""
+    """Raise StatisticsError if there are too few impostor pairs for a target FMR even if every face is found."""
     verify = resolved.settings.verify
     if resolved.given or resolved.pairs is not None:
         return
@@ -319,7 +320,7 @@ def require_enough_pairs(resolved: ResolvedAudit) -> None:
 
 
 def require_enough_outside(resolved: ResolvedAudit, folds: IntArray) -> None:
-    """Raise StatisticsError where a pair of folds leaves too few impostor pairs for a target FMR."""
+    """Raise StatisticsError if the impostor pairs outside some pair of folds are too few for a target FMR."""
     codes = pd.factorize(resolved.manifest.frame["subject"])[0]
     of_person = np.zeros(int(codes.max(initial=-1)) + 1, np.int64)
     of_person[codes] = folds

@@ -1,10 +1,10 @@
 """The order of the stages of an audit of images: manifest -> models -> parts -> comparisons -> tables.
 
-Audits of black boxes join it at their own stage: predictions.py at the answers, scores.py at templates and scores. All of
-them are decided by `resolve` before they begin, and end in `finish`.
+Audits of black boxes start at a later stage: predictions.py at the predictions, scores.py at templates and scores. All
+start with `resolve` and end with `finish`.
 
-Imports of the stages stand inside the functions, so that commands which only need `recheck` or a counter wait for neither
-pandas nor OpenCV.
+Stages are imported inside the functions, so that commands which need only `recheck` or a counter do not wait for
+pandas or OpenCV.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from facegap.store.run import Run
     from facegap.vision.pipeline import Part
 
-Progress = Callable[[int, int], None]  # images done, images in all
+Progress = Callable[[int, int], None]  # images done, total images
 
 
 @dataclass
 class Counter:
-    """Images done, counted from several threads; a lost update would only make the bar lag."""
+    """Count of processed images, updated from several threads; a lost update would only delay the progress bar."""
 
     total: int
     report: Progress
     done: int = field(default=0)
 
     def add(self) -> None:
-        """One more."""
+        """Add one to the count."""
         self.done += 1
         self.report(self.done, self.total)
 
@@ -47,11 +47,11 @@ class Counter:
 def audit(manifest: Path, settings: AuditSettings, protocol: ListedProtocol | None = None) -> Run:
     """Run face models on the portraits of a manifest and measure their errors by group; see `facegap.audit`.
 
-    protocol : whose pairs are compared, of the rows of the manifest; None: those of the settings, or everyone with everyone
+    protocol : its pairs are the only ones compared; None: those of the settings, or all pairs
 
     Raises
     ------
-    FacegapError : each of its kinds, saying what was wrong, where, and what to do
+    FacegapError : if the audit cannot run; the message names the problem, the place and the remedy
     """
     from facegap.audit.models import open_models
     from facegap.audit.on_cluster import on_workers, opened_cluster, require_no_cluster_of_services
@@ -80,11 +80,11 @@ def resolved_audit(
 ) -> ResolvedAudit:
     """Everything that is decided before the first image, and before any model is opened.
 
-    chosen : the models, where they are known already; None: those that the settings name
+    chosen : the models if already known; None: those named in the settings
 
     Raises
     ------
-    FacegapError : what can only fail; see `resolve`
+    FacegapError : if the audit cannot succeed; see `resolve`
     """
     from facegap.audit.models import require_a_task
     from facegap.audit.plan_file import with_plan
@@ -114,7 +114,7 @@ def resolved_audit(
 
 
 def require_all_files(resolved: ResolvedAudit, shard: Shard | None = None) -> None:
-    """Refuse a manifest whose image files are not all there, unless that is allowed. shard : its images alone are looked for.
+    """Raise an error if image files of the manifest are missing, unless this is allowed. shard : check only its images.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def require_all_files(resolved: ResolvedAudit, shard: Shard | None = None) -> No
 
 
 def share_of(table: Manifest, shard: Shard | None) -> Manifest:
-    """The rows of a manifest by image that are in the parts of a shard; all without one."""
+    """The rows of a manifest by image that belong to a shard; all without one."""
     import numpy as np
 
     from facegap.vision.pipeline import PART_ROWS
@@ -142,7 +142,7 @@ def share_of(table: Manifest, shard: Shard | None) -> Manifest:
 
 
 def run_loaded(resolved: ResolvedAudit, loaded: Loaded) -> Run:
-    """Say what must be said before the first image, and run."""
+    """Print the notes that come before the first image, and run."""
     from facegap.audit.consent import require_leave, service_among
     from facegap.audit.finish import run_folder
 
@@ -155,14 +155,14 @@ def run_loaded(resolved: ResolvedAudit, loaded: Loaded) -> Run:
 
 
 def say_remarks(loaded: Loaded, settings: AuditSettings) -> None:
-    """Say before the first image what is known against the models; it stands again above the result."""
+    """Print remarks on the models before the first image; the report repeats them above the result."""
     remarks = loaded.remarks
     for said in (*loaded.remembered.alarms, *remarks.alarms, *remarks.notices):
         settings.output.notice(said)
 
 
 def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
-    """Run what is still to do in a folder, then put the tables together."""
+    """Run the parts that are not done yet in a folder, then compute the tables."""
     from facegap.audit.consent import open_service, service_among
     from facegap.audit.finish import finish
     from facegap.audit.phases import ASKED, IMAGES, THRESHOLD_SET
@@ -174,7 +174,7 @@ def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
     if done is not None:
         return done
     started = time.perf_counter_ns()
-    if resolved.threshold_set is not None:  # without the service: nobody judges what it says of these
+    if resolved.threshold_set is not None:  # without the service: its outputs for these images are not evaluated
         settings.output.phase(THRESHOLD_SET)
         process(folder / store.THRESHOLD_SET, resolved.threshold_set.by_image, loaded, settings)
     stopping = None
@@ -200,18 +200,18 @@ def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
 
 
 def stopped(record: RunRecord, stopping: StoppingRecord) -> RunRecord:
-    """The record of an audit that could stop by itself, with what a reader must know of it."""
+    """The record of an audit that could stop early, with a note for the reader."""
     from facegap.audit.until_decided import stopping_sentences
 
     return replace(record, stopping=stopping, warnings=(*record.warnings, *stopping_sentences(stopping)))
 
 
 def taken_up(place: Place, resolved: ResolvedAudit) -> tuple[RequestRecord, Run | None]:
-    """What is asked for, and the run in a folder where it reached its end already; else it is begun there.
+    """The request, and the run in a folder if it is complete; otherwise the request is recorded there.
 
     Raises
     ------
-    RunError : another run is in the folder, or one that was changed after it finished
+    RunError : if the folder contains another run, or a run that was changed after it finished
     """
     from facegap.audit.consent import service_among, take_up_again
     from facegap.audit.record import as_first_read, request_of, require_same_request, with_cards
@@ -242,12 +242,12 @@ def taken_up(place: Place, resolved: ResolvedAudit) -> tuple[RequestRecord, Run 
 
 
 def process(folder: Path, table: Manifest, loaded: Loaded, settings: AuditSettings, shard: Shard | None = None) -> None:
-    """Run every part that is not committed yet, and commit each as it comes. shard : its parts alone; None: all.
+    """Run every part that is not committed yet, and commit each one when it is complete. shard : only its parts; None: all.
 
     Raises
     ------
-    TableError : more images than a few could not be shown to a model; the parts that are committed stay
-    RunError   : an image of a committed part is no longer the file that was shown to the models
+    TableError : if more than a few images could not be passed to a model; committed parts are kept
+    RunError   : if an image of a committed part has changed since it was passed to the models
     """
     from facegap.audit.kept import kept_parts
     from facegap.vision.pipeline import PART_ROWS
@@ -269,9 +269,9 @@ def process(folder: Path, table: Manifest, loaded: Loaded, settings: AuditSettin
 def counted(
     table: Manifest, parts: Sequence[int], todo: Sequence[int], settings: AuditSettings
 ) -> Iterator[Callable[[], None]]:
-    """Within the block images are read by one thread of OpenCV each, and the caller counts those that are done.
+    """Within the block, each image is read by one OpenCV thread, and the yielded function counts finished images.
 
-    parts, todo : numbers of the parts that are asked for, and of those that are still to do
+    parts, todo : numbers of the requested parts, and of those that remain to be done
     """
     import cv2
 
@@ -282,7 +282,7 @@ def counted(
     asked = rows_in(parts, rows, PART_ROWS)
     counter = Counter(asked, settings.output.progress, asked - rows_in(todo, rows, PART_ROWS))
     threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # each worker has its own images to decode; threads below them would only fight
+    cv2.setNumThreads(1)  # workers decode different images in parallel; OpenCV threads would compete with them
     try:
         with quiet_decoders():
             yield counter.add
@@ -291,11 +291,11 @@ def counted(
 
 
 def write_parts(parts: Iterable[tuple[int, Mapping[Path, Part]]], table: Manifest, settings: AuditSettings) -> None:
-    """Commit each part to the folders that it is for, as it comes.
+    """Commit each part to its folders when it is complete.
 
     Raises
     ------
-    TableError : more images than a few could not be shown to a model
+    TableError : if more than a few images could not be passed to a model
     """
     from facegap.audit.files import Unreadable
     from facegap.store import run as store
@@ -310,7 +310,7 @@ def write_parts(parts: Iterable[tuple[int, Mapping[Path, Part]]], table: Manifes
 def parts_of(
     table: Manifest, loaded: Loaded, settings: AuditSettings, todo: Sequence[int], on_image: Callable[[], None]
 ) -> Iterator[tuple[int, Part]]:
-    """The results of these parts as they come, from the threads of this process or from the workers of a cluster."""
+    """The results of these parts as they are completed, from the threads of this process or the workers of a cluster."""
     from facegap.vision.pipeline import run_parts
 
     if loaded.cluster is not None:
@@ -327,20 +327,20 @@ def rows_in(parts: Sequence[int], rows: int, part_rows: int) -> int:
 
 
 def recheck(folder: str | Path) -> list[str]:
-    """Hash every file of a finished run and derive its tables again; what does not agree, empty where all does.
+    """Hash every file of a finished run and compute its tables again; return the differences, an empty list if there are none.
 
-    Tables are derived again only where every file has its stated hash.
+    Tables are computed again only if every file has its recorded hash.
 
     Raises
     ------
-    RunError : the folder holds no finished run
+    RunError : if the folder contains no finished run
     """
     from facegap.derive.run import derived
     from facegap.store import run as store
 
     folder = Path(folder)
     problems = store.broken_hashes(folder)
-    if problems:  # rows that were changed give other tables, and say nothing of those that were written
+    if problems:  # changed rows would give other tables, which says nothing of the stored ones
         return problems
     with store.fitting_together(folder):
         tables = store.result_tables(derived(store.read_run(folder)))

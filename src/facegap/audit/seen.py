@@ -1,4 +1,4 @@
-"""From committed parts to what an audit saw: faces, predictions, comparisons and searches."""
+"""From committed parts to the evidence of an audit: faces, predictions, comparisons and searches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from facegap.store.record import ComparisonRecord, RequestRecord
     from facegap.types import Execution
 
-OF_FRAMES = "parts/frames.npy"  # embeddings before they are pooled; goes with the parts
+OF_FRAMES = "parts/frames.npy"  # embeddings before pooling; removed with the parts
 
 
 def seen(
@@ -30,7 +30,7 @@ def seen(
     started: int,
     cluster: Cluster | None = None,
 ) -> Evidence:
-    """What is known when all parts are committed: faces, predictions, comparisons and searches."""
+    """The evidence when all parts are committed: faces, predictions, comparisons and searches."""
     from facegap.audit.finish import Evidence
     from facegap.audit.first_frames import by_frames
     from facegap.audit.identify import identify
@@ -42,7 +42,7 @@ def seen(
     from facegap.matching import search
     from facegap.store import run as store
 
-    with store.fitting_together(folder):  # parts of a run to be resumed may be somebody else's
+    with store.fitting_together(folder):  # the parts of a resumed run may belong to another run
         rows, found = gathered(folder, resolved.manifest, told.dimension)
     if resolved.qualities is not None:
         found = replace(found, faces=found.faces.assign(given_quality=resolved.qualities.values))
@@ -82,13 +82,13 @@ def seen(
 
 
 def with_filter(execution: Execution, comparison: ComparisonRecord) -> Execution:
-    """What the run ran on, with a note on how its pairs were screened."""
+    """The execution record, with a note on the filter used for its pairs."""
     notes = () if comparison.all_pairs is None else (comparison.all_pairs.reason,)
     return replace(execution, notes=execution.notes + notes)
 
 
 def keep_threshold_set(folder: Path, resolved: ResolvedAudit, found: Gathered) -> None:
-    """Write the outcome of the images of a threshold set, without names where none are kept."""
+    """Write the outcome of the images of a threshold set, without names if --no-ids is given."""
     from facegap.audit.nameless import hashed_names, salt_of
     from facegap.store import run as store
 
@@ -105,7 +105,7 @@ def keep_threshold_set(folder: Path, resolved: ResolvedAudit, found: Gathered) -
 def gathered(folder: Path, table: Manifest, dimension: int | None) -> tuple[pd.DataFrame, Gathered]:
     """The pipeline's rows of one set by image, and the outcome of the rows that are compared.
 
-    dimension : numbers per template; None without an embedder
+    dimension : length of a template; None without an embedder
     """
     import numpy as np
 
@@ -133,5 +133,5 @@ def gathered(folder: Path, table: Manifest, dimension: int | None) -> tuple[pd.D
 
 
 def nothing_said(faces: pd.DataFrame) -> pd.DataFrame:
-    """FACES as a classifier that did not run leaves them."""
+    """FACES without the columns of a classifier that did not run."""
     return faces.assign(prediction="", probability=float("nan"), age=float("nan"))

@@ -1,6 +1,6 @@
-"""Asking a service about pairs of images: an ordered table of pairs goes in, the same table with an outcome for each comes out.
+"""Send pairs of images to a service: takes an ordered table of pairs, and returns it with an outcome for each.
 
-Which pairs are worth asking for is decided elsewhere. Here each is asked for once, in order, within the budget of calls.
+The pairs are chosen elsewhere. Here each is sent once, in order, within the call limit.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from facegap.vision.service.client import Service
 from facegap.vision.service.compare import FACELESS, NO_ANSWER, Compared, compare
 
 SHOWN_BY_NOBODY = "one of the two images could not be sent"
-FIRST_LOOK = 20  # pairs after which a card that reads no score is an error, before all others are paid for
-AHEAD = 2  # pairs per worker that wait for their turn
+FIRST_LOOK = 20  # pairs after which a card that reads no score is an error, before more calls are paid for
+AHEAD = 2  # queued pairs per worker
 NOT_SHOWN = "not_shown"
 
 
 @dataclass(frozen=True, eq=False)
 class Originals:
-    """The image files of a manifest, looked at once and read again whenever they are sent.
+    """The image files of a manifest, checked once and read again whenever they are sent.
 
-    table, folder : MANIFEST with a row per image, and the folder that its paths are below
-    largest_bytes : a larger file is not sent; None: no limit
-    rows          : per manifest row the outcome of it here: columns of the pipeline; of rows in no pair nothing
+    table, folder : MANIFEST with a row per image, and the folder that its paths are relative to
+    largest_bytes : larger files are not sent; None: no limit
+    rows          : outcome per manifest row: columns of the pipeline; nothing for rows in no pair
     """
 
     table: pd.DataFrame
@@ -46,7 +46,7 @@ class Originals:
     rows: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def look_at(self, row: int) -> dict[str, Any]:
-        """Read and decode an image: only what decodes here is sent anywhere."""
+        """Read and decode an image: only images that decode here are sent."""
         image, path = str(self.table["image"].iloc[row]), str(self.table["path"].iloc[row])
         record = look(int(self.table["row"].iloc[row]), image, self.folder, path, self.stages).record
         limit = self.largest_bytes
@@ -56,11 +56,11 @@ class Originals:
         return record
 
     def file(self, row: int) -> ImageFile:
-        """The file of an image that could be read before.
+        """The file of an image that has been read before.
 
         Raises
         ------
-        RunError : it cannot be read any more
+        RunError : if it can no longer be read
         """
         path = str(self.table["path"].iloc[row])
         file = read_image(path, root=self.folder)
@@ -71,11 +71,11 @@ class Originals:
         return file
 
     def data(self, row: int) -> bytes:
-        """The bytes of an image, those that were looked at.
+        """The bytes of an image, identical to those that were checked.
 
         Raises
         ------
-        RunError : the file has changed since
+        RunError : if the file has changed since
         """
         file = self.file(row)
         if file.sha256 != self.rows[row]["sha256"]:
@@ -95,25 +95,25 @@ def ask_pairs(
     workers: int,
     on_pair: Callable[[], None] = lambda: None,
 ) -> pd.DataFrame:
-    """The pairs with what the service said of each: `plan` with columns score, outcome and detail.
+    """The pairs with the response of the service: `plan` with columns score, outcome and detail.
 
     Parameters
     ----------
-    plan      : left and right (manifest rows; the probe and the reference) in the order in which they are asked for; all other
-                columns stay
-    originals : the images, every row of the plan looked at
-    workers   : calls at a time
+    plan      : left and right (manifest rows; the probe and the reference) in the order of the calls; other columns are
+               kept
+    originals : the images; every row of the plan has been checked
+    workers   : number of concurrent calls
     on_pair   : called after each pair
 
     Returns
     -------
-    A frame of the same rows and order. score is float64, higher is more alike, NaN but where the outcome is `scored`; the
-    other outcomes are those of `vision.service.compare.Compared`, and `not_shown` where an image could not be sent.
+    A frame of the same rows and order. score is float64, higher is more alike, NaN unless the outcome is `scored`; the
+    other outcomes are those of `vision.service.compare.Compared`, and `not_shown` if an image could not be sent.
 
     Raises
     ------
     RunError   : see `Service.call`
-    TableError : none of the first FIRST_LOOK pairs has an answer that says anything
+    TableError : if none of the first FIRST_LOOK pairs has a usable response
     """
     sides = plan[["left", "right"]].to_numpy(np.int64)
 
@@ -136,7 +136,7 @@ def ask_pairs(
 
 
 def require_answers(said: Sequence[Compared], service: Service) -> None:
-    """Raise TableError where no pair has an answer: a path of the card is wrong, and further calls would be paid for nothing."""
+    """Raise TableError if no pair has a score: a path in the card is wrong, and further calls would be wasted."""
     if all(one.outcome == NO_ANSWER for one in said):
         reason, count = Counter(one.detail for one in said).most_common(1)[0]
         raise TableError(
@@ -148,9 +148,9 @@ def require_answers(said: Sequence[Compared], service: Service) -> None:
 def in_order(
     work: Callable[..., Any], todo: Sequence[Sequence[int]], workers: int, stop: Callable[[], None]
 ) -> Iterator[Any]:
-    """What `work` gives for each, in order, several at a time; none is begun long before its turn.
+    """The result of `work` for each item, in order; several run at a time, and few are started ahead.
 
-    stop : called where one fails, so that none waits for the others
+    stop : called if one fails, so that no worker waits for the others
     """
     with ThreadPoolExecutor(workers, thread_name_prefix="facegap") as pool:
         running: list[Future[Any]] = []
@@ -170,10 +170,10 @@ def in_order(
 
 
 def rows_of_images(originals: Originals, asked: pd.DataFrame) -> pd.DataFrame:
-    """Outcome of each image of the manifest: the pipeline's columns, one row per image.
+    """Outcome of each image of the manifest: the columns of the pipeline, one row per image.
 
-    An image has no face where the service said so of its side and never gave a score for it. One that no call sent was never
-    shown to a model.
+    An image has no face if the service reported none on its side and never gave a score for it. An image that no call sent
+    was never passed to a model.
     """
     size = len(originals.table)
     sides = {side: asked[side].to_numpy(np.int64) for side in ("left", "right")}
@@ -196,7 +196,7 @@ def rows_of_images(originals: Originals, asked: pd.DataFrame) -> pd.DataFrame:
 
 
 def rows_in(sides: dict[str, IntArray], chosen: BoolArray, size: int) -> BoolArray:
-    """Which manifest rows stand in a chosen pair, bool (size,)."""
+    """Which manifest rows are in a chosen pair, bool (size,)."""
     inside = np.zeros(size, np.bool_)
     for rows in sides.values():
         inside[rows[chosen]] = True
@@ -204,7 +204,7 @@ def rows_in(sides: dict[str, IntArray], chosen: BoolArray, size: int) -> BoolArr
 
 
 def unseen(originals: Originals, row: int) -> dict[str, Any]:
-    """The record of an image that stands in no pair."""
+    """The record of an image that is in no pair."""
     return empty_record(
         int(originals.table["row"].iloc[row]), str(originals.table["image"].iloc[row]), originals.stages
     )

@@ -1,7 +1,7 @@
-"""A shard of an audit: some of its parts, run alone on one machine, to be put together by `facegap merge`.
+"""A shard of an audit: some of its parts, run separately on one machine and merged by `facegap merge`.
 
-A shard has whole parts, and which ones follows from its number alone. The whole manifest is resolved on every machine, so that
-what can only fail is refused before the first image; only images of its own parts are looked for and run.
+A shard consists of whole parts, determined by its number alone. The whole manifest is resolved on every machine, so that
+errors are found before the first image; only the images of its own parts are read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WRITTEN = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})")
 
 @dataclass(frozen=True)
 class ShardDone:
-    """A shard that reached its end: its folder, and how many images of how many in all it ran."""
+    """A finished shard: its folder, the number of images it ran, and their total number in all shards."""
 
     folder: Path
     shard: Shard
@@ -43,7 +43,7 @@ def parse_shard(text: str) -> Shard:
 
     Raises
     ------
-    SettingError : not K/N with 1 <= K <= N
+    SettingError : if the text is not K/N with 1 <= K <= N
 
     Examples
     --------
@@ -57,12 +57,12 @@ def parse_shard(text: str) -> Shard:
 
 
 def audit_shard(manifest: Path, settings: AuditSettings, shard: Shard) -> ShardDone:
-    """Run the parts of one shard, and leave them in the folder of the settings.
+    """Run the parts of one shard and store them in the folder of the settings.
 
     Raises
     ------
-    SettingError : a service or a Python function as a model; no folder
-    FacegapError : as `facegap.audit.run.audit`
+    SettingError : if a model is a service or a Python function, or no folder is given
+    FacegapError : as in `facegap.audit.run.audit`
     """
     require_shardable(settings)
     resolved = resolved_audit(manifest, settings)
@@ -82,7 +82,7 @@ def audit_shard(manifest: Path, settings: AuditSettings, shard: Shard) -> ShardD
 
 
 def require_shardable(settings: AuditSettings) -> None:
-    """Raise SettingError for an audit that cannot be cut into shards."""
+    """Raise SettingError for an audit that cannot be divided into shards."""
     if settings.output.folder is None:
         raise SettingError("--shard: needs a folder for its parts; give one with --out")
     if settings.models.scheduler is not None:
@@ -103,7 +103,7 @@ def require_shardable(settings: AuditSettings) -> None:
 
 
 def run_shard(folder: Path, manifest: Path, resolved: ResolvedAudit, loaded: Loaded, shard: Shard) -> None:
-    """Run what is still to do of a shard in its folder. The record comes first, so that a kill leaves what can be resumed."""
+    """Run the parts of a shard that are not done yet. The record is written first, so that an interrupted shard can be resumed."""
     settings = resolved.settings
     files = files_read(manifest, settings)
     request = with_models(request_of(resolved, "images"), loaded.told)
@@ -122,7 +122,7 @@ def run_shard(folder: Path, manifest: Path, resolved: ResolvedAudit, loaded: Loa
 
 
 def take_up(folder: Path, asked: ShardRecord) -> None:
-    """Raise RunError unless a folder holds the shard that is asked for, begun on a processor of the same type."""
+    """Raise RunError unless a folder contains the requested shard, started on the same type of processor."""
     found = store.read_any_record(folder)
     if not isinstance(found, ShardRecord):
         raise RunError(f"{folder}: a complete run, not a shard; resume it without --shard, or choose another --out")
@@ -138,7 +138,7 @@ def take_up(folder: Path, asked: ShardRecord) -> None:
 
 
 def models_record(told: Told) -> ModelsRecord:
-    """What run.json of a shard keeps of its models."""
+    """The record of the models in run.json of a shard."""
     remembered, remarks = told.remembered, told.remarks
     return ModelsRecord(
         told.execution,

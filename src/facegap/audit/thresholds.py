@@ -1,4 +1,4 @@
-"""On whom a threshold is set, and the thresholds found on them: for a target, and on each group alone."""
+"""The subjects on whom a threshold is set, and the thresholds for a target and for each group alone."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from facegap.types import BoolArray, FloatArray, IntArray
 EVALUATION, THRESHOLD_SET = "evaluation", "threshold_set"
 IN_SAMPLE = "the same pairs on which it is evaluated (IN-SAMPLE)"
 LONGER = 1.6  # a list reaches to about two thirds of its limit: see `floor_for` in verify.py
-FEW_ABOVE = 5  # false matches that the upper end of a threshold's interval must rest on
+FEW_ABOVE = 5  # minimum number of false matches for the upper limit of a threshold's interval
 
 
 @dataclass(frozen=True)
 class Templates:
-    """The templates of one set of people: the units that are compared.
+    """The templates of one set of subjects: the units that are compared.
 
-    table   : one row per template that was asked for, with its subject and labels: a MANIFEST
-    rows    : positions in it of the templates that there are, int64 (n,): the faces of the others were lost
-    vectors : float32 (n, dimension), of length one
+    table   : one row per expected template, with its subject and labels: a MANIFEST
+    rows    : positions in it of the existing templates, int64 (n,); the other faces were lost
+    vectors : float32 (n, dimension), of norm 1
     """
 
     table: pd.DataFrame
@@ -47,16 +47,16 @@ class Templates:
 
     @property
     def subjects(self) -> IntArray:
-        """Per row of the table a code of its person."""
+        """Per row of the table a code of its subject."""
         return np.asarray(pd.factorize(self.table["subject"])[0], np.int64)
 
 
 @dataclass(frozen=True)
 class Basis:
-    """What thresholds are set on: comparisons of the templates of a table, and in words whose they are.
+    """The data on which thresholds are set: comparisons of the templates of a table, and a phrase that names their subjects.
 
-    group : over whose impostor pairs a target is met, bool per row of the table; None: everybody
-    same_people : these are the people that are evaluated; with folds in `pairs`, each pair is judged by other people
+    group : bool per row of the table, the group whose impostor pairs define a target; None: all
+    same_people : these subjects are also evaluated; with folds in `pairs`, each pair at a threshold set on other subjects
     """
 
     pairs: Comparisons
@@ -67,12 +67,12 @@ class Basis:
 
 
 def given_points(settings: Verify, published: float | None) -> list[Operating]:
-    """Thresholds that need no threshold_set.
+    """Thresholds that need no threshold set.
 
     Raises
     ------
-    TableError      : the card publishes none
-    StatisticsError : a threshold that is no number
+    TableError      : if the card publishes none
+    StatisticsError : if a threshold is not finite
     """
     wrong = [value for value in settings.scores if not np.isfinite(value)]
     if wrong:
@@ -86,7 +86,7 @@ def given_points(settings: Verify, published: float | None) -> list[Operating]:
 
 
 def distinct(points: Sequence[Operating]) -> list[Operating]:
-    """Each threshold once, with every source that led to it: tables find their rows by the threshold."""
+    """Each threshold once, with all of its sources: rows of tables are identified by the threshold."""
     merged: dict[float, Operating] = {}
     for point in points:
         same = merged.get(point.threshold)
@@ -103,7 +103,7 @@ def distinct(points: Sequence[Operating]) -> list[Operating]:
 
 
 def require_same_folds(one: Operating, other: Operating) -> None:
-    """Raise StatisticsError where two targets give one threshold for use, and other thresholds by folds."""
+    """Raise StatisticsError if two targets give the same threshold for use, but different thresholds by folds."""
     if one.by_folds is not None and other.by_folds is not None and one.by_folds.thresholds != other.by_folds.thresholds:
         targets = " and ".join(f"{target:g}" for target in one.targets + other.targets)
         raise StatisticsError(
@@ -114,16 +114,16 @@ def require_same_folds(one: Operating, other: Operating) -> None:
 
 
 def roles_of(subjects: pd.Series, settings: Verify, *, needed: bool) -> NDArray[np.str_]:
-    """What each image is for: `evaluation`, or `threshold_set` where the threshold is set on a part of the subjects.
+    """The role of each image: `evaluation`, or `threshold_set` if the threshold is set on a part of the subjects.
 
-    The split is by subject, so nobody is on both sides, and by scikit-learn's GroupShuffleSplit with the given seed.
-    At least two subjects are on either side. With --cluster, `subjects` are the units, so that none is on both sides.
+    The split is by subject, so that no subject is on both sides, with scikit-learn's GroupShuffleSplit and the given seed.
+    At least two subjects are on either side. With --cluster, `subjects` are the units.
 
     Raises
     ------
-    TableError : fewer than four subjects to split
+    TableError : if there are fewer than four subjects
     """
-    roles = np.full(len(subjects), THRESHOLD_SET)  # the longer word first: numpy cuts text to the length it began with
+    roles = np.full(len(subjects), THRESHOLD_SET)  # the longer word first: numpy truncates text to its initial length
     roles[:] = EVALUATION
     if not needed or settings.in_sample:
         return roles
@@ -143,18 +143,18 @@ def roles_of(subjects: pd.Series, settings: Verify, *, needed: bool) -> NDArray[
 
 
 def set_aside_in_words(subjects: pd.Series, taking_part: BoolArray, seed: int) -> str:
-    """Who the subjects of a split are that the threshold is found on."""
+    """Name of the held-out subjects on whom the threshold is set."""
     return f"{subjects[taking_part].nunique()} subjects held out (seed {seed})"
 
 
 def folds_in_words(people: pd.Series, folds: int, settings: Verify) -> str:
-    """How thresholds come about by folds."""
+    """Description of thresholds by folds."""
     dealt = f"seed {settings.seed}" if settings.fold_column is None else f"column {settings.fold_column}"
     return f"other people of {folds} folds ({dealt}); threshold for use set on all {people.nunique()} subjects"
 
 
 def elsewhere_in_words(people: pd.Series, judged: pd.Series) -> str:
-    """Who the subjects of --threshold-on are; those who are evaluated too, by name, make it in-sample in part."""
+    """Name of the subjects of --threshold-on; those that are also evaluated, by name, make it partly in-sample."""
     names = people.unique()
     known = int(np.isin(names, judged.unique()).sum())
     if not known:
@@ -163,13 +163,13 @@ def elsewhere_in_words(people: pd.Series, judged: pd.Series) -> str:
 
 
 def operating_points(basis: Basis, settings: Verify, level: float) -> list[Operating]:
-    """A threshold for each target FMR, with the words on where it comes from and how well it is known.
+    """A threshold for each target FMR, with a phrase on its source and its confidence interval.
 
-    level : of the interval of the threshold
+    level : confidence level of the interval of the threshold
 
     Raises
     ------
-    StatisticsError : too few impostor pairs for a target, or a tail list too short
+    StatisticsError : if there are too few impostor pairs for a target, or the tail list is too short
     """
     among = "listed impostor pairs" if basis.pairs.listed_only else "impostor pairs"
     group = basis.group
@@ -192,16 +192,16 @@ def operating_points(basis: Basis, settings: Verify, level: float) -> list[Opera
 def threshold_interval(
     basis: Basis, group: BoolArray, scores: FloatArray, choice: ThresholdChoice, level: float
 ) -> ThresholdInterval | None:
-    """How well a threshold is known: the interval of its FMR by the people of the threshold set, read as thresholds.
+    """Confidence interval of a threshold: the subject-level interval of its FMR, converted to thresholds.
 
-    None where no pair is a false match, or every pair: then nothing says how the rate would move with the threshold.
+    None if no pair or every pair is a false match, as the change of the rate with the threshold is then unknown.
 
-    scores : float64, falling, of the listed impostor pairs within the group
+    scores : float64, descending, of the listed impostor pairs within the group
     Source : Woodruff (1952), confidence intervals of quantiles by those of the distribution
 
     Raises
     ------
-    StatisticsError : the list of pairs ends above the lower end
+    StatisticsError : if the list of pairs ends above the lower limit
     """
     rate = false_match_rate(basis.pairs, choice.threshold, group, None, generalised=False, level=level)
     if not 0 < rate.errors < rate.trials or not 0 < rate.low <= rate.high:
@@ -217,16 +217,16 @@ def threshold_interval(
     fewest = int(np.floor(rate.low * rate.trials))
     high = float(scores[fewest - 1]) if fewest else np.nextafter(scores[0], np.inf)
     if fewest < FEW_ABOVE:
-        # Beyond the highest scores nothing is observed; the FMR is taken to fall with the score as it does below.
+        # Above the highest scores nothing is observed; the FMR is assumed to decrease there at the same rate as below.
         slope = (choice.threshold - low) / np.log(rate.high / rate.value)
         high = max(high, choice.threshold + slope * np.log(rate.value / rate.low))
     return ThresholdInterval(rate.low, rate.high, min(low, choice.threshold), float(high), basis.same_people)
 
 
 def unmet_in_words(choice: ThresholdChoice, scores: FloatArray, settings: Verify) -> str:
-    """A sentence where equal scores leave no threshold near a target: fewer than half of the allowed false matches.
+    """A note if tied scores leave no threshold near a target, that is, fewer than half of the allowed false matches.
 
-    scores : float64, falling, of the impostor pairs that are listed
+    scores : float64, descending, of the listed impostor pairs
     """
     if not choice.allowed or 2 * choice.false_matches >= choice.allowed:
         return ""
@@ -242,13 +242,13 @@ def unmet_in_words(choice: ThresholdChoice, scores: FloatArray, settings: Verify
 
 
 def threshold_among(scores: FloatArray, trials: int, target: float, pairs: Comparisons) -> ThresholdChoice:
-    """The smallest impostor score with FMR <= target, of `trials` pairs of which the highest are listed.
+    """The smallest impostor score with FMR <= target among `trials` pairs, the highest of which are listed.
 
-    scores : float64, falling
+    scores : float64, descending
 
     Raises
     ------
-    StatisticsError : too few pairs for the target, or more false matches are allowed than are listed
+    StatisticsError : if there are too few pairs for the target, or more allowed false matches than listed scores
     """
     allowed = allowed_false_matches(target, trials)
     if allowed > len(scores):
@@ -257,7 +257,7 @@ def threshold_among(scores: FloatArray, trials: int, target: float, pairs: Compa
             f"FMR {target:g} allows {allowed} false matches of {trials} impostor pairs, and the {len(scores)} "
             f"highest of them are listed, down to score {pairs.floor:.4f}; run again with --tail-limit {needed}"
         )
-    # Where the list ends just where the allowance does, the next pair is lower, and one too many.
+    # If the list ends exactly at the allowed number, the next pair has a lower score and would be one too many.
     first_out = scores[allowed] if allowed < len(scores) else -np.inf
     reached = int(np.searchsorted(-scores, -first_out, side="left"))
     above_all = np.nextafter(scores[0], np.inf) if len(scores) else pairs.floor
@@ -265,15 +265,15 @@ def threshold_among(scores: FloatArray, trials: int, target: float, pairs: Compa
 
 
 def transfer_points(basis: Basis, groupings: Sequence[Grouping], settings: Verify, level: float) -> list[TransferPoint]:
-    """Per target, grouping and known group the threshold at the target among the group's own impostor pairs.
+    """For each target, grouping and known group, the threshold at the target among the impostor pairs within the group.
 
-    threshold is None where the group has too few pairs for the target, or where its threshold lies below the list;
+    threshold is None if the group has too few pairs for the target, or its threshold lies below the list;
     `reason` says which.
     """
     points = []
     for grouping in groupings:
         if not set(grouping) <= set(basis.table.columns):
-            continue  # a threshold set of its own need not have every label
+            continue  # a separate threshold set may lack some labels
         cells = cells_of(basis.table, grouping)
         for k in np.flatnonzero(cells.known):
             for target in settings.fmr:
@@ -285,7 +285,7 @@ def transfer_points(basis: Basis, groupings: Sequence[Grouping], settings: Verif
 def group_point(
     basis: Basis, group: BoolArray, level: float, *, grouping: Grouping, name: str, target: float
 ) -> TransferPoint:
-    """The threshold of one group at one target, with the subjects behind it."""
+    """The threshold of one group for one target, with the number of subjects behind it."""
     scores, trials = impostors_within(basis.pairs, group)
     subjects = basis.table["subject"].to_numpy()[group & basis.pairs.counted & basis.pairs.enrolled]
     allowed = int(np.floor(target * trials * (1 + 1e-12)))

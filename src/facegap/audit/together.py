@@ -1,7 +1,7 @@
-"""Audits of several models on one manifest in one pass: ordinary runs, of which each could have been made alone.
+"""Audits of several models on one manifest in a single pass; each gives the same run as a separate audit.
 
-An image is decoded once, its face found once and each crop cut once for all models that take the same one. What is
-committed are the parts of each run; from there on every run ends by itself.
+An image is decoded once, its face detected once, and each crop made once for all models that use it. The parts of each run
+are committed separately, and each run then finishes independently.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from facegap.vision.several import run_part_of_several
 
 @dataclass(frozen=True)
 class Lane:
-    """One of the runs on its way: where it is written, what was decided, and its models."""
+    """One of the runs in progress: its folder, its resolved inputs, and its models."""
 
     place: Place
     resolved: ResolvedAudit
@@ -42,13 +42,13 @@ class Lane:
 
 
 def resolved_together(manifest: Path, asked: Sequence[AuditSettings]) -> list[ResolvedAudit]:
-    """What each audit rests on, decided before a model is opened.
+    """The inputs of each audit, resolved before a model is opened.
 
-    asked : alike but for the models behind the detector and the folder
+    asked : settings that differ only in the models other than the detector, and in the folder
 
     Raises
     ------
-    SettingError : nothing is asked for; another detector, a black-box service or a function among the models
+    SettingError : if there is no model, detectors differ, or a model is a black-box service or a function
     FacegapError : see `resolved_audit`
     """
     if not asked:
@@ -68,12 +68,12 @@ def resolved_together(manifest: Path, asked: Sequence[AuditSettings]) -> list[Re
 
 
 def audit_together(audits: Sequence[ResolvedAudit]) -> list[Run]:
-    """The run of each audit of `resolved_together`; runs that their folders hold whole are taken as they are.
+    """The run of each audit of `resolved_together`; runs that are already complete in their folders are returned unchanged.
 
     Raises
     ------
-    RunError     : a folder holds another run, or one that was changed after it finished
-    FacegapError : each of its kinds, see `facegap.audit`
+    RunError     : if a folder contains another run, or a run that was changed after it finished
+    FacegapError : see `facegap.audit`
     """
     started = time.perf_counter_ns()
     with ExitStack() as stack:
@@ -110,7 +110,7 @@ def process_together(lanes: Sequence[Lane]) -> None:
 
 
 def process_set(lanes: Sequence[Lane], folders: Sequence[Path], table: Manifest) -> None:
-    """Commit the parts of one set of images. folders : where the parts of each lane are"""
+    """Commit the parts of one set of images. folders : where the parts of each lane are stored."""
     settings, execution = lanes[0].resolved.settings, lanes[0].loaded.execution
     part_rows = pipeline.PART_ROWS
     kept = [

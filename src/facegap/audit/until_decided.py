@@ -1,7 +1,7 @@
-"""--stop-when-decided: a service is asked about people at random, batch by batch, until every gap of the primary family has a verdict.
+"""--stop-when-decided: call a service for subjects in random order until every gap of the primary family has a verdict.
 
-The answers that are kept are the only state: the same people come in the same order when a run is resumed, no kept answer is paid
-for again, and the audit stops where it would have stopped.
+The stored responses are the only state: a resumed run uses the same order, does not repeat a call for a stored response,
+and stops at the same point.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ FLAG = "--stop-when-decided"
 WAS_DECIDED = "every gap was decided before it was sent"
 
 
-# ---- before anything is asked ----
+# ---- before the first call ----
 
 
 def require_stoppable(settings: AuditSettings, service: ModelCard | None) -> None:
-    """Raise SettingError for what has no meaning, or no interval that may be looked at again and again, in an audit that stops."""
+    """Raise SettingError for settings that do not apply, or whose intervals do not allow repeated looks, in an audit that stops."""
     if service is None:
         raise SettingError(f"{FLAG}: no service is called; omit it, or give the card of a service with --classify")
     groups, verify = settings.groups, settings.verify
@@ -76,11 +76,11 @@ def require_stoppable(settings: AuditSettings, service: ModelCard | None) -> Non
 
 
 def require_one_group_each(resolved: ResolvedAudit) -> None:
-    """Raise TableError for a person in two groups of one grouping: both would then vary together.
+    """Raise TableError for a subject in two groups of one grouping: the rates of both would then be correlated.
 
     Raises
     ------
-    SettingError : there are no groups
+    SettingError : if there are no groups
     """
     table = resolved.manifest
     if not resolved.groupings:
@@ -98,41 +98,41 @@ def require_one_group_each(resolved: ResolvedAudit) -> None:
             )
 
 
-# ---- people and looks ----
+# ---- subjects and looks ----
 
 
 @dataclass(frozen=True, eq=False)
 class Queue:
-    """People in the order in which they are asked about.
+    """Subjects in the order in which their images are sent.
 
-    person : int64 (rows,), the place of the person of each row in that order
+    person : int64 (rows,), position in that order of the subject of each row
     """
 
     person: IntArray
 
     @property
     def people(self) -> int:
-        """How many there are."""
+        """Number of subjects."""
         return int(self.person.max(initial=-1)) + 1
 
     def batches(self) -> Iterator[IntArray]:
-        """Rows of every PEOPLE_PER_LOOK people, person by person."""
+        """Rows of PEOPLE_PER_LOOK subjects at a time, subject by subject."""
         order = np.argsort(self.person, kind="stable")
         of = self.person[order] // PEOPLE_PER_LOOK
         yield from np.split(order, np.flatnonzero(np.diff(of)) + 1) if len(order) else ()
 
 
 def queue_of(subjects: IntArray, seed: int) -> Queue:
-    """People in random order. subjects : int64 (rows,), a code of each row's person, in order of appearance"""
+    """Subjects in random order. subjects : int64 (rows,), code of each row's subject, in order of appearance."""
     people = int(subjects.max(initial=-1)) + 1
     return Queue(np.random.default_rng(seed).permutation(people)[subjects].astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """The groups of one grouping, and which of them have people enough to be tested; decided before anything is asked.
+    """The groups of one grouping, and which of them have enough subjects to be tested; decided before the first call.
 
-    codes : int64 (trials,), of each row or pair
+    codes : int64 (trials,), group of each row or pair
     """
 
     codes: IntArray
@@ -140,7 +140,7 @@ class Groups:
 
 
 def groups_of(cells: Cells, codes: IntArray, people: IntArray, fewest: int) -> Groups:
-    """Groups with known labels and at least `fewest` people with a row or pair."""
+    """Groups with known labels and at least `fewest` subjects with a row or pair."""
     heads = np.array([len(np.unique(people[codes == k])) for k in range(len(cells.groups))], np.int64)
     return Groups(codes, (heads >= fewest) & np.array(cells.known, np.bool_))
 
@@ -148,7 +148,7 @@ def groups_of(cells: Cells, codes: IntArray, people: IntArray, fewest: int) -> G
 def so_far(
     record: RunRecord, groupings: Sequence[Groups], metric: str, trials: BoolArray, errors: BoolArray, people: IntArray
 ) -> Iterator[SoFar]:
-    """The family of a metric in every grouping. trials, errors : bool (n,); people : int64 (n,)"""
+    """The family of a metric in every grouping. trials, errors : bool (n,); people : int64 (n,)."""
     margin = margin_of(record, metric)
     for one in groupings:
         seen = seen_by_group(errors, trials, people, one.codes, len(one.tested))
@@ -156,7 +156,7 @@ def so_far(
 
 
 def ended_of(open_gaps: int, everybody: bool, budget: bool) -> Ended:
-    """Why an audit asks for no more. everybody : nothing is left to ask about, whether or not the budget is spent too"""
+    """Why an audit stopped. everybody : all images were sent, whether or not the budget is spent too."""
     return "decided" if not open_gaps else "budget" if budget and not everybody else "everybody"
 
 
@@ -164,12 +164,12 @@ def ended_of(open_gaps: int, everybody: bool, budget: bool) -> Ended:
 
 
 def ask_images(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, service: Service) -> StoppingRecord:
-    """Ask about images, person by person, until every gap is decided; the service then answers from what is kept alone.
+    """Send images, subject by subject, until every gap is decided; the service then only returns stored responses.
 
     Raises
     ------
     RunError   : see `Service.call`
-    TableError : no metric of the run evaluates anybody
+    TableError : if no metric of the run has a trial
     """
     table, settings = resolved.manifest, resolved.settings
     stages = Stages(None, None, None, colour=settings.faces.colour, service=service)
@@ -218,7 +218,7 @@ def looked(
     everybody: bool,
     budget: bool,
 ) -> StoppingRecord:
-    """The record after one more look. everybody : whether nothing is left to ask about; budget : whether it is spent"""
+    """The record after one more look. everybody : whether all images were sent; budget : whether it is spent."""
     groups = settings.groups
     left = undecided(families, alpha=groups.alpha, fewest=groups.min_subjects)
     return replace(
@@ -232,25 +232,25 @@ def looked(
 
 
 def spent(service: Service) -> bool:
-    """Whether the budget of calls allows no more."""
+    """Whether the call limit allows no more calls."""
     limit = service.limits.max_calls
     return limit is not None and service.sent().calls >= limit
 
 
 def asked_people(queue: Queue, rows: Sequence[dict[str, Any]]) -> int:
-    """People with at least one image that was sent."""
+    """Number of subjects with at least one image that was sent."""
     return len(np.unique(queue.person[[bool(row["sent"]) for row in rows]]))
 
 
 def run_of(record: RunRecord, resolved: ResolvedAudit, loaded: Loaded, rows: Sequence[dict[str, Any]]) -> Run:
-    """A run as far as it was asked about, to count errors in."""
+    """An incomplete run, from which errors are counted."""
     frame, nothing = timed(rows), pd.DataFrame()
     said = predictions_table(frame, resolved.manifest.frame, loaded.models.classes, resolved.outputs)
     return Run(record, resolved.manifest.frame, faces_table(frame, embedded=False), said, nothing, nothing, nothing)
 
 
 def timed(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """The records of images as a table with the pipeline's times, which nobody reads here."""
+    """The records of images as a table with the time columns of the pipeline, which are not used here."""
     return pd.DataFrame(rows).assign(**{f"{stage}_ns": 0 for stage in STAGES})
 
 
@@ -258,7 +258,7 @@ def timed(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def pairs_by_person(pairs: pd.DataFrame, people: IntArray, seed: int) -> pd.DataFrame:
-    """The plan with genuine pairs in front, person by person in random order, and then the impostor pairs in theirs."""
+    """The plan with genuine pairs first, subject by subject in random order, then the impostor pairs in random order."""
     genuine = pairs["genuine"].to_numpy(np.bool_)
     place = np.where(genuine, queue_of(people, seed).person[pairs["left"].to_numpy(np.int64)], len(people))
     ordered: pd.DataFrame = pairs.iloc[np.argsort(place, kind="stable")].reset_index(drop=True)
@@ -275,7 +275,7 @@ def ask_pairs_until_decided(
     workers: int,
     on_pair: Callable[[], None],
 ) -> tuple[pd.DataFrame, StoppingRecord]:
-    """`ask_pairs`, of genuine pairs only until the gaps of FNMR at the first threshold are decided; then of the impostor pairs.
+    """`ask_pairs`, for genuine pairs only until the gaps of FNMR at the first threshold are decided, then for impostor pairs.
 
     plan : from `pairs_by_person`
     """
@@ -285,7 +285,7 @@ def ask_pairs_until_decided(
     sides = genuine[["left", "right"]].to_numpy(np.int64)
     mates = people[sides[:, 0]]
     groupings = [pair_groups(cells_of(frame, one), sides, mates, settings) for one in resolved.groupings]
-    queue = Queue(np.asarray(pd.factorize(mates)[0], np.int64))  # in which the pairs stand
+    queue = Queue(np.asarray(pd.factorize(mates)[0], np.int64))  # in the order of the pairs
     threshold = resolved.given[0].threshold
     stopping = StoppingRecord(("fnmr",), 0, PEOPLE_PER_LOOK, settings.verify.seed, queue.people, 0, 0, 0, "everybody")
     said: list[pd.DataFrame] = []
@@ -314,16 +314,16 @@ def ask_pairs_until_decided(
 
 
 def pair_groups(cells: Cells, sides: IntArray, mates: IntArray, settings: AuditSettings) -> Groups:
-    """The group of each genuine pair, -1 where its images are in two."""
+    """The group of each genuine pair, -1 if its images are in two groups."""
     left, right = cells.codes[sides[:, 0]], cells.codes[sides[:, 1]]
     return groups_of(cells, np.where(left == right, left, -1), mates, settings.groups.min_subjects)
 
 
-# ---- what is said of it ----
+# ---- notes ----
 
 
 def stopping_sentences(stopping: StoppingRecord | None) -> tuple[str, ...]:
-    """What a reader must know of an audit that could stop by itself."""
+    """Notes for the reader of an audit that could stop early."""
     if stopping is None:
         return ()
     return (

@@ -1,4 +1,4 @@
-"""From templates to counted comparisons: who is compared, at which thresholds, and the exact counts."""
+"""From templates to counted comparisons: the pairs compared, the thresholds, and the exact counts."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ from facegap.store.record import (
 from facegap.store.run import Matched
 from facegap.types import BoolArray, IntArray, ScoreCounts
 
-Counter = Callable[..., ScoreCounts]  # as count_scores
+Counter = Callable[..., ScoreCounts]  # like count_scores
 BINS = 1024
 PLOT_BINS = 400  # of the histogram over all scores
-MOST_COUNTED_WHOLE = 6_000  # templates; of more, products of every pair for the plot cost more than a sample does
+MOST_COUNTED_WHOLE = 6_000  # templates; above this, counting all pairs for the plot costs more than a sample
 SAMPLED_PAIRS = 200_000
 LEAST_ABOVE = 20  # sampled pairs above the floor of the list
 MOST_SAMPLED = 8_000_000
@@ -62,7 +62,7 @@ MOST_SAMPLED = 8_000_000
 
 @dataclass(frozen=True)
 class Matching:
-    """What matching gave: the stored comparisons, what run.json says of them, and ns of the clock for each pair counted."""
+    """The result of matching: the stored comparisons, their section of run.json, and wall-clock ns per counted pair."""
 
     matched: Matched
     record: ComparisonRecord
@@ -77,13 +77,13 @@ def match(
     workers: int,
     counter: Counter | None = None,
 ) -> Matching:
-    """Compare the templates of a run, and set its thresholds.
+    """Compare the templates of a run and set its thresholds.
 
-    counter : counts all pairs in the place of `count_scores`, to the same integers; None: this process counts
+    counter : counts all pairs instead of `count_scores`, with the same integers; None: this process counts
 
     Raises
     ------
-    StatisticsError, MatchingError : too few pairs for a target, unusable templates
+    StatisticsError, MatchingError : if there are too few pairs for a target, or templates are unusable
     """
     elsewhere = None
     if threshold_set is not None and not resolved.given:
@@ -104,7 +104,7 @@ def match_all(
     workers: int,
     counter: Counter | None = None,
 ) -> Matching:
-    """Everyone with everyone: thresholds first, then the exact counts of the evaluation set, deep enough for them."""
+    """All pairs: first the thresholds, then the exact counts of the evaluation set, with a list long enough for them."""
     settings, excluded = resolved.settings.verify, resolved.excluded.rows
     evaluated = resolved.evaluated
     counted, points, transfer = None, list(resolved.given), list[TransferPoint]()
@@ -136,19 +136,19 @@ def match_all(
 
 
 def plot_of(counts: ScoreCounts) -> PlotSample | None:
-    """The sample that stands for all pairs in the charts; None where every pair is in them."""
+    """The sample that represents all pairs in the charts; None if the charts include every pair."""
     full = counts.full_range
     return PlotSample(full.sampled, SEED) if full is not None and full.sampled else None
 
 
 def points_of(basis: Basis, resolved: ResolvedAudit) -> tuple[list[Operating], list[TransferPoint]]:
-    """The thresholds of a run, and those of each group alone."""
+    """The thresholds of a run, and those set on each group alone."""
     settings, level = resolved.settings.verify, resolved.settings.groups.level
     return operating_points(basis, settings, level), transfer_points(basis, resolved.groupings, settings, level)
 
 
 def words_of_own(subjects: pd.Series, resolved: ResolvedAudit) -> str:
-    """Whom a threshold is set on where that is those who are evaluated."""
+    """Name of the subjects on whom a threshold is set if they are also evaluated."""
     if resolved.folds is None:
         return IN_SAMPLE
     return folds_in_words(subjects, int(resolved.folds.max()) + 1, resolved.settings.verify)
@@ -157,7 +157,7 @@ def words_of_own(subjects: pd.Series, resolved: ResolvedAudit) -> str:
 def comparisons_among(
     templates: Templates, counts: ScoreCounts, taking_part: BoolArray, excluded: PairRows, resolved: ResolvedAudit
 ) -> Comparisons:
-    """Counts of a threshold set as comparisons, with its sampling units and, where there are any, its folds."""
+    """Counts of a threshold set as comparisons, with its sampling units and, if there are any, its folds."""
     columns = [name for name in resolved.settings.groups.cluster if name in templates.table.columns]
     units = unit_codes(templates.table, columns) if columns else None
     folds = resolved.folds if templates.table is resolved.manifest.frame else None
@@ -176,14 +176,14 @@ def basis_of(
     workers: int,
     counter: Counter | None = None,
 ) -> Basis:
-    """All pairs of a threshold set, counted. taking_part : bool (rows of the table,); words : whose they are."""
+    """All pairs of a threshold set, counted. taking_part : bool (rows of the table,); words : name of its subjects."""
     counts = count(templates, taking_part, resolved, excluded, workers=workers, counter=counter).counts
     pairs = comparisons_among(templates, counts, taking_part, excluded, resolved)
     return Basis(pairs, templates.table, words, resolved.target_group)
 
 
 def require_reach(counts: ScoreCounts, points: Sequence[Operating]) -> None:
-    """Raise StatisticsError where more impostor pairs reach a threshold than the list holds; it says how many do."""
+    """Raise StatisticsError if more impostor pairs reach a threshold than the list can hold; the message says how many."""
     for point in points:
         if point.threshold >= counts.tail_floor or len(counts.tail) == int(counts.impostor_pairs.sum()):
             continue
@@ -199,15 +199,15 @@ def require_reach(counts: ScoreCounts, points: Sequence[Operating]) -> None:
 
 
 def group_names(cells: Cells) -> list[str]:
-    """Distinct names of groups for the counts, the values of their attributes in order."""
+    """Distinct names of groups for the counts: the values of their attributes in order."""
     names = ["*".join(value for _, value in group.attributes) or "all" for group in cells.groups]
     return names if len(set(names)) == len(names) else [f"{name} #{k}" for k, name in enumerate(names)]
 
 
 class Counted(NamedTuple):
-    """Exact counts, the filter that screened the pairs, and ns of the clock for each pair, its choice and the plot included.
+    """Exact counts, the filter used, and wall-clock ns per pair, including the choice of filter and the plot.
 
-    ns_per_pair : None of no pair
+    ns_per_pair : None without pairs
     """
 
     counts: ScoreCounts
@@ -226,12 +226,12 @@ def count(
     plotted: bool = False,
     counter: Counter | None = None,
 ) -> Counted:
-    """Exact counts among the templates that take part; left and right in its lists are positions among those.
+    """Exact counts among the templates that take part; left and right in its lists are positions among these.
 
     taking_part : bool (rows of the table,)
-    excluded    : int64 (m, 2), rows of pairs that are counted nowhere
-    reach       : a score down to which the list of impostor pairs is wanted, as far as the tail limit allows
-    plotted     : with a histogram over all scores, from a sample where there are many pairs
+    excluded    : int64 (m, 2), rows of pairs that are excluded from all counts
+    reach       : a score down to which the list of impostor pairs is requested, as far as the tail limit allows
+    plotted     : also count a histogram over all scores, from a sample if there are many pairs
     """
     started = time.perf_counter_ns()
     tail_limit = resolved.settings.verify.tail_limit
@@ -275,10 +275,10 @@ def count(
 def floor_for(vectors: NDArray[np.float32], subjects: IntArray, tail_limit: int) -> float:
     """A floor above which about two thirds of `tail_limit` pairs lie, from a seeded sample of pairs.
 
-    Too low a floor costs time and never a result: the list is cut to its highest pairs, and says where. Where so few pairs are
-    wanted that a genuine pair among the sampled ones would set the floor, more pairs are sampled, and of two people only.
+    A floor that is too low costs time but does not change the result: the list is cut to its highest pairs, and records where. If
+    so few pairs are requested that a sampled genuine pair could set the floor, more pairs are sampled, all of them impostor.
 
-    subjects : int64 (n,), person of each row
+    subjects : int64 (n,), subject of each row
     """
     count = len(vectors)
     pairs = count * (count - 1) / 2
@@ -299,7 +299,7 @@ def floor_for(vectors: NDArray[np.float32], subjects: IntArray, tail_limit: int)
 
 
 def positions(pairs: PairRows, rows: IntArray, size: int) -> PairRows:
-    """Pairs of rows of a table of `size` as positions among `rows`; pairs with a row that is not there fall away."""
+    """Convert pairs of rows of a table of `size` rows to positions among `rows`; pairs with other rows are dropped."""
     place = np.full(size, -1, np.int64)
     place[rows] = np.arange(len(rows))
     found = place[pairs]
@@ -309,10 +309,10 @@ def positions(pairs: PairRows, rows: IntArray, size: int) -> PairRows:
 def listed_matching(
     pairs: pd.DataFrame, resolved: ResolvedAudit, elsewhere: Basis | None, enrolled: BoolArray
 ) -> Matching:
-    """Thresholds for listed pairs: left, right (rows of the manifest), genuine, score, and weight where they are a sample.
+    """Thresholds for listed pairs: left, right (rows of the manifest), genuine, score, and weight if they are a sample.
 
-    They are set on listed impostor pairs whose people are both of the threshold set, or on a set of its own. Pairs between a
-    subject of the threshold set and one of the evaluation are in neither; the words on the threshold say how many these are.
+    They are set on listed impostor pairs of two subjects of the threshold set, or on a separate set. Pairs between a
+    subject of the threshold set and an evaluated one are in neither; the description of the threshold says how many these are.
     """
     manifest, excluded = resolved.manifest.frame, resolved.excluded.rows
     sides = resolved.evaluated[pairs[["left", "right"]].to_numpy(np.int64)]
@@ -338,7 +338,7 @@ def listed_matching(
 
 
 def listed_basis(pairs: pd.DataFrame, resolved: ResolvedAudit, enrolled: BoolArray, between: int) -> Basis:
-    """Listed pairs of the people that thresholds are set on: everybody's by folds or in-sample, else of those set aside."""
+    """Listed pairs of the subjects on whom thresholds are set: all (by folds or in-sample), or those held out."""
     manifest, settings = resolved.manifest.frame, resolved.settings
     same_people = settings.verify.in_sample or resolved.folds is not None
     used = resolved.evaluated if same_people else ~resolved.evaluated

@@ -1,4 +1,4 @@
-"""The parts of an audit on the workers of a dask.distributed cluster: what is sent, what a worker does, who commits."""
+"""Run the parts of an audit on the workers of a dask.distributed cluster."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def require_no_cluster_of_services(settings: AuditSettings) -> None:
-    """Raise SettingError for a service that compares or searches on a cluster: its calls are counted in one process."""
+    """Raise SettingError for a service that compares or searches: its calls are counted in one process, not on a cluster."""
     from facegap.errors import SettingError
 
     asked = settings.service.verify_service or settings.service.search_service
@@ -27,13 +27,13 @@ def require_no_cluster_of_services(settings: AuditSettings) -> None:
 
 @contextlib.contextmanager
 def opened_cluster(settings: AuditSettings, cards: Mapping[Task, ModelCard]) -> Iterator[Cluster | None]:
-    """The cluster that these models run on, connected; None where they run in this process.
+    """The connected cluster on which these models run; None if they run in this process.
 
     Raises
     ------
     SettingError, MatchingError, ClusterError : see `facegap.audit.on_cluster.parts.opened_cluster`
     """
-    if settings.models.scheduler is None:  # without a look at what only clusters need
+    if settings.models.scheduler is None:  # avoids the imports that only clusters need
         yield None
         return
     from facegap.audit.consent import service_among
@@ -47,7 +47,7 @@ def opened_cluster(settings: AuditSettings, cards: Mapping[Task, ModelCard]) -> 
 
 
 def on_workers(loaded: Loaded, cluster: Cluster | None) -> Loaded:
-    """The models with the cluster that they run on: what they are is known by now, and they are closed here."""
+    """The models with their cluster: their properties are known by now, and their sessions here are closed."""
     if cluster is None:
         return loaded
     loaded.close()

@@ -1,4 +1,4 @@
-"""What of a machine decides the last digits: the type of its processor or device, and the versions of what computes."""
+"""Properties of a machine that affect the last digits: type of processor or device, and versions of packages that compute."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from facegap.runtime import VERSIONED, device_name, version_of, without_cores
 from facegap.types import Device
 
-DECODES = ("pillow", "pi-heif")  # pixels of colour profiles, AVIF and HEIC come from these
+DECODES = ("pillow", "pi-heif")  # decode colour profiles, AVIF and HEIC
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine as far as it decides a result. Threads (one per operator) and batch travel with the work.
+    """A machine, as far as it affects results. Threads (one per operator) and batch size are sent with the work.
 
     processor : type of processor or device, without the number of cores
     versions  : of Python and of the packages that compute, by name
@@ -24,7 +24,7 @@ class Machine:
     versions: Mapping[str, str]
 
     def differs_from(self, other: Machine) -> list[str]:
-        """What differs, in words: "onnxruntime 1.27.0, not 1.28.0"."""
+        """The differences in words, such as "onnxruntime 1.27.0, not 1.28.0"."""
         names = sorted({*self.versions, *other.versions})
         said = [
             f"{name} {self.versions.get(name) or 'missing'}, not {other.versions.get(name) or 'none'}"
@@ -41,7 +41,7 @@ def machine_here(device: Device) -> Machine:
 
 
 def mixed_sentence(processors: Sequence[str]) -> tuple[str, ...]:
-    """That parts ran on processors of several types, where they did; empty where all are one."""
+    """A warning if parts ran on different types of processor; empty otherwise."""
     types = sorted(set(processors))
     if len(types) < 2:
         return ()

@@ -1,4 +1,4 @@
-"""Parts sent to a cluster and taken back: each yielded once, whatever dies meanwhile, for the audit's own process to commit."""
+"""Send parts to a cluster and yield each result once, even if workers die, for the process of the audit to commit."""
 
 from __future__ import annotations
 
@@ -46,22 +46,22 @@ if TYPE_CHECKING:
 
 GO_ON = "continue with --resume, or start again if the command has no --resume"
 LOST = f"the scheduler has ended, or lost what it was sent; start it again, and {GO_ON}"
-AHEAD = 2  # parts sent for each thread of a worker: one runs, one waits
-MOST_FAILURES = 3  # of one part, then the audit ends and names its images
-SHIPPED_AT_ONCE_BYTES = 2**30  # on the way to workers, which the scheduler holds
-SHIPPED_BYTES = 256 * 2**20  # of one part; images beyond that need a folder that all workers see
+AHEAD = 2  # parts sent per thread of a worker: one runs, one waits
+MOST_FAILURES = 3  # of one part; the audit then stops and names its images
+SHIPPED_AT_ONCE_BYTES = 2**30  # in transit to workers, held by the scheduler
+SHIPPED_BYTES = 256 * 2**20  # of one part; larger parts need a folder that all workers can read
 LOOK_EVERY_S, TELL_EVERY_S, WAIT_FOR_WORKERS_S = 1.0, 30.0, 60.0
 
 
 @dataclass
 class Pace:
-    """What each worker has done: images, and seconds that it was busy with them."""
+    """Work done by each worker: images, and seconds of processing."""
 
     images: Counter[str] = field(default_factory=Counter)
     busy_s: dict[str, float] = field(default_factory=dict)
 
     def add(self, done: PartDone[Made]) -> None:
-        """One part more."""
+        """Add one part."""
         self.images[done.worker] += done.images
         self.busy_s[done.worker] = self.busy_s.get(done.worker, 0.0) + done.busy_s
 
@@ -74,10 +74,10 @@ class Pace:
 
 @dataclass
 class Cluster:
-    """A cluster that an audit runs on, connected.
+    """A connected cluster for an audit.
 
-    machine : of its workers, which are alike unless `mixed`
-    seen    : the machines that gave a part
+    machine : of its workers, which are equal unless `mixed`
+    seen    : the machines that returned a part
     """
 
     client: Client
@@ -98,12 +98,12 @@ class Cluster:
         *,
         on_image: Callable[[], None],
     ) -> Iterator[tuple[int, Made]]:
-        """(number, result) of each part in `todo`, in the order they come; `on_image` is called once per image of it.
+        """(number, result) of each part in `todo`, in order of completion; `on_image` is called once per image.
 
         Raises
         ------
-        ClusterError : no worker, one that is refused, or a scheduler that is gone
-        RunError     : a part that failed MOST_FAILURES times
+        ClusterError : if there is no worker, a worker is rejected, or the scheduler has ended
+        RunError     : if a part failed MOST_FAILURES times
         """
         setup, told = setup_of(loaded, settings, self, job), time.monotonic()
         for done in parts_done(self.client, setup, table, todo, ship=self.ship):
@@ -121,11 +121,11 @@ class Cluster:
 
     @property
     def workers(self) -> int:
-        """How many there are now."""
+        """Current number of workers."""
         return len(threads_of(self.client))
 
     def counter(self, folder: Path) -> Callable[..., ScoreCounts]:
-        """What counts all pairs on the workers, as `count_scores` does. folder : of the run, which all workers see"""
+        """A function like `count_scores` that counts all pairs on the workers. folder : of the run, readable by all workers."""
         threads = max(threads_of(self.client).values(), default=1)
         counted = partial(count_scores_on_cluster, cluster=self.address, client=self.client, folder=folder)
 
@@ -135,7 +135,7 @@ class Cluster:
         return count
 
     def searcher(self, folder: Path) -> Searching:
-        """What searches a gallery on the workers, as `search` does. folder : of the run, which all workers see"""
+        """A function like `search` that searches a gallery on the workers. folder : of the run, readable by all workers."""
         threads = max(threads_of(self.client).values(), default=1)
 
         def found(gallery: Any, probes: Any, k: int, *, workers: int) -> tuple[IntArray, FloatArray]:
@@ -152,27 +152,27 @@ class Cluster:
         return found
 
     def mixed_warnings(self) -> tuple[str, ...]:
-        """That parts ran on machines that differ, where they did."""
+        """A warning if parts ran on different machines."""
         versions = {str(sorted(machine.versions.items())) for machine in self.seen}
         said = mixed_sentence([machine.processor for machine in self.seen])
         more = ("--mixed-workers: parts ran with several versions of the packages used for computation",)
         return (*said, *(more if len(versions) > 1 else ()))
 
     def tell(self, output: Output) -> None:
-        """Say what each worker has done."""
+        """Print the work done by each worker."""
         for line in self.pace.lines():
             output.notice(line)
 
 
 @contextmanager
 def opened_cluster(settings: AuditSettings) -> Iterator[Cluster | None]:
-    """The cluster of the settings, connected for the time of the block; None without one.
+    """The cluster of the settings, connected for the duration of the block; None without one.
 
     Raises
     ------
-    SettingError  : what cannot run on a cluster
-    MatchingError : no dask, or no scheduler at that address
-    ClusterError  : no worker comes, or workers that differ
+    SettingError  : if the audit cannot run on a cluster
+    MatchingError : if dask is not installed, or there is no scheduler at that address
+    ClusterError  : if no worker connects, or workers differ
     """
     address, device = settings.models.scheduler, settings.models.device
     if address is None:
@@ -196,7 +196,7 @@ def require_clusterable(settings: AuditSettings) -> None:
 
 
 def wait_for_workers(client: Client, address: str) -> None:
-    """Raise ClusterError where a scheduler has no worker after WAIT_FOR_WORKERS_S."""
+    """Raise ClusterError if a scheduler still has no worker after WAIT_FOR_WORKERS_S."""
     until = time.monotonic() + WAIT_FOR_WORKERS_S
     while not threads_of(client):
         if time.monotonic() > until:
@@ -207,11 +207,11 @@ def wait_for_workers(client: Client, address: str) -> None:
 
 
 def machine_of_workers(client: Client, device: Device, *, mixed: bool) -> Machine:
-    """What all workers are, as far as it decides a result.
+    """The machine type of all workers, as far as it affects results.
 
     Raises
     ------
-    ClusterError : workers that differ from each other, or in a version from this machine, unless `mixed`
+    ClusterError : if workers differ from each other, or their versions from this machine, unless `mixed`
     """
     found: Mapping[str, Machine] = client.run(machine_here, device)
     here = machine_here(device)
@@ -225,7 +225,7 @@ def machine_of_workers(client: Client, device: Device, *, mixed: bool) -> Machin
 
 
 def setup_of(loaded: Loaded, settings: AuditSettings, cluster: Cluster, job: Job[Made]) -> Setup[Made]:
-    """What a worker needs of an audit, without what belongs to this process alone."""
+    """What a worker needs of an audit, without what belongs to this process only."""
     plain = replace(settings, output=Output(), models=replace(settings.models, workers=1, models_dir=()))
     contents = dict(contents_of(loaded.models, settings))
     hashes = sorted(hashlib.sha256(content).hexdigest() for content in contents.values())
@@ -237,14 +237,14 @@ def setup_of(loaded: Loaded, settings: AuditSettings, cluster: Cluster, job: Job
 def parts_done(
     client: Client, setup: Setup[Made], table: Manifest, todo: Sequence[int], *, ship: bool
 ) -> Iterator[PartDone[Made]]:
-    """Each part of `todo` once, as it comes.
+    """Each part of `todo` once, in order of completion.
 
-    A worker may die at any time: its parts are given to another. What comes twice is left out.
+    A worker may die at any time: its parts are given to another one. Repeated results are ignored.
 
     Raises
     ------
-    ClusterError : a worker refused, or the scheduler is gone
-    RunError     : a part that failed MOST_FAILURES times, with its images
+    ClusterError : if a worker is rejected, or the scheduler has ended
+    RunError     : if a part failed MOST_FAILURES times; names its images
     """
     if not todo:
         return
@@ -272,14 +272,14 @@ def parts_done(
                 status = future.status
                 if status == "finished":
                     yield future.result()
-                elif status in ("pending", "lost"):  # done, but on a worker that died since: dask has it made again
+                elif status in ("pending", "lost"):  # done on a worker that has died since: dask runs it again
                     running[future] = number
                 else:
                     failures[number] += 1
                     error = future.exception() if status == "error" else None
                     require_another_try(error, number, failures[number], table)
                     send(number)
-    except (OSError, TimeoutError, CancelledError) as error:  # of the connection: those of a part are its result
+    except (OSError, TimeoutError, CancelledError) as error:  # connection errors; errors of a part are its result
         raise ClusterError(f"{LOST} ({type(error).__name__})") from error
     finally:
         if client.status == "running":
@@ -287,11 +287,11 @@ def parts_done(
 
 
 def ended(client: Client, running: Mapping[Any, int]) -> list[Any]:
-    """The parts that are done or failed by now; waited for.
+    """Wait for parts and return those that are done or have failed.
 
     Raises
     ------
-    ClusterError : the scheduler is gone, or it has had no worker for WAIT_FOR_WORKERS_S
+    ClusterError : if the scheduler has ended, or had no worker for WAIT_FOR_WORKERS_S
     """
     last_seen = time.monotonic()
     while True:
@@ -307,12 +307,12 @@ def ended(client: Client, running: Mapping[Any, int]) -> list[Any]:
 
 
 def require_another_try(error: BaseException | None, number: int, failures: int, table: Manifest) -> None:
-    """Raise where a part is not to be sent again.
+    """Raise if a part must not be sent again.
 
     Raises
     ------
-    ClusterError : a worker that is refused, or a scheduler that forgot the part
-    RunError     : too many failures, or workers that died each time they had the part
+    ClusterError : if a worker is rejected, or the scheduler has lost the part
+    RunError     : if the part failed too often, or every worker that had it died
     """
     if error is None:
         raise ClusterError(LOST)
@@ -331,11 +331,11 @@ def require_another_try(error: BaseException | None, number: int, failures: int,
 
 
 def part_to_run(number: int, table: Manifest, *, ship: bool) -> PartToRun:
-    """One part with what its worker needs to get at the files.
+    """One part with what its worker needs to read the files.
 
     Raises
     ------
-    ClusterError : images to be sent that are more than SHIPPED_BYTES together, or a video
+    ClusterError : if the images to send exceed SHIPPED_BYTES, or one is a video
     """
     size = pipeline.PART_ROWS
     rows = table.frame.iloc[number * size : (number + 1) * size]

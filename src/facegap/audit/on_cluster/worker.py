@@ -1,7 +1,7 @@
-"""What a worker of a cluster does: it opens the models that it was sent, by hash, and runs parts through them.
+"""A worker of a cluster: it opens the models that it receives, by hash, and runs parts with them.
 
-A worker keeps the models of an audit open for as long as it lives. It refuses a model whose sha256 is not that of its card, to run
-where another machine would round otherwise, and to take an image that it does not see for one that is missing.
+A worker keeps the models of an audit open until it ends. It rejects a model whose sha256 differs from its card, a machine
+that may round differently, and an image that it cannot see but that exists for the audit.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Sent:
-    """The bytes of one image file, with its stamp where it lies; or why it cannot be read."""
+    """The bytes of one image file, with its stamp on the sending machine, or why it cannot be read."""
 
     data: bytes
     stamp: str
@@ -44,11 +44,11 @@ class Sent:
 
 @dataclass(frozen=True)
 class Job(Generic[Made]):
-    """What is done with the rows of a part.
+    """The function that is applied to the rows of a part.
 
-    work    : rows of the manifest, the folder that their paths start from and the models to what they give
-    as_sent : the same of files that were sent, with what only the machine knows where they lie: their stamps, and why one could
-              not be read
+    work    : (rows of the manifest, folder of their paths, models) -> result
+    as_sent : converts the result for files that were sent: adds what only the sending machine knows, such as stamps, and why
+             a file could not be read
     """
 
     work: Callable[[pd.DataFrame, Path, Stages], Made]
@@ -59,9 +59,9 @@ class Job(Generic[Made]):
 class Setup(Generic[Made]):
     """What every part needs; sent to each worker once.
 
-    name     : sha256 that stands for all of it
+    name     : sha256 that identifies all of it
     contents : bytes of the model files by task
-    machine  : of the workers; one that differs is refused unless `mixed`
+    machine  : expected of the workers; one that differs is rejected unless `mixed`
     """
 
     name: str
@@ -75,11 +75,11 @@ class Setup(Generic[Made]):
 
 @dataclass(frozen=True)
 class PartToRun:
-    """One part: its number, the rows of the manifest, and how the worker gets at their files.
+    """One part: its number, its rows of the manifest, and how the worker gets their files.
 
-    folder : that the paths start from, seen by all workers
-    sizes  : bytes of each file where the audit runs, NO_FILE where there is none: the worker must see the same
-    sent   : the files themselves, where workers do not see the folder; None where they do
+    folder : that the paths are relative to, seen by all workers
+    sizes  : bytes of each file where the audit runs, NO_FILE if there is none; the worker must see the same
+    sent   : the files themselves, if workers do not see the folder; otherwise None
     """
 
     number: int
@@ -91,7 +91,7 @@ class PartToRun:
 
 @dataclass(frozen=True)
 class PartDone(Generic[Made]):
-    """One part as a worker gave it: which worker, on what machine, of how many images, and how long it took."""
+    """One part as returned by a worker: worker, machine, number of images, and time taken."""
 
     number: int
     part: Made
@@ -102,16 +102,16 @@ class PartDone(Generic[Made]):
 
 
 def same(setup: Setup[Made]) -> Setup[Made]:
-    """The setup, as a task of the cluster: whoever needs it gets it from a worker that has it, or from the scheduler again."""
+    """The setup as a task of the cluster, so that it can be fetched from any worker that has it, or from the scheduler."""
     return setup
 
 
 def run_here(setup: Setup[Made], todo: PartToRun) -> PartDone[Made]:
-    """One part, on this worker.
+    """Run one part on this worker.
 
     Raises
     ------
-    ClusterError : this worker is refused: see the module
+    ClusterError : if this worker is rejected: see the module
     """
     started = time.perf_counter()
     worker, machine = worker_name(), machine_here(setup.settings.models.device)
@@ -126,7 +126,7 @@ def run_here(setup: Setup[Made], todo: PartToRun) -> PartDone[Made]:
 
 
 def refused(worker: str, differing: Sequence[str]) -> str:
-    """Why a worker is not used."""
+    """Why a worker is rejected."""
     return (
         f"worker {worker} has {'; '.join(differing)}: its results may differ in the last digits; stop it, or accept "
         f"this with --mixed-workers"
@@ -134,7 +134,7 @@ def refused(worker: str, differing: Sequence[str]) -> str:
 
 
 def worker_name() -> str:
-    """Address of this worker; of a process that is none, its number."""
+    """Address of this worker, or the process number outside a worker."""
     from distributed import get_worker
 
     try:
@@ -145,14 +145,14 @@ def worker_name() -> str:
 
 # ---- models ----
 
-_OPEN: dict[str, Stages] = {}  # of this worker process: models take seconds to open, parts come every second
-_IN_USE: Counter[str] = Counter()  # parts that run now, by the same names
+_OPEN: dict[str, Stages] = {}  # per worker process: opening models takes seconds, and parts arrive every second
+_IN_USE: Counter[str] = Counter()  # running parts, by the same names
 _OPENING = threading.Lock()
 
 
 @contextlib.contextmanager
 def models_of(setup: Setup[Made]) -> Iterator[Stages]:
-    """The models of an audit for one part; if one of their processes ends, the next part opens them anew."""
+    """The models of an audit for one part; if one of their processes ends, the next part opens them again."""
     with _OPENING:
         stages = ready(setup)
         _IN_USE[setup.name] += 1
@@ -169,7 +169,7 @@ def models_of(setup: Setup[Made]) -> Iterator[Stages]:
 
 
 def ready(setup: Setup[Made]) -> Stages:
-    """The models of an audit, opened when its first part comes; those of audits that have no part here now are closed."""
+    """The models of an audit, opened when its first part arrives; those of audits without a running part are closed."""
     if setup.name not in _OPEN:
         for task, content in setup.contents.items():
             require_hash(setup, task, content)
@@ -182,7 +182,7 @@ def ready(setup: Setup[Made]) -> Stages:
 
 
 def require_hash(setup: Setup[Made], task: Task, content: bytes) -> None:
-    """Raise ClusterError for a model file that is not that of its card."""
+    """Raise ClusterError if the hash of a model file differs from its card."""
     card = setup.models.cards[task]
     if hashlib.sha256(content).hexdigest() != card.sha256:
         raise ClusterError(
@@ -196,11 +196,11 @@ def require_hash(setup: Setup[Made], task: Task, content: bytes) -> None:
 
 @contextlib.contextmanager
 def files_of(todo: PartToRun, worker: str) -> Iterator[tuple[pd.DataFrame, Path]]:
-    """The rows and the folder that their paths start from, on this worker.
+    """The rows and the folder of their paths on this worker.
 
     Raises
     ------
-    ClusterError : a file is not here, or has another size than where the audit runs
+    ClusterError : if a file is missing here, or its size differs from that where the audit runs
     """
     if todo.sent is None:
         require_seen(todo, worker)
@@ -216,7 +216,7 @@ def files_of(todo: PartToRun, worker: str) -> Iterator[tuple[pd.DataFrame, Path]
 
 
 def require_seen(todo: PartToRun, worker: str) -> None:
-    """Raise ClusterError unless the files of a part are here as they are where the audit runs."""
+    """Raise ClusterError unless the files of a part are the same here as where the audit runs."""
     for path, size in zip(todo.rows["path"], todo.sizes, strict=True):
         if size_of(todo.folder / str(path)) != size:
             raise ClusterError(
@@ -226,7 +226,7 @@ def require_seen(todo: PartToRun, worker: str) -> None:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of a file, NO_FILE where there is none."""
+    """Size of a file in bytes, NO_FILE if there is none."""
     try:
         return path.stat().st_size
     except (OSError, ValueError):
@@ -237,12 +237,12 @@ def size_of(path: Path) -> int:
 
 
 def looked_at(rows: pd.DataFrame, folder: Path, stages: Stages) -> Part:
-    """The rows of a part through all models."""
+    """Run the rows of a part through all models."""
     return run_part(rows, folder, stages, lambda: None)
 
 
 def as_in_the_folder(part: Part, sent: Sequence[Sent | Unreadable]) -> Part:
-    """A part of files that were sent as it is of the folder that they lie in."""
+    """Convert a part of files that were sent to what it would be for the files in their folder."""
     records = part.rows.to_dict("records")
     for record, one in zip(records, sent, strict=True):
         if isinstance(one, Unreadable):

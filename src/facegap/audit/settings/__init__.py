@@ -1,8 +1,8 @@
-"""Every setting of an audit: its default, its bounds and its help, here and nowhere else.
+"""All settings of an audit: their defaults, bounds and help.
 
-The options of the command line are generated from these classes, and the command that makes a run again is printed from
-the settings in its run.json that differ from their defaults. The folder is loaded with the package, so it imports nothing
-that takes time.
+The command-line options are generated from these classes, and the command that reproduces a run is printed from the
+settings in its run.json that differ from their defaults. The folder is loaded with the package, so it imports nothing
+slow.
 """
 
 from facegap.audit.settings.faces import ALIGNED, NO_DETECT, POINTS, Faces

@@ -11,13 +11,13 @@ from facegap.audit.settings.values import age_bands_text, column_names, file_nam
 from facegap.errors import SettingError
 
 NO_DETECT = "none"
-ALIGNED = "aligned"  # in place of a detector: every image is a crop already
-POINTS = "points"  # in place of a detector: a file says where faces are
+ALIGNED = "aligned"  # instead of a detector: every image is already a crop
+POINTS = "points"  # instead of a detector: a file gives the faces
 
 
 @dataclass(frozen=True)
 class Faces:
-    """Which images are opened and which face of an image counts."""
+    """Which images are opened and which face of an image is used."""
 
     many_faces: Literal["largest", "refuse", "centre"] = setting(
         "largest", help="Which face to use if an image has several", heading=FACES
@@ -143,7 +143,7 @@ class Faces:
     )
 
     def __post_init__(self) -> None:
-        """Check the values and what they say together."""
+        """Check each value and their combinations."""
         settle(self)
         if self.age_limit is None:
             for name, value in (("--challenge", self.challenge), ("--age-fpr-target", self.age_fpr_target)):

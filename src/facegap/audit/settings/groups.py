@@ -11,7 +11,7 @@ from facegap.audit.settings.values import column_names, file_name, margin_texts,
 
 @dataclass(frozen=True)
 class Groups:
-    """Which rows take part, what is joined to their labels, and which groups are large enough to test."""
+    """Which rows are used, which labels are joined to them, and which groups are large enough to test."""
 
     where: str | None = setting(
         None, help="Keep only rows that meet a condition: \"age not in ('0-2', '3-9') and gender == 'female'\""

@@ -1,4 +1,4 @@
-"""Settings of searches of a gallery (1:N)."""
+"""Settings of identification (1:N)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facegap.errors import SettingError
 
 @dataclass(frozen=True)
 class Identify:
-    """Who is in the gallery, who is searched, and how far down a candidate list is read (1:N)."""
+    """Who is enrolled in the gallery, who is searched, and the length of candidate lists (1:N)."""
 
     role_column: str | None = setting(
         None,

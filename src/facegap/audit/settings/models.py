@@ -13,7 +13,7 @@ from facegap.errors import SettingError
 
 
 def model_name(value: Any) -> Any:
-    """How a model was named: a path without its folders, a function with all that is known of it."""
+    """Name of a model: a path without its folders, or the recorded properties of a function."""
     return value.recorded() if isinstance(value, CallableModel) else file_name(value)
 
 
@@ -21,24 +21,24 @@ def model_name(value: Any) -> Any:
 class CallableModel:
     """A Python function in place of a model file: images in, embeddings or class probabilities out.
 
-    The function gets uint8 (n, height, width, 3), RGB, and returns one row per image: an embedding, or a probability per
-    class. It is called by one thread at a time. A run.json names the function, and the run cannot be made again from it.
+    The function receives uint8 (n, height, width, 3), RGB, and returns one row per image: an embedding, or a probability per
+    class. It is called by one thread at a time. A run.json names the function, but the run cannot be reproduced from it.
 
     Parameters
     ----------
     function : callable
         The model.
     task : {"embed", "classify"}
-        What the rows are.
+        What the rows contain.
     size : (int, int)
         Width and height of the crops in pixels.
     classes : sequence of str
-        Of a classifier: the labels of gender that its columns stand for, in order, such as ``("male", "female")``.
+        Of a classifier: the gender labels of its columns, in order, such as ``("male", "female")``.
     template : {"arcface"}
-        Of an embedder: where the five points of an aligned face lie. `arcface` is the template of 112 x 112 pixels of
+        Of an embedder: the positions of the five points in an aligned face. `arcface` is the 112 x 112 pixel template of
         ArcFace, scaled to `size`.
     name : str, optional
-        What the tables call the model; the name of the function where none is given.
+        Name of the model in the tables; by default the name of the function.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class CallableModel:
     name: str = ""
 
     def __post_init__(self) -> None:
-        """Check what can be checked before an image is there."""
+        """Check what can be checked without an image."""
         if not callable(self.function):
             raise SettingError(
                 f"CallableModel: {self.function!r} is not callable; give a function of a batch of images"
@@ -75,7 +75,7 @@ class CallableModel:
         object.__setattr__(self, "name", self.name or getattr(self.function, "__name__", type(self.function).__name__))
 
     def recorded(self) -> dict[str, Any]:
-        """What run.json keeps of it."""
+        """The properties recorded in run.json."""
         kind = type(self.function)
         module = getattr(self.function, "__module__", None) or kind.__module__
         known = {"function": f"{module}.{getattr(self.function, '__qualname__', kind.__qualname__)}"}
@@ -85,7 +85,7 @@ class CallableModel:
 
 @dataclass(frozen=True)
 class Models:
-    """Where models are found, how they run, and whether the detector alone is audited."""
+    """Where models are found, how they run, and whether only the detector is audited."""
 
     models_dir: tuple[Path, ...] = setting(
         (),

@@ -1,4 +1,4 @@
-"""Settings of what is written, and what is said meanwhile."""
+"""Settings of the run folder and of messages during a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facegap.audit.settings.values import path
 
 
 def on_stderr(text: str) -> None:
-    """Show a line to whoever started the program; also in a notebook or a script."""
+    """Print a line to stderr; also works in a notebook or a script."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -26,11 +26,11 @@ def unannounced(phase: str) -> None:
 
 @dataclass(frozen=True)
 class Output:
-    """Where a run is written, what is kept, and who is told of it.
+    """Where a run is written, what is stored in it, and who is notified.
 
-    progress : called with the images done and the images in all
-    phase    : called with the name of each phase as it begins; facegap.audit.run.phases_of has them all
-    notice   : called with what must be seen before the first image: alarms of `facegap doctor`, and where images are sent
+    progress : called with the number of processed images and their total
+    phase    : called with the name of each phase as it begins; facegap.audit.run.phases_of lists them
+    notice   : called with messages before the first image: warnings of `facegap doctor`, and where images are sent
     """
 
     folder: Path | None = setting(

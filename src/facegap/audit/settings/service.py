@@ -1,4 +1,4 @@
-"""Settings of a service that is asked over a network."""
+"""Settings of a service that is called over a network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from facegap.audit.settings.setting import SERVICE, setting, settle
 
 @dataclass(frozen=True)
 class Service:
-    """What may be sent to a black-box service, and how fast."""
+    """What may be sent to a black-box service, and at which rate."""
 
     verify_service: str | None = setting(
         None,

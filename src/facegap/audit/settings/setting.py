@@ -1,4 +1,4 @@
-"""One setting: its default, bounds and help, and how a value is read."""
+"""One setting: its default, bounds and help, and how its value is read."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ MACHINES = "Several machines"
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known of one setting apart from its name, type and default.
+    """The properties of one setting besides its name, type and default.
 
     help             : one sentence, printed by --help
-    heading          : heading of the help that the option stands under; empty: the first
-    flag             : name of the option where it is not the name of the field
+    heading          : heading of the help under which the option is listed; empty: the first
+    flag             : name of the option if it differs from that of the field
     minimum, maximum : bounds of the value, or of each of several values
-    recorded         : whether it decides a result, so that run.json keeps it and --resume must find it unchanged
-    free_on_resume   : recorded, but a run that was broken off may be resumed with another value: it decides no result
-    option           : whether the command line has it; a function is given in Python only
-    without          : what is done without it, in words, where the default is None or nothing
-    command_default  : default of the command line where it differs: a command leaves a folder, a function need not
-    read, write      : make the value of what a caller gives, and of the value what run.json keeps
+    recorded         : whether it affects results, so that run.json stores it and --resume requires it unchanged
+    free_on_resume   : recorded, but an interrupted run may be resumed with another value, as it does not affect results
+    option           : whether it is a command-line option; a function can be given in Python only
+    without          : behaviour without it, in words, if the default is None or empty
+    command_default  : default on the command line if it differs: a command writes a folder, a function need not
+    read, write      : convert the value from the caller's form, and to the form stored in run.json
     """
 
     help: str
@@ -61,11 +61,11 @@ def setting(default: Any, *, help: str, **known: Any) -> Any:
 
 
 def settle(chosen: Any) -> None:
-    """Bring the values of a settings object into their own types, and refuse those out of bounds.
+    """Convert the values of a settings object to their own types, and reject those out of bounds.
 
     Raises
     ------
-    SettingError : naming the option, the value and the bounds
+    SettingError : names the option, the value and the bounds
     """
     for one in fields(chosen):
         value, known = getattr(chosen, one.name), one.metadata.get(SETTING)
@@ -84,7 +84,7 @@ def settle(chosen: Any) -> None:
 
 
 def require_bounds(one: Field[Any], value: Any) -> None:
-    """Raise SettingError where a number is not within the bounds of its setting; not a number is within none."""
+    """Raise SettingError if a number is outside the bounds of its setting; NaN is outside all bounds."""
     known = one.metadata[SETTING]
     low, high = known.minimum, known.maximum
     if not isinstance(value, int | float) or (low is None and high is None):
@@ -96,7 +96,7 @@ def require_bounds(one: Field[Any], value: Any) -> None:
 
 
 def option_name(one: Field[Any]) -> str:
-    """The option of a setting."""
+    """The command-line option of a setting."""
     known = one.metadata.get(SETTING)
     return (known.flag if known else "") or f"--{one.name.replace('_', '-')}"
 

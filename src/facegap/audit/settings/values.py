@@ -1,4 +1,4 @@
-"""Values of settings as callers give them, and as run.json keeps them."""
+"""Conversion of setting values from the caller's form, and to the form in run.json."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Literal
 from facegap.errors import SettingError
 
 PUBLISHED: Literal["published"] = "published"
-MOST_LETTERS = 120  # of a name that stands in a heading
-LOCAL, MOST_LOCAL = "local:", 256  # before the number of processes of this machine
+MOST_LETTERS = 120  # of a name in a heading
+LOCAL, MOST_LOCAL = "local:", 256  # prefix before the number of processes on this machine
 
 
 def one_or_many(kind: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
-    """A reader of one value or several: each once, in the order given."""
+    """A reader of one value or several, without duplicates, in the order given."""
 
     def read(value: Any) -> tuple[Any, ...]:
         several = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
@@ -25,17 +25,17 @@ def one_or_many(kind: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
 
 
 def in_order(value: Any) -> tuple[int, ...]:
-    """Whole numbers, rising, each once."""
+    """Whole numbers, ascending, without duplicates."""
     return tuple(sorted(one_or_many(int)(value)))
 
 
 def path(value: Any) -> Path:
-    """A path; text is taken as one."""
+    """A path; text is converted."""
     return Path(value)
 
 
 def accepted_score(value: Any) -> float | Literal["published"]:
-    """A score to accept from, or the word `published`."""
+    """A threshold as a score, or the word `published`."""
     if value == PUBLISHED:
         return PUBLISHED
     try:
@@ -45,11 +45,11 @@ def accepted_score(value: Any) -> float | Literal["published"]:
 
 
 def margin_parts(text: str) -> tuple[str, Literal["difference", "ratio"], float]:
-    """Metric, scale and size of a margin as --margin takes it: "fnmr=x2" is a ratio, "fnmr=0.02" a difference.
+    """Metric, scale and size of a margin in the form of --margin: "fnmr=x2" is a ratio, "fnmr=0.02" a difference.
 
     Raises
     ------
-    SettingError : no such text; a ratio that is not above 1, or a difference that is not between 0 and 1
+    SettingError : if the text is not of this form, a ratio is not above 1, or a difference not between 0 and 1
 
     Examples
     --------
@@ -79,7 +79,7 @@ def margin_parts(text: str) -> tuple[str, Literal["difference", "ratio"], float]
 
 
 def margin_texts(value: Any) -> tuple[str, ...]:
-    """Margins as text or as a mapping from metric to value, in one spelling, each metric once."""
+    """Margins, given as text or as a mapping from metric to value, in one spelling, each metric once."""
     given = [f"{name}={size}" for name, size in value.items()] if isinstance(value, Mapping) else value
     found: dict[str, str] = {}
     for text in one_or_many(str)(given):
@@ -91,12 +91,12 @@ def margin_texts(value: Any) -> tuple[str, ...]:
 
 
 def terms(value: Any) -> str:
-    """The groupings of --by as one text."""
+    """The groupings of --by as one string."""
     return value if isinstance(value, str) else ",".join(value)
 
 
 def short_text(value: Any) -> str:
-    """Text of one line, for a heading: without blanks around it and at most MOST_LETTERS long."""
+    """One line of text for a heading: whitespace is normalised, and the length is at most MOST_LETTERS."""
     text = " ".join(str(value).split())
     if not text or len(text) > MOST_LETTERS:
         raise ValueError(f"give from 1 to {MOST_LETTERS} letters")
@@ -104,18 +104,18 @@ def short_text(value: Any) -> str:
 
 
 def column_names(value: Any) -> tuple[str, ...]:
-    """Names of columns, with commas between or one by one: each once, in the order given."""
+    """Names of columns, given as a sequence or separated by commas, without duplicates, in the order given."""
     several = [value] if isinstance(value, str) else value
     names = [name.strip() for text in several for name in str(text).split(",")]
     return tuple(dict.fromkeys(name for name in names if name))
 
 
 def age_band_parts(text: str) -> tuple[int, int, int]:
-    """First age, last age and width in years of the bands that --age-bands takes: "0-99/10", "18-30/1", "18-30" (by year).
+    """First age, last age and width in years of the bands in --age-bands: "0-99/10", "18-30/1", "18-30" (by year).
 
     Raises
     ------
-    SettingError : no such text; more than 150 years, or bands that do not fill the range
+    SettingError : if the text is not of this form, exceeds 150 years, or the bands do not fill the range
 
     Examples
     --------
@@ -138,17 +138,17 @@ def age_band_parts(text: str) -> tuple[int, int, int]:
 
 
 def age_bands_text(value: Any) -> str:
-    """Age bands in one spelling."""
+    """Age bands in normalised spelling."""
     first, last, width = age_band_parts(str(value))
     return f"{first}-{last}/{width}"
 
 
 def scheduler_place(value: Any) -> str:
-    """Where a scheduler is, as --scheduler takes it: local:2, tcp://host:8786, or the path of a scheduler file.
+    """Address of a scheduler in the form of --scheduler: local:2, tcp://host:8786, or the path of a scheduler file.
 
     Raises
     ------
-    SettingError : nothing of it
+    SettingError : if the text is none of these
     """
     text = str(value)
     number = text.removeprefix(LOCAL)
@@ -164,7 +164,7 @@ def scheduler_place(value: Any) -> str:
 
 
 def file_name(value: Any) -> str:
-    """A path without its folders: run folders are handed on, and a path says who made them."""
+    """A path without its folders: run folders are shared, and a path would reveal who made them."""
     return PurePath(str(value)).name
 
 

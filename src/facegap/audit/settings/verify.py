@@ -134,7 +134,7 @@ class Verify:
     )
 
     def __post_init__(self) -> None:
-        """Check the values and what they say together."""
+        """Check each value and their combinations."""
         settle(self)
         if self.threshold and self.fmr and self.fmr != default_of(Verify, "fmr"):
             raise SettingError(TARGET_AND_THRESHOLD)
@@ -162,7 +162,7 @@ class Verify:
 
     @property
     def by_folds(self) -> bool:
-        """Whether thresholds are set by folds, as far as these settings say: everybody is evaluated, nobody set aside."""
+        """Whether thresholds are set by folds according to these settings: all subjects are evaluated, and none is held out."""
         if self.threshold_by is not None:
             return self.threshold_by == "folds"
         settled = bool(self.threshold) or self.threshold_on is not None or self.in_sample
@@ -170,12 +170,12 @@ class Verify:
 
     @property
     def scores(self) -> tuple[float, ...]:
-        """The thresholds that are numbers."""
+        """The thresholds that are given as numbers."""
         return tuple(value for value in self.threshold if value != PUBLISHED)
 
     @property
     def published(self) -> bool:
-        """Whether the threshold that the embedder's card publishes is taken."""
+        """Whether the threshold published in the embedder's card is used."""
         return PUBLISHED in self.threshold
 
 

@@ -1,4 +1,4 @@
-"""All settings of an audit together: read from words, kept in run.json, changed."""
+"""All settings of an audit: read from keywords, stored in run.json, changed."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class AuditSettings:
-    """All settings of an audit, apart from the files it reads and the folder it writes.
+    """All settings of an audit, except the files it reads and the folder it writes.
 
-    stated : names of settings that the caller gave, even those at their default, so that a plan can be held against them
+    stated : names of settings that the caller gave, even with their default value, to compare them with a plan
     """
 
     detect: str = setting(
@@ -59,7 +59,7 @@ class AuditSettings:
     stated: tuple[str, ...] = setting((), help="", recorded=False, option=False)
 
     def __post_init__(self) -> None:
-        """Check the values and what they say together."""
+        """Check each value and their combinations."""
         settle(self)
         if self.faces.points is not None and (self.detect != AuditSettings.detect or "detect" in self.stated):
             raise SettingError(
@@ -76,11 +76,11 @@ class AuditSettings:
 
     @property
     def by_folds(self) -> bool:
-        """Whether thresholds are set by folds: the default of 1:1. A search of a gallery (1:N) keeps the split."""
+        """Whether thresholds are set by folds, the default for verification (1:1). Identification (1:N) keeps the split."""
         return self.identify is None and self.verify.by_folds
 
 
-SECTIONS: Mapping[str, type[Any]] = {  # the settings classes by the name under which AuditSettings holds them
+SECTIONS: Mapping[str, type[Any]] = {  # the settings classes by their field names in AuditSettings
     "models": Models,
     "faces": Faces,
     "groups": Groups,
@@ -92,7 +92,7 @@ SECTIONS: Mapping[str, type[Any]] = {  # the settings classes by the name under 
 
 
 def leaves(section: type[Any] = AuditSettings) -> Iterator[tuple[str, Field[Any]]]:
-    """(section, setting) of every single setting in order; the section of detect, classify, embed and by is empty."""
+    """(section, setting) of every setting in order; the section of detect, classify, embed and by is empty."""
     for one in fields(section):
         if one.name in SECTIONS:
             yield from ((one.name, inner) for inner in fields(SECTIONS[one.name]))
@@ -101,11 +101,11 @@ def leaves(section: type[Any] = AuditSettings) -> Iterator[tuple[str, Field[Any]
 
 
 def section_of(kind: type[S], given: S | Mapping[str, Any] | bool | None) -> S:
-    """A settings object as a caller gives it: one of its class, its words as a mapping, True or None for the defaults.
+    """A settings object from the forms a caller may give: an instance, a mapping of keywords, or True or None for the defaults.
 
     Raises
     ------
-    SettingError : a word that it does not have
+    SettingError : if a keyword is not a setting
     """
     if isinstance(given, kind):
         return given
@@ -121,19 +121,19 @@ def section_of(kind: type[S], given: S | Mapping[str, Any] | bool | None) -> S:
 
 
 def suggestion(word: str, names: Sequence[str]) -> str:
-    """The nearest name, or all of them."""
+    """A hint with the nearest name, or with all of them."""
     close = difflib.get_close_matches(str(word), names, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; its settings are {', '.join(names)}"
 
 
 def settings_from(words: Mapping[str, Any], *, identify: bool = False) -> AuditSettings:
-    """Settings from single words, as the command line has them: {"detect": "yunet", "min_face": 20, "fmr": [0.001]}.
+    """Settings from single keywords, as on the command line: {"detect": "yunet", "min_face": 20, "fmr": [0.001]}.
 
-    identify : whether a gallery is searched; its settings are read only then
+    identify : whether a gallery is searched; its settings are read only in this case
 
     Raises
     ------
-    SettingError : a word that no setting has; values out of bounds
+    SettingError : if a keyword is not a setting, or a value is out of bounds
     """
     sorted_words: dict[str, dict[str, Any]] = {}
     known = {one.name: section for section, one in leaves()}
@@ -150,7 +150,7 @@ def settings_from(words: Mapping[str, Any], *, identify: bool = False) -> AuditS
 
 
 def recorded(chosen: Any) -> dict[str, Any]:
-    """The settings that decide a result, as run.json keeps them: plain values, paths without their folders."""
+    """The settings that affect results, in the form stored in run.json: plain values, paths without their folders."""
     kept: dict[str, Any] = {}
     for one in fields(chosen):
         value, known = getattr(chosen, one.name), one.metadata.get(SETTING)
@@ -162,7 +162,7 @@ def recorded(chosen: Any) -> dict[str, Any]:
 
 
 def as_recorded(one: Field[Any], value: Any) -> Any:
-    """One value as JSON will give it back."""
+    """One value as it will be read back from JSON."""
     write = one.metadata[SETTING].write if SETTING in one.metadata else None
     if value is not None and write is not None:
         value = write(value)
@@ -170,7 +170,7 @@ def as_recorded(one: Field[Any], value: Any) -> Any:
 
 
 def differing(kept: Mapping[str, Any]) -> dict[str, Any]:
-    """Recorded settings that are not at their default, by option: what a command must say to get them."""
+    """Recorded settings that differ from their defaults, by option: what a command must state to reproduce them."""
     found: dict[str, Any] = {"--identify": True} if kept.get("identify") else {}
     for section, one in leaves():
         place = kept if not section else kept.get(section) or {}
@@ -185,7 +185,7 @@ def differing(kept: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def changed(chosen: AuditSettings, **words: Any) -> AuditSettings:
-    """The settings with single words changed, wherever they stand."""
+    """The settings with single values changed, in whichever section they are."""
     for section, one in leaves():
         if one.name in words:
             value = {one.name: words.pop(one.name)}
