@@ -20,6 +20,7 @@ import pytest
 
 from facegap.audit.run import audit
 from facegap.audit.settings import settings_from
+from fixtures import hosts
 from fixtures.campaigns import campaign
 from fixtures.hosts import Hosts, two_hosts
 from fixtures.interrupted import tables
@@ -146,6 +147,25 @@ def test_workers_of_two_hosts_that_see_no_image_give_the_files_of_one_process(
         if found.hosts.apart:
             for host in found.hosts.workers:
                 host.hide(people.parent)
+        found.begin()
+        run, said = found.audit(people, {**words, "ship_images": True})
+    found.require_both_worked(said)
+    require_same(tmp_path / "one", run)
+
+
+@campaign
+def test_workers_of_two_loopback_addresses_give_the_files_of_one_process(
+    people: Path,
+    words: dict[str, Any],
+    tmp_path: Path,
+    record_testsuite_property: Callable[[str, object], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the tests fall back to where the kernel gives no namespaces."""
+    monkeypatch.setattr(hosts, "TOOLS", ("no such tool",))
+    audit(people, settings_from({**words, "folder": tmp_path / "one"}))
+    with lab(tmp_path, record_testsuite_property) as found:
+        assert found.hosts.kind == hosts.ALIASES
         found.begin()
         run, said = found.audit(people, {**words, "ship_images": True})
     found.require_both_worked(said)
