@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.compare.differences import Drawn, Place, adjusted, pair_entry, paired_rows, paired_verdict
+from facegap.compare.differences import adjusted, pair_entry, paired_verdict
+from facegap.compare.joint_rows import Drawn, Place, paired_rows
 from facegap.compare.same_pairs import CUT, SamePairs, same_pairs
 from facegap.compare.shared_people import Together
 from facegap.derive.answers import RIGHT

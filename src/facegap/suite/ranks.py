@@ -18,7 +18,8 @@ from itertools import combinations
 
 import numpy as np
 
-from facegap.compare.differences import Drawn, Entry, families, paired_row
+from facegap.compare.differences import families
+from facegap.compare.joint_rows import Drawn, Entry, paired_row
 from facegap.compare.shared_people import Together
 from facegap.derive.groupings import Grouping, cells_of
 from facegap.types import FloatArray
