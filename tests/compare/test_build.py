@@ -1,4 +1,4 @@
-"""Runs side by side: the same numbers as each run has alone, paired differences by hand, other people refused."""
+"""Comparisons of runs: the same numbers as in each run, paired differences by hand, and rejection of other people."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from facegap.errors import RunError
 from facegap.store.run import read_csv, read_run
 from fixtures.settings import audit_embeddings, audit_predictions
 
-RENDERS_CHARTS = True  # hostile names are in pictures too
+RENDERS_CHARTS = True  # hostile names appear in charts, too
 
 HOSTILE = "=cmd|'/c calc'!A1<img src=x onerror=alert(1)>\""
-ESCAPE = "\x1b[31m<b>red</b>"  # no manifest may hold it, but a model's name may
+ESCAPE = "\x1b[31m<b>red</b>"  # not allowed in a manifest, but in a model's name
 
 
 @dataclass(frozen=True)
 class Town:
-    """80 people, half of them women; the last two have no gender. Vendors err as told."""
+    """80 people, half of them women; the last two have no gender label. The predictions of each vendor are given."""
 
     folder: Path
     manifest: Path
 
     def vendor(self, name: str, wrong: Sequence[int], silent: Sequence[int] = (), *, model: str = "") -> Path:
-        """A run of a vendor that tells these people the wrong gender, or nothing."""
+        """A run of a vendor that misclassifies some people and gives no prediction for others."""
         table = pd.read_csv(self.manifest, dtype=str, keep_default_na=False)
         said = table["gender"].replace("", "female")
         other = said.map({"female": "male", "male": "female"})
@@ -72,7 +72,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
 
 @pytest.fixture(scope="module")
 def three(town: Town) -> list[Path]:
-    """A errs on 2 women and 1 man; B on these women, 12 more and that man; C like A."""
+    """A errs on 2 women and 1 man; B on the same people and 12 more women; C is like A."""
     return [
         town.vendor("first", [0, 1, 50]),
         town.vendor("second", [0, 1, *range(10, 22), 50]),
@@ -92,7 +92,7 @@ def pick(frame: pd.DataFrame, **cells: Any) -> dict[str, Any]:
     return dict(frame.iloc[0])
 
 
-def test_each_side_has_the_numbers_of_its_own_run(three: list[Path], side_by_side: Comparison) -> None:
+def test_each_run_has_the_same_numbers_as_alone(three: list[Path], side_by_side: Comparison) -> None:
     found = side_by_side.found
     for folder, label in zip(three, ("first", "second", "third"), strict=True):
         rates = read_run(folder).rates
@@ -111,7 +111,7 @@ def test_a_paired_difference_by_hand(side_by_side: Comparison) -> None:
     assert (women["only_a"], women["only_b"]) == (0, 12)
     assert women["difference"] == pytest.approx(12 / 40)
     assert women["p"] == pytest.approx(2 / 2**12)
-    # Holm over everybody, women and men in two other runs: the second of six, as everybody has the same twelve
+    # Holm over all people, women and men in two other runs: second of six, since all people have the same twelve discordant
     assert women["p_adjusted"] == pytest.approx(6 * 2 / 2**12)
     assert women["verdict"] == MORE
     men = pick(found.paired, metric="error_rate_all", family="gender", group="male", run_b="second")
@@ -141,16 +141,16 @@ def test_a_gap_that_grew_is_one_number_with_one_interval(side_by_side: Compariso
     assert still["change_low"] < 0 < still["change_high"]
 
 
-def test_refusals_are_errors_where_they_are_counted_as_such(town: Town) -> None:
+def test_missing_predictions_are_errors_only_if_counted_as_such(town: Town) -> None:
     runs = [town.vendor("speaks", [0]), town.vendor("silent", [0], silent=range(40, 60))]
     found = compare(runs).found
     of_all = pick(found.paired, metric="error_rate_all", family="gender", group="male")
     assert (of_all["errors_b"], of_all["trials_b"]) == (20, 38)
     answered = pick(found.paired, metric="error_rate_answered", family="gender", group="male")
-    assert (answered["trials_a"], answered["trials_b"]) == (18, 18)  # over the images that both answered
+    assert (answered["trials_a"], answered["trials_b"]) == (18, 18)  # over the images with predictions from both
 
 
-def test_one_seed_gives_the_same_numbers_and_the_order_turns_them_round(three: list[Path]) -> None:
+def test_a_seed_reproduces_the_numbers_and_the_order_changes_their_sign(three: list[Path]) -> None:
     once, again = compare(three[:2], seed=3).found, compare(three[:2], seed=3).found
     pd.testing.assert_frame_equal(once.changes, again.changes)
     back = compare(three[1::-1], seed=3).found
@@ -165,7 +165,7 @@ def test_one_seed_gives_the_same_numbers_and_the_order_turns_them_round(three: l
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Templates of 60 people with two images each by a sharp model and by one that blurs the women."""
+    """Templates of 60 people with two images each, from a sharp model and from one that blurs the women."""
     folder = tmp_path_factory.mktemp("faces")
     rng = np.random.default_rng(3)
     women = np.repeat(np.arange(60) < 30, 2)
@@ -206,7 +206,11 @@ def test_more_refusals_of_women_are_found_over_the_same_people(faces: list[Path]
     assert men["verdict"] == ALIKE
     grew = pick(found.changes, metric="fnmr", family="gender")
     assert grew["verdict"] == GREW and grew["group_a"] == "female"
-    assert set(found.paired["metric"]) == {"fta", "fmr", "fnmr"}  # nobody was lost, so gfar and gfrr say the same
+    assert set(found.paired["metric"]) == {
+        "fta",
+        "fmr",
+        "fnmr",
+    }  # no image was lost, so gfar and gfrr are equal to these
 
 
 def test_a_list_of_all_pairs_gives_the_numbers_of_all_pairs(faces: list[Path], tmp_path: Path) -> None:
@@ -231,7 +235,7 @@ def test_a_list_of_all_pairs_gives_the_numbers_of_all_pairs(faces: list[Path], t
 # ---- the same people ----
 
 
-def test_runs_over_other_people_are_refused_and_it_is_said_what_differs(three: list[Path], tmp_path: Path) -> None:
+def test_runs_on_other_people_are_rejected_with_the_differences(three: list[Path], tmp_path: Path) -> None:
     table = pd.read_csv(three[0].parent / "people.csv", dtype=str, keep_default_na=False)
     other = table.iloc[:70].copy()
     other.loc[3, "town"] = "Cadiz"
@@ -264,7 +268,7 @@ def test_runs_that_share_no_image_cannot_be_compared(three: list[Path], tmp_path
         compare([three[0], run], allow_different_people=True)
 
 
-def test_people_set_aside_by_another_seed_are_other_people(faces: list[Path], tmp_path: Path) -> None:
+def test_people_held_out_by_another_seed_are_other_people(faces: list[Path], tmp_path: Path) -> None:
     folder, runs = faces[0].parent, []
     for seed in (0, 1):
         settings = Verify(fmr=(0.05,), seed=seed, threshold_by="split")
@@ -283,8 +287,10 @@ def test_people_set_aside_by_another_seed_are_other_people(faces: list[Path], tm
         compare(runs)
     both = compare(runs, allow_different_people=True)
     fmr = pick(both.found.sides, metric="fmr", family="", group="all", run="s0")
-    judged = [set(read_run(run).manifest["subject"][read_run(run).matched.roles == "evaluation"]) for run in runs]
-    shared = len(judged[0] & judged[1])
+    evaluated_models = [
+        set(read_run(run).manifest["subject"][read_run(run).matched.roles == "evaluation"]) for run in runs
+    ]
+    shared = len(evaluated_models[0] & evaluated_models[1])
     assert fmr["subjects"] == shared
     assert fmr["trials"] == shared * (shared - 1) // 2 * 4
 
@@ -299,25 +305,25 @@ def test_a_single_run_a_changed_run_and_no_run_are_refused(three: list[Path], tm
 # ---- what is printed and written ----
 
 
-def test_names_that_are_the_same_get_their_folder_then_a_number(three: list[Path]) -> None:
+def test_equal_names_get_their_folder_then_a_number(three: list[Path]) -> None:
     run = read_run(three[0])
     assert labels_of([run, run], [Path("a/x"), Path("b/y")]) == ["first (x)", "first (y)"]
     assert labels_of([run, run], [Path("a/x"), Path("b/x")]) == ["first 1", "first 2"]
 
 
-def test_runs_are_called_by_the_names_that_are_given(three: list[Path]) -> None:
+def test_runs_have_the_given_names(three: list[Path]) -> None:
     found = compare(three[:2], names=["before", "after"])
     assert set(found.found.paired["run_b"]) == {"after"}
     assert sentences(found)[0].startswith("after ")
 
 
 @pytest.mark.parametrize("names", [["one"], ["same", "same"], ["one", ""], ["a", "b", "c"]])
-def test_names_that_do_not_tell_the_runs_apart_are_refused(three: list[Path], names: list[str]) -> None:
+def test_names_that_are_not_distinct_are_rejected(three: list[Path], names: list[str]) -> None:
     with pytest.raises(RunError, match=f"{len(names)} names for 2 runs: give one name for each run"):
         compare(three[:2], names=names)
 
 
-def test_models_that_were_not_timed_are_said_so(side_by_side: Comparison) -> None:
+def test_models_without_timing_are_marked(side_by_side: Comparison) -> None:
     tables = {table.title: table for table in text_tables(side_by_side)}
     speed = tables["worst-group error and ms per face"]
     assert {row[1] for row in speed.rows} == {"not timed"}

@@ -1,4 +1,4 @@
-"""A comparison takes the sampling units of its first run."""
+"""A comparison uses the sampling units of its first run."""
 
 from pathlib import Path
 
@@ -61,20 +61,20 @@ def matched(folder: Path, cluster: tuple[str, ...]) -> pd.Series:
     return compare(runs).found.paired.query("metric == 'fmr' and group == 'all'").iloc[0]
 
 
-def test_people_who_are_units_of_their_own_change_nothing(folder: Path) -> None:
+def test_clusters_of_one_person_change_nothing(folder: Path) -> None:
     plain, alone = answered(folder, ()), answered(folder, ("alone",))
     for name in ("difference", "difference_low", "difference_high", "p", "subjects"):
         assert plain[name] == alone[name]
 
 
-def test_errors_that_come_by_the_session_tell_less(folder: Path) -> None:
+def test_errors_correlated_within_sessions_widen_the_interval(folder: Path) -> None:
     plain, sessions = answered(folder, ()), answered(folder, ("session",))
     assert sessions["difference"] == plain["difference"] == pytest.approx(11 / 40)
     assert sessions["difference_low"] < plain["difference_low"]
     assert sessions["p"] > plain["p"]
 
 
-def test_false_matches_within_a_session_go_with_it(folder: Path) -> None:
+def test_false_matches_within_a_session_are_resampled_with_it(folder: Path) -> None:
     plain, sessions = matched(folder, ()), matched(folder, ("session",))
     assert (sessions["errors_a"], sessions["trials_a"]) == (plain["errors_a"], plain["trials_a"])
     assert sessions["difference"] == plain["difference"]

@@ -1,4 +1,4 @@
-"""Flips and drift by hand: of answers, of listed comparisons, and where nothing may be held against anything."""
+"""Flips and drift solved by hand: of predictions, of listed comparisons, and for runs that cannot be compared."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ SHIFT = {"x": 0.0, "y": -0.2}  # of the other vendor's mated scores
 
 @pytest.fixture(scope="module")
 def vendors(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Scores of two vendors: mated 0.6 of everybody, and in the second 0.2 less for group y; 50 non-mated pairs a group, of which
-    the first accepts two of x and the second two others of x.
+    """Scores of two vendors: mated 0.6 for all, in the second run 0.2 lower for group y; 50 non-mated pairs per group, of
+    which the first run accepts two of group x and the second run two others of group x.
     """
     folder = tmp_path_factory.mktemp("scores")
     names = [f"{group}{k}" for group in SHIFT for k in range(PEOPLE)]
@@ -73,7 +73,7 @@ def test_flips_of_listed_comparisons_are_counted_in_both_directions(found: Any) 
     assert row(groups, kind="impostor", family="", group="all")["trials"] == 100
 
 
-def test_a_gap_in_flips_gets_a_verdict_and_is_told(found: Any) -> None:
+def test_a_gap_in_flips_gets_a_verdict_and_a_sentence(found: Any) -> None:
     gap = row(found.flips.gaps, kind="genuine")
     assert (gap["rate_a"], gap["rate_b"], gap["primary"]) == (0.0, 1.0, True)
     assert gap["verdict"] in ("gap", "gap larger than the margin")
@@ -103,7 +103,7 @@ def test_pairs_of_a_list_without_a_score_in_one_run_are_lost_by_it(vendors: list
     folder = vendors[0].parent
     scores = pd.read_csv(folder / "vendor0.csv")
     assert scores["left"].iloc[0] == "x0a.png" and scores["right"].iloc[0] == "x0b.png"  # a mated pair
-    scores.loc[[0, 60, 61], "score"] = np.nan  # and two non-mated ones of x
+    scores.loc[[0, 60, 61], "score"] = np.nan  # and two non-mated pairs of x
     scores.to_csv(tmp_path / "scores.csv", index=False)
     settings = fg.Verify(threshold=[0.5])
     fg.audit_scores(tmp_path / "scores.csv", folder / "people.csv", by="group", out=tmp_path / "run", verify=settings)
@@ -114,7 +114,7 @@ def test_pairs_of_a_list_without_a_score_in_one_run_are_lost_by_it(vendors: list
     assert groups.query("group == 'y'")["lost_by_other"].sum() == 0
 
 
-def test_a_run_against_itself_flips_and_drifts_nowhere(vendors: list[Path]) -> None:
+def test_a_run_compared_with_itself_has_no_flips_and_no_drift(vendors: list[Path]) -> None:
     same = compare([vendors[0], vendors[0]], names=["once", "again"])
     assert same.flips.groups["flips"].sum() == 0
     assert same.drift["mean"].abs().max() == 0
@@ -148,26 +148,28 @@ def test_flips_of_answers_by_hand(tmp_path: Path) -> None:
         29,
         1,
         0,
-    )  # the image without an answer is not a trial
+    )  # the image without a prediction is not a trial
     assert (men["lost_by_first"], men["lost_by_other"], women["lost_by_first"], women["lost_by_other"]) == (0, 1, 0, 0)
 
 
-def test_a_gap_is_not_within_the_margin_where_lost_trials_could_hide_one() -> None:
+def test_a_gap_is_not_within_the_margin_if_lost_trials_could_hide_one() -> None:
     gap = gap_family(
         ["a", "b"], [100, 100], [20_000] * 2, [20_000] * 2, [20_000.0] * 2, margin=0.02, scale="difference"
     ).rows()[0]
     assert gap.verdict == "no gap larger than the margin"
     assert with_lost(gap, {"a": 0.0, "b": 0.02}) == gap.verdict
     assert with_lost(gap, {"a": 0.0, "b": 0.021}) == "not enough data"
-    ratio = replace(gap, scale="ratio", margin=2.0, rate_a=0.005, rate_b=0.005)  # as many again would be twice the rate
+    ratio = replace(
+        gap, scale="ratio", margin=2.0, rate_a=0.005, rate_b=0.005
+    )  # the same number again would double the rate
     assert with_lost(ratio, {"a": 0.005, "b": 0.0}) == gap.verdict
     assert with_lost(ratio, {"a": 0.006, "b": 0.0}) == "not enough data"
     assert with_lost(replace(gap, verdict="gap"), {"a": 0.5, "b": 0.5}) == "gap"
 
 
-def test_scores_of_another_model_are_not_held_against_one_threshold(vendors: list[Path]) -> None:
+def test_scores_of_another_model_are_not_compared_at_one_threshold(vendors: list[Path]) -> None:
     first = read_run(vendors[0])
-    assert may_share_scores(first, read_run(vendors[1]))  # nobody knows which models these are
+    assert may_share_scores(first, read_run(vendors[1]))  # the models are unknown
 
     def made_of(name: str, sha256: str, **variants: VariantOf) -> Any:
         used = replace(first.record.execution, models={name: sha256}, variants=variants)
@@ -180,7 +182,7 @@ def test_scores_of_another_model_are_not_held_against_one_threshold(vendors: lis
     assert not may_share_scores(parent, other)
 
 
-def test_pairs_of_strangers_are_all_of_them_or_a_bounded_sample_each_once_and_none_excluded() -> None:
+def test_non_mated_pairs_are_complete_or_a_bounded_sample_without_repeats_or_excluded_pairs() -> None:
     none = np.empty((0, 2), np.int64)
     subjects, rng = np.repeat(np.arange(5), 2), np.random.default_rng(0)
     rows = stranger_pairs(np.arange(10), subjects, none, rng)
@@ -196,7 +198,7 @@ def test_pairs_of_strangers_are_all_of_them_or_a_bounded_sample_each_once_and_no
     assert abs(many.mean() - 499 / 2) < 2
 
 
-def test_numbers_of_pairs_are_exact_where_there_are_very_many() -> None:
+def test_indices_of_pairs_are_exact_for_very_many_pairs() -> None:
     count = 3_000_000
     left, right = distinct_pairs(count, 5_000, np.random.default_rng(1))
     assert (left >= 0).all() and (left < right).all() and right.max() < count

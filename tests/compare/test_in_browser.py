@@ -1,4 +1,4 @@
-"""compare.html in Chromium: no request, nothing cut off on a phone or on paper."""
+"""compare.html in Chromium: no requests, and nothing cut off on a phone or in print."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def page(chromium: Any, tmp_path_factory: pytest.TempPathFactory, make_answered: Any) -> Iterator[Any]:
-    """A comparison of two vendors over towns of which one is markup, opened; every request and dialog is noted."""
+    """A comparison of two vendors, opened in the browser; one group name is markup, and every request and dialog is recorded."""
     folder = tmp_path_factory.mktemp("vendors")
     make_answered(folder, [HOSTILE, "Bonn"], out=folder / "first")
     said = pd.read_csv(folder / "answers.csv", keep_default_na=False)
@@ -44,7 +44,7 @@ def page(chromium: Any, tmp_path_factory: pytest.TempPathFactory, make_answered:
     opened.close()
 
 
-def test_a_comparison_asks_for_nothing_and_runs_nothing(page: Any) -> None:
+def test_a_comparison_makes_no_request_and_runs_no_script(page: Any) -> None:
     assert {address for address in page.noted if not address.startswith("data:")} == {page.url}
     assert page.locator("img:not(figure.chart img)").count() == 0
     assert page.get_by_text(HOSTILE).count() > 0

@@ -31,7 +31,7 @@ def found(tmp_path_factory: pytest.TempPathFactory, make_answered: Any) -> Compa
     return compare([folder / "first", folder / "b"], names=["first", HOSTILE])
 
 
-def test_it_is_told_in_words_and_names_its_tables(found: Comparison) -> None:
+def test_the_repr_has_sentences_and_names_the_tables(found: Comparison) -> None:
     lines = repr(found).splitlines()
     assert lines[0].startswith("facegap comparison: first, <img")
     assert lines[-1] == f"Tables in frames: {', '.join(found.frames)}"

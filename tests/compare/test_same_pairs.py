@@ -1,4 +1,4 @@
-"""Two runs of one model by templates: which comparisons both made, and what each decides on them."""
+"""Two runs of one model on templates: their common comparisons, and the decisions of each run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facegap.compare.build import compare
 from facegap.errors import RunError
 from facegap.store.run import read_run
 
-PEOPLE = 24  # two images each, half of them of each group
+PEOPLE = 24  # with two images each, half in each group
 AT = {"threshold": [0.3]}
 
 
@@ -31,7 +31,7 @@ class Templates:
         self.table.to_csv(folder / "people.csv", index=False)
 
     def run(self, name: str, vectors: Any = None, **verify: Any) -> Path:
-        """A finished run; vectors : of another form of the model."""
+        """A finished run; vectors : templates of another form of the model."""
         np.save(self.folder / f"{name}.npy", self.vectors if vectors is None else vectors)
         fg.audit_embeddings(
             self.folder / f"{name}.npy",
@@ -68,7 +68,7 @@ def whole(made: Templates) -> Path:
     return made.run("whole", **AT)
 
 
-def test_pairs_that_one_run_leaves_out_flip_nowhere(made: Templates, whole: Path) -> None:
+def test_pairs_excluded_by_one_run_do_not_flip(made: Templates, whole: Path) -> None:
     pairs = made.accepted(0.3)
     assert len(pairs) > 20
     fewer = made.run("fewer", exclude_pairs=made.listed("reviewed.csv", pairs[:10]), **AT)
@@ -80,9 +80,7 @@ def test_pairs_that_one_run_leaves_out_flip_nowhere(made: Templates, whole: Path
     assert everybody["trials"] == 48 * 47 // 2 - PEOPLE - 10
 
 
-def test_a_list_against_all_pairs_has_no_flips_of_non_mated_comparisons_and_a_note(
-    made: Templates, whole: Path
-) -> None:
+def test_a_list_and_all_pairs_give_no_flips_of_non_mated_comparisons_but_a_note(made: Templates, whole: Path) -> None:
     mates = [(2 * k, 2 * k + 1) for k in range(PEOPLE)]
     some = made.run("some", pairs=made.listed("some.csv", [*mates, *made.accepted(0.3)[:10], (0, 4), (2, 6)]), **AT)
     for runs in ([whole, some], [some, whole]):
@@ -94,7 +92,7 @@ def test_a_list_against_all_pairs_has_no_flips_of_non_mated_comparisons_and_a_no
         assert any("one run compared listed pairs and the other all pairs" in said for said in found.warnings)
 
 
-def test_by_folds_the_printed_difference_is_that_of_the_printed_rates(made: Templates) -> None:
+def test_with_folds_the_printed_difference_matches_the_printed_rates(made: Templates) -> None:
     blurred = made.vectors + 0.3 * np.random.default_rng(8).normal(size=made.vectors.shape)
     folders = [made.run("sharp", fmr=[0.05]), made.run("blurred", blurred, fmr=[0.05])]
     runs = [read_run(folder) for folder in folders]
@@ -116,7 +114,7 @@ def test_by_folds_the_printed_difference_is_that_of_the_printed_rates(made: Temp
         for end, side in zip("ab", sides, strict=True):
             assert (row[f"errors_{end}"], row[f"trials_{end}"]) == tuple(side.loc[name, ["errors", "trials"]])
         assert row["difference"] == pytest.approx(sides[1].loc[name, "value"] - sides[0].loc[name, "value"], abs=1e-12)
-    # what the first run decides at its folds is in flips and at its fixed threshold too
+    # decisions at the folds of the first run are included in the flips and at the fixed threshold
     fixed = found.flips.fixed.set_index(keys)
     assert fixed["errors_a"].to_dict() == rows["errors_a"].to_dict()
     flips = found.flips.groups.set_index(["kind", "family", "group"])
@@ -147,7 +145,7 @@ def test_comparisons_that_one_run_lost_are_counted_by_group(made: Templates, who
         assert everybody[lost] + everybody["trials"] == 48 * 47 // 2 - PEOPLE - 3
 
 
-def test_two_lists_of_other_pairs_are_refused_by_their_number_and_in_either_order_one_list_is_the_same(
+def test_lists_of_different_pairs_are_rejected_and_the_order_within_pairs_is_ignored(
     made: Templates,
 ) -> None:
     mates = [(2 * k, 2 * k + 1) for k in range(PEOPLE)]

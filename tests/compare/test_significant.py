@@ -1,4 +1,4 @@
-"""What is significant in a comparison: how many of those tested, the clearest first, nothing else."""
+"""Significant results of a comparison: their number among the tested ones, clearest first."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def test_gaps_that_did_not_change_are_counted_and_not_shown() -> None:
     assert found.table.rows[0][2] == "+10.00 points, +30.00 points"
 
 
-def test_nothing_significant_and_nothing_tested_are_said_in_words() -> None:
+def test_sentences_say_that_nothing_is_significant_or_tested() -> None:
     alike = clear_changes(ComparisonRows((), (), (change(("Ayr", "Bonn"), 0.9, ALIKE),), ()), [METRIC])
     assert (alike.counted, alike.table.rows) == ("Of 1 gap that was tested, none changed significantly.", ())
     assert clear_groups(ComparisonRows((), (), (), ()), [METRIC]).counted == "No difference was tested."
 
 
-def test_of_many_the_clearest_are_shown_and_the_sentence_says_so() -> None:
+def test_only_the_clearest_of_many_are_shown_and_the_sentence_says_so() -> None:
     rows = tuple(paired(f"town {k:02d}", 0.001 * k, MORE) for k in range(1, MOST_SHOWN + 4))
     found = clear_groups(ComparisonRows((), rows, (), ()), [METRIC])
     assert len(found.table.rows) == MOST_SHOWN

@@ -1,4 +1,4 @@
-"""Charts of a comparison: each model at its own time and worst group; words and ticks that can be read."""
+"""Charts of a comparison: the time and worst group of each model, readable labels and ticks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOSTILE = "</text><script>alert(1)</script>"
 
 
 def compared_rows() -> ComparisonRows:
-    """Rates of two groups in two models, and the worst of each at its time."""
+    """Rates of two groups in two models, and the worst group of each at the model's time."""
     counted = {
         run: {town: Rate(n, 100, low=n / 200, high=n / 50) for town, n in zip(("Ayr", "Bonn"), errors, strict=True)}
         for run, errors in (("quick", (30, 10)), (HOSTILE, (5, 8)))
@@ -50,7 +50,7 @@ def values(figure: Figure) -> list[dict[str, Any]]:
     return [row for text in figure.spec["datasets"].values() for row in json.loads(text)]
 
 
-def test_the_worst_group_of_each_model_stands_at_its_time(charts: dict[str, list[Pair]]) -> None:
+def test_the_worst_group_of_each_model_is_plotted_at_its_time(charts: dict[str, list[Pair]]) -> None:
     figure = charts["speed"][0].wide
     marks = {row["model"]: row for row in values(figure)}
     assert (marks["quick"]["ms"], marks["quick"]["y"], marks["quick"]["said"]) == (2, 0.3, "quick: Ayr, 30/100")
@@ -83,7 +83,7 @@ def test_the_narrow_chart_holds_the_same_marks_in_the_width_of_a_phone(charts: d
         assert float(tree.get("width", "0")) <= 420
 
 
-def test_a_known_rate_is_a_bar_across_the_line_and_is_told_in_words() -> None:
+def test_a_known_rate_is_a_bar_and_is_mentioned_in_the_text() -> None:
     known = {"error_rate_all": {("quick", "Ayr"): 0.25}}
     (pair,) = comparison_figures(compared_rows(), ["error_rate_all"], known=known)["errors"]
     truths = {(row["model"], row["group"]): row["truth"] for row in values(pair.wide)}

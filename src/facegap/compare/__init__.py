@@ -1,1 +1,1 @@
-"""`facegap compare`: models side by side on the same people."""
+"""Compare models on the same people (`facegap compare`)."""

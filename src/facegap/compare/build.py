@@ -1,4 +1,4 @@
-"""`facegap compare RUN RUN ...`: models side by side on the same people."""
+"""Compare models on the same people (`facegap compare RUN RUN ...`)."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ CURE = (
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """What comes out.
+    """The result of a comparison.
 
-    flips, drift, drift_gaps : decisions that flip, and how far scores drift; empty where neither can be known
-    warnings : what a reader must know before the numbers; empty for runs over the same people
+    flips, drift, drift_gaps : decisions that change, and score drift; empty if they cannot be computed
+    warnings : what a reader must know before the numbers; empty for runs on the same people
     """
 
     runs: Together
@@ -59,12 +59,12 @@ class Comparison:
 
     @property
     def rows(self) -> ComparisonRows:
-        """The same as values, which page and terminal format."""
+        """The tables as values, formatted later by page and terminal."""
         return comparison_rows(self.found, self.speed)
 
     @property
     def flip_rows(self) -> FlipRows:
-        """Flips and drift as values."""
+        """Changed decisions and score drift as values."""
         return flip_rows(self.flips, self.drift, self.drift_gaps)
 
     def __repr__(self) -> str:
@@ -72,14 +72,14 @@ class Comparison:
         return "\n".join((self.about, *sentences(self), f"Tables in frames: {', '.join(self.frames)}"))
 
     def _repr_html_(self) -> str:
-        """The finding, the first chart and the tables of the errors it is about; escaped, and nothing in it is loaded."""
+        """The finding, the first chart and the tables of its errors; escaped, without external resources."""
         from facegap.compare.notebook import html_of
 
         return html_of(self)
 
     @property
     def about(self) -> str:
-        """What was compared, in a line."""
+        """What was compared, in one line."""
         labels = ", ".join(clean(label) for label in self.runs.labels)
         people = self.runs.manifest["subject"].nunique()
         return f"facegap comparison: {labels}; {len(self.runs.manifest):,} images of {people:,} people"
@@ -104,14 +104,14 @@ class Comparison:
 def compare(
     folders: Sequence[Path], *, names: Sequence[str] = (), allow_different_people: bool = False, seed: int = 0
 ) -> Comparison:
-    """Compare finished runs; every other one with the first.
+    """Compare finished runs: each further run with the first.
 
-    names : what tables and charts call the runs; else their models
+    names : names of the runs in tables and charts; default: their models
 
     Raises
     ------
-    RunError : fewer than two runs, one that is not finished or was changed, other people than the first's (unless
-               allowed), nothing that both measured, or names that do not tell the runs apart
+    RunError : fewer than two runs, a run that is unfinished or modified, other people than in the first run (unless
+    allowed), no common metric, or names that are not distinct
     """
     if len(folders) < 2:
         raise RunError("compare needs at least two runs; the others are compared with the first")
@@ -140,8 +140,8 @@ def compare(
 
 
 def labels_of(runs: Sequence[Run], folders: Sequence[Path]) -> list[str]:
-    """What each run is called: the models that are judged; where two would have one name, with their folder or number."""
-    models = [" + ".join(judged(run)) or folder.name for run, folder in zip(runs, folders, strict=True)]
+    """The name of each run: its evaluated models; if two names are equal, the folder or a number is added."""
+    models = [" + ".join(evaluated_models(run)) or folder.name for run, folder in zip(runs, folders, strict=True)]
     times = Counter(models)
     pairs = zip(models, folders, strict=True)
     names = [f"{model} ({folder.name})" if times[model] > 1 else model for model, folder in pairs]
@@ -150,14 +150,14 @@ def labels_of(runs: Sequence[Run], folders: Sequence[Path]) -> list[str]:
     return names
 
 
-def judged(run: Run) -> list[str]:
-    """Names of the models whose errors are counted; a detector only where it is alone."""
+def evaluated_models(run: Run) -> list[str]:
+    """Names of the models whose errors are counted; a detector only if it is the only model."""
     models = run.record.models
     return [str(name) for task, name in models.items() if task != "detect"] or [str(name) for name in models.values()]
 
 
 def text_tables(found: Comparison) -> list[TextTable]:
-    """What the terminal prints: the headline metrics; further ones are in the CSVs."""
+    """The tables for the terminal: headline metrics only; the others are in the CSV files."""
     rows = found.rows
     metrics = headline_metrics(rows)
     tables = (side_tables, paired_tables, change_tables, speed_tables)
@@ -165,7 +165,7 @@ def text_tables(found: Comparison) -> list[TextTable]:
 
 
 def short_tables(found: Comparison) -> list[TextTable]:
-    """What fits one screen: the first headline metric, everybody and the groups of one grouping."""
+    """Tables that fit one screen: the first headline metric, for all people and for the groups of one grouping."""
     return [short_table(found.rows)]
 
 
@@ -175,11 +175,11 @@ def sentences(found: Comparison) -> list[str]:
 
 
 def write_comparison(found: Comparison, out: Path) -> list[str]:
-    """Write the tables and the page to a folder that is new or empty; the names of the files.
+    """Write the tables and the page to a new or empty folder; return the names of the files.
 
     Raises
     ------
-    RunError : the folder holds something, or cannot be written
+    RunError : the folder is not empty or cannot be written
     """
     from facegap.compare.page import write_page
 

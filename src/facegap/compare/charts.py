@@ -1,4 +1,4 @@
-"""Charts of a comparison: each group's error in every model, and the worst group's error against ms per face."""
+"""Charts of a comparison: the error of each group and model, and the error of the worst group against ms per face."""
 
 from __future__ import annotations
 
@@ -32,41 +32,41 @@ from facegap.report.figures.style import (
 from facegap.report.tables import title_of
 from facegap.report.text import clean, interval, milliseconds, percent
 
-LANE_PX = 15  # of one model in the row of a group
-NARROW_PX = 350  # of a chart on a phone: each group has its name above it there
-LEGEND_LEFT_PX, SYMBOL_PX = 90, 28  # room left of a legend, at most; beside each name in it
-WIDER_FONT = 0.2  # by which part letters may be wider where the picture is shown
-LINE_SHARE, NAME_SHARE = 0.07, 0.4  # of a chart: the height of a line of text, and the width of a name
-WIDE_RANGE = 8.0  # of a ratio: beyond it a linear axis hides the lower values
+LANE_PX = 15  # height of one model in the row of a group
+NARROW_PX = 350  # width of a chart for phones, in which the name of each group is above its dots
+LEGEND_LEFT_PX, SYMBOL_PX = 90, 28  # maximum space left of a legend; space for the symbol of each name
+WIDER_FONT = 0.2  # tolerance for wider letters in the reader's font
+LINE_SHARE, NAME_SHARE = 0.07, 0.4  # as a fraction of the chart: height of a line of text, width of a name
+WIDE_RANGE = 8.0  # ratio of the rates above which a linear axis hides the lower values
 Point = TypeVar("Point", SideRow, SpeedRow)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One chart twice: for a desktop or a sheet, and for a phone, where it would otherwise be too small to be read."""
+    """One chart in two versions: for desktops and print, and for phones, on which the wide one would be too small."""
 
     wide: Figure
     narrow: Figure
 
     @property
     def name(self) -> str:
-        """Of the wide one."""
+        """The name of the wide chart."""
         return self.wide.name
 
     def drawn(self) -> Drawn:
-        """Both as one picture for a page."""
+        """Both charts as one picture for a page."""
         return replace(drawn(self.wide), narrow=drawn(self.narrow).svg)
 
 
-Known = Mapping[tuple[str, str], float]  # the true rate by run and group, where it is known
+Known = Mapping[tuple[str, str], float]  # the true rate by run and group, if known
 
 
 def comparison_figures(
     rows: ComparisonRows, metrics: Sequence[str], *, known: Mapping[str, Known] = MappingProxyType({})
 ) -> dict[str, list[Pair]]:
-    """The charts by part of the page: "errors" and "speed".
+    """The charts by section of the page: "errors" and "speed".
 
-    known : the true rates by metric, where they are known
+    known : the true rates by metric, if known
     """
     taken: set[str] = set()
     errors, speeds = [], []
@@ -107,7 +107,7 @@ def first_points(rows: Sequence[Point]) -> list[Point]:
 
 
 def words(family: str) -> str:
-    """A family as it is read."""
+    """The name of a family for readers."""
     return clean(family.replace("*", " x "))
 
 
@@ -121,7 +121,7 @@ def group_chart(
     known: Known = MappingProxyType({}),
     narrow: bool = False,
 ) -> Figure:
-    """Per group one dot with its interval for each model, and a bar across it at the true rate where that is known."""
+    """Per group, one dot with its interval for each model, and a bar at the true rate if it is known."""
     order = sorted(
         dict.fromkeys(row.group for row in rows), key=lambda group: -max(r.rate.value for r in rows if r.group == group)
     )
@@ -181,7 +181,7 @@ def group_chart(
 
 
 def model_legend(names: Sequence[str], *, narrow: bool) -> Any:
-    """The legend of the models: side by side where their names are short enough, else below each other."""
+    """The legend of the models: in one row if the names are short enough, otherwise in one column."""
     room = (NARROW_PX if narrow else ROOM_PX) - LEGEND_LEFT_PX
     apart = SYMBOL_PX + round(WIDER_FONT * LETTER_PX * max(len(name) for name in names))
     beside = not narrow and sum(len(name) * LETTER_PX + SYMBOL_PX + apart for name in names) <= room
@@ -190,7 +190,7 @@ def model_legend(names: Sequence[str], *, narrow: bool) -> Any:
 
 
 def group_words(rows: Sequence[SideRow], title: str) -> str:
-    """The chart in words: the worst group of each model."""
+    """A text alternative of the chart: the worst group of each model."""
     worst: dict[str, SideRow] = {}
     for row in rows:
         if row.ranked and (row.run not in worst or row.rate.value > worst[row.run].rate.value):
@@ -212,9 +212,9 @@ def speed_chart(
     narrow: bool = False,
     front: Sequence[SpeedRow] = (),
 ) -> Figure:
-    """Each model at its ms per face and the error of the group it serves worst; its name beside it, or in a legend.
+    """Each model at its ms per face and its highest group error; its name next to it or in a legend.
 
-    front : models that no other beats in both, by rising time; a dashed line joins them
+    front : models that no other model beats on both axes, by increasing time; joined by a dashed line
     """
     times = [row.ms_per_face for row in rows]
     slow = max(times) > WIDE_RANGE * min(times)
@@ -232,7 +232,7 @@ def speed_chart(
     ]
     colour, shape = scales(labels)
     scale = alt.Scale(type="log", nice=False, padding=30) if slow else alt.Scale(domain=[0, 1.35 * max(times)])
-    # As an expression: a format of the axis would take its digits from the step, and write 10 as 1e+1.
+    # A number format on the axis would take its precision from the step and write 10 as 1e+1, so an expression is used.
     ticks = alt.Axis(title="milliseconds per face (median)", tickCount=6, labelExpr="format(datum.value, '~g')")
     x = alt.X("ms:Q", scale=scale, axis=ticks)
     up = alt.Axis(title=title_of(metric), tickCount=5, labelExpr=PER_CENT)
@@ -271,7 +271,7 @@ def speed_chart(
 
 
 def crowded(rows: Sequence[SpeedRow]) -> bool:
-    """Whether the names of two models would be written over each other."""
+    """Whether the names of two models would overlap."""
     highest, slowest = max(row.rate.high for row in rows), max(row.ms_per_face for row in rows)
     return any(
         abs(a.rate.value - b.rate.value) < LINE_SHARE * highest
@@ -281,7 +281,7 @@ def crowded(rows: Sequence[SpeedRow]) -> bool:
 
 
 def axis_kind(values: Sequence[float], metric: str) -> tuple[bool, float]:
-    """Whether the axis of an error is logarithmic, and where it begins then (0 otherwise)."""
+    """Whether the axis of an error is logarithmic, and its lower end if so (otherwise 0)."""
     positive = [value for value in values if value > 0]
     if not metric_of(metric).is_ratio or not positive or max(positive) < WIDE_RANGE * min(positive):
         return False, 0.0

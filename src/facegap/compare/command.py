@@ -33,7 +33,7 @@ def compare(
     """Compare models on the same people: differences in error rates, changes of gaps, and time in ms per face.
 
     Differences are paired: images on which both models err provide no evidence about which model is better. Runs on different
-    people are refused.
+    people are rejected.
 
     facegap compare run-a run-b --out comparison
     """

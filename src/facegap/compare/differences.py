@@ -1,7 +1,7 @@
-"""Models side by side on the same people: their rates, the paired differences, and the gaps that grew or shrank.
+"""Compare runs on the same people: their rates, paired differences, and changes of gaps.
 
-Every other run is set against the first. The primary family of the first run is what is tested together: in all other runs
-everybody and all ranked groups, and by themselves all pairs of these. Whatever else is set side by side is exploratory.
+Every further run is compared with the first. The primary family of the first run is tested together: all people and all
+ranked groups of all other runs, and, as a separate family, all pairs of these groups. Everything else is exploratory.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.compare.joint_rows import BOOTSTRAP, Drawn, Entry, Place, change_rows, paired_rows, side_rows
+from facegap.compare.joint_rows import BOOTSTRAP, Entry, Place, Resampled, change_rows, paired_rows, side_rows
 from facegap.compare.resampling import of_comparisons, of_images
-from facegap.compare.shared_people import Together, judged_by_both
+from facegap.compare.shared_people import Together, evaluated_by_both
 from facegap.derive.comparisons import Comparisons
 from facegap.derive.cuts import Cut
 from facegap.derive.groupings import Cells, cells_of
@@ -38,12 +38,12 @@ GREW, SHRANK, TURNED = "grew", "shrank", "shrank or turned round"
 
 @dataclass(frozen=True)
 class Compared:
-    """What comes out, as frames.
+    """The tables of a comparison.
 
     sides   : one row per run, metric, threshold, grouping and group: the rate with its own interval
-    paired  : one row per other run, metric, threshold, grouping and group: its difference to the first run
-    changes : one row per other run, metric, threshold, grouping and pair of ranked groups: how the gap changed
-    notes   : sentences on what could not be set side by side
+    paired  : one row per other run, metric, threshold, grouping and group: its difference from the first run
+    changes : one row per other run, metric, threshold, grouping and pair of ranked groups: the change of the gap
+    notes   : sentences on what could not be compared
     """
 
     sides: pd.DataFrame
@@ -53,10 +53,10 @@ class Compared:
 
 
 def compared(runs: Together, *, min_subjects: int, level: float, seed: int = 0) -> Compared:
-    """All three tables; `seed` decides the draws of people, the same for every metric of a grouping and two runs.
+    """All three tables; `seed` determines the resamples of people, shared by all metrics of a grouping and two runs.
 
-    Alpha, primary family, sampling units and the scales of the margins are those of the first run; no margin is judged. A gap
-    whose ratio is not defined (a rate without errors) is compared by difference, and its row says so.
+    Alpha, primary family, sampling units and the scales of the margins are those of the first run; margins are not tested. If
+    the ratio of a gap is undefined (a rate without errors), the difference is compared, and the row says so.
     """
     record = runs.runs[0].record
     sides: list[dict[str, Any]] = []
@@ -70,10 +70,10 @@ def compared(runs: Together, *, min_subjects: int, level: float, seed: int = 0) 
             found = list(families(runs, other, cells, min_subjects, level, notes))
             sides += [row for place, entries in found for row in side_rows(place, entries, both=other == 1)]
             for place, entries in found:
-                drawn = Drawn.of(entries, np.random.default_rng(rng.integers(2**63)))
+                resampled = Resampled.of(entries, np.random.default_rng(rng.integers(2**63)))
                 is_ratio = margin_of(record, place.metric).is_ratio
-                paired += paired_rows(place, entries, drawn, level, is_ratio=is_ratio)
-                changes += change_rows(place, entries, drawn, level, is_ratio=is_ratio) if grouping else []
+                paired += paired_rows(place, entries, resampled, level, is_ratio=is_ratio)
+                changes += change_rows(place, entries, resampled, level, is_ratio=is_ratio) if grouping else []
     return Compared(
         pd.DataFrame(sides),
         adjusted(pd.DataFrame(paired), runs.runs[0], partial(paired_verdict, alpha=record.alpha)),
@@ -83,7 +83,7 @@ def compared(runs: Together, *, min_subjects: int, level: float, seed: int = 0) 
 
 
 def unit_notes(runs: Together) -> list[str]:
-    """What the sampling unit is where it is not the person, and which runs have another."""
+    """The sampling unit if it is not the person, and the runs that used another one."""
     cluster = runs.runs[0].record.cluster
     notes = (
         [f"the sampling unit is defined by {' and '.join(cluster)}, as in --cluster of the first run"]
@@ -97,7 +97,7 @@ def unit_notes(runs: Together) -> list[str]:
     return notes
 
 
-# ---- what is measured in both ----
+# ---- metrics of both runs ----
 
 
 def families(
@@ -126,7 +126,7 @@ def families(
     pairs, also = runs.comparisons(0), runs.comparisons(other)
     if pairs is None or also is None:
         return
-    pairs, also = judged_by_both(pairs, also)
+    pairs, also = evaluated_by_both(pairs, also)
     for point, opposite in matching_points(first, second, names[1], notes):
         for metric in (metric.name for metric in PAIR_METRICS):
             if (
@@ -134,7 +134,7 @@ def families(
                 and pairs.enrolled[pairs.counted].all()
                 and also.enrolled[also.counted].all()
             ):
-                continue  # nobody was lost, so these are fmr and fnmr again
+                continue  # no image was lost, so these equal fmr and fnmr
             place = Place(
                 metric,
                 names[0],
@@ -164,7 +164,7 @@ def families(
 
 
 def matching_points(first: Run, second: Run, label: str, notes: list[str]) -> list[tuple[Operating, Operating]]:
-    """Thresholds of two runs that answer to each other: found for one target FMR, else in the order they were given."""
+    """Corresponding thresholds of two runs: those for the same target FMR, otherwise in the given order."""
     here, there = operating_of(first), operating_of(second)
     found = [
         (point, opposite)
@@ -210,7 +210,7 @@ def pair_entry(
     min_subjects: int,
     level: float,
 ) -> Entry:
-    """A group's rate of comparisons in both runs, each where it accepts."""
+    """A group's rate of comparisons in both runs, each with its own threshold."""
     a, b = (of_comparisons(pairs, metric, cut, inside, level) for pairs, cut in (first, second))
     ranked = known and min(a.rate.people, b.rate.people) >= min_subjects
     return Entry(group, ranked, a, b, -1, -1, np.nan, np.nan, np.nan, BOOTSTRAP)
@@ -220,9 +220,9 @@ def pair_entry(
 
 
 def adjusted(rows: pd.DataFrame, first: Run, verdict: Any) -> pd.DataFrame:
-    """Rows with Holm's p and a verdict: over the primary family, and for exploratory rows over each family of theirs.
+    """Rows with Holm's p and a verdict: over the primary family, and for exploratory rows over each family.
 
-    Groups that are not ranked are in no family.
+    Groups that are not ranked belong to no family.
     """
     if not len(rows):
         return rows
@@ -239,7 +239,7 @@ def adjusted(rows: pd.DataFrame, first: Run, verdict: Any) -> pd.DataFrame:
 
 
 def primary_of(rows: pd.DataFrame, first: Run) -> pd.Series:
-    """Which rows are of the primary family of the first run, everybody included, bool."""
+    """Whether each row belongs to the primary family of the first run, which includes all people; bool."""
     named = primary_family(first.record, rows["metric"])
     terms = {"", *("*".join(grouping) for grouping in named.groupings)}
     at = [point.threshold for point in first.record.operating[:1]]
@@ -262,7 +262,7 @@ def paired_verdict(row: dict[Any, Any], *, alpha: float) -> str:
 
 
 def change_verdict(row: dict[Any, Any], *, alpha: float) -> str:
-    """Whether a gap grew or shrank; one that shrank past none may be a gap the other way round."""
+    """Whether a gap grew or shrank; a gap that shrank beyond zero may have changed its direction."""
     if not row["primary"]:
         return EXPLORATORY
     if not row["p_adjusted"] <= alpha:

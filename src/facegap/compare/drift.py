@@ -1,4 +1,4 @@
-"""How far scores drift from the first run to another on the same comparisons, by group."""
+"""Score drift between two runs on the same comparisons, by group."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from facegap.statistics.verdicts import EXPLORATORY, UNKNOWN
 from facegap.store.run import Run
 from facegap.types import FloatArray, IntArray
 
-MOST_PAIRS = 100_000  # non-mated comparisons of a group; of more a sample is drawn
+MOST_PAIRS = 100_000  # non-mated comparisons per group; if there are more, a random sample is used
 KINDS = ("genuine", "impostor")
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 Scored = tuple[PairRows, FloatArray, FloatArray]  # comparisons with their scores in the first and in the other run
@@ -33,10 +33,10 @@ Scored = tuple[PairRows, FloatArray, FloatArray]  # comparisons with their score
 def drift_of(
     runs: Together, *, min_subjects: int, level: float, seed: int = 0
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Score drift by group, the differences between groups, and what could not be said.
+    """Score drift by group, the differences between groups, and notes on what could not be computed.
 
-    Mated comparisons are all that both runs made. Non-mated ones are scored from the templates that both runs kept, at most
-    MOST_PAIRS within each group, sampled with `seed`; where a list named the comparisons they are those.
+    All mated comparisons of both runs are used. Non-mated ones are scored from the templates that both runs stored, at most
+    MOST_PAIRS within each group, sampled with `seed`; if both runs compared listed pairs, these are used.
     """
     groups: list[dict[str, Any]] = []
     gaps: list[dict[str, Any]] = []
@@ -75,7 +75,7 @@ def drift_of(
 
 
 def place_of(runs: Together, other: int, kind: str, cells: Cells) -> dict[str, Any]:
-    """The columns that say which rows belong together."""
+    """The columns that identify which rows belong together."""
     return {"run_a": runs.labels[0], "run_b": runs.labels[other], "kind": kind, "family": "*".join(cells.grouping)}
 
 
@@ -99,12 +99,12 @@ def drift_row(pairs: SamePairs, rows: PairRows, drift: FloatArray, level: float)
 def gap_rows(
     runs: Together, other: int, kind: str, cells: Cells, found: Mapping[int, PairMean], scale: float
 ) -> list[dict[str, Any]]:
-    """The mean drift of every two groups apart, by Bonferroni.
+    """The difference in mean drift between every two groups, adjusted by Bonferroni.
 
-    One family are the pairs of groups of all primary groupings, mated and non-mated, in all other runs, alpha split evenly over
-    groupings, kinds and runs; of an exploratory grouping only its own pairs, of one kind in one run.
+    A family has the pairs of groups of all primary groupings, mated and non-mated, in all other runs, with alpha split evenly
+    over groupings, kinds and runs; an exploratory grouping is its own family for each kind and run.
 
-    scale : standard deviation of the scores of the first run; a difference matters from MARGIN_SD of them on
+    scale : standard deviation of the scores of the first run; differences of MARGIN_SD of it or more are relevant
     """
     record = runs.runs[0].record
     named = primary_family(record, [FNMR.name, FMR.name])
@@ -141,16 +141,16 @@ def gap_rows(
 
 
 def share_people(runs: Together, cells: Cells, a: int, b: int) -> bool:
-    """Whether a person, or a sampling unit, has images in both groups."""
+    """Whether any person (or sampling unit) has images in both groups."""
     varying = runs.subjects if runs.units is None else runs.units
     return bool(np.isin(varying[cells.codes == a], varying[cells.codes == b]).any())
 
 
-# ---- which comparisons ----
+# ---- selection of comparisons ----
 
 
 def listed_scores(pairs: SamePairs, kind: str) -> Scored | None:
-    """The comparisons that both runs list with their scores; None for non-mated ones of which only the highest are listed."""
+    """The comparisons that both runs list, with their scores; None for non-mated ones of which only the highest are listed."""
     if kind == "genuine":
         return pairs.genuine, pairs.genuine_a, pairs.genuine_b
     if not pairs.first.listed_only:
@@ -183,8 +183,8 @@ def sampled(
 
 
 def stranger_pairs(members: IntArray, subjects: IntArray, excluded: PairRows, rng: np.random.Generator) -> PairRows:
-    """Distinct pairs of images of different people: all of them, or MOST_PAIRS at random less those of one person; none that is
-    excluded.
+    """Distinct pairs of images of different people: all of them, or MOST_PAIRS at random without same-person pairs; excluded
+    pairs are omitted.
     """
     left, right = distinct_pairs(len(members), MOST_PAIRS, rng)
     rows = np.stack([members[left], members[right]], axis=1)
@@ -193,7 +193,7 @@ def stranger_pairs(members: IntArray, subjects: IntArray, excluded: PairRows, rn
 
 
 def distinct_pairs(count: int, most: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
-    """Unordered pairs of `count` things, each once: all, or `most` of them at random; the smaller number first.
+    """Unordered pairs of `count` items, each once: all, or `most` of them at random; the smaller index first.
 
     Examples
     --------
@@ -203,15 +203,15 @@ def distinct_pairs(count: int, most: int, rng: np.random.Generator) -> tuple[Int
     """
     there = count * (count - 1) // 2
     chosen = np.arange(there) if there <= most else rng.choice(there, most, replace=False)
-    # A pair has the number right (right - 1) / 2 + left.
+    # Pair (left, right) has the index right (right - 1) / 2 + left.
     right = np.floor((1 + np.sqrt(1 + 8.0 * chosen)) / 2).astype(np.int64)
-    right += right * (right + 1) // 2 <= chosen  # what rounding did
+    right += right * (right + 1) // 2 <= chosen  # correct for rounding
     right -= right * (right - 1) // 2 > chosen
     return chosen - right * (right - 1) // 2, right
 
 
 def kept_templates(runs: Together, other: int) -> bool:
-    """Whether both runs kept a template of each face."""
+    """Whether both runs stored a template of each face."""
     return all(run.embeddings is not None for run in (runs.runs[0], runs.runs[other]))
 
 

@@ -1,4 +1,4 @@
-"""Flips and score drift as values, which page and terminal format; each row one of its CSV."""
+"""Flips and score drift as values for page and terminal; each value is one row of its CSV file."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from facegap.report.rows.gaps import Estimate
 class FlipRow:
     """Flips of one kind in one group.
 
-    kind         : genuine, impostor, or the name of an answer
-    threshold    : NaN of answers
-    gained, lost : accepted by the other run alone, and by the first alone; of answers right in the one alone
-    lost_by_first, lost_by_other : no trials, as one run alone has no template, score or answer
+    kind         : genuine, impostor, or the name of a prediction
+    threshold    : NaN for predictions
+    gained, lost : accepted only by the other run, and only by the first; for predictions, correct in only one run
+    lost_by_first, lost_by_other : not trials, because only one run lacks a template, score or prediction
     """
 
     run: str
@@ -41,7 +41,7 @@ class FlipRow:
 
 @dataclass(frozen=True)
 class DriftRow:
-    """Score drift of one group: the other run's score less the first's. quantiles : 5, 25, 50, 75 and 95%"""
+    """Score drift of one group: the other run's score minus the first's. quantiles : 5, 25, 50, 75 and 95%"""
 
     run: str
     kind: str
@@ -55,10 +55,10 @@ class DriftRow:
 
 @dataclass(frozen=True)
 class ApartRow:
-    """Two groups apart: in the proportion that flips, or in the mean drift.
+    """The difference between two groups, in the proportion of flips or in the mean drift.
 
-    change   : the difference or ratio that decided, with its interval
-    p_holm   : adjusted for all that is tested together
+    change   : the tested difference or ratio, with its interval
+    p_holm   : adjusted over the family
     """
 
     run: str
@@ -77,7 +77,7 @@ class ApartRow:
 
 @dataclass(frozen=True)
 class FlipRows:
-    """All rows of flips and drift, each in the order of its CSV."""
+    """All rows of flips and drift, each in the order of its CSV file."""
 
     groups: tuple[FlipRow, ...]
     gaps: tuple[ApartRow, ...]
@@ -87,7 +87,7 @@ class FlipRows:
 
 
 def flip_rows(found: Flips, drift: pd.DataFrame, drift_gaps: pd.DataFrame) -> FlipRows:
-    """The frames as rows."""
+    """The tables as rows."""
     return FlipRows(
         tuple(flip_row(row) for row in records(found.groups)),
         tuple(gap_row(row) for row in records(found.gaps)),

@@ -1,4 +1,4 @@
-"""Flips and score drift as tables of text and sentences; the terminal and compare.html print the same ones."""
+"""Flips and score drift as text tables and sentences, used by the terminal and by compare.html."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from facegap.statistics.verdicts import EXPLORATORY, GAPS_FOUND
 KINDS = {"genuine": "mated comparisons", "impostor": "non-mated comparisons"}
 OF_PAIRS = ("newly accepted", "newly rejected")
 OF_ANSWERS = ("newly right", "newly wrong")
-MOST_ROWS = 12  # of a page; flip_gaps.csv and drift_gaps.csv hold all
+MOST_ROWS = 12  # on a page; all rows are in flip_gaps.csv and drift_gaps.csv
 
 
 def kind_title(kind: str) -> str:
@@ -27,23 +27,23 @@ def kind_title(kind: str) -> str:
 
 
 def directions(kind: str) -> tuple[str, str]:
-    """What the two directions of a flip are called."""
+    """The names of the two directions of a flip."""
     return OF_PAIRS if kind in KINDS else OF_ANSWERS
 
 
 def place(row: FlipRow | ApartRow) -> str:
-    """What flips, and where the threshold stands."""
+    """What flips, and at which threshold."""
     at = "" if math.isnan(row.threshold) else f" at {score(row.threshold)}"
     return f"{kind_title(row.kind)} that flip{at}"
 
 
 def flip_tables(rows: FlipRows) -> list[TextTable]:
-    """Per other run, kind and threshold: a row per group."""
+    """One table per other run, kind and threshold, with one row per group."""
     return [flip_table(part) for part in together_by(rows.groups, lambda row: (row.run, row.kind, str(row.threshold)))]
 
 
 def flip_table(rows: Sequence[FlipRow]) -> TextTable:
-    """One kind in one other run."""
+    """The table of one kind and one other run."""
     gained, lost = directions(rows[0].kind)
     columns = (
         Column[FlipRow]("group", lambda row: clean(row.group)),
@@ -64,7 +64,7 @@ def small_interval(share: Estimate) -> str:
 
 
 def gap_table(rows: FlipRows) -> TextTable:
-    """The gaps between groups in flips, those with a verdict first, then by p."""
+    """The gaps between groups in flips: those with a verdict first, then by p."""
     columns = (
         Column[ApartRow]("model", lambda row: clean(row.run)),
         Column[ApartRow]("what", place),
@@ -78,7 +78,7 @@ def gap_table(rows: FlipRows) -> TextTable:
 
 
 def apart_text(row: ApartRow) -> str:
-    """The gap that decided."""
+    """The tested gap."""
     change = row.change
     return ratio(change.value, change.low, change.high) if row.is_ratio else change_text(change)
 
@@ -96,12 +96,12 @@ def clearest(title: str, columns: Sequence[Column[ApartRow]], rows: Sequence[Apa
 
 
 def drift_tables(rows: FlipRows) -> list[TextTable]:
-    """Per other run and kind: a row per group."""
+    """One table per other run and kind, with one row per group."""
     return [drift_table(part) for part in together_by(rows.drift, lambda row: (row.run, row.kind))]
 
 
 def drift_table(rows: Sequence[DriftRow]) -> TextTable:
-    """One kind in one other run."""
+    """The table of one kind and one other run."""
     columns = (
         Column[DriftRow]("group", lambda row: clean(row.group)),
         Column[DriftRow]("pairs", lambda row: f"{row.pairs:,}"),
@@ -125,7 +125,7 @@ def drift(value: float) -> str:
 
 
 def drift_gap_table(rows: FlipRows) -> TextTable:
-    """How far the mean drift of two groups is apart."""
+    """Differences in mean drift between groups."""
     columns = (
         Column[ApartRow]("model", lambda row: clean(row.run)),
         Column[ApartRow]("what", lambda row: kind_title(row.kind)),
@@ -160,7 +160,7 @@ def all_tables(rows: FlipRows) -> list[TextTable]:
 
 
 def sentences(rows: FlipRows) -> list[str]:
-    """Per other run: how many decisions flip, and what that says of groups."""
+    """Per other run: the number of flipped decisions, and the verdicts on gaps between groups."""
     found = [row for row in rows.groups if row.family == ""]
     first_point = {row.run: row.threshold for row in reversed(found) if not math.isnan(row.threshold)}
     told = []
@@ -179,7 +179,7 @@ def sentences(rows: FlipRows) -> list[str]:
 
 
 def verdicts_said(rows: FlipRows, run: str) -> str:
-    """The verdicts on the gaps between groups in flips, and the clearest where there is one."""
+    """The verdicts on the gaps between groups in flips, and the clearest significant gap."""
     tested = [row for row in rows.gaps if row.run == run and row.verdict != EXPLORATORY]
     if not tested:
         return "No gap between groups was tested."

@@ -1,8 +1,8 @@
-"""Decisions that flip where one model takes the place of another: at the threshold of the first run, group by group.
+"""Decisions that flip if one model replaces another, at the threshold of the first run, by group.
 
-A flip is a comparison that one run accepts and the other does not, both at the threshold of the first run, as one that is
-deployed stays where it is; of a classifier an image that both answer, and differently. Trials are the comparisons, or
-images, that both runs have.
+A comparison flips if exactly one of the two runs accepts it. Both use the threshold of the first run, because a deployed
+threshold stays unchanged. A prediction flips if the two classifiers disagree on an image. Trials are the comparisons or
+images that both runs have.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.compare.differences import adjusted, pair_entry, paired_verdict
-from facegap.compare.joint_rows import Drawn, Place, paired_rows
+from facegap.compare.joint_rows import Place, Resampled, paired_rows
 from facegap.compare.same_pairs import CUT, SamePairs, same_pairs
 from facegap.compare.shared_people import Together
 from facegap.derive.answers import RIGHT
@@ -37,19 +37,19 @@ from facegap.store.record import Operating
 from facegap.store.run import Run
 from facegap.types import BoolArray, Gap, Rate
 
-METRICS = {"genuine": FNMR, "impostor": FMR}  # whose margin and rate a kind of comparison has
+METRICS = {"genuine": FNMR, "impostor": FMR}  # the metric whose rate and margin apply to each kind of comparison
 GENDER = "gender"
 NO_ORIGIN = ""
 
 
 @dataclass(frozen=True)
 class Flips:
-    """What comes out, as frames; empty where nothing can flip.
+    """Tables of flips; empty if nothing can flip.
 
     groups : one row per other run, kind, threshold, grouping and group: flips in both directions
-    gaps   : GAPS of the proportion that flips, one row per pair of groups, with the other run and the kind
-    fixed  : as paired.csv, FMR and FNMR of both runs at the threshold of the first
-    notes  : sentences on what could not be said
+    gaps   : GAPS of the proportion of flips, one row per pair of groups, with the other run and the kind
+    fixed  : as paired.csv: FMR and FNMR of both runs at the threshold of the first
+    notes  : sentences on what could not be computed
     """
 
     groups: pd.DataFrame
@@ -62,7 +62,7 @@ class Flips:
 class Family:
     """The gaps of one kind, threshold and grouping in one other run.
 
-    lost : of each group the proportion of its trials that one run alone lost
+    lost : for each group, the proportion of its trials that exactly one run lost
     """
 
     run_b: str
@@ -74,7 +74,7 @@ class Family:
 
 
 def flips_of(runs: Together, *, min_subjects: int, level: float, seed: int = 0) -> Flips:
-    """Flips between the first run and each other one; `seed` decides the draws of people behind `fixed`."""
+    """Flips between the first run and each other one; `seed` determines the resamples of people for `fixed`."""
     record = runs.runs[0].record
     groups: list[dict[str, Any]] = []
     fixed: list[dict[str, Any]] = []
@@ -112,32 +112,32 @@ def flips_of(runs: Together, *, min_subjects: int, level: float, seed: int = 0) 
 
 
 def all_cells(runs: Together) -> Iterator[Cells]:
-    """The cells of every grouping, everybody first."""
+    """The cells of every grouping, starting with all people."""
     return (cells_of(runs.manifest, grouping) for grouping in runs.groupings)
 
 
 def points_of(run: Run) -> list[Operating]:
-    """The thresholds of a run that are numbers."""
+    """The numeric thresholds of a run."""
     return [point for point in operating_of(run) if math.isfinite(point.threshold)]
 
 
 def may_share_scores(first: Run, other: Run) -> bool:
-    """Whether two runs compared by one model in two forms, as far as their records say; unknown models may be one."""
+    """Whether two runs may have used the same model in two forms, according to their records; true if unknown."""
     return len({origin_of(run) for run in (first, other)} - {NO_ORIGIN}) <= 1
 
 
 def origin_of(run: Run) -> str:
-    """sha256 of the file that an embedder is, or was made from; empty where it is not known."""
+    """sha256 of an embedder's file, or of the file it was made from; empty if unknown."""
     name, used = run.record.models.get("embed", ""), run.record.execution
     made = used.variants.get(name)
     return used.models.get(name, NO_ORIGIN) if made is None else made.parent_sha256
 
 
-# ---- answers of a classifier ----
+# ---- predictions of a classifier ----
 
 
 def shared_answers(runs: Together, other: int) -> list[str]:
-    """What both runs say of an image: gender, and outputs by name."""
+    """Predictions that both runs have: gender, and outputs by name."""
     first, second = runs.runs[0], runs.runs[other]
     found = [GENDER] if first.record.classes and second.record.classes else []
     names = {output.name for output in second.record.outputs}
@@ -145,7 +145,7 @@ def shared_answers(runs: Together, other: int) -> list[str]:
 
 
 def answers_of(run: Run, name: str) -> tuple[pd.Series, BoolArray]:
-    """The answers to a question by row, empty for none, and whether each is right; where nobody knows it is not."""
+    """The predictions for a question by row, empty for none, and whether each is correct; False without a label."""
     rows = run.predictions
     if name == GENDER:
         return rows["prediction"], ((rows["prediction"] == rows["label"]) & (rows["label"] != "")).to_numpy(np.bool_)
@@ -153,7 +153,7 @@ def answers_of(run: Run, name: str) -> tuple[pd.Series, BoolArray]:
 
 
 def answer_flips(runs: Together, other: int, name: str, cells: Cells) -> tuple[list[dict[str, Any]], Family | None]:
-    """Images that both runs answer and answer differently."""
+    """Images for which the two runs give different predictions."""
     record = runs.runs[0].record
     (said, right), (also, right_too) = (answers_of(runs.runs[k], name) for k in (0, other))
     here, there = (runs.rows[k] for k in (0, other))
@@ -186,11 +186,11 @@ def answer_flips(runs: Together, other: int, name: str, cells: Cells) -> tuple[l
     if not cells.grouping:
         return rows, None
     family = image_family(runs, trials, flipped, cells, name)
-    return rows, Family(runs.labels[other], name, cells, True, family, shares_lost(rows))
+    return rows, Family(runs.labels[other], name, cells, True, family, proportions_lost(rows))
 
 
 def rates_by_cell(runs: Together, trials: BoolArray, flipped: BoolArray, cells: Cells, level: float) -> list[Rate]:
-    """The proportion that flips in each cell."""
+    """The proportion of flips in each cell."""
     codes = np.where(trials, cells.codes, -1)
     found = clustered_rates(
         flipped, None, runs.subjects, codes, n_cells=len(cells.groups), level=level, units=runs.units
@@ -199,7 +199,7 @@ def rates_by_cell(runs: Together, trials: BoolArray, flipped: BoolArray, cells: 
 
 
 def image_family(runs: Together, trials: BoolArray, flipped: BoolArray, cells: Cells, name: str) -> GapFamily:
-    """The gaps between groups, by the margin of the error rate of a classifier."""
+    """The gaps between groups, with the margin of the classifier's error rate."""
     first = runs.runs[0]
     record, margin = first.record, margin_of(first.record, ERROR_RATE_ALL.name)
     codes = known_codes(cells, trials)
@@ -234,7 +234,7 @@ def image_family(runs: Together, trials: BoolArray, flipped: BoolArray, cells: C
 def pair_flips(
     runs: Together, other: int, pairs: SamePairs, point: Operating
 ) -> tuple[list[dict[str, Any]], list[Family]]:
-    """Mated and non-mated comparisons that flip at a threshold; mated ones alone where one run compared a list only."""
+    """Mated and non-mated comparisons that flip at a threshold; only mated ones if just one of the runs compared a list."""
     first = runs.runs[0]
     record, model = first.record, model_of(first, FNMR.name)
     is_first = point.threshold == points_of(first)[0].threshold
@@ -266,7 +266,7 @@ def pair_flips(
                 )
             ]
             rows += found
-            # Of templates that both runs have none is lost, so the generalised rates are the same.
+            # Both runs have all of these templates, so the generalised rates are the same.
             alike = {one.name: rates for one in PAIR_METRICS if one.is_impostor == metric.is_impostor}
             entry = GroupRates(cells, replace(point, threshold=CUT, by_folds=None), CUT, alike)
             families += [
@@ -276,7 +276,7 @@ def pair_flips(
                     cells,
                     is_first,
                     replace(family.gaps, metric=f"flips.{kind}", threshold=point.threshold),
-                    shares_lost(found),
+                    proportions_lost(found),
                 )
                 for _, name, family in verification_families([entry], flipped, model, record)
                 if name == metric.name
@@ -287,7 +287,7 @@ def pair_flips(
 def counted(
     group: str, known: bool, rate: Rate, flips: tuple[int, int], lost: tuple[int, int], min_subjects: int
 ) -> dict[str, Any]:
-    """The columns of a group. flips : gained and lost; lost : trials that the first run alone, and the other alone, lost"""
+    """The columns of a group. flips : gained and lost; lost : trials lost only by the first run, and only by the other"""
     return {
         "group": group,
         "ranked": known and rate.people >= min_subjects,
@@ -301,8 +301,8 @@ def counted(
     }
 
 
-def shares_lost(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Of each group the proportion of its trials that one run alone lost; NaN without any."""
+def proportions_lost(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """For each group, the proportion of its trials that exactly one run lost; NaN without trials."""
     found = {}
     for row in rows:
         lost = row["lost_by_first"] + row["lost_by_other"]
@@ -313,7 +313,7 @@ def shares_lost(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 def fixed_rows(
     runs: Together, other: int, pairs: SamePairs, point: Operating, min_subjects: int, level: float, seed: int
 ) -> Iterator[dict[str, Any]]:
-    """FMR and FNMR of both runs at the threshold of the first, paired by people."""
+    """FMR and FNMR of both runs at the threshold of the first, paired by person."""
     first, second = runs.runs[0], runs.runs[other]
     cut = pairs.first.cut(point)
     one, also = (replace(side, enrolled=pairs.usable) for side in (pairs.first, pairs.other))
@@ -336,21 +336,23 @@ def fixed_rows(
                 )
                 for k, (group, known) in enumerate(zip(cells.groups, cells.known, strict=True))
             ]
-            drawn = Drawn.of(entries, rng)
-            yield from paired_rows(place, entries, drawn, level, is_ratio=margin_of(first.record, metric.name).is_ratio)
+            resampled = Resampled.of(entries, rng)
+            yield from paired_rows(
+                place, entries, resampled, level, is_ratio=margin_of(first.record, metric.name).is_ratio
+            )
 
 
 # ---- verdicts ----
 
 
 def gap_frame(first: Run, found: list[Family]) -> pd.DataFrame:
-    """The gaps of all families: those of the primary groupings at the first threshold tested together, the others by themselves."""
+    """The gaps of all families: primary groupings at the first threshold are tested together, the others separately."""
     named = primary_family(first.record, [ERROR_RATE_ALL.name, FMR.name, FNMR.name])
     primary = [one for one in found if one.is_first_point and one.cells.grouping in named.groupings]
-    judged = dict(zip(map(id, primary), judged_together([one.gaps for one in primary]), strict=True)) if primary else {}
+    tested = dict(zip(map(id, primary), judged_together([one.gaps for one in primary]), strict=True)) if primary else {}
     rows = []
     for one in found:
-        family = judged.get(id(one)) or judged_together([one.gaps], is_primary=False)[0]
+        family = tested.get(id(one)) or judged_together([one.gaps], is_primary=False)[0]
         rows += [
             {"run_b": one.run_b, "kind": one.kind, **asdict(gap), "verdict": with_lost(gap, one.lost)}
             for gap in family.rows()
@@ -359,10 +361,10 @@ def gap_frame(first: Run, found: list[Family]) -> pd.DataFrame:
 
 
 def with_lost(gap: Gap, lost: Mapping[str, float]) -> str:
-    """The verdict; that a gap is within the margin is not said where the trials that one run lost could hide one.
+    """The verdict; never "within the margin" if the trials lost by one run could hide a larger gap.
 
-    That is where a group lost more of its trials than the margin: of a difference the margin itself, of a ratio what takes the
-    rate to the margin.
+    This is the case if a group lost more of its trials than the margin of a difference, or, for a ratio, more than would
+    raise the rate by the margin.
     """
     if gap.verdict != WITHIN:
         return gap.verdict

@@ -23,12 +23,12 @@ from facegap.statistics.paired_bootstrap import (
 from facegap.types import FloatArray
 
 BOOTSTRAP = "joint subject bootstrap"
-MOST_RANKED = 40  # groups of a grouping whose gaps are set against each other, as in the cross-group matrix
+MOST_RANKED = 40  # maximum number of groups of a grouping for pairwise gaps, as in the cross-group matrix
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a row belongs: metric, the two runs with their models and thresholds, and the groups of one grouping."""
+    """What identifies a row: the metric, the two runs with their models and thresholds, and the grouping."""
 
     metric: str
     run_a: str
@@ -42,7 +42,7 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One group of one metric in two runs; only_a and only_b are -1 where the rate is over pairs of people."""
+    """One group of one metric in two runs; only_a and only_b are -1 if the rate is over pairs of people."""
 
     group: str
     ranked: bool
@@ -57,12 +57,12 @@ class Entry:
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
-    """The rates of all groups in two runs, a first, and their replicates under the same draws of people.
+class Resampled:
+    """The rates of all groups in two runs, a first, and their replicates from the same resamples of people.
 
     rates      : a of every group, then b of every group
     replicates : float64 [B, 2 G]
-    disjoint   : disjoint pairs of people of each
+    disjoint   : number of disjoint pairs of people of each rate
     """
 
     rates: list[AnyRate]
@@ -70,8 +70,8 @@ class Drawn:
     disjoint: list[int]
 
     @classmethod
-    def of(cls, entries: Sequence[Entry], rng: np.random.Generator) -> Drawn:
-        """Draw people for these groups."""
+    def of(cls, entries: Sequence[Entry], rng: np.random.Generator) -> Resampled:
+        """Resample people for these groups."""
         member = np.stack([(persons(entry.a.joint) > 0) | (persons(entry.b.joint) > 0) for entry in entries], axis=1)
         groups, pairs = len(entries), [(entry.a.joint, entry.b.joint) for entry in entries]
         extended = isinstance(pairs[0][0], PersonRate)
@@ -89,7 +89,7 @@ class Drawn:
         return cls(rates, joint_replicates(rates, strata, rng=rng), disjoint)
 
     def contrast(self, places: Sequence[int], signs: Sequence[float], *, logarithmic: bool, level: float) -> Contrast:
-        """A sum of some of the rates with signs."""
+        """A signed sum of some of the rates."""
         chosen = list(places)
         return contrast(
             [self.rates[k] for k in chosen],
@@ -102,7 +102,7 @@ class Drawn:
 
 
 def persons(rate: AnyRate) -> FloatArray:
-    """Per person more than 0 where it takes part in a rate, float64 [S]."""
+    """Positive for each person who contributes to a rate, float64 [S]."""
     if isinstance(rate, PersonRate):
         return rate.trials
     if rate.images is not None:
@@ -111,7 +111,7 @@ def persons(rate: AnyRate) -> FloatArray:
 
 
 def side_rows(place: Place, entries: Sequence[Entry], *, both: bool) -> list[dict[str, Any]]:
-    """The rates of each run by themselves; those of the first run only once."""
+    """The rates of each run; those of the first run only once."""
     rows = []
     for side, label, model, threshold in (
         ("a", place.run_a, place.model_a, place.threshold_a),
@@ -138,27 +138,28 @@ def side_rows(place: Place, entries: Sequence[Entry], *, both: bool) -> list[dic
 
 
 def paired_rows(
-    place: Place, entries: Sequence[Entry], drawn: Drawn, level: float, *, is_ratio: bool
+    place: Place, entries: Sequence[Entry], resampled: Resampled, level: float, *, is_ratio: bool
 ) -> list[dict[str, Any]]:
-    """One row per group: the other run's rate less, and where rates are compared so over, that of the first."""
+    """One row per group: the difference from the first run, and the ratio for metrics compared by ratio."""
     return [
-        paired_row(place, entry, k, len(entries), drawn, level, is_ratio=is_ratio) for k, entry in enumerate(entries)
+        paired_row(place, entry, k, len(entries), resampled, level, is_ratio=is_ratio)
+        for k, entry in enumerate(entries)
     ]
 
 
 def paired_row(
-    place: Place, entry: Entry, k: int, groups: int, drawn: Drawn, level: float, *, is_ratio: bool
+    place: Place, entry: Entry, k: int, groups: int, resampled: Resampled, level: float, *, is_ratio: bool
 ) -> dict[str, Any]:
-    """One group; p is that of the difference, which tests the same as the ratio does."""
+    """One group; p is that of the difference, which also tests the ratio."""
     places, signs = (k, groups + k), (-1.0, 1.0)
     difference = Contrast(entry.b.rate.value - entry.a.rate.value, entry.low, entry.high, entry.p, 0.0)
     ratio = Contrast(np.nan, np.nan, np.nan, np.nan, 0.0)
     if entry.method == BOOTSTRAP and entry.a.rate.trials and entry.b.rate.trials:
-        plain = drawn.contrast(places, signs, logarithmic=False, level=level)
+        plain = resampled.contrast(places, signs, logarithmic=False, level=level)
         difference = Contrast(difference.value, plain.low, plain.high, plain.p, plain.carriers)
     values = entry.a.rate.value, entry.b.rate.value
     if is_ratio and min(values) > 0:
-        ratio = drawn.contrast(places, signs, logarithmic=True, level=level)
+        ratio = resampled.contrast(places, signs, logarithmic=True, level=level)
     return {
         **asdict(place),
         "group": entry.group,
@@ -178,7 +179,7 @@ def paired_row(
 
 
 def counts_of(entry: Entry) -> dict[str, Any]:
-    """Errors, trials and people of both sides."""
+    """Errors, trials and people of both runs."""
     return {
         "subjects": min(entry.a.rate.subjects, entry.b.rate.subjects),
         "errors_a": entry.a.rate.errors,
@@ -189,26 +190,26 @@ def counts_of(entry: Entry) -> dict[str, Any]:
 
 
 def change_rows(
-    place: Place, entries: Sequence[Entry], drawn: Drawn, level: float, *, is_ratio: bool
+    place: Place, entries: Sequence[Entry], resampled: Resampled, level: float, *, is_ratio: bool
 ) -> list[dict[str, Any]]:
-    """One row per pair of ranked groups, the group that is worse in the first run in front."""
+    """One row per pair of ranked groups; the group that is worse in the first run comes first."""
     ranked = [k for k, entry in enumerate(entries) if entry.ranked][:MOST_RANKED]
-    return [change_row(place, entries, g, h, drawn, level, is_ratio=is_ratio) for g, h in combinations(ranked, 2)]
+    return [change_row(place, entries, g, h, resampled, level, is_ratio=is_ratio) for g, h in combinations(ranked, 2)]
 
 
 def change_row(
-    place: Place, entries: Sequence[Entry], g: int, h: int, drawn: Drawn, level: float, *, is_ratio: bool
+    place: Place, entries: Sequence[Entry], g: int, h: int, resampled: Resampled, level: float, *, is_ratio: bool
 ) -> dict[str, Any]:
-    """How the gap between two groups changed: that of the other run less, or over, that of the first."""
+    """The change of the gap between two groups: the other run's gap minus, or divided by, that of the first."""
     gap = entries[g].a.rate.value - entries[h].a.rate.value
     after = entries[g].b.rate.value - entries[h].b.rate.value
     if gap < 0 or (gap == 0 and after < 0):
         g, h, gap, after = h, g, -gap, -after
     count = len(entries)
     places, signs = (g, h, count + g, count + h), (-1.0, 1.0, 1.0, -1.0)
-    plain = drawn.contrast(places, signs, logarithmic=False, level=level)
+    plain = resampled.contrast(places, signs, logarithmic=False, level=level)
     values = [entries[k].a.rate.value for k in (g, h)] + [entries[k].b.rate.value for k in (g, h)]
-    ratio = drawn.contrast(places, signs, logarithmic=True, level=level) if is_ratio and min(values) > 0 else None
+    ratio = resampled.contrast(places, signs, logarithmic=True, level=level) if is_ratio and min(values) > 0 else None
     ratio = None if ratio is not None and math.isnan(ratio.p) else ratio
     return {
         **asdict(place),
@@ -232,5 +233,5 @@ def change_row(
 
 
 def over(value: float, other: float) -> float:
-    """value / other; NaN where other is 0 or either is unknown."""
+    """value / other; NaN if other is 0 or either is unknown."""
     return value / other if other else np.nan

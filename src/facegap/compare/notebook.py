@@ -1,4 +1,4 @@
-"""How a comparison looks in a notebook: the finding, one table, one chart."""
+"""A comparison in a notebook: the finding, one table, one chart."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def html_of(found: Comparison) -> str:
-    """The piece of HTML; every value is escaped by the template engine, the chart is an image inside it."""
+    """The HTML fragment; the template engine escapes every value, and the chart is an embedded image."""
     rows = found.rows
     pair = next(iter(comparison_figures(rows, headline_metrics(rows)[:1])["errors"]), None)
     return (

@@ -1,4 +1,4 @@
-"""compare.html: models side by side as one file that asks the network for nothing and runs no script."""
+"""compare.html: the comparison as one file, without network access and scripts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,12 @@ from facegap.report.text import clean, level_text, score
 from facegap.store.run import Run, write_bytes
 
 TEMPLATE = "compare.html"
-OF_FINDING = ("paired difference", "verdict of a comparison", "interval", "p (Holm)")  # terms beside the finding
+OF_FINDING = (
+    "paired difference",
+    "verdict of a comparison",
+    "interval",
+    "p (Holm)",
+)  # terms explained next to the finding
 OF_PAIRS = {"fmr": "FMR", "fnmr": "FNMR"}  # terms of metrics
 METHODS: Mapping[str, str] = {
     "Paired differences, single images": (
@@ -70,7 +75,7 @@ def write_page(path: Path, runs: Together, rows: ComparisonRows, flips: FlipRows
 
 
 def page(runs: Together, rows: ComparisonRows, flips: FlipRows, *, warnings: Sequence[str]) -> str:
-    """The page as text; every value is escaped by the template engine."""
+    """The page as text; the template engine escapes every value."""
     metrics = headline_metrics(rows)
     figures = comparison_figures(rows, metrics)
     pictures = {pair.name: pair.drawn() for part in figures.values() for pair in part}
@@ -98,14 +103,14 @@ def page(runs: Together, rows: ComparisonRows, flips: FlipRows, *, warnings: Seq
 
 
 def badge(text: str, _column: str) -> Badge | None:
-    """The badge of a cell that says that a gap or an error grew or shrank; None for any other cell."""
+    """The badge of a cell for a gap or error that grew or shrank; None for any other cell."""
     return Badge(SIGNS[text], "gap") if text in SIGNS else None
 
 
 def sections(
     rows: ComparisonRows, flips: FlipRows, metrics: Sequence[str], figures: Mapping[str, Sequence[Pair]]
 ) -> list[Section]:
-    """The parts of the page: what is significant is shown, every further number on demand."""
+    """The sections of the page: significant results are shown, all other numbers on demand."""
     others = [metric for metric in rows.metrics if metric not in metrics]
     groups, changes = clear_groups(rows, metrics), clear_changes(rows, metrics)
     speeds = tuple(pair.wide for pair in figures["speed"])
@@ -156,7 +161,7 @@ def sections(
 
 
 def flip_section(flips: FlipRows) -> Section:
-    """Decisions that flip where one model takes the place of the first: what is tested is shown, the rest on demand."""
+    """Decisions that flip if a model replaces the first: tested results are shown, the others on demand."""
     gaps, drift = flip_text.gap_table(flips), flip_text.drift_gap_table(flips)
     tested = tuple(PageTable(table) for table in (gaps, drift) if table.rows)
     more = (*flip_text.flip_tables(flips), *flip_text.fixed_tables(flips), *flip_text.drift_tables(flips))
@@ -177,12 +182,12 @@ def folded(tables: Sequence[TextTable]) -> tuple[PageTable, ...]:
 
 
 def shown(found: Clear) -> tuple[PageTable, ...]:
-    """The table of what is significant; none where nothing is, as a sentence says so."""
+    """The table of significant results; empty if there are none, since a sentence says so."""
     return (PageTable(found.table),) if found.table.rows else ()
 
 
 def run_table(runs: Together) -> PageTable:
-    """What each run is: models, thresholds, hashes."""
+    """Models, thresholds and hashes of each run."""
     rows = tuple(run_line(label, run) for label, run in zip(runs.labels, runs.runs, strict=True))
     return PageTable(TextTable("the runs", ("run", "models", "threshold", "rows", "sha256"), rows))
 

@@ -1,4 +1,4 @@
-"""The rates of one group in two runs, in the shape that a joint draw of people needs."""
+"""The rates of one group in two runs, as input of a joint bootstrap over people."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Measured:
     """One rate of one group in one run.
 
     rate     : with its own interval, as in rates.csv
-    joint    : the same counts by sampling unit (person or cluster), or by pair of them
-    disjoint : disjoint pairs of its units
+    joint    : the same counts by sampling unit (person or cluster), or by pair of units
+    disjoint : number of disjoint pairs of its units
     """
 
     rate: Rate
@@ -38,7 +38,7 @@ class Measured:
 def of_images(
     trials: BoolArray, errors: BoolArray, subjects: IntArray, units: IntArray | None, inside: BoolArray, level: float
 ) -> Measured:
-    """A rate of single images within a group; all arrays over the common images. units : None: the subject is the unit"""
+    """A rate of single images within a group; all arrays are over the common images. units : None: the subject is the unit"""
     chosen = trials & inside
     wrong = chosen & errors
     varying = subjects if units is None else units
@@ -50,7 +50,7 @@ def of_images(
 
 
 def of_comparisons(pairs: Comparisons, metric: str, cut: Cut, inside: BoolArray, level: float) -> Measured:
-    """FMR, FNMR, GFAR or GFRR of a group, accepted at a threshold or at those of folds."""
+    """FMR, FNMR, GFAR or GFRR of a group, at one threshold or at those of folds."""
     of, generalised = metric_of(metric), metric_of(metric).counts_lost
     varying = pairs.varying
     people = int(varying.max(initial=-1)) + 1
@@ -66,7 +66,7 @@ def of_comparisons(pairs: Comparisons, metric: str, cut: Cut, inside: BoolArray,
 
 
 def pair_rate(pairs: Comparisons, cut: Cut, inside: BoolArray, people: int, *, generalised: bool) -> PairRate:
-    """False matches by pair of people, with what was tried."""
+    """False matches and comparisons by pair of people."""
     taking_part = inside & pairs.counted if generalised else inside & pairs.counted & pairs.enrolled
     wrong, errors = by_people(pairs, between(pairs.false_matches(cut), taking_part, None))
     if pairs.listed_only:
@@ -82,7 +82,7 @@ def pair_rate(pairs: Comparisons, cut: Cut, inside: BoolArray, people: int, *, g
 
 
 def within_units(pairs: Comparisons, taking_part: BoolArray, people: int) -> tuple[IntArray, FloatArray]:
-    """Units of several people with the image pairs of different people in each: int64 (k, 2), float64 (k,)."""
+    """Units with several people, and the number of image pairs of different people within each: int64 (k, 2), float64 (k,)."""
     if pairs.units is None:
         return np.empty((0, 2), np.int64), np.empty(0)
     by_person = templates_of(pairs.subjects, taking_part).astype(np.float64)
@@ -100,5 +100,5 @@ def by_people(pairs: Comparisons, rows: IntArray) -> tuple[IntArray, FloatArray]
 
 
 def counts(codes: IntArray, people: int) -> FloatArray:
-    """How often each person occurs, float64 (people,)."""
+    """Number of occurrences of each person, float64 (people,)."""
     return np.bincount(codes, minlength=people).astype(np.float64)

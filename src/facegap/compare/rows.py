@@ -1,4 +1,4 @@
-"""The tables of a comparison as values, which page, terminal and charts format: rates, differences, changes of gaps, speed."""
+"""The tables of a comparison as values for page, terminal and charts: rates, differences, changes of gaps, speed."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Row = TypeVar("Row")
 class SideRow:
     """The rate of one group in one run.
 
-    threshold : NaN where there is none
-    family    : the grouping, its attributes joined by `*`; empty for everybody
-    ranked    : whether the group is large enough, and labelled, to be tested
+    threshold : NaN if there is none
+    family    : the grouping, its attributes joined by `*`; empty for all people
+    ranked    : whether the group is labelled and large enough to be tested
     """
 
     metric: str
@@ -38,7 +38,7 @@ class SideRow:
 
 @dataclass(frozen=True)
 class Counted:
-    """What one run counted of a group. threshold : NaN where there is none."""
+    """The counts of a group in one run. threshold : NaN if there is none."""
 
     run: str
     threshold: float
@@ -55,11 +55,11 @@ class Counted:
 class PairedRow:
     """One group in another run and in the first, over the same people.
 
-    subjects   : people behind both
-    alone      : images on which the other run alone errs, and the first alone; None where the rate is over pairs of people
-    difference : of the rates, other less first
-    p_holm     : Holm's over the family; NaN where nothing was tested
-    method     : of the test; "none" where nothing was tested
+    subjects   : number of people in the trials
+    alone      : images on which only the other run errs, and only the first; None if the rate is over pairs of people
+    difference : of the rates, other minus first
+    p_holm     : Holm's p over the family; NaN if nothing was tested
+    method     : of the test; "none" if nothing was tested
     """
 
     metric: str
@@ -78,13 +78,13 @@ class PairedRow:
 
 @dataclass(frozen=True)
 class ChangeRow:
-    """How the gap between two groups changed from the first run to another, on the scale of the metric.
+    """The change of the gap between two groups from the first run to another, on the scale of the metric.
 
     group_a            : the group that is worse in the first run
-    threshold          : of the first run; NaN where there is none
-    is_ratio           : whether gaps are ratios, as those of false matches are
-    gap_first, gap_other : differences, or ratios where `is_ratio`
-    change             : other less first, or over first where `is_ratio`
+    threshold          : of the first run; NaN if there is none
+    is_ratio           : whether gaps are ratios, as for false matches
+    gap_first, gap_other : differences, or ratios if `is_ratio`
+    change             : other minus first, or other / first if `is_ratio`
     """
 
     metric: str
@@ -105,7 +105,7 @@ class ChangeRow:
 
 @dataclass(frozen=True)
 class Machine:
-    """What a run was timed on."""
+    """The machine on which a run was timed."""
 
     device: str
     threads: int
@@ -115,13 +115,13 @@ class Machine:
 
 @dataclass(frozen=True)
 class SpeedRow:
-    """The time of one run for a face beside the group that it serves worst; times are NaN where nothing was timed.
+    """The time per face of one run, and the error of its worst group; times are NaN if they were not measured.
 
-    ms_per_face     : median of the model that is judged
-    ms_per_face_p95 : 95 of 100 faces took no longer
-    ms_whole_way    : with reading, finding and cropping
-    size_bytes      : of the model's file; 0 where it is not known
-    precision       : of the file where it is a variant, else in which it was computed
+    ms_per_face     : median of the evaluated model
+    ms_per_face_p95 : 95th percentile
+    ms_whole_way    : including reading, detection and cropping
+    size_bytes      : of the model's file; 0 if unknown
+    precision       : of the file for a variant, otherwise of the computation
     """
 
     metric: str
@@ -140,7 +140,7 @@ class SpeedRow:
 
 @dataclass(frozen=True)
 class ComparisonRows:
-    """All rows of a comparison, each in the order of its CSV."""
+    """All rows of a comparison, each in the order of its CSV file."""
 
     sides: tuple[SideRow, ...]
     paired: tuple[PairedRow, ...]
@@ -149,12 +149,12 @@ class ComparisonRows:
 
     @property
     def metrics(self) -> list[str]:
-        """The metrics that the runs share, in the order of their rows."""
+        """The metrics that the runs have in common, in the order of their rows."""
         return list(dict.fromkeys(row.metric for row in self.sides))
 
 
 def comparison_rows(found: Compared, speed: pd.DataFrame) -> ComparisonRows:
-    """The frames of a comparison as rows."""
+    """The tables of a comparison as rows."""
     sides = tuple(side_row(row) for row in records(found.sides))
     rates = {place_of(row.metric, row.run, row.threshold, row.family, row.group): row.rate for row in sides}
     return ComparisonRows(
@@ -223,7 +223,7 @@ def change_row(row: Mapping[str, Any]) -> ChangeRow:
 
 
 def speed_row(row: Mapping[str, Any], rates: Mapping[Hashable, Rate]) -> SpeedRow:
-    """A row of latency.csv; the rate of its worst group is that of rates_side_by_side.csv, with its level and method."""
+    """A row of latency.csv; the rate of its worst group is taken from rates_side_by_side.csv, with its level and method."""
     metric, run, threshold = str(row["metric"]), str(row["run"]), float(row["threshold"])
     family, worst = str(row["family"]), str(row["worst_group"])
     return SpeedRow(
@@ -243,12 +243,12 @@ def speed_row(row: Mapping[str, Any], rates: Mapping[Hashable, Rate]) -> SpeedRo
 
 
 def place_of(metric: str, run: str, threshold: float, family: str, group: str) -> Hashable:
-    """What a rate is found by; no threshold is None, since NaN equals nothing."""
+    """The key of a rate; a missing threshold is None, because NaN equals nothing."""
     return metric, run, None if math.isnan(threshold) else threshold, family, group
 
 
 def together_by(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> list[tuple[Row, ...]]:
-    """Rows of one key together, keys in the order of their first rows."""
+    """Rows grouped by key, in the order of first occurrence."""
     found: dict[Hashable, list[Row]] = {}
     for row in rows:
         found.setdefault(key(row), []).append(row)

@@ -1,4 +1,4 @@
-"""The comparisons that two runs both made, and what each decides on them at one threshold."""
+"""The comparisons that two runs have in common, and the decisions of each run at one threshold."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from facegap.compare.shared_people import Together, judged_by_both
+from facegap.compare.shared_people import Together, evaluated_by_both
 from facegap.derive.comparisons import Comparisons, PairRows, both, finest_cells, templates_of, without
 from facegap.derive.cuts import Cut, limits_of
 from facegap.derive.pair_list_rates import listed_people
 from facegap.types import BoolArray, FloatArray, IntArray
 
-CUT = 0.5  # between the scores 0 and 1 that stand for no and yes
+CUT = 0.5  # between the scores 0 (no) and 1 (yes)
 
 
 @dataclass(frozen=True, eq=False)
 class SamePairs:
-    """Comparisons over the common images, of two runs.
+    """Comparisons of two runs over their common images.
 
     Attributes
     ----------
     first, other : Comparisons
-        Over the images that both judge, in one order.
+        Over the images that both evaluate, in one order.
     usable : numpy.ndarray
-        bool (n,), images with a template in both runs that are counted.
+        bool (n,), evaluated images with a template in both runs.
     genuine : numpy.ndarray
         int64 (g, 2), the mated comparisons of both.
     genuine_a, genuine_b : numpy.ndarray
         float64 (g,), their scores in the first and in the other run.
     cells : numpy.ndarray
-        int64 (n,), cell of all attributes that groups are made of.
+        int64 (n,), cell of all attributes that define groups.
     """
 
     first: Comparisons
@@ -43,9 +43,9 @@ class SamePairs:
     cells: IntArray
 
     def decisions(self, kind: str, cut: Cut) -> tuple[PairRows, BoolArray, BoolArray]:
-        """The comparisons that matter at one threshold, or at those of the folds of the first run, and whether each run accepts
-        them: all mated ones; of non-mated ones those that either run accepts, as all others flip in neither, less those that
-        either run counts nowhere.
+        """The relevant comparisons at one threshold, or at those of the folds of the first run, and whether each run accepts
+        them: all mated ones, and the non-mated ones that a run accepts (others cannot flip), without those that a run
+        excludes.
 
         Raises
         ------
@@ -65,7 +65,7 @@ class SamePairs:
         return rows, np.isin(either, keys[0]), np.isin(either, keys[1])
 
     def as_errors(self, kind: str, rows: PairRows, chosen: BoolArray) -> Comparisons:
-        """The chosen comparisons as the errors among all of their kind: FNMR (or FMR) at CUT is the proportion chosen."""
+        """The chosen comparisons as errors among all of their kind: FNMR (or FMR) at CUT is the proportion chosen."""
         if kind == "genuine":
             scores = np.where(chosen, 0.0, 1.0)
             return replace(self.first, enrolled=self.usable, genuine=rows, genuine_scores=scores, genuine_weights=None)
@@ -83,7 +83,7 @@ class SamePairs:
         return self._listed(wrong)
 
     def _listed(self, wrong: PairRows) -> Comparisons:
-        """As `as_errors`, where a list named the non-mated comparisons: those that both lists hold."""
+        """As `as_errors`, if the non-mated comparisons were listed: those in both lists."""
         size, pairs = len(self.usable), self.first
         made = [
             np.unique(keys_of(one.impostor[np.isfinite(one.impostor_scores)], size)) for one in (self.first, self.other)
@@ -103,8 +103,8 @@ class SamePairs:
         )
 
     def lost(self, kind: str, groups: Sequence[BoolArray]) -> list[tuple[int, int]]:
-        """Per group the comparisons that the other run made and the first lost, as it has no template of an image or no score
-        of the pair, and the reverse. groups : bool (n,) each
+        """Per group, the comparisons that only the first run lost, because it lacks a template or a score, and those that only
+        the other run lost. groups : bool (n,) each
         """
         sides = [self._lost(kind, *runs, groups) for runs in ((self.first, self.other), (self.other, self.first))]
         return list(zip(*sides, strict=True))
@@ -126,7 +126,7 @@ class SamePairs:
         return [int(both(group, done[lost]).sum()) for group in groups]
 
     def _strangers(self, images: BoolArray) -> int:
-        """Pairs of different people among some images, less those that either run counts nowhere."""
+        """Number of pairs of different people among some images, without the pairs that either run excludes."""
         people = templates_of(self.first.subjects, images)
         left, right = self.excluded[both(images, self.excluded)].T
         apart = int((self.first.subjects[left] != self.first.subjects[right]).sum())
@@ -134,23 +134,23 @@ class SamePairs:
 
     @property
     def one_design(self) -> bool:
-        """Whether both runs compared all pairs, or both a list; else it is not known which non-mated ones both made."""
+        """Whether both runs compared all pairs, or both a list; otherwise their common non-mated comparisons are unknown."""
         return self.first.listed_only == self.other.listed_only
 
     @property
     def excluded(self) -> PairRows:
-        """Pairs that either run counts nowhere, each once."""
+        """Pairs that either run excludes, each once."""
         size = len(self.usable)
         keys = np.unique(np.concatenate([keys_of(pairs.excluded, size) for pairs in (self.first, self.other)]))
         return np.stack(np.divmod(keys, size), axis=1).astype(np.int64).reshape(-1, 2)
 
 
 def same_pairs(runs: Together, other: int) -> SamePairs | None:
-    """The comparisons of the first run and of another; None where one of them compared nothing."""
+    """The comparisons of the first run and of another; None if one of them has none."""
     pairs, also = runs.comparisons(0), runs.comparisons(other)
     if pairs is None or also is None:
         return None
-    pairs, also = judged_by_both(pairs, also)
+    pairs, also = evaluated_by_both(pairs, also)
     usable = pairs.enrolled & also.enrolled & pairs.counted & also.counted
     size = len(usable)
     sides = []
@@ -171,5 +171,5 @@ def listed(pairs: Comparisons, kind: str) -> tuple[PairRows, FloatArray]:
 
 
 def keys_of(rows: PairRows, size: int) -> IntArray:
-    """One number for each unordered pair of rows."""
+    """A unique number for each unordered pair of rows."""
     return np.asarray(rows.min(axis=1, initial=size) * size + rows.max(axis=1, initial=0), np.int64)

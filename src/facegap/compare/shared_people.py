@@ -1,4 +1,4 @@
-"""Runs over the same people, side by side: what differs between their manifests, and the images that all of them hold."""
+"""Runs on the same people: differences between their manifests, and their common images."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from facegap.types import IntArray
 
 @dataclass(frozen=True, eq=False)
 class Together:
-    """Runs on the images that all of them hold.
+    """Runs restricted to their common images.
 
-    labels   : what each run is called, all different
-    manifest : of the first run, these images only; people and groups are taken from it
-    rows     : per run, its rows of these images, int64 (n,) each
+    labels   : distinct names of the runs
+    manifest : of the first run, common images only; it defines people and groups
+    rows     : for each run, the rows of these images, int64 (n,) each
     subjects : int64 (n,), code of each image's person
-    groupings    : of the first run, everybody first
+    groupings    : of the first run, starting with all people
     units    : int64 (n,), sampling unit of each image by the clusters of the first run; None: the person
     """
 
@@ -40,7 +40,7 @@ class Together:
     units: IntArray | None = None
 
     def comparisons(self, run: int) -> Comparisons | None:
-        """The comparisons of one run among these images, in their order; None without any."""
+        """The comparisons of one run among these images, in their order; None if there are none."""
         found = all_comparisons_of(self.runs[run], "facegap compare")
         return (
             None
@@ -50,11 +50,11 @@ class Together:
 
 
 def together(runs: Sequence[Run], labels: Sequence[str]) -> Together:
-    """The runs on their common images, by the name that the manifests give them.
+    """The runs on their common images, matched by image name.
 
     Raises
     ------
-    RunError : they have no image in common
+    RunError : there is no common image
     """
     first = runs[0].manifest
     common = set(first["image"])
@@ -72,7 +72,7 @@ def together(runs: Sequence[Run], labels: Sequence[str]) -> Together:
 
 
 def differences(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
-    """What differs between the people of the first run and those of each other; empty where all are the same."""
+    """Differences between the people of the first run and those of each other run; empty if there are none."""
     return [
         f"{label}: {said}"
         for run, label in zip(runs[1:], labels[1:], strict=True)
@@ -81,7 +81,7 @@ def differences(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
 
 
 def differences_of(first: Run, other: Run) -> list[str]:
-    """What differs between the manifests of two runs, the people that are evaluated, and the pairs that are compared."""
+    """Differences between the manifests of two runs, the evaluated people, and the compared pairs."""
     found = []
     if first.record.manifest.sha256 != other.record.manifest.sha256:
         found.append("its manifest file has a different sha256")
@@ -92,13 +92,13 @@ def differences_of(first: Run, other: Run) -> list[str]:
         )
     found += [said for said in label_differences(first, other) if said]
     if first.matched is not None and other.matched is not None:
-        judged, also = (
+        evaluated, also = (
             set(run.manifest["image"][run.matched.roles == EVALUATION])
             for run in (first, other)
             if run.matched is not None
         )
-        if judged != also and here == there:
-            apart = len(judged ^ also)
+        if evaluated != also and here == there:
+            apart = len(evaluated ^ also)
             found.append(
                 f"{apart:,} {first.counted} are evaluated in one of the two and held out for the threshold in the other"
             )
@@ -107,7 +107,7 @@ def differences_of(first: Run, other: Run) -> list[str]:
 
 
 def pair_differences(first: Run, other: Run) -> list[str]:
-    """What differs in the pairs that two runs compared: a list against all pairs, other lists, other pairs left out."""
+    """Differences between the pairs of two runs: a list or all pairs, different lists, different excluded pairs."""
     assert first.matched is not None and other.matched is not None
     found = []
     apart = pairs_of_one_alone(first, first.matched.excluded, other, other.matched.excluded)
@@ -124,7 +124,7 @@ def pair_differences(first: Run, other: Run) -> list[str]:
 
 
 def pairs_of_one_alone(first: Run, rows: IntArray, other: Run, others: IntArray) -> int:
-    """How many pairs of images, in either order, are among one run's alone. rows, others : manifest rows, int64 (m, 2)"""
+    """Number of pairs of images, in either order, that only one run has. rows, others : manifest rows, int64 (m, 2)"""
     images = pd.Index(first.manifest["image"]).append(pd.Index(other.manifest["image"]))
     codes, size = pd.factorize(images)[0].astype(np.int64), len(first.manifest)
     ordered = (np.sort(of_run[pairs], axis=1) for of_run, pairs in ((codes[:size], rows), (codes[size:], others)))
@@ -133,7 +133,7 @@ def pairs_of_one_alone(first: Run, rows: IntArray, other: Run, others: IntArray)
 
 
 def label_differences(first: Run, other: Run) -> list[str]:
-    """What differs in the subjects and labels of images that both runs hold; columns that groups are made of."""
+    """Differences in the subjects and labels of common images, for columns that define groups."""
     left, right = (run.manifest.set_index("image") for run in (first, other))
     images = left.index.intersection(right.index)
     found = []
@@ -148,7 +148,7 @@ def label_differences(first: Run, other: Run) -> list[str]:
 
 
 def cut(pairs: Comparisons, rows: IntArray, subjects: IntArray, cells: IntArray, units: IntArray | None) -> Comparisons:
-    """Comparisons among some images only, renumbered to their order, by the sampling units of the first run.
+    """Comparisons among some images only, renumbered, with the sampling units of the first run.
 
     rows     : int64 (n,), rows of the run; subjects, cells, units : int64 (n,), person, finest cell and unit of each
     """
@@ -177,8 +177,8 @@ def cut(pairs: Comparisons, rows: IntArray, subjects: IntArray, cells: IntArray,
     )
 
 
-def judged_by_both(first: Comparisons, other: Comparisons) -> tuple[Comparisons, Comparisons]:
-    """Both over the images that both evaluate; the others were set aside for a threshold in one of them."""
+def evaluated_by_both(first: Comparisons, other: Comparisons) -> tuple[Comparisons, Comparisons]:
+    """Both runs on the images that both evaluate; the other images were held out for a threshold in one of them."""
     if np.array_equal(first.counted, other.counted):
         return first, other
     counted = first.counted & other.counted
@@ -199,6 +199,6 @@ def only(pairs: Comparisons, counted: np.ndarray) -> Comparisons:
     )
     if not pairs.listed_only or pairs.people is None:
         return found
-    cells = pairs.people.unit_of  # a unit lies in one cell
+    cells = pairs.people.unit_of  # each unit belongs to one cell
     made, units = int(np.isfinite(scores).sum()), None if pairs.units is None else pairs.units[pairs.subjects]
     return replace(found, people=listed_people(pairs.subjects, cells, found.impostor, made, units))

@@ -1,4 +1,4 @@
-"""What is significant in a comparison, for the page: groups in which one model errs more, and gaps that grew or shrank."""
+"""Significant results of a comparison, for the page: groups in which one model errs more, and gaps that changed."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from facegap.report.text import clean
 from facegap.statistics.verdicts import EXPLORATORY
 
 Row = TypeVar("Row")
-MOST_SHOWN = 12  # rows; the tables of all groups and gaps hold the others
+MOST_SHOWN = 12  # rows; the others are in the tables of all groups and gaps
 
 
 @dataclass(frozen=True)
 class Clear:
-    """What is significant: how much of what was tested, and the rows of it, none where nothing is."""
+    """Significant results: a sentence with their number, and a table of their rows, None if there are none."""
 
     counted: str
     table: TextTable
 
 
 def clear_groups(rows: ComparisonRows, metrics: Sequence[str]) -> Clear:
-    """The groups in which another model errs significantly more or less often than the first, the clearest first."""
+    """The groups in which another model has significantly more or fewer errors than the first, clearest first."""
     tested = [row for row in rows.paired if row.metric in metrics and row.family and not math.isnan(row.p_holm)]
     tested = [row for row in tested if row.verdict != EXPLORATORY]
     found = sorted((row for row in tested if row.verdict in (MORE, FEWER)), key=lambda row: row.p_holm)
@@ -44,7 +44,7 @@ def clear_groups(rows: ComparisonRows, metrics: Sequence[str]) -> Clear:
 
 
 def clear_changes(rows: ComparisonRows, metrics: Sequence[str]) -> Clear:
-    """The gaps that grew or shrank significantly, the clearest first."""
+    """The gaps that grew or shrank significantly, clearest first."""
     tested = [row for row in rows.changes if row.metric in metrics and row.verdict != EXPLORATORY]
     found = sorted((row for row in tested if row.verdict != ALIKE), key=lambda row: row.p_holm)
     columns = (
@@ -60,12 +60,12 @@ def clear_changes(rows: ComparisonRows, metrics: Sequence[str]) -> Clear:
 
 
 def runs_apart(rows: ComparisonRows, column: Column[Row]) -> list[Column[Row]]:
-    """The column of the model, where there is more than one beside the first."""
+    """The column of the model, if there is more than one besides the first."""
     return [column] if len({row.other.run for row in rows.paired}) > 1 else []
 
 
 def counted(what: str, tested: int, found: int, verb: str = "") -> str:
-    """How many of the differences or gaps that were tested together are significant."""
+    """The number of tested differences or gaps that are significant."""
     if not tested:
         return f"No {what} was tested."
     of_all = f"{tested} {what}{'s' if tested != 1 else ''} that {'were' if tested != 1 else 'was'} tested"

@@ -1,4 +1,4 @@
-"""How long a model takes for a face, beside the error of the group that it serves worst."""
+"""Time per face of each model, and the error of its worst group."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from facegap.store.record import StageTime
 from facegap.store.run import Run
 from facegap.types import Execution
 
-WAY = ("decode", "detect", "crop")  # before the model that is judged
+WAY = ("decode", "detect", "crop")  # steps before the evaluated model
 NOT_TIMED = StageTime(0, None, None)
 
 
 def speed_table(runs: Together, sides: pd.DataFrame) -> pd.DataFrame:
     """One row per run, metric, threshold and grouping: milliseconds per face and the worst ranked group.
 
-    ms_per_face       : median of the judged model alone over the faces of the run; NaN where it was not timed
-    ms_per_face_p95   : 95 of 100 faces took no longer
-    ms_whole_way      : medians of reading, finding and cropping added
-    The highest of several rates is high partly by chance; its interval takes no account of that.
+    ms_per_face       : median of the evaluated model alone over the faces of the run; NaN if not measured
+    ms_per_face_p95   : 95th percentile
+    ms_whole_way      : including the medians of reading, detection and cropping
+    The highest of several rates is high partly by chance; its interval does not account for this.
     """
     ranked = sides[sides["ranked"] & (sides["trials"] > 0) & (sides["family"] != "")]
     found = []
@@ -44,7 +44,7 @@ def speed_table(runs: Together, sides: pd.DataFrame) -> pd.DataFrame:
 
 
 def timing_of(run: Run, task: str) -> dict[str, Any]:
-    """What a run measured of one model, and on what."""
+    """The timing of one model in a run, and the machine."""
     spent, used = run.record.timing.per_image, run.record.execution
     name = next((name for of, name in run.record.models.items() if of == task), "")
     own = spent.get(task, NOT_TIMED)
@@ -65,6 +65,6 @@ def timing_of(run: Run, task: str) -> dict[str, Any]:
 
 
 def precision_of(used: Execution, name: str) -> str:
-    """In which precision a model's file is; of one that is no variant, in which the provider computes."""
+    """The precision of a model's file; for a model that is no variant, the precision of the provider."""
     made = used.variants.get(name)
     return used.precision.partition(";")[0] if made is None else made.precision

@@ -1,4 +1,4 @@
-"""Models side by side as tables of text and sentences; the terminal and compare.html print the same ones."""
+"""Comparisons as text tables and sentences, used by the terminal and by compare.html."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from facegap.report.text import (
 )
 from facegap.statistics.verdicts import EXPLORATORY
 
-MOST_SHORT = 12  # rows of the table of one screen
-MOST_CHANGES = 12  # of a family; gap_changes.csv holds all
+MOST_SHORT = 12  # rows of the table for one screen
+MOST_CHANGES = 12  # rows of a family; all are in gap_changes.csv
 
 
 def headline_metrics(rows: ComparisonRows) -> list[str]:
-    """What the runs are about: errors of a classifier, of comparisons; where they have neither, their first metric."""
+    """The headline metrics: errors of a classifier and of comparisons; if there are none, the first metric."""
     present = rows.metrics
     return [metric.name for metric in in_order(present) if metric.is_headline] or present[:1]
 
@@ -58,17 +58,17 @@ def title_of(row: SideRow | PairedRow | ChangeRow) -> str:
 
 
 def verdict_counts(rows: Sequence[ChangeRow]) -> list[tuple[str, int]]:
-    """How many rows got which verdict, the commonest first."""
+    """The number of rows with each verdict, most frequent first."""
     return Counter(row.verdict for row in rows).most_common()
 
 
 def clearest_first(rows: Sequence[ChangeRow]) -> list[ChangeRow]:
-    """Rows by rising p; those without one last."""
+    """Rows by increasing p; those without p last."""
     return sorted(rows, key=lambda row: (math.isnan(row.p), row.p))
 
 
 def side_tables(rows: ComparisonRows, metrics: Sequence[str]) -> list[TextTable]:
-    """Per metric and grouping: a row per group, a column per run."""
+    """One table per metric and grouping: a row per group, a column per run."""
     chosen = [row for row in rows.sides if row.metric in metrics]
     return [
         side_table(of_family)
@@ -78,7 +78,7 @@ def side_tables(rows: ComparisonRows, metrics: Sequence[str]) -> list[TextTable]
 
 
 def side_table(rows: Sequence[SideRow]) -> TextTable:
-    """One metric and grouping."""
+    """The table of one metric and grouping."""
     columns = list(dict.fromkeys(map(column_of, rows)))
     cells: dict[str, dict[str, str]] = {}
     for row in rows:
@@ -91,18 +91,18 @@ def side_table(rows: Sequence[SideRow]) -> TextTable:
 
 
 def column_of(row: SideRow) -> str:
-    """The head of the column of a run at one threshold."""
+    """The heading of a run's column at one threshold."""
     return clean(row.run) + ("" if math.isnan(row.threshold) else f", from {score(row.threshold)}")
 
 
 def paired_tables(rows: ComparisonRows, metrics: Sequence[str]) -> list[TextTable]:
-    """Per metric, threshold and grouping: each other run against the first, group by group."""
+    """One table per metric, threshold and grouping: each other run compared with the first, by group."""
     chosen = [row for row in rows.paired if row.metric in metrics]
     return [paired_table(of_family) for of_family in together_by(chosen, family_of)]
 
 
 def paired_table(rows: Sequence[PairedRow]) -> TextTable:
-    """One family."""
+    """The table of one family."""
     first = clean(rows[0].first.run)
     dimmed = frozenset(k for k, row in enumerate(rows) if not row.ranked)
     columns = (
@@ -120,7 +120,7 @@ def paired_table(rows: Sequence[PairedRow]) -> TextTable:
 
 
 def paired_line(row: PairedRow) -> tuple[str, ...]:
-    """One group in one other run."""
+    """The line of one group in one other run."""
     return (
         clean(row.group),
         clean(row.other.run),
@@ -134,7 +134,7 @@ def paired_line(row: PairedRow) -> tuple[str, ...]:
 
 
 def short_table(rows: ComparisonRows) -> TextTable:
-    """One screen's worth: the first headline metric for everybody and for the groups of its last grouping."""
+    """A table for one screen: the first headline metric for all people and for the groups of its last grouping."""
     metric = headline_metrics(rows)[0]
     chosen = [row for row in rows.paired if row.metric == metric]
     threshold = chosen[0].first.threshold
@@ -181,13 +181,13 @@ def change_text(change: Estimate) -> str:
 
 
 def change_tables(rows: ComparisonRows, metrics: Sequence[str]) -> list[TextTable]:
-    """Per metric, threshold and grouping: how the gaps between groups changed; the clearest first."""
+    """One table per metric, threshold and grouping: changes of the gaps between groups, clearest first."""
     chosen = [row for row in rows.changes if row.metric in metrics]
     return [change_table(of_family) for of_family in together_by(chosen, family_of)]
 
 
 def change_table(rows: Sequence[ChangeRow]) -> TextTable:
-    """One family."""
+    """The table of one family."""
     shown = clearest_first(rows)[:MOST_CHANGES]
     what = "ratio of the gaps" if all(row.is_ratio for row in rows) else "change"
     columns = ("gap", "model", f"gap of {clean(rows[0].first)}", "gap of the model", what, "p (Holm)", "verdict")
@@ -202,7 +202,7 @@ def change_table(rows: Sequence[ChangeRow]) -> TextTable:
 
 
 def change_line(row: ChangeRow) -> tuple[str, ...]:
-    """One pair of groups in one other run."""
+    """The line of one pair of groups in one other run."""
     if row.is_ratio:
         first, other = (f"ratio {number(gap)}" for gap in (row.gap_first, row.gap_other))
         change = ratio(row.change.value, row.change.low, row.change.high)
@@ -221,7 +221,7 @@ def change_line(row: ChangeRow) -> tuple[str, ...]:
 
 
 def speed_tables(rows: ComparisonRows, metrics: Sequence[str]) -> list[TextTable]:
-    """Milliseconds per face beside the worst group; no table where no group could be ranked."""
+    """Milliseconds per face and the error of the worst group; no table if no group is ranked."""
     if not rows.speed:
         return []
     lines = tuple(speed_line(row) for row in rows.speed if row.metric in metrics)
@@ -247,7 +247,7 @@ def speed_tables(rows: ComparisonRows, metrics: Sequence[str]) -> list[TextTable
 
 
 def speed_line(row: SpeedRow) -> tuple[str, ...]:
-    """One run and family."""
+    """The line of one run and family."""
     timed = not math.isnan(row.ms_per_face)
     return (
         clean(row.run),
@@ -267,7 +267,7 @@ def speed_line(row: SpeedRow) -> tuple[str, ...]:
 
 
 def findings(rows: ComparisonRows) -> list[str]:
-    """Per other run and headline metric: how it does on everybody, and how many gaps grew or shrank."""
+    """Per other run and headline metric: the result for all people, and the number of gaps that grew or shrank."""
     return [
         finding(row, rows.changes)
         for metric in headline_metrics(rows)
@@ -278,7 +278,7 @@ def findings(rows: ComparisonRows) -> list[str]:
 
 @dataclass(frozen=True)
 class Told:
-    """A finding for the page: one short sentence, its verdict, and the numbers in smaller letters."""
+    """A finding for the page: a short sentence, its verdict, and the numbers in smaller print."""
 
     said: str
     verdict: str
@@ -302,12 +302,12 @@ def told(rows: ComparisonRows) -> list[Told]:
 
 
 def sentence_case(text: str) -> str:
-    """The text with a capital at its start."""
+    """The text with its first letter capitalised."""
     return text[:1].upper() + text[1:]
 
 
 def finding(row: PairedRow, changes: Sequence[ChangeRow]) -> str:
-    """One other run."""
+    """The finding on one other run."""
     title, other, first = metric_of(row.metric).title, clean(row.other.run), clean(row.first.run)
     verb = f"has {row.verdict} than" if row.verdict in (MORE, FEWER) else f"shows {NONE_FOUND[row.verdict]} from"
     rates = f"{rate(row.other)} against {rate(row.first)}, {change_text(row.difference)}"
@@ -316,12 +316,12 @@ def finding(row: PairedRow, changes: Sequence[ChangeRow]) -> str:
 
 
 def rate(side: Counted) -> str:
-    """Rate, errors and trials of one side."""
+    """Rate, errors and trials of one run."""
     return f"{percent(side.value)} ({side.errors:,}/{side.trials:,})"
 
 
 def changes_said(row: PairedRow, changes: Sequence[ChangeRow]) -> str:
-    """How many gaps grew and shrank from the first run to this one, and the clearest."""
+    """The number of gaps that grew and shrank between the two runs, and the clearest change."""
     if not changes:
         return "No gap between groups could be compared."
     gaps = [

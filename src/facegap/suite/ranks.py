@@ -19,7 +19,7 @@ from itertools import combinations
 import numpy as np
 
 from facegap.compare.differences import families
-from facegap.compare.joint_rows import Drawn, Entry, paired_row
+from facegap.compare.joint_rows import Entry, Resampled, paired_row
 from facegap.compare.shared_people import Together
 from facegap.derive.groupings import Grouping, cells_of
 from facegap.types import FloatArray
@@ -93,7 +93,7 @@ def differences_of_pairs(
                 if place.metric not in metrics or place.metric in seen:
                     continue  # a further threshold
                 seen.add(place.metric)
-                drawn = Drawn.of(entries, np.random.default_rng(rng.integers(2**63)))
+                drawn = Resampled.of(entries, np.random.default_rng(rng.integers(2**63)))
                 if not grouping:
                     row = paired_row(place, entries[0], 0, 1, drawn, 1 - each, is_ratio=False)
                     ends = row["difference"], row["difference_low"], row["difference_high"]
@@ -104,7 +104,7 @@ def differences_of_pairs(
     return found
 
 
-def worst_difference(entries: Sequence[Entry], drawn: Drawn, *, alpha: float) -> tuple[float, float, float]:
+def worst_difference(entries: Sequence[Entry], drawn: Resampled, *, alpha: float) -> tuple[float, float, float]:
     """The highest rate of the second model less that of the first, over the ranked groups, with its interval; NaN without any."""
     ranked = [k for k, entry in enumerate(entries) if entry.ranked and entry.a.rate.trials and entry.b.rate.trials]
     if not ranked:
