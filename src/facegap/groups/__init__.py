@@ -1,1 +1,1 @@
-"""Groups of people by skin tone: scales as data, measurement, annotation and how far annotators agree."""
+"""Groups of people by skin tone: scales as data, measurement, annotation and agreement of annotators."""

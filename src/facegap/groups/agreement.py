@@ -1,9 +1,9 @@
-"""How far annotators agree: Krippendorff's alpha and Cohen's kappa, from tables that can be resampled.
+"""Agreement of annotators: Krippendorff's alpha and Cohen's kappa, from tables that can be resampled.
 
-Every measure here is a function of one small table of counts per image, label by label. Tables of images add up, so the
-value of a resample of people is the value of a weighted sum, and an interval costs one matrix product.
+Every measure is a function of the sum of one small table of counts per image (labels by labels). The value for a
+bootstrap sample of people is therefore that of a weighted sum, and an interval costs one matrix product.
 
-A matrix of codes is int64 [annotators, images]: the position of the label on its scale, NO_LABEL (-1) for none.
+A matrix of codes is int64 [annotators, images]: the index of the label on its scale, NO_LABEL (-1) for none.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ Metric = Literal["nominal", "ordinal", "interval"]
 Weights = Literal["none", "linear", "quadratic"]
 Measure = Callable[[FloatArray], FloatArray]  # from summed tables float64 [..., *table] to float64 [...]
 METRICS: tuple[Metric, ...] = ("nominal", "ordinal", "interval")
-MOST_DRAWS = 4_000_000  # numbers of one block of resamples, so that many images do not fill the memory
+MOST_DRAWS = 4_000_000  # values in one block of resamples, to bound memory
 NO_SPREAD = 1e-12
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measure with its interval and what it rests on; NaN where it is not defined.
+    """A measure with its interval and sample sizes; NaN if undefined.
 
-    images   : images that it compares; subjects: people they show
-    low, high: interval over resampled people; NaN where they cannot give one, see `middle`
+    images   : number of images compared; subjects: number of people in them low, high: bootstrap interval over people;
+               NaN if undefined, see `middle`
     """
 
     value: float
@@ -46,8 +46,8 @@ class Estimate:
 def coincidences(codes: IntArray, labels: int) -> FloatArray:
     """Krippendorff's coincidences of each image: float64 [images, labels, labels], symmetric.
 
-    Each ordered pair of answers to an image counts 1 / (answers - 1), so an image weighs as much as it has answers. An
-    image with fewer than two answers cannot be compared and is all zeros.
+    Each ordered pair of answers to an image counts 1 / (answers - 1), so the weight of an image is its number of
+    answers. An image with fewer than two answers cannot be compared and is all zeros.
     """
     counts = label_counts(codes, labels).astype(np.float64)
     answers = counts.sum(axis=1)
@@ -59,12 +59,12 @@ def coincidences(codes: IntArray, labels: int) -> FloatArray:
 
 
 def label_counts(codes: IntArray, labels: int) -> IntArray:
-    """How many annotators gave each label: int64 [images, labels]."""
+    """Number of annotators who gave each label: int64 [images, labels]."""
     return np.stack([(codes == label).sum(axis=0) for label in range(labels)], axis=1).astype(np.int64)
 
 
 def confusions(first: IntArray, second: IntArray, labels: int) -> FloatArray:
-    """One table per image, float64 [images, labels, labels]: 1 where (first, second) stand; zeros without both."""
+    """One table per image, float64 [images, labels, labels]: 1 at (first, second); all zeros unless both are given."""
     tables = np.zeros((len(first), labels, labels))
     both = np.flatnonzero((first != NO_LABEL) & (second != NO_LABEL))
     tables[both, first[both], second[both]] = 1.0
@@ -77,9 +77,9 @@ def confusions(first: IntArray, second: IntArray, labels: int) -> FloatArray:
 def squared_distances(margins: FloatArray, metric: Metric) -> FloatArray:
     """Krippendorff's squared difference of each pair of labels, float64 [..., labels, labels].
 
-    margins : float64 [..., labels], how often each label was given; only the ordinal difference depends on it
-    nominal : 0 or 1.  interval : (c - k)^2 of the positions.
-    ordinal : (the answers from c to k, those at both ends counted by half)^2
+    margins : float64 [..., labels], number of answers with each label; only the ordinal difference depends on it
+    nominal : 0 or 1.  interval : (c - k)^2 of the indices.
+    ordinal : (number of answers from c to k, those at both ends counting half)^2
     Source  : Krippendorff (2011), Computing Krippendorff's Alpha-Reliability, section F
     """
     labels = margins.shape[-1]
@@ -95,7 +95,7 @@ def squared_distances(margins: FloatArray, metric: Metric) -> FloatArray:
 def alpha_of(table: FloatArray, metric: Metric) -> FloatArray:
     """Krippendorff's alpha of coincidence tables float64 [..., labels, labels]: 1 - observed / expected disagreement.
 
-    NaN where one label was given throughout, or nothing can be compared: without variation there is nothing to agree on.
+    NaN if only one label was given, or nothing can be compared: without variation agreement is undefined.
     Source : Krippendorff (2011): alpha = 1 - (n - 1) sum o_ck d_ck / sum n_c n_k d_ck
     """
     margins = table.sum(axis=-1)
@@ -110,9 +110,9 @@ def alpha_of(table: FloatArray, metric: Metric) -> FloatArray:
 
 
 def kappa_of(table: FloatArray, weights: Weights) -> FloatArray:
-    """Cohen's kappa of tables float64 [..., labels, labels]; NaN where both gave one same label throughout.
+    """Cohen's kappa of tables float64 [..., labels, labels]; NaN if both gave the same single label throughout.
 
-    weights : of a disagreement over d positions: none 1, linear d, quadratic d^2
+    weights : of a disagreement by d steps: none 1, linear d, quadratic d^2
     Source  : Cohen (1960, 1968); checked against scikit-learn in tests/groups/test_agreement.py
     """
     labels = table.shape[-1]
@@ -124,7 +124,7 @@ def kappa_of(table: FloatArray, weights: Weights) -> FloatArray:
 
 
 def exact_agreement(table: FloatArray) -> FloatArray:
-    """Share of the images on which two annotators gave the same label; NaN without images."""
+    """Proportion of images on which two annotators gave the same label; NaN without images."""
     return _ratio(np.trace(table, axis1=-2, axis2=-1), table.sum(axis=(-2, -1)))
 
 
@@ -147,11 +147,11 @@ def estimates(
     replicates: int = 2000,
     level: float = 0.95,
 ) -> list[Estimate]:
-    """Measures of summed tables, and the middle `level` of each over the same resamples of people.
+    """Measures of summed tables, each with a percentile interval over the same bootstrap samples of people.
 
-    tables   : float64 [images, ...], one per image; an image whose table is all zeros does not take part
-    subjects : int64 [images], any codes: the people to be resampled, each with all of their images. The annotators
-               stay: the interval is about other faces, not about other annotators
+    tables   : float64 [images, ...], one per image; images whose table is all zeros are ignored
+    subjects : int64 [images], any codes: the people to be resampled, each with all of their images. Annotators are not
+               resampled: the interval refers to other faces, not to other annotators
     """
     flat = tables.reshape(len(tables), -1)
     taking_part = flat.any(axis=1)
@@ -164,7 +164,7 @@ def estimates(
 
 
 def resampled_sums(tables: FloatArray, replicates: int, rng: np.random.Generator) -> FloatArray:
-    """Sums over as many people as there are, drawn with replacement: float64 [replicates, cells].
+    """Sums over bootstrap samples of people: float64 [replicates, cells].
 
     tables : float64 [people, cells]
     """
@@ -178,9 +178,9 @@ def resampled_sums(tables: FloatArray, replicates: int, rng: np.random.Generator
 
 
 def middle(replicates: FloatArray, level: float) -> tuple[float, float]:
-    """The middle `level` of the replicates that have a value; NaN where fewer than half of them do.
+    """The central interval with probability `level` of the defined replicates; NaN if fewer than half are defined.
 
-    NaN, too, where all of them are equal: one person, or no disagreement at all, cannot show how much might vary.
+    Also NaN if all are equal: with one person, or no disagreement at all, the variation is unknown.
     """
     defined = replicates[~np.isnan(replicates)]
     if not len(defined) or 2 * len(defined) < len(replicates) or np.ptp(defined) < NO_SPREAD:
@@ -190,7 +190,7 @@ def middle(replicates: FloatArray, level: float) -> tuple[float, float]:
 
 
 def fitting_metrics(*, ordinal: bool) -> tuple[Metric, ...]:
-    """The metrics that a scale allows: without an order only the nominal one."""
+    """The metrics of a scale: for an unordered one only the nominal metric."""
     return METRICS if ordinal else ("nominal",)
 
 
@@ -216,8 +216,9 @@ def correlation_table(first: FloatArray, second: FloatArray) -> FloatArray:
 
 
 def correlation_of(table: FloatArray) -> FloatArray:
-    """Pearson's correlation from summed tables float64 [..., 6]; NaN where either side does not vary."""
+    """Pearson's correlation from summed tables float64 [..., 6]; NaN if either variable is constant."""
     n, x, y, xx, yy, xy = np.moveaxis(table, -1, 0)
     spread_x, spread_y = n * xx - x * x, n * yy - y * y
-    varies = (spread_x > NO_SPREAD * n * xx) & (spread_y > NO_SPREAD * n * yy)  # rounding leaves some 1e-16 of the sums
+    # Rounding errors are about 1e-16 of the sums.
+    varies = (spread_x > NO_SPREAD * n * xx) & (spread_y > NO_SPREAD * n * yy)
     return _ratio(n * xy - x * y, np.sqrt(np.where(varies, spread_x * spread_y, 0.0)))

@@ -1,4 +1,4 @@
-"""Tables of annotations: which tone each annotator gave each image, read from a CSV and turned into a matrix."""
+"""Tables of annotations: the tone that each annotator gave each image, read from a CSV and converted to a matrix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facegap.store.run import as_it_was
 from facegap.tables import ANNOTATIONS, check
 from facegap.types import BoolArray, IntArray
 
-NO_LABEL = -1  # in a matrix of codes: not asked, or skipped
+NO_LABEL = -1  # in a matrix of codes: not shown, or skipped
 MOST_NAME_CHARACTERS = 64
 
 
@@ -24,10 +24,10 @@ MOST_NAME_CHARACTERS = 64
 class Ratings:
     """The labels of one scale as a matrix.
 
-    codes      : int64 [annotators, images], position of the label on the scale, NO_LABEL where there is none
+    codes      : int64 [annotators, images], index of the label on the scale, NO_LABEL if there is none
     annotators : their names, sorted
-    images     : as the file names them, in the order of their first row; one that everybody skipped is among them
-    skipped    : int64 [annotators], images that each one skipped
+    images     : as in the file, in the order of their first row, including those that all annotators skipped
+    skipped    : int64 [annotators], number of images skipped by each annotator
     """
 
     scale: Scale
@@ -47,8 +47,9 @@ def checked_annotations(records: Records, name: str) -> pd.DataFrame:
 
     Raises
     ------
-    TableError : a missing or unknown column, an unknown scale, a value that its scale does not have, a row with both or
-                 neither of value and skipped, a time without its zone, a row twice; with file, line, column and cure
+    TableError : if a column is missing or unknown, a scale is unknown, a value is not on its scale, a row has both or
+                 neither of value and skipped, a time has no time zone, or a row is repeated; with file, line, column
+                 and remedy
     """
     cells = records.frame.map(as_it_was)
     if cells.empty:
@@ -63,7 +64,7 @@ def checked_annotations(records: Records, name: str) -> pd.DataFrame:
 
 
 def scales_of(annotations: pd.DataFrame) -> tuple[str, ...]:
-    """The scales that occur, in the order in which facegap lists them."""
+    """The scales in a table, in facegap's order."""
     present = set(annotations["scale"])
     return tuple(name for name in SCALES if name in present)
 
@@ -73,7 +74,7 @@ def ratings(annotations: pd.DataFrame, scale: str) -> Ratings:
 
     Raises
     ------
-    TableError : nobody used that scale
+    TableError : if the scale is not in the table
     """
     chosen = annotations[annotations["scale"] == scale]
     if chosen.empty:
@@ -94,7 +95,7 @@ def utc_time(text: str) -> str:
 
     Raises
     ------
-    ValueError : no ISO 8601 time, or one without its zone
+    ValueError : if the text is not an ISO 8601 time with a time zone
     """
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
@@ -104,13 +105,13 @@ def utc_time(text: str) -> str:
 
 @dataclass(frozen=True)
 class _Where:
-    """How messages name a place in the file."""
+    """Position in the file, for messages."""
 
     file: str
     records: Records
 
     def refuse(self, wrong: pd.Series | BoolArray, column: str, what: str) -> None:
-        """Raise TableError that names the first row where `wrong` is true."""
+        """Raise a TableError that names the first row where `wrong` is true."""
         positions = np.flatnonzero(np.asarray(wrong, dtype=bool))
         if len(positions):
             line = self.records.lines[int(positions[0])]
@@ -118,7 +119,7 @@ class _Where:
 
 
 def _check_values(frame: pd.DataFrame, where: _Where) -> None:
-    """Raise TableError for the first row that is no annotation."""
+    """Raise a TableError for the first row that is not a valid annotation."""
     where.refuse(frame["image"] == "", "image", "empty; name the image as the manifest does")
     names = frame["annotator"]
     where.refuse(names.str.strip() == "", "annotator", "empty; name the annotator")
@@ -135,7 +136,7 @@ def _check_values(frame: pd.DataFrame, where: _Where) -> None:
 
 
 def _utc_times(times: pd.Series, where: _Where) -> list[str]:
-    """Every time in UTC, or a TableError that names the first that is none."""
+    """Every time in UTC, or a TableError that names the first invalid one."""
     found = []
     for position, text in enumerate(times):
         try:

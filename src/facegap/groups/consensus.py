@@ -1,6 +1,6 @@
-"""What the annotators say together: the median label of each image, the images they dispute, each one against the rest.
+"""Consensus of annotators: the median label of each image, disputed images, and each annotator against the others.
 
-A matrix of codes is int64 [annotators, images]: the position of the label on its scale, NO_LABEL (-1) for none.
+A matrix of codes is int64 [annotators, images]: the index of the label on its scale, NO_LABEL (-1) for none.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ EVEN_RULES: Mapping[Even, str] = MappingProxyType(
 
 @dataclass(frozen=True, eq=False)
 class Consensus:
-    """What the annotators say together, per image.
+    """Consensus of the annotators on each image.
 
-    codes   : int64 [images], position of the label, NO_LABEL where there is none
-    answers : int64 [images], annotators who gave a label
-    spread  : int64 [images], steps between the lightest and the darkest answer; on a scale without order the number of
-              different labels less one; 0 with fewer than two answers
-    tied    : bool [images], the middle fell between two labels, so the rule for even numbers decided
+    codes   : int64 [images], index of the label, NO_LABEL if there is none
+    answers : int64 [images], number of annotators who gave a label
+    spread  : int64 [images], steps between the lightest and the darkest answer; on an unordered scale the number of
+              different labels minus one; 0 with fewer than two answers
+    tied    : bool [images], whether the median fell between two labels, so that the rule for even numbers applied
     """
 
     codes: IntArray
@@ -44,11 +44,11 @@ class Consensus:
 
 
 def consensus(codes: IntArray, labels: int, *, ordinal: bool, even: Even = "lower") -> Consensus:
-    """The median label of each image; on a scale without order the most frequent one.
+    """The median label of each image; on an unordered scale the most frequent one.
 
     An even number of answers has two middle ones; the median is the label midway between them (2 and 4 give 3).
-    even : where it lies between two labels (2 and 5): the lower (on facegap's scales the lighter) of the two, the
-           upper, or none. On a scale without order a tie for the most frequent always gives none.
+    even : if it lies between two labels (2 and 5): the lower (on facegap's scales the lighter) of the two, the upper,
+           or none. On an unordered scale a tie for the most frequent label always gives none.
     """
     counts = label_counts(codes, labels)
     answers = counts.sum(axis=1)
@@ -68,7 +68,7 @@ def consensus(codes: IntArray, labels: int, *, ordinal: bool, even: Even = "lowe
 
 
 def medians(codes: IntArray, labels: int) -> FloatArray:
-    """Median position of each image, the mean of the two middle answers where their number is even: float64 [images].
+    """Median index of each image, the mean of the two middle answers if their number is even: float64 [images].
 
     NaN without answers.
     """
@@ -81,14 +81,14 @@ def medians(codes: IntArray, labels: int) -> FloatArray:
 
 
 def _range(counts: IntArray) -> IntArray:
-    """Steps from the first to the last label that was given."""
+    """Steps from the lowest to the highest label given."""
     given = counts > 0
     last = given.shape[1] - 1 - given[:, ::-1].argmax(axis=1)
     return np.where(given.any(axis=1), last - given.argmax(axis=1), 0)
 
 
 def differences_from_others(codes: IntArray, annotator: int, labels: int) -> FloatArray:
-    """Position that one annotator gave less the median of all others: float64 [images], NaN where either is missing."""
+    """Index given by one annotator minus the median of all others: float64 [images], NaN where either is missing."""
     others = medians(np.delete(codes, annotator, axis=0), labels)
     own = codes[annotator]
     return np.where(own != NO_LABEL, own - others, np.nan)

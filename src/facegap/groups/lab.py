@@ -1,4 +1,4 @@
-"""Colours as numbers: sRGB, linear light, CIELAB under D65, ITA and hue, CIEDE2000, the nearest colour of Monk."""
+"""Colour computations: sRGB, linear light, CIELAB under D65, ITA and hue, CIEDE2000, the nearest Monk colour."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear sRGB, IEC 61966-2-1
 
 
 def linear_light(srgb: ArrayLike) -> FloatArray:
-    """Light behind sRGB values of 0..255: float64 in 0..1, same shape.
+    """Linear light of sRGB values 0..255: float64 in 0..1, same shape.
 
-    Source : IEC 61966-2-1. The file is taken at its word: what a camera or an editor did to the tones stays in it.
+    Source : IEC 61966-2-1. Tone adjustments by a camera or an editor are not undone.
     """
     encoded = np.asarray(srgb, np.float64) / 255
     return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 
 
 def lab_of_srgb(srgb: ArrayLike) -> FloatArray:
-    """CIELAB (D65, 2 degrees) of red, green, blue of 0..255: float64 (..., 3), same shape; L* in 0..100."""
+    """CIELAB (D65, 2 degrees) of red, green, blue in 0..255: float64 (..., 3), same shape; L* in 0..100."""
     return lab_of_light(linear_light(srgb))
 
 
 def lab_of_light(rgb: ArrayLike) -> FloatArray:
-    """CIELAB (D65, 2 degrees) of linear red, green, blue; values beyond 0..1 are cut: a reflectance has none.
+    """CIELAB (D65, 2 degrees) of linear red, green, blue; values outside 0..1 are clipped, as a reflectance cannot have them.
 
-    The library is asked for the conversion of linear light: from sRGB it interpolates a table, up to 0.3 units off.
+    OpenCV converts from linear light here, because its conversion from sRGB interpolates a table, with errors of up to
+    0.3 units.
     """
     light = np.clip(np.asarray(rgb, np.float64), 0, 1)
     image = np.ascontiguousarray(light, np.float32).reshape(-1, 1, 3)
@@ -43,14 +44,14 @@ def lab_of_light(rgb: ArrayLike) -> FloatArray:
 
 
 def rgb_of_hex(colours: Sequence[str]) -> NDArray[np.uint8]:
-    """Red, green, blue of colours written "#rrggbb": uint8 (n, 3)."""
+    """Red, green, blue of colours in the form "#rrggbb": uint8 (n, 3)."""
     return np.array([list(bytes.fromhex(colour.removeprefix("#"))) for colour in colours], np.uint8).reshape(-1, 3)
 
 
 def ita(l_star: ArrayLike, b_star: ArrayLike) -> Any:
-    """Individual typology angle in degrees, in (-180, 180]: high is light. float64, or an array of the shape given.
+    """Individual typology angle in degrees, in (-180, 180]: high is light. float64, or an array of the given shape.
 
-    Source : Chardon, Cretois and Hourseau (1991), with atan2 so that a bluish cast (b* below 0) stays defined
+    Source : Chardon, Cretois and Hourseau (1991), with atan2, so that it is defined for a bluish cast (b* below 0)
     """
     return np.degrees(np.arctan2(np.asarray(l_star, np.float64) - 50, np.asarray(b_star, np.float64)))
 
@@ -61,7 +62,7 @@ def hue(a_star: ArrayLike, b_star: ArrayLike) -> Any:
 
 
 def ciede2000(lab_a: ArrayLike, lab_b: ArrayLike) -> FloatArray:
-    """Colour difference of two arrays of CIELAB colours (..., 3) that fit each other: float64 (...), 0 where equal.
+    """Colour difference of two broadcastable arrays of CIELAB colours (..., 3): float64 (...), 0 where equal.
 
     Source : Sharma, Wu and Dalal (2005), Color Research and Application 30(1), equations 2 to 22, k_L = k_C = k_H = 1;
              tested with all 34 pairs of their table 1
@@ -103,7 +104,7 @@ def _cos(degrees: FloatArray) -> FloatArray:
 
 @functools.cache
 def monk_lab() -> FloatArray:
-    """CIELAB of Monk's ten colours: float64 (10, 3), read-only."""
+    """CIELAB of the ten Monk colours: float64 (10, 3), read-only."""
     assert MONK.swatches is not None
     colours = lab_of_srgb(rgb_of_hex(MONK.swatches))
     colours.flags.writeable = False
@@ -111,6 +112,6 @@ def monk_lab() -> FloatArray:
 
 
 def nearest_monk(lab: ArrayLike) -> tuple[NDArray[np.int64], FloatArray]:
-    """Number (1..10) and CIEDE2000 distance of the nearest colour of Monk to each CIELAB colour (..., 3)."""
+    """Number (1..10) and CIEDE2000 distance of the nearest Monk colour to each CIELAB colour (..., 3)."""
     distances = ciede2000(np.asarray(lab, np.float64)[..., None, :], monk_lab())
     return np.argmin(distances, axis=-1) + 1, distances.min(axis=-1)

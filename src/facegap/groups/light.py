@@ -1,7 +1,7 @@
-"""The light in which a face was photographed, from what in the picture is not skin. Arrays in, numbers out.
+"""Estimates of the illuminant of a photograph from pixels that are not skin.
 
-Each is a colour that a white thing would about have: of the eyes and teeth, of the brightest things in the picture, of
-its edges. None of them is known to be white, so they are witnesses and not judges; `tone.py` weighs them.
+Each is an approximate colour of a white object under that light: from the eyes and teeth, the brightest pixels of the
+picture, or its edges. None of these is known to be white, so each is only one estimate; `tone.py` combines them.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from facegap.groups.skin import DARKEST, log_luminance, logarithms, regions
 from facegap.types import BoolArray, FloatArray
 
 POWER = 6  # of the Minkowski norm: between the mean (1) and the brightest pixel (infinite)
-EYE_SHARE, MOUTH_SHARE = 0.10, 0.08  # of the pixels around an eye, a mouth, that may be white
+EYE_SHARE, MOUTH_SHARE = 0.10, 0.08  # of the pixels around an eye or a mouth that may be white
 FEWEST_PIXELS = 4
 PALER = 0.15  # of the logarithm of red over blue; lips and skin differ by less, teeth and skin by about 0.6
 
 
 @dataclass(frozen=True)
 class Light:
-    """Natural logarithms of linear red, green, blue, float64 (3,) each; NaN where there is nothing to see.
+    """Natural logarithms of linear red, green, blue, float64 (3,) each; NaN if not visible.
 
     brightest : Minkowski norm over the picture (shades of grey, Finlayson and Trezzi 2004)
-    edges     : the same of its gradients (grey edge, van de Weijer, Gevers and Gijsenij 2007)
-    eyes      : the brightest and palest pixels about the eyes
-    teeth     : and of the mouth, where they are paler than the skin: a shut mouth shows none
+    edges     : the same for its gradients (grey edge, van de Weijer, Gevers and Gijsenij 2007)
+    eyes      : the brightest and palest pixels around the eyes
+    teeth     : the same of the mouth, if they are paler than the skin; none if the mouth is shut
     """
 
     brightest: FloatArray
@@ -39,11 +39,11 @@ class Light:
 
 
 def find_light(face: NDArray[np.uint8], inside: BoolArray, picture: NDArray[np.uint8], skin: FloatArray) -> Light:
-    """The witnesses of one picture.
+    """Estimate the illuminant of one picture.
 
-    face    : uint8 (HEIGHT, WIDTH, 3), the face in the frame; inside: the pixels that the picture has
-    picture : uint8 (h, w, 3), the whole picture, red first
-    skin    : float64 (3,), logarithms of the colour of the skin
+    face    : uint8 (HEIGHT, WIDTH, 3), the face in the frame; inside: whether each pixel lies in the picture
+    picture : uint8 (h, w, 3), the whole picture, RGB
+    skin    : float64 (3,), logarithms of the skin colour
     """
     places, logs = regions(), logarithms(face)
     light = np.asarray(linear_light(np.arange(256)), np.float32)[picture]
@@ -58,13 +58,13 @@ def find_light(face: NDArray[np.uint8], inside: BoolArray, picture: NDArray[np.u
 
 
 def _if_paler(white: FloatArray, skin: FloatArray) -> FloatArray:
-    """The colour, or NaN where it is hardly less red over blue than the skin is."""
+    """Return the colour, or NaN if its red over blue is hardly lower than that of the skin."""
     paler = (skin[0] - skin[2]) - (white[0] - white[2]) > PALER
     return white if paler else np.full(3, np.nan)
 
 
 def _palest(logs: FloatArray, share: float) -> FloatArray:
-    """Mean of the pixels (n, 3) that are brightest for their colour; NaN where there are too few."""
+    """Mean of the brightest and palest pixels of (n, 3); NaN if there are too few."""
     count = int(share * len(logs))
     if count < FEWEST_PIXELS:
         return np.full(3, np.nan)
@@ -73,7 +73,7 @@ def _palest(logs: FloatArray, share: float) -> FloatArray:
 
 
 def _gradients(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sum of the absolute slopes across and down, of each channel, after a slight blur against noise."""
+    """Sum of the absolute horizontal and vertical gradients of each channel, after a slight blur against noise."""
     smooth = cv2.GaussianBlur(light, (0, 0), 1)
     slopes = np.abs(cv2.Sobel(smooth, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(smooth, cv2.CV_32F, 0, 1))
     return np.asarray(slopes, np.float32)
@@ -82,5 +82,5 @@ def _gradients(light: NDArray[np.float32]) -> NDArray[np.float32]:
 def _norm(values: NDArray[np.float32]) -> FloatArray:
     """Logarithm of the Minkowski mean of each channel of (h, w, 3)."""
     cubes = values.reshape(-1, 3) ** 2 * values.reshape(-1, 3)
-    powers = np.mean(cubes * cubes, axis=0, dtype=np.float64)  # the sixth: POWER by two products, ten times as fast
+    powers = np.mean(cubes * cubes, axis=0, dtype=np.float64)  # power POWER = 6 by two products, ten times as fast
     return np.asarray(np.log(np.maximum(powers ** (1 / POWER), DARKEST)))

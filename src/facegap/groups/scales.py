@@ -1,7 +1,7 @@
-"""Skin tone scales as data, with the line that each draws between lighter and darker.
+"""Skin tone scales as data, each with its cut between lighter and darker.
 
-No scale is a finer or coarser copy of another: Fitzpatrick asks how skin takes the sun, Monk shows ten colours, ITA and
-L* x hue cut a measured colour. facegap converts no labels from one scale to another.
+No scale is a finer or coarser version of another: Fitzpatrick describes the reaction of skin to sun, Monk shows ten
+colours, ITA and L* x hue classify a measured colour. facegap does not convert labels from one scale to another.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from facegap.errors import TableError
 
 LIGHTER: Final = "lighter"
 DARKER: Final = "darker"
-ITA_CUT = 28.0  # degrees; above it a measured tone is lighter: the border of "intermediate" and "tan"
+ITA_CUT = 28.0  # degrees; above it a measured tone is lighter: the boundary of "intermediate" and "tan"
 
 
 @dataclass(frozen=True)
 class Scale:
-    """One way to name skin tones.
+    """A skin tone scale.
 
-    labels  : every label, in the order of the scale: from light to dark where it is ordinal
-    ordinal : whether that order means something (Krippendorff's ordinal alpha, medians)
+    labels  : all labels, in the order of the scale: from light to dark if it is ordinal
+    ordinal : whether that order is meaningful (Krippendorff's ordinal alpha, medians)
     lighter : the labels that count as lighter; the others count as darker
-    cut     : who drew the line between lighter and darker; empty where the scale itself does
-    swatches: sRGB as "#rrggbb", one per label; None where the scale publishes no colours
-    source  : where the scale is from
+    cut     : source of the cut between lighter and darker; empty if the scale itself defines it
+    swatches: sRGB as "#rrggbb", one per label; None if the scale has no published colours
+    source  : publication of the scale
     """
 
     name: str
@@ -108,11 +108,11 @@ SCALES: Mapping[str, Scale] = MappingProxyType(
 
 
 def scale_named(name: str) -> Scale:
-    """The scale of that name.
+    """Return the scale with this name.
 
     Raises
     ------
-    TableError : no such scale; the message lists those there are
+    TableError : if there is no such scale; the message lists the available ones
     """
     if name not in SCALES:
         raise TableError(f"{name!r} is not a skin tone scale; the scales are {', '.join(SCALES)}")
@@ -122,11 +122,11 @@ def scale_named(name: str) -> Scale:
 def lighter_labels(scale: Scale, last_lighter: str | None = None) -> tuple[str, ...]:
     """The labels of `scale` that count as lighter.
 
-    last_lighter : the darkest label that still counts as lighter, on an ordinal scale; None: the cut of the scale
+    last_lighter : the darkest label that counts as lighter, on an ordinal scale; None: the cut of the scale
 
     Raises
     ------
-    TableError : last_lighter is not a label of the scale, or its last one, or the scale has no order
+    TableError : if last_lighter is not a label of the scale, or is the last one, or the scale has no order
     """
     if last_lighter is None:
         return scale.lighter

@@ -1,7 +1,8 @@
-"""Where the skin of a face is, in a frame around its five points, and how light falls on it. Arrays in, numbers out.
+"""Skin segmentation of a face in a frame around its five landmarks, and the illumination of the skin.
 
-The frame puts the eyes at fixed places, UNIT pixels apart, so that cheeks, forehead, eyes and mouth are always in the
-same pixels. Hair, glasses, beard, shadow and shine in these places are told from skin by their colour, robustly.
+The frame places the eyes at fixed positions, UNIT pixels apart, so that cheeks, forehead, eyes and mouth are always at
+the same pixels. Hair, glasses, beard, shadow and shine in these regions are separated from skin by colour with a robust
+method.
 """
 
 from __future__ import annotations
@@ -17,20 +18,19 @@ from facegap.types import BoolArray, FloatArray
 
 UNIT = 50.0  # pixels between the eyes
 WIDTH, HEIGHT = 160, 200
-# Left eye, right eye, nose, left and right corner of the mouth: the ArcFace template, the middle between the eyes at (80, 80).
+# Left eye, right eye, nose, left and right corner of the mouth: the ArcFace template, with the midpoint between the eyes at
+# (80, 80).
 _ARCFACE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
 TEMPLATE: FloatArray = (_ARCFACE - _ARCFACE[:2].mean(axis=0)) * UNIT / np.hypot(*(_ARCFACE[1] - _ARCFACE[0])) + (80, 80)
 
-DARKEST = 3e-4  # linear light of about one step of 8 bits: below it a logarithm would only tell of rounding
-FEWEST_PIXELS = 120  # of 160 x 200: less skin than this is none
-FEWEST_SEEDS = (
-    0.25  # of the pixels where skin nearly always is: fewer of one colour, and the colour is of something else
-)
+DARKEST = 3e-4  # linear light of about one step of 8 bits: below it a logarithm would only reflect rounding
+FEWEST_PIXELS = 120  # of 160 x 200; with fewer there is no skin
+FEWEST_SEEDS = 0.25  # of the seed pixels: if fewer have one colour, it is not that of skin
 ROUNDS = 4
-# Natural logarithms. A pixel is skin within WIDE spreads of the middle of the skin found so far; a spread is never taken
-# to be narrower (noise) or wider (hair would creep in) than these: luminance, red over green, green over blue.
+# Natural logarithms. A pixel is skin if it is within WIDE spreads of the median of the skin found so far. Spreads are limited
+# from below (noise) and above (hair would be included) by these values for luminance, red over green, green over blue.
 WIDE = 3.0
 NARROWEST = np.array([0.12, 0.04, 0.05])
 WIDEST = np.array([0.50, 0.12, 0.16])
@@ -41,13 +41,13 @@ CLIPPED = np.log(0.99)  # of linear light: 254 of 255
 
 @dataclass(frozen=True)
 class Regions:
-    """Places of the frame, bool (HEIGHT, WIDTH) each.
+    """Regions of the frame, bool (HEIGHT, WIDTH) each.
 
-    search  : where skin is looked for: the face without eyes, brows, nostrils and mouth
-    seeds   : cheeks and bridge of the nose, where it nearly always is
-    eyes, mouth : where whites are looked for
+    search  : candidate pixels for skin: the face without eyes, brows, nostrils and mouth
+    seeds   : cheeks and bridge of the nose, which are nearly always skin
+    eyes, mouth : candidate pixels for whites
     patches : int8, 1 to PATCHES: left and right cheek, three of the forehead, nose, chin; 0 elsewhere
-    terms   : float64 (HEIGHT, WIDTH, 6), 1, x, y, x^2, xy, y^2 about the middle of the face
+    terms   : float64 (HEIGHT, WIDTH, 6), 1, x, y, x^2, xy, y^2 around the centre of the face
     """
 
     search: BoolArray
@@ -63,13 +63,13 @@ class Skin:
     """The skin of one face; logarithms are natural, of linear light 0..1.
 
     mask         : bool (HEIGHT, WIDTH)
-    colour       : float64 (3,), logarithm of red, green, blue of lit skin: between the median and the upper quarter of
-                   luminance, so that neither shadow nor shine counts
-    usable       : share of the pixels looked at that are skin
-    patch_colours: float64 (p, 3), of the patches with enough skin
-    shine        : contrast of the skin in detail, shading taken out: pores, lines and shine against the rest
-    unevenness   : how far the lit half of the face stands above the other
-    clipped      : share of the skin's pixels with a channel at its end
+    colour       : float64 (3,), logarithm of red, green, blue of lit skin: between the median and the upper quartile of
+                   luminance, which excludes shadow and shine
+    usable       : proportion of the candidate pixels that are skin patch_colours: float64 (p, 3), of the patches with
+                   enough skin
+    shine        : fine contrast of the skin without shading: pores, lines and shine against the rest
+    unevenness   : excess luminance of the lit half of the face over the other
+    clipped      : proportion of skin pixels with a saturated channel
     """
 
     mask: BoolArray
@@ -82,13 +82,13 @@ class Skin:
 
 
 def logarithms(srgb: NDArray[np.uint8]) -> FloatArray:
-    """Natural logarithm of linear light, float64 of the shape given; black is DARKEST."""
+    """Natural logarithm of linear light, float64 of the given shape; black is DARKEST."""
     return np.asarray(_log_table()[srgb])
 
 
 @functools.cache
 def _log_table() -> FloatArray:
-    """Logarithm of the light behind each of the 256 values of a channel."""
+    """Logarithm of the linear light of each of the 256 values of a channel."""
     return np.log(np.maximum(linear_light(np.arange(256)), DARKEST))
 
 
@@ -99,7 +99,7 @@ def log_luminance(logs: FloatArray) -> FloatArray:
 
 @functools.cache
 def regions() -> Regions:
-    """The places, drawn once; coordinates are in distances between the eyes, from the middle between them."""
+    """The regions, computed once; coordinates are in units of the eye distance, from the midpoint between the eyes."""
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
     x, y = (columns - 80) / UNIT, (rows - 80) / UNIT
 
@@ -126,10 +126,10 @@ def regions() -> Regions:
 
 
 def find_skin(face: NDArray[np.uint8], inside: BoolArray) -> Skin | None:
-    """The skin of a face in the frame; None where there is too little.
+    """The skin of a face in the frame; None if there is too little.
 
     face   : uint8 (HEIGHT, WIDTH, 3), red, green, blue
-    inside : the pixels that the picture has
+    inside : whether each pixel lies in the picture
     """
     places = regions()
     looked = places.search & inside
@@ -154,16 +154,16 @@ def find_skin(face: NDArray[np.uint8], inside: BoolArray) -> Skin | None:
 
 
 def _back(chosen: BoolArray, looked: BoolArray) -> BoolArray:
-    """A mask over the pixels looked at as one over the frame."""
+    """Convert a mask over the candidate pixels to one over the frame."""
     mask = np.zeros(looked.shape, bool)
     mask[looked] = chosen
     return mask
 
 
 def _grown(luminance: FloatArray, logs: FloatArray, seeds: BoolArray) -> BoolArray | None:
-    """The pixels (n,) whose colour is that of the seeds; None where they are too few.
+    """The pixels (n,) with the colour of the seeds; None if there are too few.
 
-    Light varies over a face and its colour hardly: luminance may vary widely, the two ratios of channels may not.
+    Over a face the intensity of the light varies, its colour hardly: luminance may vary widely, the two channel ratios may not.
     """
     if seeds.sum() < FEWEST_PIXELS:
         return None
@@ -180,15 +180,15 @@ def _grown(luminance: FloatArray, logs: FloatArray, seeds: BoolArray) -> BoolArr
 
 
 def _lit(logs: FloatArray, luminance: FloatArray) -> FloatArray:
-    """Mean colour of the pixels between the median and the upper quarter of luminance."""
+    """Mean colour of the pixels between the median and the upper quartile of luminance."""
     low, high = np.quantile(luminance, [0.5, 0.75])
     return np.asarray(logs[(luminance >= low) & (luminance <= high)].mean(axis=0))
 
 
 def shading(luminance: FloatArray, chosen: BoolArray, terms: FloatArray) -> FloatArray:
-    """A smooth surface through the logarithm of luminance (n,) of the chosen pixels, at all pixels.
+    """A smooth surface fitted to the log luminance (n,) of the chosen pixels, evaluated at all pixels.
 
-    Second order in x and y, by reweighted least squares, so that a mole or a shine does not pull it.
+    Second order in x and y, by reweighted least squares, which is robust to moles and shine.
     """
     design, values = terms[chosen], luminance[chosen]
     weights = np.ones(len(values))
@@ -201,10 +201,10 @@ def shading(luminance: FloatArray, chosen: BoolArray, terms: FloatArray) -> Floa
 
 
 def _shine(rest: FloatArray, chosen: BoolArray) -> float:
-    """Contrast of the skin in detail: the geometric mean of its bright part and of its whole, shading taken out.
+    """Fine contrast of the skin without shading: the geometric mean of that of its bright part and of the whole.
 
-    rest : logarithms of luminance over the surface of shading, of all pixels looked at. Its bright part is taken over
-           all of them but the dark ones (beard, glasses): shine is too bright and too pale to be in the mask.
+    rest : log luminance minus the shading surface, at all candidate pixels. The bright part uses all of them except
+           dark ones (beard, glasses), because shine is too bright and too pale to be in the mask.
     """
     bright = np.subtract(*np.quantile(rest[rest > -0.7], [0.9, 0.5]))
     whole = MAD_TO_SD * np.median(np.abs(rest[chosen]))
@@ -212,8 +212,8 @@ def _shine(rest: FloatArray, chosen: BoolArray) -> float:
 
 
 def _unevenness(left: FloatArray, right: FloatArray) -> float:
-    """Difference of the median logarithms of luminance of the two halves; 0 where one is hardly seen.
+    """Difference of the median log luminance of the two halves; 0 if one is hardly visible.
 
-    Over all pixels looked at: under hard light from one side the other half is too dark to be in the mask.
+    It uses all candidate pixels, because under hard light from one side the other half is too dark to be in the mask.
     """
     return float(abs(np.median(left) - np.median(right))) if min(len(left), len(right)) >= 20 else 0.0

@@ -1,6 +1,6 @@
-"""Skin colours that a table states, as sRGB, and the step of a tone scale that each is.
+"""Skin colours given in a table, as sRGB, and their labels on tone scales.
 
-The colour is what a person picked or an instrument gave, not one that facegap measured in a photograph.
+The colour was chosen by a person or measured by an instrument, not by facegap from a photograph.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from facegap.groups.lab import hue, ita, lab_of_srgb, nearest_monk
 from facegap.groups.scales import DARKER, ITA, ITA_CUT, L_HUE, LIGHTER, LIGHTER_DARKER, MONK
 from facegap.types import FloatArray
 
-ITA_BORDERS = (55.0, 41.0, 28.0, 10.0, -30.0)  # degrees, from light to dark: a value above one is of the lighter class
+ITA_BORDERS = (55.0, 41.0, 28.0, 10.0, -30.0)  # degrees, from light to dark: values above one are in the lighter class
 LIGHT_ABOVE, YELLOW_ABOVE = 60.0, 55.0  # L* and degrees of hue
 _HEX = re.compile(r"#?([0-9a-fA-F]{6})")
 _THREE = re.compile(
@@ -25,13 +25,14 @@ _THREE = re.compile(
 
 
 def srgb_of(text: str) -> tuple[int, int, int] | None:
-    """Red, green and blue of 0..255 as a cell writes them; None for an empty cell.
+    """Red, green and blue in 0..255 from a table cell; None for an empty cell.
 
-    Read: #a07e56, a07e56, "160, 126, 86", (160, 126, 86), rgb(160, 126, 86), and FHIBE's "2. [164, 131, 103]".
+    Accepted forms: #a07e56, a07e56, "160, 126, 86", (160, 126, 86), rgb(160, 126, 86), and FHIBE's "2. [164, 131, 103]".
 
     Raises
     ------
-    TableError : no colour, or a channel beyond 255; proportions of 0 to 1 are not read, as 1 could be either
+    TableError : if the text is not a colour, or a channel is above 255; proportions of 0 to 1 are not accepted, as 1 is
+                 ambiguous
 
     Examples
     --------
@@ -60,8 +61,9 @@ def labels_of_swatches(srgb: NDArray[np.uint8], scale: str) -> list[str]:
     ----------
     srgb : uint8 [n, 3]
     scale : str
-        monk: the nearest of its ten colours by CIEDE2000. ita: classes of the individual typology angle. l_hue: L* above 60 is
-        light, a hue above 55 degrees yellow. lighter_darker: lighter where the angle is above 28 degrees.
+        monk: the nearest of the ten colours by CIEDE2000. ita: classes of the individual typology angle. l_hue: light
+        if L* is above 60, yellow if the hue is above 55 degrees. lighter_darker: lighter if the angle is above 28
+        degrees.
 
     Returns
     -------
@@ -70,7 +72,7 @@ def labels_of_swatches(srgb: NDArray[np.uint8], scale: str) -> list[str]:
     Raises
     ------
     TableError
-        A scale that is not read off a colour.
+        If the scale cannot be computed from a colour.
 
     Examples
     --------

@@ -1,8 +1,9 @@
-"""A skin tone from a photograph, with its uncertainty: several witnesses of the light, weighed.
+"""Skin tone from a photograph, with its uncertainty, by combination of several estimates of the illuminant.
 
-A photograph gives the product of skin and light. Each witness divides by another guess of the light and so gives another
-ITA; none is right, and what they disagree on is the uncertainty. They see colour and light alone: nothing here was fitted to
-race labels, and nothing knows whose face it is. docs/skin_tone.md says how well this works, and where it does not.
+A photograph records the product of skin reflectance and light. Each estimator ("witness") divides by a different
+estimate of the light and so gives a different ITA; none is exact, and their disagreement is the uncertainty. They use
+only colour and light: nothing was fitted to race labels or depends on identity. docs/skin_tone.md reports the accuracy
+and its limits.
 """
 
 from __future__ import annotations
@@ -25,38 +26,40 @@ from facegap.types import BoolArray, FloatArray
 
 MeasuredTone = Literal["lighter", "darker", "unknown"]
 UNKNOWN: Final = "unknown"
-SURE = 0.9  # probability from which a tone is called
+SURE = 0.9  # probability at or above which a tone is assigned
 
-# What stands between the logarithm of skin and that of each witness where the light is a photographer's. One number
-# each: the median over the colour portraits of US legislators of 2015 and 2024, brought to the plain ITA of lit skin there:
-# such portraits are taken to be rightly exposed on the whole. benchmarks/tone_study.py finds them again to 0.02, a degree.
+# Offset between the log of skin and that of each witness under a photographer's light: the median over the colour portraits of
+# US legislators of 2015 and 2024, set to give the plain ITA of lit skin there, on the assumption that such portraits are
+# correctly exposed on average. benchmarks/tone_study.py reproduces them to 0.02, or one degree.
 PORTRAIT_ITA = 41.8  # degrees
 SHIFTS = {"exposure": 0.071, "picture": -0.410, "whites": -0.793, "shine": -2.417}
-LEAST_SHINE = 0.08  # two fifths of that of portraits: retouched, drawn or blurred, and says nothing
-PORTRAIT_CHROMA = 0.712  # logarithm of red over blue of the skin, over that of the light
-CHROMA_SLOPE = -75.0  # degrees per unit of that logarithm, between the colours 4 and 6 of Monk
-CHROMA_RANGE = (-10.0, 85.0)  # degrees: darker skin than that has no more colour
-CHROMA_BLIND, CHROMA_SEES = -40.0, 20.0  # degrees by exposure and picture: below the first chroma does not count
+LEAST_SHINE = (
+    0.08  # two fifths of that of portraits: below it a face is retouched, drawn or blurred, and shine is ignored
+)
+PORTRAIT_CHROMA = 0.712  # log of red over blue of the skin relative to the light
+CHROMA_SLOPE = -75.0  # degrees per unit of that logarithm, between Monk colours 4 and 6
+CHROMA_RANGE = (-10.0, 85.0)  # degrees: darker skin has no more chroma
+CHROMA_BLIND, CHROMA_SEES = -40.0, 20.0  # degrees by exposure and picture: below the first, chroma is ignored
 
 FLOOR_SD = 7.0  # degrees: of a photograph whose witnesses agree
-SPREAD_SHARE = 0.4  # of the standard deviation among the witnesses, added in squares
-SHARED_SD = 4.0  # degrees: what all photographs of a person have in common, and pooling cannot remove
+SPREAD_SHARE = 0.4  # of the standard deviation among the witnesses, added in quadrature
+SHARED_SD = 4.0  # degrees: error common to all photographs of a person, which pooling cannot reduce
 
-LEAST_B_STAR = 1.0  # of skin: it is never bluish itself
+LEAST_B_STAR = 1.0  # of skin, which is never bluish itself
 
-# Flags of the exposure, by what they are read from
+# Flags of the exposure, by the quantity they depend on
 DARK, BRIGHT, CLIPPED, UNEVEN, LITTLE_SKIN, CONTRARY = "dark", "bright", "clipped", "uneven", "little_skin", "contrary"
 
 
 @dataclass(frozen=True)
 class Witnesses:
-    """ITA in degrees under five guesses of the light; NaN where a witness sees nothing.
+    """ITA in degrees under five estimates of the light; NaN where an estimate is not available.
 
-    exposure : the picture is exposed as portraits are
-    picture  : its brightest things and edges are as bright as in portraits
-    whites   : eyes and teeth are
-    shine    : shine, which is the lamp's and not the skin's, stands out against dark skin more than against light skin
-    chroma   : red over blue, against the colour of the light, which falls from brown skin to light skin
+    exposure : assumes that the picture is exposed as portraits are
+    picture  : assumes that its brightest parts and edges are as bright as in portraits
+    whites   : assumes the same of eyes and teeth
+    shine    : shine, which has the colour of the light, has more contrast on dark skin than on light skin
+    chroma   : red over blue relative to the colour of the light, which decreases from brown skin to light skin
     """
 
     exposure: float
@@ -66,17 +69,17 @@ class Witnesses:
     chroma: float
 
     def array(self) -> FloatArray:
-        """All five."""
+        """The five values."""
         return np.array([self.exposure, self.picture, self.whites, self.shine, self.chroma])
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One skin tone; colours are CIELAB under D65, angles degrees.
+    """A measured skin tone; colours are CIELAB under D65, angles are in degrees.
 
-    photographed : the skin's colour as the file has it, light and all: float64 (3,)
-    lab          : a colour of the measured ITA: the same with the exposure taken out and half of the cast
-    ita, ita_sd  : measured, and the standard deviation of the measurement
+    photographed : skin colour in the file, including the effect of the light: float64 (3,)
+    lab          : a colour with the measured ITA: the same without the exposure and half of the colour cast
+    ita, ita_sd  : the measurement and its standard deviation
     """
 
     photographed: FloatArray
@@ -90,10 +93,10 @@ class Measurement:
 
 
 def measure(face: NDArray[np.uint8], inside: BoolArray, picture: NDArray[np.uint8]) -> Measurement | str:
-    """The skin tone of a face; where there is none, a sentence that says why.
+    """Measure the skin tone of a face; if that is not possible, return the reason as a sentence.
 
-    face    : uint8 (HEIGHT, WIDTH, 3) in the frame of `skin.py`, red first; inside: the pixels that the picture has
-    picture : uint8 (h, w, 3), the whole picture, red first
+    face    : uint8 (HEIGHT, WIDTH, 3) in the frame of `skin.py`, RGB; inside: whether each pixel lies in the picture
+    picture : uint8 (h, w, 3), the whole picture, RGB
     """
     skin = find_skin(face, inside)
     if skin is None:
@@ -114,7 +117,7 @@ def measure(face: NDArray[np.uint8], inside: BoolArray, picture: NDArray[np.uint
 
 
 def witnesses(skin: Skin, light: Light) -> Witnesses:
-    """What each guess of the light makes of the skin."""
+    """The ITA of the skin under each estimate of the light."""
     level = float(log_luminance(skin.colour))
     picture = float(np.mean([log_luminance(light.brightest), log_luminance(light.edges)]))
     return Witnesses(
@@ -127,19 +130,19 @@ def witnesses(skin: Skin, light: Light) -> Witnesses:
 
 
 def light_chroma(light: Light) -> float:
-    """Logarithm of red over blue of the light: the mean of those witnesses that see anything."""
+    """Log of red over blue of the light: the mean of the available estimates."""
     return _mean(np.array([logs[0] - logs[2] for logs in (light.brightest, light.edges, light.eyes, light.teeth)]))
 
 
 def _mean(values: FloatArray) -> float:
-    """Mean of the numbers among some values, NaN where there are none."""
+    """Mean of the values that are not NaN; NaN if there are none."""
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else math.nan
 
 
 @functools.cache
 def _locus() -> tuple[FloatArray, FloatArray]:
-    """Logarithm of reflectance, rising, and the ITA of skin of that reflectance, along the colours of Monk."""
+    """Log reflectance, increasing, and the ITA of skin with that reflectance, along the Monk colours."""
     colours = monk_lab()[np.argsort(monk_lab()[:, 0])]
     reflectance = np.linspace(-6.0, 0.0, 601)
     l_star = np.maximum(116 * np.cbrt(np.exp(reflectance)) - 16, 0)
@@ -148,25 +151,25 @@ def _locus() -> tuple[FloatArray, FloatArray]:
 
 
 def ita_of_reflectance(log_reflectance: float) -> float:
-    """ITA of skin whose luminous reflectance has this natural logarithm, along the colours of Monk; NaN for NaN.
+    """ITA of skin from the natural log of its luminous reflectance, along the Monk colours; NaN for NaN.
 
-    About 50 degrees for each unit between the colours 5 and 8; -90 to 90.
+    The slope is about 50 degrees per unit between colours 5 and 8; the range is -90 to 90.
     """
     return float(np.interp(log_reflectance, *_locus())) if math.isfinite(log_reflectance) else math.nan
 
 
 def ita_of_chroma(log_red_over_blue: float) -> float:
-    """ITA of skin that is redder than the light by this logarithm; cut to what the witness can see; NaN for NaN."""
+    """ITA of skin from the log by which it is redder than the light, clipped to the range of this witness; NaN for NaN."""
     if not math.isfinite(log_red_over_blue):
         return math.nan
     return float(np.clip(PORTRAIT_ITA + CHROMA_SLOPE * (log_red_over_blue - PORTRAIT_CHROMA), *CHROMA_RANGE))
 
 
 def weighed(found: Witnesses) -> tuple[float, float]:
-    """Mean of the witnesses and its standard deviation, which grows with what they disagree on.
+    """Weighted mean of the witnesses and its standard deviation, which increases with their disagreement.
 
-    Equal weights, as which witness is best differs from picture to picture; but the darker the skin is by the first two,
-    the less chroma counts: dark skin is hardly redder than brown skin, and the darkest less so.
+    Weights are equal, as the best witness differs between pictures, except that the weight of chroma decreases the
+    darker the skin is by the first two: dark skin is hardly redder than brown skin, and the darkest less red.
     """
     values = found.array()
     weights = np.isfinite(values).astype(np.float64)
@@ -180,21 +183,21 @@ def weighed(found: Witnesses) -> tuple[float, float]:
 
 
 def called(darker: float) -> MeasuredTone:
-    """Lighter, darker or unknown, by the probability of darker."""
+    """Return lighter, darker or unknown, by the probability of darker."""
     if darker >= SURE:
         return DARKER
     return LIGHTER if 1 - darker >= SURE else UNKNOWN
 
 
 def pooled(photographs: Sequence[Measurement]) -> Measurement:
-    """What several photographs of one person say together; with one of them, itself.
+    """Pool the measurements of several photographs of one person; a single one is returned unchanged.
 
-    Each counts by its precision. What they have in common, a tan or a fault of the method, stays in the uncertainty. Colour,
-    spread and flags are those of the photograph that counts most.
+    Each is weighted by its precision. The uncertainty keeps the error common to all, such as a tan or a bias of the
+    method. Colour, spread and flags are those of the photograph with the largest weight.
 
     Raises
     ------
-    StatisticsError : no photographs
+    StatisticsError : if there are no photographs
     """
     if not photographs:
         raise StatisticsError("no photographs to pool; give at least one measurement")
@@ -213,14 +216,14 @@ def pooled(photographs: Sequence[Measurement]) -> Measurement:
 
 
 def half_cast(light: Light) -> FloatArray:
-    """Half of the light's colour, from red to blue, as logarithms: half, because no witness is known to be white."""
+    """Half of the colour cast of the light, from red to blue, as logarithms; half, because no witness is known to be white."""
     return np.array([0.25, 0.0, -0.25]) * light_chroma(light)
 
 
 def colour_of(angle: float, logs: FloatArray) -> FloatArray:
-    """The CIELAB colour of this ITA among those that differ from a colour by exposure alone: float64 (3,).
+    """The CIELAB colour with this ITA that differs from a given colour only by exposure: float64 (3,).
 
-    Under a blue light b* can be 0 and less, where ITA loses its meaning; it is taken to be LEAST_B_STAR.
+    Under a blue light b* can be 0 or less, for which ITA is meaningless; it is then replaced by LEAST_B_STAR.
     """
     shifts = np.linspace(-5, 5, 501)
     colours = lab_of_light(np.exp(logs + shifts[:, None]))
@@ -230,7 +233,7 @@ def colour_of(angle: float, logs: FloatArray) -> FloatArray:
 
 
 def patch_spread(skin: Skin) -> float:
-    """Standard deviation of the plain ITA among cheeks, forehead, nose and chin; NaN where fewer than two are seen."""
+    """Standard deviation of the plain ITA over cheeks, forehead, nose and chin; NaN if fewer than two are visible."""
     if len(skin.patch_colours) < 2:
         return math.nan
     colours = lab_of_light(np.exp(skin.patch_colours))
@@ -238,7 +241,7 @@ def patch_spread(skin: Skin) -> float:
 
 
 def flags(skin: Skin, light: Light, found: Witnesses) -> tuple[str, ...]:
-    """What is wrong with the exposure, in words that a table can hold."""
+    """Flags of exposure problems, as words for a table."""
     level = float(log_luminance(light.brightest))
     wrong = {
         DARK: level < -1.5,

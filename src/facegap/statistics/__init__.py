@@ -1,7 +1,7 @@
-"""Rates, intervals, gaps and verdicts: arrays in, arrays out, numpy and scipy only.
+"""Rates, intervals, gaps and verdicts of arrays; requires only numpy and scipy.
 
-`rates`, `gaps`, `fmr` and `fnmr` take labels and subject ids as they are, and give the numbers of an audit; the other
-functions are what they, and the audit, are made of.
+`rates`, `gaps`, `fmr` and `fnmr` take labels and subject ids directly and return the numbers of an audit; the other
+functions are the components of these and of the audit.
 """
 
 from facegap.statistics.anytime import AnytimeGap, anytime_gaps
@@ -97,7 +97,7 @@ __all__ = [  # noqa: RUF022 (in the order in which a reader needs them)
     "holm",
     "verdicts",
     "subjects_needed",
-    # looked at after every batch
+    # sequential tests
     "anytime_gaps",
     "AnytimeGap",
     # scores and thresholds

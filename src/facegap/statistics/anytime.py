@@ -1,27 +1,27 @@
-"""Error rates of groups that may be looked at after every batch: intervals and p-values that hold at every look at once.
+"""Sequential tests of group error rates: intervals and p-values that hold at all looks simultaneously.
 
-An interval for a fixed number of people errs far more often than it says if it is looked at again and again until it
-decides. Here a gambler starts with 1 and bets on the mean of the people being above (or below) m, by a fixed part f
-of what is held; if the mean is not so, the gambler's capital exceeds 1 / alpha at any time with probability alpha at
-most (Ville's inequality). Capital is averaged over many f, which is a bet too. The unit is a person, who enters with
-the mean of their trials, a number from 0 to 1.
+An interval for a fixed number of subjects misses the true value far more often than its level suggests if it is
+computed after every batch until it decides. Here a gambler starts with 1 and bets a fixed proportion f of the current
+capital that the mean over subjects is above (or below) m. If it is not, the probability that the capital ever exceeds
+1 / alpha is at most alpha (Ville's inequality). The capital is averaged over many f, which is also a valid bet. The
+unit is a subject, whose value is the mean of their trials, a number from 0 to 1.
 
-Two groups are tested together: the product of the capital of two gamblers, one on either group, is a capital under
-every pair of means of the null hypothesis, so that the smallest over these pairs is compared with 1 / alpha. That is
-far sharper than two intervals side by side.
+Two groups are tested jointly: the product of the capitals of two gamblers, one per group, is itself a capital for every
+pair of means in the null hypothesis, so the smallest product over these pairs is compared with 1 / alpha. This is far
+more powerful than comparing two separate intervals.
 
-Why it holds. (1) With x the value of the next person and E[x | all before] <= m, the factor 1 + f (x / m - 1) is not
-negative and has a conditional mean of at most 1, for 0 <= f <= 1: capital is a nonnegative supermartingale that
-starts at 1, and so is its average over f. (2) Each person is of one group and multiplies one of two capitals by such
-a factor, whichever group comes next; so the product of both, at the true pair of means, is one too. (3) The smallest
-product over the pairs of a null hypothesis that holds is no more than that at the true pair; Ville (1939) bounds the
-probability that it ever reaches 1 / alpha. The people must be independent with one mean in each group, given what
-came before: people at random from a population. A person in two groups would break (2).
+Proof. (1) Let x be the value of the next subject and E[x | past] <= m. For 0 <= f <= 1 the factor 1 + f (x / m - 1) is
+nonnegative with conditional mean at most 1, so the capital is a nonnegative supermartingale that starts at 1, and so is
+its average over f. (2) Each subject belongs to one group and multiplies one of the two capitals by such a factor,
+whichever group comes next, so the product of both, at the true pair of means, is also such a supermartingale. (3) If
+the null hypothesis holds, the smallest product over its pairs is at most that at the true pair; Ville (1939) bounds the
+probability that it ever reaches 1 / alpha. Given the past, each subject must have the mean of their group, as in a
+random sample from a population. A subject in two groups would violate (2).
 
-Sources: Ville (1939); Waudby-Smith and Ramdas (2024), Estimating means of bounded random variables by betting,
-Journal of the Royal Statistical Society B 86: the capital process, averaged over fixed bets ("diversified Kelly"
-there), not their predictable plug-in bets; Spertus and Stark (2022), Sweeter than SUITE: products over strata, at the
-worst of the means that the null hypothesis allows.
+Sources: Ville (1939); Waudby-Smith and Ramdas (2024), Estimating means of bounded random variables by betting, Journal
+of the Royal Statistical Society B 86: the capital process, averaged over fixed bets (their "diversified Kelly"), not
+their predictable plug-in bets; Spertus and Stark (2022), Sweeter than SUITE: products over strata, at the least
+favourable means under the null hypothesis.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from facegap.errors import StatisticsError
 from facegap.statistics.verdicts import holm, verdicts
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
 
-# Parts of the capital that are bet. Small ones find small gaps of many people, large ones the absence of errors.
+# Proportions of the capital that are bet. Small ones detect small gaps with many subjects, large ones the absence of errors.
 PARTS = np.concatenate([2.0 ** np.arange(-10.0, -1.5), [0.4, 0.6, 0.8, 0.95]])
 GRID = np.unique(np.concatenate([np.linspace(0.0, 1.0, 81), np.geomspace(1e-4, 0.3, 60)]))
 HALVINGS = 50
@@ -44,7 +44,7 @@ HALVINGS = 50
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What was seen of the people of one group: the distinct values of their means, and how many people have each.
+    """The subjects of one group so far: the distinct values of their means, and the number of subjects with each value.
 
     values : float64 (V,), 0 to 1; counts : float64 (V,)
     """
@@ -54,23 +54,23 @@ class Seen:
 
     @property
     def people(self) -> int:
-        """How many people were seen."""
+        """Number of subjects so far."""
         return int(self.counts.sum())
 
     @property
     def mean(self) -> float:
-        """Mean of the people; NaN of none."""
+        """Mean over the subjects; NaN without subjects."""
         return float(self.values @ self.counts / self.counts.sum()) if self.people else float("nan")
 
 
 def seen(means: FloatArray) -> Seen:
-    """The means of some people, in any order: the order plays no part.
+    """Collect the means of some subjects; their order does not matter.
 
     means : float64 (n,), each from 0 to 1
 
     Raises
     ------
-    StatisticsError : a mean that is outside, or not a number
+    StatisticsError : a mean outside 0 to 1, or NaN
     """
     found = np.asarray(means, np.float64)
     if not np.all((found >= 0) & (found <= 1)):
@@ -82,10 +82,10 @@ def seen(means: FloatArray) -> Seen:
 def seen_by_group(
     errors: BoolArray, trials: BoolArray, people: IntArray, codes: IntArray, groups: int
 ) -> tuple[Seen, ...]:
-    """Of each group the people with a trial, each with the proportion of their trials that were errors.
+    """For each group, its subjects with a trial, each with the proportion of their trials that are errors.
 
-    errors, trials : bool (n,); people : int64 (n,), 0..; codes : int64 (n,), the group of each row, outside
-    0..groups-1 for none
+    errors, trials : bool (n,); people : int64 (n,), 0..; codes : int64 (n,), the group of each row; outside
+                     0..groups-1: no group
 
     Examples
     --------
@@ -103,9 +103,9 @@ def seen_by_group(
 
 
 def log_capital_above(group: Seen, bounds: FloatArray) -> FloatArray:
-    """Log of the capital of who bets that the mean is above each bound, float64 (m,); it falls with the bound.
+    """Log of the capital of a gambler who bets that the mean is above each bound, float64 (m,), decreasing in the bound.
 
-    bounds : float64 (m,), 0 to 1. At 0 it is infinite as soon as anybody erred
+    bounds : float64 (m,), 0 to 1. At 0 it is infinite as soon as there is an error
 
     Examples
     --------
@@ -120,12 +120,12 @@ def log_capital_above(group: Seen, bounds: FloatArray) -> FloatArray:
 
 
 def log_capital_below(group: Seen, bounds: FloatArray) -> FloatArray:
-    """Log of the capital of who bets that the mean is below each bound, float64 (m,); it rises with the bound."""
+    """Log of the capital of a gambler who bets that the mean is below each bound, float64 (m,), increasing in the bound."""
     return log_capital_above(Seen(1 - group.values, group.counts), 1 - np.asarray(bounds))
 
 
 def _last(rejected: Callable[[float], bool], low: float, high: float) -> float:
-    """The largest bound up to which all are rejected, from below; `low` where none is."""
+    """Return the largest bound up to which all bounds are rejected; `low` if the first one is not."""
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if rejected(middle) else (low, middle)
@@ -135,12 +135,11 @@ def _last(rejected: Callable[[float], bool], low: float, high: float) -> float:
 def log_evidence(first: Seen, second: Seen, *, difference: float = 0.0, ratio: float = 1.0) -> float:
     """Log of the evidence against: mean of the first <= ratio * mean of the second + difference.
 
-    returns : below the smallest capital under that hypothesis, so that exp(-it) is at most a p-value at any time;
-    -inf where
-              it cannot be wrong
+    returns : a lower bound of the log of the smallest capital under that hypothesis, so exp(-returned) is a valid
+              p-value at any time; -inf where the hypothesis cannot be false
     """
-    # Capital on the first falls with its mean, that on the second rises: over a cell of the grid the product is no less than
-    # the first at the upper end times the second at the lower.
+    # The first capital decreases with its mean, the second increases: within a cell of the grid the product is at least the
+    # first capital at the upper end times the second at the lower end.
     lower, upper = GRID[:-1], GRID[1:]
     possible = ratio * upper + difference >= 0
     edge = np.clip(ratio * upper + difference, 0.0, 1.0)
@@ -151,7 +150,7 @@ def log_evidence(first: Seen, second: Seen, *, difference: float = 0.0, ratio: f
 
 
 def gap_limits(first: Seen, second: Seen, alpha: float, *, is_ratio: bool) -> tuple[float, float]:
-    """Limits of the difference, or the ratio, of two means that hold at every look at once, with probability 1 - alpha.
+    """Limits of the difference or ratio of two means that hold at all looks simultaneously with probability 1 - alpha.
 
     Examples
     --------
@@ -173,7 +172,7 @@ def gap_limits(first: Seen, second: Seen, alpha: float, *, is_ratio: bool) -> tu
 
 
 def gap_p(first: Seen, second: Seen) -> float:
-    """Two-sided p of no difference between two means: at any look, whenever one stops.
+    """Two-sided p-value of no difference between two means, valid at any look and for any stopping rule.
 
     Examples
     --------
@@ -195,11 +194,11 @@ class AnytimeGap:
     first, second
         Groups.
     p, p_adjusted
-        Two-sided, and Holm's over the family.
+        Two-sided p-value, and the same adjusted by Holm over the family.
     low, high
         Limits of the difference (or ratio) at level 1 - alpha / m, which hold simultaneously at all looks.
     verdict
-        In the words of `verdicts`.
+        One of those of `verdicts`.
     """
 
     first: str
@@ -213,7 +212,7 @@ class AnytimeGap:
 
 @dataclass(frozen=True, eq=False)
 class SeenGap:
-    """Two groups as far as they were seen, and the gap between them that matters. margin : a difference, or a ratio above 1"""
+    """Two groups so far, and the margin of the gap between them. margin : a difference, or a ratio above 1"""
 
     first: Seen
     second: Seen
@@ -225,21 +224,21 @@ class SeenGap:
         return gap_limits(self.first, self.second, alpha, is_ratio=self.is_ratio)
 
     def exceeds(self, needed: float) -> bool:
-        """Whether the log of the evidence that the gap is larger than the margin, in either direction, reaches `needed`."""
+        """Whether the log evidence for a gap larger than the margin, in either direction, reaches `needed`."""
         return max(self._above(self.first, self.second), self._above(self.second, self.first)) >= needed
 
     def lies_within(self, needed: float) -> bool:
-        """Whether the log of the evidence that it is not larger than the margin reaches `needed` in both directions."""
+        """Whether the log evidence for a gap no larger than the margin reaches `needed` in both directions."""
         return min(self._not_above(self.first, self.second), self._not_above(self.second, self.first)) >= needed
 
     def _above(self, one: Seen, other: Seen) -> float:
-        """Log of the evidence against: one exceeds the other by the margin at most."""
+        """Log of the evidence against: one exceeds the other by at most the margin."""
         if self.is_ratio:
             return log_evidence(one, other, ratio=self.margin)
         return log_evidence(one, other, difference=self.margin)
 
     def _not_above(self, one: Seen, other: Seen) -> float:
-        """Log of the evidence against: one exceeds the other by the margin at least."""
+        """Log of the evidence against: one exceeds the other by at least the margin."""
         if self.is_ratio:
             return log_evidence(other, one, ratio=1 / self.margin)
         return log_evidence(other, one, difference=-self.margin)
@@ -247,9 +246,9 @@ class SeenGap:
 
 @dataclass(frozen=True, eq=False)
 class SeenVerdicts:
-    """What may be said of the gaps of one family, in their order, at whatever look.
+    """Verdicts on the gaps of one family, in their order, valid at any look.
 
-    p, p_adjusted : float64 [m], two-sided, and Holm's over the family
+    p, p_adjusted : float64 [m], two-sided p-values, and the same adjusted by Holm over the family
     beyond, within, differs : bool [m], as `verdicts` takes them
     verdict : str [m]
     """
@@ -263,15 +262,15 @@ class SeenVerdicts:
 
 
 def seen_verdicts(gaps: Sequence[SeenGap], *, alpha: float, tests: int | None = None) -> SeenVerdicts:
-    """Verdicts on gaps of one family, of whatever metrics, which may be asked for after every batch of people.
+    """Verdicts on the gaps of one family, of any metrics, which may be computed after every batch of subjects.
 
-    alpha : probability that any gap is found where there is none, or any verdict about a margin is wrong, at any look
-    tests : how many gaps the family has where those that are given are not all of it; the others count as undecided
+    alpha : probability, over all looks, of any false alarm or any wrong verdict about a margin
+    tests : number of gaps in the whole family if `gaps` is only part of it; the others count as undecided
     """
     size = max(len(gaps), tests or 0)
     p = np.array([gap_p(one.first, one.second) for one in gaps], np.float64)
     adjusted = holm(np.concatenate([p, np.ones(size - len(gaps))]))[: len(gaps)]
-    # No gap beyond the margin needs both of two one-sided tests, each of which may use all of alpha.
+    # Equivalence needs both of two one-sided tests, so each may use all of alpha.
     beyond = np.array([one.exceeds(np.log(2 * size / alpha)) for one in gaps], np.bool_)
     within = np.array([one.lies_within(np.log(size / alpha)) for one in gaps], np.bool_)
     differs = adjusted <= alpha
@@ -287,24 +286,24 @@ def anytime_gaps(
     Parameters
     ----------
     groups : mapping of str to float64 (n,)
-        Errors over trials of each person so far. People must arrive in an order that is unrelated to their errors,
-        such as a random order.
+        Proportion of errors of each subject so far. Subjects must arrive in an order unrelated to their errors, such as
+        a random order.
     margin : float
-        The gap that matters: a difference, or a ratio above 1.
+        The smallest gap that matters: a difference, or a ratio above 1.
     is_ratio : bool
         Whether rates are compared by ratio.
     alpha : float
-        Probability, over all looks, that any gap is found where there is none or any verdict about the margin is wrong.
+        Probability, over all looks, of any false alarm or any wrong verdict about the margin.
 
     Returns
     -------
     list of AnytimeGap
-        `not enough data` means that sampling should continue. Groups are compared in the given order.
+        `not enough data` means that sampling should continue. Pairs follow the order of `groups`.
 
     Raises
     ------
     StatisticsError
-        A mean outside 0 to 1.
+        If a mean is outside 0 to 1.
 
     Examples
     --------

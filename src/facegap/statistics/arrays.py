@@ -1,4 +1,4 @@
-"""Rates and gaps of plain arrays, for those who have errors or scores and no images: the statistics of an audit."""
+"""Rates and gaps of plain arrays: the statistics of an audit, for errors or scores that were computed elsewhere."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ def rates(
     Parameters
     ----------
     wrong : array_like of bool, shape (n,)
-        Whether each trial (an image, an attempt) is an error; 0 and 1 are understood. Omit rows that are not trials.
+        Whether each trial (an image, an attempt) is an error; 0 and 1 are accepted. Omit rows that are not trials.
     subjects : array_like, shape (n,), optional
         Id of the person of each trial. None: every trial belongs to a different person.
     groups : array_like of labels, shape (n,), or DataFrame or dict of such columns, optional
-        Group of each trial; several columns are crossed. A missing label (None, NaN, "") is `unknown`. None: everybody.
+        Group of each trial; several columns are crossed. A missing label (None, NaN, "") is `unknown`. None: a single group.
     level : float, default 0.95
         Confidence level of the intervals, between 0 and 1.
 
@@ -77,9 +77,9 @@ def rates(
 
     Notes
     -----
-    These are the rates of an audit's rates.csv. Without repeated subjects: Wilson's interval. With them: Wilson's
-    interval on the effective trials of a variance clustered by subject, with Student's t. Without errors, or with
-    only errors, if subjects repeat: Clopper-Pearson with subjects as trials.
+    The rates equal those in an audit's rates.csv. If no subject repeats, the interval is Wilson's. Otherwise it is
+    Wilson's interval with the effective number of trials, from a variance clustered by subject, and Student's t; with
+    no errors or only errors it is Clopper-Pearson's with subjects as trials.
 
     References
     ----------
@@ -87,7 +87,7 @@ def rates(
 
     See Also
     --------
-    clustered_rates : the same on integer codes.
+    clustered_rates : the same for integer codes.
 
     Examples
     --------
@@ -126,14 +126,14 @@ def gaps(
     wrong, subjects, groups
         As in `rates`. Trials with an unknown label are excluded.
     margin : float
-        The gap that matters, fixed before the data are seen: between 0 and 1 for a difference (0.02 is two percentage
-        points), above 1 for a ratio (2 is twice as many errors).
+        The smallest gap that matters, fixed before the data are seen: between 0 and 1 for a difference (0.02 is two
+        percentage points), above 1 for a ratio (2 is twice the error rate).
     scale : {"difference", "ratio"}
-        What the margin, the p value and the verdict refer to.
+        Scale of the margin, the p-value and the verdict.
     alpha : float, default 0.05
-        False-alarm rate of the whole family.
+        Family-wise false-alarm rate.
     level : float, default 0.95
-        Confidence level of each printed interval.
+        Confidence level of each reported interval.
     min_subjects : int, default 20
         Groups with fewer subjects are excluded and named in `left_out`.
 
@@ -146,11 +146,11 @@ def gaps(
     Raises
     ------
     StatisticsError
-        As for `rates`, and for a margin that is not on its scale.
+        As in `rates`, and if the margin is out of range for its scale.
 
     Notes
     -----
-    These are the gaps of an audit's gaps.csv. If groups share subjects (labels that belong to the image), the
+    The gaps equal those in an audit's gaps.csv. If groups share subjects (labels that belong to the image), the
     correlation of their rates is taken into account.
 
     References
@@ -194,7 +194,7 @@ def gaps(
 def fmr(
     scores: ArrayLike, left: ArrayLike, right: ArrayLike, groups: Any = None, *, threshold: float, level: float = 0.95
 ) -> GroupRates:
-    """False match rate of each group at a threshold, with intervals that treat people, not pairs, as the sampling unit.
+    """False match rate of each group at a threshold, with intervals that treat the subject, not the pair, as the sampling unit.
 
     Parameters
     ----------
@@ -204,8 +204,8 @@ def fmr(
         Subject ids of both sides of each comparison.
     groups : mapping from subject id to label, or (left, right) labels, optional
         A dict or pandas Series by subject; a pandas DataFrame whose index is the subject and whose columns are crossed;
-        or a tuple of two arrays (or of two DataFrames), the labels of both sides of each comparison, where a label
-        belongs to the image. None: everybody is one group.
+        or, for labels that belong to the image, a tuple of two arrays (or two DataFrames) with the labels of both sides
+        of each comparison. None: a single group.
     threshold : float
         A comparison is accepted where score >= threshold.
     level : float, default 0.95
@@ -224,9 +224,9 @@ def fmr(
 
     Notes
     -----
-    These are the FMR rows of `facegap audit-scores`. All comparisons must be listed, not only the false
-    matches. Without any false match the interval is Clopper-Pearson's on disjoint pairs of subjects.
-    Images are not named here, so every comparison counts separately; list each pair in only one order.
+    The rates equal the FMR rows of `facegap audit-scores`. List all comparisons, not only the false matches, and each
+    pair in only one order: images are not identified here, so every comparison counts separately. With no false match
+    the interval is Clopper-Pearson's on disjoint pairs of subjects.
 
     References
     ----------
@@ -235,7 +235,7 @@ def fmr(
 
     See Also
     --------
-    dyadic_fmr : the same for one group, or between two groups, on integer codes.
+    dyadic_fmr : the same for one group, or between two groups, for integer codes.
 
     Examples
     --------
@@ -279,12 +279,12 @@ def fnmr(
     Raises
     ------
     StatisticsError
-        As `fmr`.
+        As in `fmr`.
 
     Notes
     -----
-    These are the FNMR rows of `facegap audit-scores`.
-    Images are not named here, so every comparison counts separately; list each pair in only one order.
+    The rates equal the FNMR rows of `facegap audit-scores`. List each pair in only one order: images are not identified
+    here, so every comparison counts separately.
 
     References
     ----------
@@ -292,7 +292,7 @@ def fnmr(
 
     See Also
     --------
-    dyadic_fnmr : the same for one group, on integer codes.
+    dyadic_fnmr : the same for one group, for integer codes.
 
     Examples
     --------
@@ -327,7 +327,7 @@ class _Comparisons:
     accepted: BoolArray
 
     def within(self, kind: BoolArray) -> list[BoolArray]:
-        """Per group which comparisons of a kind have both sides in it."""
+        """For each group, which comparisons of a kind have both sides in it."""
         inside = kind & (self.left_group == self.right_group)
         return [inside & (self.left_group == code) for code in range(len(self.groups))]
 
@@ -390,5 +390,5 @@ def _codes(ids: Sequence[Hashable]) -> IntArray:
 
 
 def names_of(groups: Sequence[Group]) -> tuple[str, ...]:
-    """The groups as they are printed: labels in the order of the columns, gender last."""
+    """Names of the groups: labels in the order of the columns, gender last."""
     return tuple(str(group) for group in groups)

@@ -1,11 +1,11 @@
 """Intervals of a rate "at FMR = x", where the threshold for x is itself estimated.
 
-The rate at the threshold that was found has its own interval. The threshold would have been another on other people, and
-with it the rate. Both errors are put together by squaring and adding the arms of their intervals, on the log scale for
-false matches and on that of the rate for false non-matches (Zou and Donner's MOVER). Where the threshold was set on the
-evaluation set itself, by folds or in-sample, chance moves both together: people with many false matches raise the
-threshold too, which takes matches away again. That correlation is part of the sum. An interval is never narrower than
-that of the rate at the threshold as it is.
+The rate at the estimated threshold has its own interval. Another sample of subjects would give another threshold, and
+hence another rate. The two sources of error are combined as the root sum of squares of the arms of their intervals, on
+the log scale for false matches and on the scale of the rate for false non-matches (Zou and Donner's MOVER). If the
+threshold was set on the evaluation set itself, by folds or in-sample, the two errors are correlated: subjects with many
+false matches also raise the threshold, which removes matches again. The sum includes that correlation. An interval is
+never narrower than that of the rate at the fixed threshold.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ THRESHOLD_INCLUDED = ", threshold uncertainty included"
 
 @dataclass(frozen=True)
 class TargetFactors:
-    """By how much the FMR at the target may differ from that at the threshold found, as factors: down <= 1 <= up."""
+    """How far the FMR may be from its target at the estimated threshold, as factors: down <= 1 <= up."""
 
     down: float
     up: float
 
 
 def target_factors(low: float, high: float, targets: ArrayLike) -> TargetFactors:
-    """The factors of an FMR whose interval on the threshold set is [low, high], for one target or several.
+    """Factors of an FMR whose interval on the threshold set is [low, high], for one or several targets.
 
     low, high : 0 < low <= high <= 1
 
@@ -44,12 +44,12 @@ def target_factors(low: float, high: float, targets: ArrayLike) -> TargetFactors
 
 
 def false_matches_at_target(rate: Rate, factors: TargetFactors, *, correlation: float = 0.0) -> Rate:
-    """A false match rate at the threshold found, with the interval that it has at the target.
+    """A false match rate at the estimated threshold, with its interval at the target FMR.
 
-    factors     : what the threshold may do to the false match rate of its threshold set; this group's moves in proportion
-    correlation : of this rate with that of the threshold set, through people of both; 0 where they are other people
-    returns     : the rate as it is, with wider limits. No error, or nothing but errors: as it is, because then the limits
-                  come from a number of people alone and are wide already
+    factors     : effect of threshold error on the false match rate of the threshold set; that on this group is proportional
+    correlation : of this rate with that of the threshold set, through common subjects; 0 if the subjects are disjoint
+    returns     : the same rate with wider limits. With no errors, or only errors, the limits are unchanged: they depend
+                  only on the number of subjects and are already wide
 
     Source : Zou and Donner (2008), MOVER, with correlation; the logarithm of the rate
 
@@ -70,11 +70,11 @@ def false_matches_at_target(rate: Rate, factors: TargetFactors, *, correlation: 
 
 
 def false_non_matches_at_target(rate: Rate, *, lower: float, higher: float, correlation: float = 0.0) -> Rate:
-    """A false non-match rate at the threshold found, with the interval that it has at the target.
+    """A false non-match rate at the estimated threshold, with its interval at the target FMR.
 
-    lower, higher : how much smaller and larger the rate is at the lowest and the highest threshold of the interval, >= 0
-    correlation   : of this rate with the false match rate of the threshold set, through people of both
-    returns       : the rate as it is, with wider limits; NaN limits stay
+    lower, higher : decrease and increase of the rate at the lowest and the highest threshold of the interval, >= 0
+    correlation   : of this rate with the false match rate of the threshold set, through common subjects
+    returns       : the same rate with wider limits; NaN limits stay NaN
 
     Source : Zou and Donner (2008), MOVER, with correlation
 
@@ -92,7 +92,7 @@ def false_non_matches_at_target(rate: Rate, *, lower: float, higher: float, corr
 
 
 def joined(own: float, of_threshold: float, correlation: float) -> float:
-    """One arm of the joint interval; never shorter than the rate's own."""
+    """One arm of the joint interval, at least as long as the rate's own."""
     if math.isinf(own):
         return own
     added = of_threshold**2 + 2 * correlation * own * of_threshold

@@ -1,8 +1,8 @@
-"""Resampling subjects within their groups, with the threshold found again in every replicate.
+"""Bootstrap of subjects within their groups, with the threshold estimated anew in every replicate.
 
-Each replicate draws as many subjects as a group has, with replacement; W_i is how often subject i was drawn. A genuine
-pair of i weighs W_i, an impostor pair of i and j weighs W_i W_j. All weights are whole numbers and every replicate has
-its own random stream, so the result is the same to the last bit for any number of threads.
+Each replicate samples as many subjects as a group has, with replacement; W_i is the number of times subject i was
+sampled. A genuine pair of i has weight W_i, an impostor pair of i and j has weight W_i W_j. All weights are integers
+and every replicate has its own random stream, so the result is bit-identical for any number of threads.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ import numpy as np
 from facegap.errors import StatisticsError
 from facegap.types import FloatArray, IntArray
 
-CHUNK_PAIRS = 65_536  # listed pairs weighed at once: small enough for the cache, and the end of the list is rarely read
+CHUNK_PAIRS = 65_536  # at once: small enough for the cache, and the end of the list is rarely read
 
 
 @dataclass(frozen=True, eq=False)
 class ImpostorList:
-    """The highest impostor scores and the subjects to which they belong.
+    """The highest impostor scores and their subjects.
 
     Attributes
     ----------
     left, right
         int64 [k], subject codes 0..S-1.
     score
-        float64 [k], in any order. Every impostor pair with a score at or above the lowest listed one is here.
+        float64 [k], in any order. All impostor pairs that score at least the lowest listed score are included.
     images
         int64 [S], images per subject; all images of two subjects were compared.
     groups
         int64 [S], group code of each subject; subjects are resampled within groups, and rates are per group.
     complete
-        True if every impostor pair is listed, whatever its score.
+        Whether every impostor pair is listed, whatever its score.
     """
 
     left: IntArray
@@ -46,7 +46,7 @@ class ImpostorList:
 
 @dataclass(frozen=True, eq=False)
 class GenuineList:
-    """All genuine scores. subject : int64 [n], codes as in ImpostorList; score : float64 [n], NaN is a non-match."""
+    """All genuine scores. subject : int64 [n], codes as in ImpostorList; score : float64 [n], NaN counts as a non-match."""
 
     subject: IntArray
     score: FloatArray
@@ -61,9 +61,9 @@ class Replicates:
     threshold
         float64 [B].
     fmr
-        float64 [B, G], within each group, at the replicate's threshold; NaN with no pairs.
+        float64 [B, G], within each group, at the replicate's threshold; NaN without pairs.
     fnmr
-        float64 [B, G], NaN with no genuine pairs (or no list of them).
+        float64 [B, G], NaN without genuine pairs or without a list of them.
     """
 
     threshold: FloatArray
@@ -98,7 +98,7 @@ def bootstrap_rates(
     threshold: float | None = None,
     threads: int = 1,
 ) -> Replicates:
-    """Rates of every group in each replicate, at a threshold set again in each replicate (target_fmr) or fixed (threshold).
+    """Rates of every group in each replicate, at a threshold set in each replicate (target_fmr) or fixed (threshold).
 
     Parameters
     ----------
@@ -115,12 +115,12 @@ def bootstrap_rates(
     Raises
     ------
     StatisticsError
-        If not exactly one of target_fmr and threshold is given, or if the list ends before a threshold is reached:
-        the message states the length of list that is needed.
+        Unless exactly one of target_fmr and threshold is given, or if the list is too short to reach a threshold; the
+        message states the length needed.
 
     Notes
     -----
-    W_i W_j overstates the noise of the pairs themselves; see `pair_variance` before quoting a variance of FMR.
+    W_i W_j overstates the noise of the individual pairs; see `pair_variance` before quoting a variance of FMR.
 
     Examples
     --------
@@ -178,8 +178,8 @@ def pair_variance(replicates: FloatArray, noise: float) -> float:
 
     References
     ----------
-    W_i W_j has variance near 3 for independent weights of near unit variance, although the noise of a pair requires
-    1; the excess is 2.
+    For independent weights of mean and variance near 1, W_i W_j has variance near 3, whereas the noise of a pair
+    requires 1; the excess is 2.
 
     Examples
     --------
@@ -230,9 +230,9 @@ def correlation_of_replicates(replicates: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class _Ordered:
-    """An ImpostorList by falling score, with what every replicate would otherwise work out again.
+    """An ImpostorList by decreasing score, with quantities that every replicate needs.
 
-    falling      : float64 [k], scores with their sign turned, so that they rise
+    falling      : float64 [k], negated scores, in increasing order
     within       : int64 [w], positions of the pairs within one group; within_* are their subjects and group
     """
 
@@ -293,7 +293,7 @@ def _impostor_replicate(
 
 
 def _threshold_again(listed: _Ordered, weights: FloatArray, allowed: float) -> tuple[float, int]:
-    """Smallest listed score that at most `allowed` weighted pairs reach, and how many listed pairs reach it."""
+    """Smallest listed score that at most `allowed` weighted pairs reach, and the number of listed pairs that reach it."""
     seen, size = 0.0, len(listed.falling)
     for start in range(0, size, CHUNK_PAIRS):
         part = slice(start, start + CHUNK_PAIRS)
@@ -301,7 +301,7 @@ def _threshold_again(listed: _Ordered, weights: FloatArray, allowed: float) -> t
         weight *= weights.take(listed.right[part])
         chunk = float(weight.sum())
         if seen + chunk > allowed:
-            # The first pair too many; its whole tie is out.
+            # The first pair too many; all pairs tied with it are excluded.
             over = start + int(np.searchsorted(np.cumsum(weight) + seen, allowed, side="right"))
             reached = int(np.searchsorted(listed.falling, listed.falling[over], side="left"))
             return _just_at(listed, reached), reached
@@ -317,7 +317,7 @@ def _threshold_again(listed: _Ordered, weights: FloatArray, allowed: float) -> t
 
 
 def _just_at(listed: _Ordered, reached: int) -> float:
-    """The lowest score among the first `reached`; just above the highest if none is."""
+    """Return the lowest score among the first `reached`; just above the highest if `reached` is 0."""
     if reached:
         return float(-listed.falling[reached - 1])
     return float(np.nextafter(-listed.falling[0], np.inf)) if len(listed.falling) else float("nan")

@@ -1,9 +1,8 @@
-"""Means and medians of a quantity by group, and how far apart two groups are, by a bootstrap of people or clusters.
+"""Means and medians of a quantity by group, and their differences, with a bootstrap of subjects or clusters.
 
-Units are drawn with replacement from all of them at once, each with all of its values in every group, so a unit in
-two groups is drawn in both. Intervals are the value -+ t of Student with (units of the smaller group - 1) degrees of
-freedom times the standard deviation of the replicates: it needs fewer draws than quantiles far out in the tail, which
-families of gaps ask for.
+Units are sampled with replacement across all groups, each with all of its values, so a unit in two groups is sampled in
+both. Intervals are the value -+ Student's t with (units of the smaller group - 1) degrees of freedom times the standard
+deviation of the replicates. This needs fewer replicates than the extreme quantiles that families of gaps require.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from facegap.errors import StatisticsError
 from facegap.types import FloatArray, IntArray
 
 DRAWS = 1000
-CELLS_AT_ONCE = 4_000_000  # bounds the memory: draws times values
+CELLS_AT_ONCE = 4_000_000  # bounds memory: draws times values
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +49,7 @@ class Central:
         return _limits(float(value[group]), draws[:, group], int(self.units[group]), 1 - level)
 
     def difference(self, statistic: str, a: int, b: int) -> Apart:
-        """The statistic of group a less that of group b.
+        """Return the statistic of group a minus that of group b.
 
         statistic : "mean" or "median"
         """
@@ -61,7 +60,7 @@ class Central:
 
 @dataclass(frozen=True, eq=False)
 class Apart:
-    """A difference with its replicates; `units` are those of the smaller group.
+    """A difference of two groups, with its replicates.
 
     Attributes
     ----------
@@ -83,7 +82,7 @@ class Apart:
 
     @property
     def p(self) -> float:
-        """Two-sided p of no difference; NaN with fewer than two units, 1 where nothing varies and nothing differs."""
+        """Two-sided p-value of no difference; NaN with fewer than two units, 1 without variation or difference."""
         error = _error(self.draws, self.units)
         if np.isnan(self.value) or np.isnan(error):
             return float("nan")
@@ -106,7 +105,7 @@ def central_values(
     Parameters
     ----------
     values : array of float (n,)
-        NaN means no value and is not a trial.
+        NaN is a missing value and does not count as a trial.
     units : array of int (n,)
         Code of the person or cluster of each value, 0 and above.
     codes : array of int (n,)
@@ -125,12 +124,12 @@ def central_values(
     Raises
     ------
     StatisticsError
-        Arrays of different lengths, or an infinite value.
+        If arrays have different lengths or a value is infinite.
 
     Notes
     -----
-    The median of an even number of values is the mean of the middle two, in replicates too. A replicate resamples as
-    many units as there are over all groups, so the size of a group varies.
+    The median of an even number of values is the mean of the middle two, also in replicates. A replicate samples as
+    many units as there are in all groups together, so the size of a group varies.
 
     References
     ----------
@@ -153,7 +152,7 @@ def central_values(
     value, code = value[used], code[used]
     names, unit = np.unique(unit[used], return_inverse=True)
     inside = [np.flatnonzero(code == k) for k in range(groups)]
-    inside = [rows[np.argsort(value[rows], kind="stable")] for rows in inside]  # of each group by rising value
+    inside = [rows[np.argsort(value[rows], kind="stable")] for rows in inside]  # of each group by increasing value
     shape = (draws, groups)
     means, medians = np.full(shape, np.nan), np.full(shape, np.nan)
     step = max(1, CELLS_AT_ONCE // max(len(value), len(names), 1))
@@ -178,7 +177,7 @@ _NOTHING = (np.full(1, np.nan), np.full(1, np.nan))
 
 
 def _weighted(ordered: FloatArray, weights: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Mean and median of values by rising order, each counted as often as its weight: float64 (draws,) twice.
+    """Weighted mean and median of values in increasing order: float64 (draws,) each.
 
     weights : int64 (draws, n)
     """

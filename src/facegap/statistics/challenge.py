@@ -1,4 +1,4 @@
-"""The challenge age at which an age check lets at most a stated proportion of the under-age pass, and how sure that is."""
+"""The challenge age at which an age check accepts at most a stated proportion of under-age subjects, with an interval."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ TENTHS = 10  # challenge ages are found to a tenth of a year
 
 @dataclass(frozen=True)
 class ChallengeAge:
-    """The challenge age that holds the false positive rate of every group to a target.
+    """The challenge age that keeps the false positive rate of every group at or below a target.
 
     value     : in tenths of a year, at least the limit; the lowest at which no group's rate exceeds the target
-    low, high : how far it may lie off: the lowest at which no group's rate is surely above the target, and the lowest at which
-                every group's rate is surely within it; high is infinite where even no error would leave room for more
-    worst     : the group that asks for it; -1 where the limit itself is enough
+    low, high : its interval: the lowest age at which no group's lower limit is above the target, and the lowest at
+                which every group's upper limit is within it; high is infinite where the upper limit would exceed the
+                target even without errors
+    worst     : the group that requires it; -1 where the legal limit is sufficient
     """
 
     value: float
@@ -47,28 +48,28 @@ def challenge_age(
     Parameters
     ----------
     estimates : float64 (n,)
-        Estimated ages of the under-age; somebody passes whose estimate is the challenge age or more.
+        Estimated ages of under-age subjects; an estimate of at least the challenge age is accepted.
     subjects, groups : int64 (n,)
-        Person, and group 0..n_groups-1; -1 for estimates of no group that is held to the target.
+        Subject, and group 0..n_groups-1; -1 for estimates to which the target does not apply.
     target : float
         Proportion in (0, 1).
     limit : float
         The legal age; no challenge age is below it.
     units : int64 (n,), optional
-        Sampling units in place of the persons.
+        Sampling units used instead of subjects.
     level : float
-        Of the interval, over all groups together: each group's rate is held at level 1 - (1 - level) / groups (Bonferroni).
+        Simultaneous confidence level over all groups: each group has level 1 - (1 - level) / groups (Bonferroni).
 
     Returns
     -------
     ChallengeAge
-        NaN throughout where no group has an estimate.
+        All NaN if no group has an estimate.
 
     Notes
     -----
-    The interval inverts those of the rates (statistics/clusters.py, persons as clusters): no resampling, and where a group is too
-    small to show the target at all it is without an upper end, as a bootstrap would not be. Both ends are found by bisection over
-    tenths of a year.
+    The interval inverts those of the rates (statistics/clusters.py, subjects as clusters), without resampling. If a
+    group is too small to demonstrate the target at all, there is no upper limit, whereas a bootstrap would give one.
+    Both limits are found by bisection over tenths of a year.
 
     Examples
     --------
@@ -98,7 +99,7 @@ def challenge_age(
 
 
 def _of_group(estimates: FloatArray, target: float) -> float:
-    """The lowest tenth of a year that at most a proportion of the estimates reaches; minus infinity without estimates."""
+    """The lowest tenth of a year that at most the target proportion of estimates reaches; minus infinity without estimates."""
     if not len(estimates):
         return -math.inf
     allowed = math.floor(target * len(estimates) + 1e-9)
@@ -107,12 +108,12 @@ def _of_group(estimates: FloatArray, target: float) -> float:
 
 
 def _above(largest: float, limit: float) -> int:
-    """The first tenth of a year that no estimate reaches, the limit or more."""
+    """The first tenth of a year, at least the limit, that no estimate reaches."""
     return max(math.floor(largest * TENTHS) + 1, math.ceil(limit * TENTHS))
 
 
 def _lowest(start: int, stop: int, holds: Callable[[int], bool]) -> float:
-    """The lowest age in tenths, from start to stop, from which on something holds, in years; infinite where it never does."""
+    """The lowest age between start and stop (in tenths) from which `holds` is true, in years; infinite if it never is."""
     if not holds(stop):
         return math.inf
     while start < stop:

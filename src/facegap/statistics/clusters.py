@@ -1,4 +1,4 @@
-"""Rates of trials that repeat subjects: several images, attempts or genuine pairs of one person."""
+"""Rates with repeated subjects: several images, attempts or genuine pairs of one person."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from facegap.statistics.effective import (
 )
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Rate
 
-# Times the variance by deleting units; without it intervals are twice too wide where images and errors go against each
-# other (benchmarks/coverage.md).
+# Multiple of the jackknife variance. Without this cap, intervals are twice too wide where the number of images and the error
+# rate are negatively correlated (benchmarks/coverage.md).
 MOST_BY_MODEL = 3.0
 
 
@@ -31,24 +31,24 @@ def clustered_rate(errors: ArrayLike, trials: ArrayLike | None, subjects: ArrayL
     Parameters
     ----------
     errors, trials
-        Whole numbers per observation, one shape. An observation is an image (errors 0 or 1, trials 1; trials=None
-        means that) or already the sum over a subject. 0 trials: the observation says nothing.
+        Integers per observation, of the same shape. An observation is an image (errors 0 or 1, trials 1, the default
+        for trials=None) or the sum over a subject. Observations with 0 trials are ignored.
     subjects
         Id of the person of each observation, any dtype; ids may repeat, in any order.
 
     Returns
     -------
     Rate
-        No subject with a second trial: plain Wilson on the trials. One subject only, with several trials: the
-        interval is NaN. No errors, or only errors, if subjects repeat: Clopper-Pearson with effective
-        subjects, (sum t)^2 / sum t^2 over their trials t, as trials. Else Wilson on effective trials from the largest
-        of three variances (`effective_of`), with Student's t for the few subjects that carry it
+        If no subject has a second trial: Wilson's interval on the trials. A single subject with several trials: NaN. If
+        subjects repeat and there are no errors or only errors: Clopper-Pearson with effective subjects, (sum t)^2 / sum
+        t^2 over their trials t, as trials. Otherwise Wilson's interval on effective trials from the largest of three
+        variances (`effective_of`), with Student's t for the number of subjects that contribute to it
         (statistics/effective.py).
 
     Raises
     ------
     StatisticsError
-        For shapes that differ, negative counts or errors > trials.
+        If shapes differ, a count is negative, or errors > trials.
 
     References
     ----------
@@ -78,7 +78,7 @@ def clustered_rates(
     level: float = 0.95,
     units: ArrayLike | None = None,
 ) -> RateColumns:
-    """`clustered_rate` of many cells at once; every observation is in one cell.
+    """`clustered_rate` of many cells at once; every observation is in at most one cell.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def clustered_rates(
     Returns
     -------
     RateColumns
-        RateColumns of n_cells rows; a cell without trials has NaN value and interval.
+        n_cells rows; value and interval are NaN for a cell without trials.
 
     Examples
     --------
@@ -131,19 +131,19 @@ def rates_of_clusters(
     units: IntArray | None = None,
     squares: AnyArray | None = None,
 ) -> RateColumns:
-    """Rates of cells from one row per subject and cell, every row with at least one trial.
+    """Rates of cells from one row per subject and cell, each with at least one trial.
 
     Parameters
     ----------
     cluster_errors, cluster_trials
-        Whole numbers, any numeric dtype, one shape.
+        Integers of any numeric dtype, of the same shape.
     cells
         int codes of the same shape.
     units
-        int codes of the same shape, of the sampling units; None: the subjects.
+        int codes of the sampling units, of the same shape; None: the subjects.
     squares
-        Of the same shape, sum over the distinct comparisons of each row of their trials squared, where some were made
-        more than once; None: each is one trial.
+        Sum of squared trials over the distinct comparisons of each row, of the same shape, if some comparisons were
+        made more than once; None: each comparison is one trial.
 
     Examples
     --------
@@ -161,7 +161,7 @@ def rates_of_clusters(
         varying, even = joined(people, units), joined(even, units)
     subjects = people.units
     with np.errstate(divide="ignore", invalid="ignore"):
-        # The independent trials of a mean of people's rates, if all images were independent.
+        # Independent trials of the mean of subjects' rates if all images were independent.
         cap = subjects**2 / people.sums(people.squares / people.trials / people.trials)
     weights = weights_of(varying.trials, varying.cells, n_cells=n_cells)
     once = varying.sums(varying.trials**2) == varying.sums(varying.squares)  # every unit has one comparison
@@ -200,9 +200,8 @@ def rates_of_clusters(
 class Clusters:
     """Errors and trials of each sampling unit, float64 (rows,), and the cell of each; sums are by cell.
 
-    squares : float64 (rows,), sum over the distinct comparisons of each unit of their trials squared. Where a
-    comparison
-              was made more than once, as in both orders, its trials are one; the trials where none was
+    squares : float64 (rows,), sum of squared trials over the distinct comparisons of each unit; equal to its trials
+              where no comparison was repeated, for example in both orders
     """
 
     errors: FloatArray
@@ -232,13 +231,13 @@ class Clusters:
 
     @property
     def independent_trials(self) -> FloatArray:
-        """Trials of each cell that are worth as much if all distinct comparisons are independent."""
+        """Equivalent number of trials of each cell if all distinct comparisons are independent."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return self.all_trials / (self.sums(self.squares) / self.all_trials)
 
     @property
     def distinct(self) -> Clusters:
-        """The same with each comparison counted about once: exactly, where all of a unit were made equally often."""
+        """The same with each comparison counted once; exact if all comparisons of a unit were made equally often."""
         times = self.squares / self.trials
         trials = self.trials / times
         return Clusters(self.errors / times, trials, self.cells, self.n_cells, trials)
@@ -264,10 +263,10 @@ def joined(people: Clusters, units: IntArray) -> Clusters:
 def effective_of(found: Clusters, cap: FloatArray, level: float) -> FloatArray:
     """Effective trials of each cell, from the largest of three variances of its rate.
 
-    cap : effective trials if all trials were independent, and with them the first variance. The second deletes one unit
-          at a time, which gives a unit with many trials its leverage; the third is that of a model in which all units
-          have the intraclass correlation that these show, which still knows of it where the few units with many
-          trials happen to err alike; of it no more counts than MOST_BY_MODEL times the others
+    cap : effective trials if all trials were independent; they give the first variance. The second is a jackknife over
+          units, which accounts for the leverage of units with many trials. The third assumes one intraclass
+          correlation, estimated from all units, and so still accounts for correlation if the few units with many trials
+          happen to have similar rates; it is capped at MOST_BY_MODEL times the others
     Source : jackknife of a ratio, e.g. Shao and Tu (1995); intraclass correlation by analysis of variance, Donner
     (1986)
     """
@@ -286,7 +285,7 @@ def effective_of(found: Clusters, cap: FloatArray, level: float) -> FloatArray:
 
 
 def intraclass_correlation(found: Clusters) -> FloatArray:
-    """How far trials of a unit err alike, by cell, in [0, 1]; 0 where no unit has a second trial."""
+    """Intraclass correlation of errors within units, by cell, in [0, 1]; 0 where no unit has a second trial."""
     influence = found.errors - found.rate[found.cells] * found.trials
     units, trials = found.units, found.all_trials
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -299,7 +298,7 @@ def intraclass_correlation(found: Clusters) -> FloatArray:
 
 
 def subject_correlation(errors: FloatArray, trials: FloatArray) -> FloatArray:
-    """Correlation of the rates of cells that share subjects, as a subject bootstrap gives it in the limit.
+    """Correlation of the rates of cells that share subjects: the limit of a subject bootstrap.
 
     Parameters
     ----------
@@ -313,7 +312,7 @@ def subject_correlation(errors: FloatArray, trials: FloatArray) -> FloatArray:
 
     References
     ----------
-    The linear term of each rate, (errors_i - rate * trials_i) / trials, resampled over i.
+    Linearisation of each rate: the covariance over i of (errors_i - rate * trials_i) / trials.
 
     Examples
     --------
@@ -334,9 +333,9 @@ def subject_correlation(errors: FloatArray, trials: FloatArray) -> FloatArray:
 
 
 def shared_subjects(wrong: BoolArray, subjects: IntArray, codes: IntArray, groups: int) -> FloatArray | None:
-    """Correlation of the rates of groups that share subjects; None where each subject is in one group only.
+    """Correlation of the rates of groups that share subjects; None if each subject is in one group only.
 
-    wrong, subjects, codes : one entry per row, codes -1 for rows that do not count
+    wrong, subjects, codes : one entry per row; rows with code -1 are ignored
     """
     inside = codes >= 0
     pairs = np.unique(np.stack([subjects[inside], codes[inside]]), axis=1)

@@ -1,8 +1,8 @@
-"""Errors of verification as a function of the threshold, from plain arrays of scores.
+"""Verification errors as a function of the threshold, from plain arrays of scores.
 
-Everywhere: higher scores are more alike, and a pair is accepted when score >= threshold. NaN is a failure to acquire:
-such a pair is never accepted. It is left out of FMR and FNMR, which are about comparisons that were made, and counts
-as a rejection in the generalised rates (`generalised_counts`).
+Throughout, higher scores mean more similar, and a pair is accepted if score >= threshold. NaN is a failure to acquire:
+such a pair is never accepted. It is excluded from FMR and FNMR, which refer to completed comparisons, and counts as a
+rejection in the generalised rates (`generalised_counts`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from facegap.errors import StatisticsError
 from facegap.types import AnyArray, FloatArray, IntArray
 
 EerConvention = Literal["midpoint", "fvc"]
-EER_CONVENTION = "least |FMR - FNMR| among midpoints of neighbouring distinct scores, value (FMR + FNMR) / 2"
+EER_CONVENTION = "least |FMR - FNMR| among midpoints of adjacent distinct scores, value (FMR + FNMR) / 2"
 FVC_CONVENTION = (
     "FVC2000: middle of the interval between FMR and FNMR where they cross, at the last score with FNMR <= FMR or the first with "
     "FNMR >= FMR, whichever has the lower sum"
@@ -27,7 +27,7 @@ EER_CONVENTIONS: dict[EerConvention, str] = {"midpoint": EER_CONVENTION, "fvc": 
 
 @dataclass(frozen=True, eq=False)
 class DetPoints:
-    """Counts at each observed threshold, rising; nothing between them is interpolated.
+    """Error counts at each observed threshold, in increasing order, without interpolation.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class DetPoints:
 
 @dataclass(frozen=True)
 class ThresholdChoice:
-    """A threshold for a target FMR and the data from which it was chosen; printed wherever the threshold is used.
+    """A threshold for a target FMR and the counts from which it was chosen; reported wherever the threshold is used.
 
     Attributes
     ----------
@@ -94,12 +94,12 @@ class EqualErrorRate:
 
 
 def accepted(scores: ArrayLike, thresholds: ArrayLike) -> AnyArray:
-    """How many scores are >= each threshold: int64 of the shape of `thresholds`; NaN scores never are.
+    """Number of scores >= each threshold: int64 of the shape of `thresholds`; NaN scores do not count.
 
     Raises
     ------
     StatisticsError
-        For a NaN threshold.
+        If a threshold is NaN.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def accepted(scores: ArrayLike, thresholds: ArrayLike) -> AnyArray:
 
 
 def false_match_counts(impostor: ArrayLike, thresholds: ArrayLike) -> tuple[AnyArray, int]:
-    """Errors int64 like `thresholds`, and trials: impostor comparisons made (NaN scores are none).
+    """Errors, int64 of the shape of `thresholds`, and trials: impostor comparisons with a score (not NaN).
 
     Examples
     --------
@@ -126,7 +126,7 @@ def false_match_counts(impostor: ArrayLike, thresholds: ArrayLike) -> tuple[AnyA
 
 
 def false_non_match_counts(genuine: ArrayLike, thresholds: ArrayLike) -> tuple[AnyArray, int]:
-    """Errors int64 like `thresholds`, and trials: genuine comparisons made (NaN scores are none).
+    """Errors, int64 of the shape of `thresholds`, and trials: genuine comparisons with a score (not NaN).
 
     Examples
     --------
@@ -141,9 +141,9 @@ def false_non_match_counts(genuine: ArrayLike, thresholds: ArrayLike) -> tuple[A
 def generalised_counts(
     impostor: ArrayLike, genuine: ArrayLike, threshold: float
 ) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(errors, trials) of GFAR and of GFRR for sets without roles, in which every pair is counted.
+    """(errors, trials) of GFAR and of GFRR for data without gallery and probe roles; every pair counts.
 
-    GFAR: impostor pairs with score >= threshold over all impostor pairs, those without a template among them.
+    GFAR: impostor pairs with score >= threshold over all impostor pairs, including those without a template.
     GFRR: genuine pairs with a missing template (NaN) or score < threshold over all genuine pairs.
 
     Examples
@@ -159,12 +159,12 @@ def generalised_counts(
 def generalised_rates(
     fmr: ArrayLike, fnmr: ArrayLike, *, fta: ArrayLike = 0.0, fte: ArrayLike = 0.0
 ) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
-    """FAR, FRR, GFAR and GFRR of a system with roles, where enrolment and probe can each fail.
+    """FAR, FRR, GFAR and GFRR of a system in which enrolment and acquisition of a probe can each fail.
 
     Parameters
     ----------
     fmr, fnmr, fta, fte
-        Rates in [0, 1] that broadcast; fta of probes (attempts), fte of enrolments.
+        Rates in [0, 1], broadcast against each other; fta of probes (attempts), fte of enrolments.
 
     Returns
     -------
@@ -173,7 +173,7 @@ def generalised_rates(
 
     References
     ----------
-    ISO/IEC 19795-1. In a set without roles use `generalised_counts`.
+    ISO/IEC 19795-1. For data without roles use `generalised_counts`.
 
     Examples
     --------
@@ -188,16 +188,16 @@ def generalised_rates(
 
 
 def threshold_at_fmr(impostor: ArrayLike, target: float) -> ThresholdChoice:
-    """The smallest impostor score at which FMR <= target, otherwise just above the highest impostor score.
+    """The smallest impostor score at which FMR <= target; just above the highest impostor score if there is none.
 
-    Not the nearest score, whose FMR can exceed the target. Equal scores stay together, so FMR can be well below it.
-    For a target of 0 it is just above the highest score.
+    The nearest score would not do, as its FMR can exceed the target. Tied scores stay together, so FMR can be well
+    below the target. For a target of 0 the threshold is just above the highest score.
 
     Raises
     ------
     StatisticsError
-        For a target outside [0, 1], or with fewer impostor pairs than 1 / target, of which not one false match would
-        be allowed: "needs at least n impostor pairs".
+        If the target is outside [0, 1], or there are fewer than 1 / target impostor pairs, so that not even one false
+        match is allowed: "needs at least n impostor pairs".
 
     Examples
     --------
@@ -209,17 +209,17 @@ def threshold_at_fmr(impostor: ArrayLike, target: float) -> ThresholdChoice:
     allowed = allowed_false_matches(target, len(scores))
     if allowed >= len(scores):
         return ThresholdChoice(float(scores[-1]), target, len(scores), allowed, len(scores))
-    # The first score too many, by falling score; whatever equals it is out as well.
+    # The first score too many, in decreasing order; all scores tied with it are excluded as well.
     reached = int(np.searchsorted(-scores, -scores[allowed], side="left"))
     threshold = scores[reached - 1] if reached else np.nextafter(scores[0], np.inf)
     return ThresholdChoice(float(threshold), target, reached, allowed, len(scores))
 
 
 def allowed_false_matches(target: float, impostor_pairs: int) -> int:
-    """floor(target * impostor_pairs), at least 1 unless the target is 0; raises as `threshold_at_fmr`."""
+    """floor(target * impostor_pairs), at least 1 unless the target is 0; raises the errors of `threshold_at_fmr`."""
     if not 0 <= target <= 1:
         raise StatisticsError(f"target FMR {target} is outside 0 to 1")
-    # 0.001 * 3000 is 3 in decimal and must be: the tolerance is far below one pair.
+    # 0.001 * 3000 must give 3 despite rounding; the tolerance is far below one pair.
     allowed = int(np.floor(target * impostor_pairs * (1 + 1e-12)))
     if impostor_pairs == 0 or (target > 0 and allowed == 0):
         least = int(np.ceil(1 / target * (1 - 1e-12))) if target > 0 else 1
@@ -231,9 +231,9 @@ def allowed_false_matches(target: float, impostor_pairs: int) -> int:
 
 
 def det_points(genuine: ArrayLike, impostor: ArrayLike) -> DetPoints:
-    """Both error counts at every distinct score, and just above the highest; for a DET curve or a table.
+    """Both error counts at every distinct score and just above the highest, for a DET curve or a table.
 
-    One kind only (or none) : the other rate is NaN throughout; no scores at all give no points
+    Without scores of one kind, its rate is NaN at all points; without any scores there are no points.
 
     Examples
     --------
@@ -252,12 +252,12 @@ def det_points(genuine: ArrayLike, impostor: ArrayLike) -> DetPoints:
 def equal_error_rate(
     genuine: ArrayLike, impostor: ArrayLike, *, convention: EerConvention = "midpoint"
 ) -> EqualErrorRate:
-    """The error rate where FMR and FNMR are closest; the result names the convention.
+    """The error rate at which FMR and FNMR are closest; the result names the convention.
 
-    One kind of score only : NaN. A single distinct score : no midpoint exists, everything is accepted, value 0.5
+    NaN without scores of one kind. With a single distinct score there is no midpoint: everything is accepted, value 0.5.
 
-    Convention "midpoint": the thresholds tried are the midpoints between neighbouring distinct scores of both kinds; if
-    several are equally close, the lowest is used. Convention "fvc": see `fvc_equal_error_rate`.
+    Convention "midpoint": candidate thresholds are the midpoints between adjacent distinct scores of both kinds; in a
+    tie the lowest is used. Convention "fvc": see `fvc_equal_error_rate`.
 
     Examples
     --------
@@ -272,7 +272,7 @@ def equal_error_rate(
     if convention == "fvc":
         return fvc_equal_error_rate(det_points(mates, others))
     distinct = np.unique(np.concatenate([mates, others]))
-    # A midpoint of neighbouring doubles may round down onto the lower one, which it must separate from the upper.
+    # A midpoint of adjacent doubles may round down to the lower one, but must separate it from the upper.
     halfway = distinct[:-1] / 2 + distinct[1:] / 2
     middles = np.where(halfway > distinct[:-1], halfway, distinct[1:])
     thresholds = middles if len(middles) else distinct
@@ -285,12 +285,13 @@ def equal_error_rate(
 
 
 def fvc_equal_error_rate(points: DetPoints) -> EqualErrorRate:
-    """The EER of the fingerprint verification competitions, from both errors at every observed threshold.
+    """The EER as in the fingerprint verification competitions, from both errors at every observed threshold.
 
-    With t1 the highest threshold at which FNMR <= FMR and t2 the lowest at which FNMR >= FMR, the EER lies between
-    FNMR and FMR at t1, or FMR and FNMR at t2, whichever have the lower sum; its value is the middle of that interval.
+    With t1 the highest threshold at which FNMR <= FMR and t2 the lowest at which FNMR >= FMR, the EER lies between FNMR
+    and FMR at t1, or between FMR and FNMR at t2, whichever pair has the lower sum; its value is the midpoint of that
+    interval.
 
-    points : of at least one pair of each kind
+    points : from at least one pair of each kind
     Source : Maio, Maltoni, Cappelli, Wayman, Jain (2002), FVC2000: Fingerprint Verification Competition, IEEE
     Transactions
              on Pattern Analysis and Machine Intelligence 24, section 3.2
@@ -310,7 +311,7 @@ def fvc_equal_error_rate(points: DetPoints) -> EqualErrorRate:
 
 
 def area_under_roc(genuine: ArrayLike, impostor: ArrayLike) -> float:
-    """The probability that a genuine score is above an impostor score, with ties counting half; NaN with only one kind.
+    """The probability that a genuine score exceeds an impostor score, with ties counting half; NaN without scores of one kind.
 
     Examples
     --------
@@ -325,7 +326,7 @@ def area_under_roc(genuine: ArrayLike, impostor: ArrayLike) -> float:
 
 
 def _comparisons(scores: ArrayLike) -> FloatArray:
-    """Scores of comparisons that were made: flat, without NaN."""
+    """Scores of completed comparisons: flattened, without NaN."""
     flat = np.asarray(scores, dtype=np.float64).reshape(-1)
     return flat[~np.isnan(flat)]
 

@@ -1,9 +1,9 @@
-"""One number for how unequal groups are: published measures, what is fair on each, and what they hide.
+"""Published summary measures of differences between groups, with the value at equality and the limits of each.
 
-Every measure takes errors and trials of groups on the last axis, so that a permutation null is one call. A value is
-NaN where the measure is not defined; `undefined_because` says why. The largest of many rates is large by chance alone:
-no measure should be read without its null (`permutation_null`). Measures whose formula could not be read at its
-source (SEDG, CIR, DSAP) are not here.
+Every measure takes errors and trials with groups on the last axis, so that a permutation null distribution needs one
+call. A value is NaN where the measure is undefined; `undefined_because` gives the reason. The largest of many rates is
+large by chance alone, so a measure should always be compared with its null distribution (`permutation_null`). Measures
+whose formula could not be checked at its source (SEDG, CIR, DSAP) are not included.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ class Measure:
     formula
         Called with one GroupCounts per entry of `rates`, and with weight= if `weighted`.
     rates
-        Names of the rates that it compares.
+        Names of the rates compared.
     fair_value
         Its value if all groups are equal.
     higher_is_fairer
-        Direction; the other end is the unfair one.
+        Whether higher values are fairer.
     with_no_errors
-        What happens when a group has no errors, in words for a table.
+        Value when a group has no errors, as text for a table.
     source
-        Where the formula was read.
+        Publication of the formula.
     weighted
-        Accepts `weight`, the weight a of the first rate.
+        Whether it accepts `weight`, the weight of the first rate.
     """
 
     name: str
@@ -78,8 +78,8 @@ def max_min_ratio(counts: GroupCounts) -> FloatArray:
 def max_over_geometric_mean(counts: GroupCounts) -> FloatArray:
     """Largest rate over the geometric mean of all.
 
-    A group without errors enters the mean with 1 - 0.05^(1/n), the 95% upper limit of n independent trials. Where that
-    exceeds the largest rate the group has too few trials to say anything, and the value is NaN.
+    The rate of a group without errors is replaced by 1 - 0.05^(1/n), the 95% upper limit of n independent trials. If
+    that exceeds the largest rate, the group has too few trials, and the value is NaN.
     Source : NIST IR 8429 (Grother 2022)
     """
     errors, trials = np.asarray(counts[0], np.float64), np.asarray(counts[1], np.float64)
@@ -92,15 +92,15 @@ def max_over_geometric_mean(counts: GroupCounts) -> FloatArray:
 
 
 def gini(counts: GroupCounts) -> FloatArray:
-    """n / (n - 1) * sum_ij |r_i - r_j| / (2 n^2 mean): 0 where all rates are equal (also all 0), 1 where one has all.
+    """n / (n - 1) * sum_ij |r_i - r_j| / (2 n^2 mean): 0 if all rates are equal (or all 0), 1 if only one is positive.
 
-    One group : NaN. Source : Howard et al. (2022), the Gini coefficient with its small-sample correction
+    NaN for one group. Source : Howard et al. (2022), the Gini coefficient with its small-sample correction
     """
     rate = np.sort(_rates(counts), axis=-1)
     n = rate.shape[-1]
     if n < 2:
         return np.full(rate.shape[:-1], np.nan)
-    # Sum of all differences of sorted values in one pass: r_(k) is above k values and below n - 1 - k.
+    # Sum of all differences of sorted values in one pass: r_(k) exceeds k values and is below n - 1 - k.
     spread = 2 * (rate * (2 * np.arange(n) - n + 1)).sum(-1)
     mean = rate.mean(-1)
     value = np.divide(spread, 2 * n * (n - 1) * mean, out=np.zeros(mean.shape), where=mean > 0)
@@ -115,19 +115,19 @@ def garbe(fmr: GroupCounts, fnmr: GroupCounts, *, weight: float = 0.5) -> FloatA
 def fairness_discrepancy_rate(fmr: GroupCounts, fnmr: GroupCounts, *, weight: float = 0.5) -> FloatArray:
     """1 - (weight * range of FMR + (1 - weight) * range of FNMR).
 
-    Trap: with FMR 1e-6 against 1e-4 and equal FNMR it is still 0.99995, as small rates have small differences.
-    Not to be shortened: FDR also means false discovery rate. Source : de Freitas Pereira and Marcel (2021)
+    With FMR 1e-6 and 1e-4 and equal FNMR it is still 0.99995, as small rates have small differences. It is not
+    abbreviated here, as FDR also means false discovery rate. Source : de Freitas Pereira and Marcel (2021)
     """
     return np.asarray(1 - (weight * max_min_difference(fmr) + (1 - weight) * max_min_difference(fnmr)))
 
 
 def inequity_rate(fmr: GroupCounts, fnmr: GroupCounts, *, weight: float = 0.5) -> FloatArray:
-    """(max / min FMR)^weight * (max / min FNMR)^(1 - weight); NaN where a smallest rate is 0. Source : Grother (2021)."""
+    """(max / min FMR)^weight * (max / min FNMR)^(1 - weight); NaN if a smallest rate is 0. Source : Grother (2021)."""
     return np.asarray(max_min_ratio(fmr) ** weight * max_min_ratio(fnmr) ** (1 - weight))
 
 
 def four_fifths_ratio(selection: GroupCounts) -> FloatArray:
-    """Smallest over largest rate of selection (counts are people selected, not errors); NaN where nobody is selected.
+    """Smallest over largest selection rate (counts are subjects selected, not errors); NaN if nobody is selected.
 
     Source : the four-fifths rule of the US Uniform Guidelines on Employee Selection Procedures (1978)
     """
@@ -136,7 +136,7 @@ def four_fifths_ratio(selection: GroupCounts) -> FloatArray:
 
 
 def equalised_odds_difference(true_positive: GroupCounts, false_positive: GroupCounts) -> FloatArray:
-    """The larger of the ranges of TPR and FPR over groups. Source : Hardt et al. (2016), as in fairlearn."""
+    """The larger of the ranges of TPR and FPR across groups. Source : Hardt et al. (2016), as in fairlearn."""
     return np.maximum(max_min_difference(true_positive), max_min_difference(false_positive))
 
 
@@ -189,12 +189,12 @@ def differential(name: str, *rates: GroupCounts, weight: float = 0.5) -> Differe
     Parameters
     ----------
     rates
-        One (errors, trials) per entry of the measure's `rates`, arrays [G] in one order of groups.
+        One (errors, trials) per entry of the measure's `rates`, arrays [G] with groups in the same order.
 
     Raises
     ------
     StatisticsError
-        For an unknown measure, a wrong number of rates, or a weight outside [0, 1].
+        If the measure is unknown, the number of rates is wrong, or the weight is outside [0, 1].
 
     Examples
     --------
@@ -208,7 +208,7 @@ def differential(name: str, *rates: GroupCounts, weight: float = 0.5) -> Differe
 
 
 def evaluate(measure: Measure, rates: tuple[GroupCounts, ...], *, weight: float = 0.5) -> FloatArray:
-    """The formula over leading axes; see `differential` for errors."""
+    """The formula, broadcast over leading axes; see `differential` for the errors raised."""
     if len(rates) != len(measure.rates):
         raise StatisticsError(f"{measure.name} compares {' and '.join(measure.rates)}; {len(rates)} rates were given")
     if not 0 <= weight <= 1:

@@ -1,7 +1,7 @@
-"""The error versus discard characteristic (EDC): what a rate becomes when the comparisons of lowest quality are left out.
+"""The error versus discard characteristic (EDC): a rate after the comparisons of lowest quality are discarded.
 
-The quality of a comparison is the lower of those of its two samples. Comparisons are discarded from the lowest
-quality upwards, those of equal quality together.
+The quality of a comparison is the lower of those of its two samples. Comparisons are discarded in order of increasing
+quality, ties together.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import numpy as np
 from facegap.errors import StatisticsError
 from facegap.types import AnyArray, FloatArray, IntArray
 
-DRAWS_AT_ONCE = 64  # bounds the memory: draws times comparisons
+DRAWS_AT_ONCE = 64  # bounds memory: draws times comparisons
 
 
 @dataclass(frozen=True, eq=False)
 class DiscardCurve:
-    """An EDC as exact counts; point k is after everything of a quality below `quality[k]` was discarded.
+    """An EDC as exact counts; point k is after discarding all comparisons of a quality below `quality[k]`.
 
     Attributes
     ----------
     quality : numpy.ndarray
         Lowest remaining quality, float64 (k,), increasing. The last is infinite: no comparison remains.
     discarded, errors, trials : numpy.ndarray
-        Comparisons discarded so far, errors and comparisons left, int64 (k,).
+        Comparisons discarded so far, errors and comparisons remaining, int64 (k,).
     """
 
     quality: FloatArray
@@ -40,11 +40,11 @@ class DiscardCurve:
 
     @property
     def rate(self) -> FloatArray:
-        """Errors / comparisons left, float64 (k,); 0 where nothing is left, the point that closes the curve."""
+        """Errors / comparisons remaining, float64 (k,); 0 at the last point, where none remains."""
         return np.asarray(self.errors / np.maximum(self.trials, 1))
 
     def at(self, share: float) -> tuple[int, int]:
-        """Errors and comparisons left at a proportion discarded; the curve holds its value to the right."""
+        """Return errors and comparisons remaining at a proportion discarded; the curve is a step function."""
         k = int(np.searchsorted(self.share, share, side="right")) - 1
         return int(self.errors[k]), int(self.trials[k])
 
@@ -55,7 +55,7 @@ def discard_curve(quality: FloatArray, errors: AnyArray) -> DiscardCurve:
     Parameters
     ----------
     quality : array of float (n,)
-        Of each comparison, higher is better: of two samples the lower one, ``numpy.minimum(first, second)``.
+        Quality of each comparison, higher is better: the lower of its two samples, ``numpy.minimum(first, second)``.
     errors : array of bool (n,)
         FNMR: mated and score < threshold. FMR: non-mated and score >= threshold.
 
@@ -67,7 +67,7 @@ def discard_curve(quality: FloatArray, errors: AnyArray) -> DiscardCurve:
     Raises
     ------
     StatisticsError
-        No comparison; arrays of two lengths; a quality that is not a number.
+        If there is no comparison, the lengths differ, or a quality is NaN.
 
     References
     ----------
@@ -80,7 +80,7 @@ def discard_curve(quality: FloatArray, errors: AnyArray) -> DiscardCurve:
     >>> curve = discard_curve([10, 20, 20, 30], [True, True, False, False])
     >>> curve.share.tolist(), curve.errors.tolist(), curve.trials.tolist()
     ([0.0, 0.25, 0.75, 1.0], [2, 1, 0, 0], [4, 3, 1, 0])
-    >>> curve.at(0.5)  # nothing more can be discarded before 0.75: two comparisons have one quality
+    >>> curve.at(0.5)  # the next step is at 0.75, because two comparisons are tied
     (1, 3)
     """
     ordered, wrong, _ = _checked(quality, errors)
@@ -91,24 +91,24 @@ def discard_curve(quality: FloatArray, errors: AnyArray) -> DiscardCurve:
 
 
 def discard_area(quality: FloatArray, errors: AnyArray, limit: float) -> float:
-    """Partial area under the EDC, stepwise, from nothing discarded up to a proportion.
+    """Partial area under the EDC as a step function, from 0 to a proportion discarded.
 
     Parameters
     ----------
     quality, errors
-        As for `discard_curve`.
+        As in `discard_curve`.
     limit : float
-        Proportion discarded, above 0 and up to 1.
+        Proportion discarded, above 0 and at most 1.
 
     Returns
     -------
     float
-        Lower is better. The lower bound for any quality is `best_discard_area` of the rate without discarding.
+        Lower is better. The lower bound for any quality measure is `best_discard_area` of the rate before discarding.
 
     Raises
     ------
     StatisticsError
-        As `discard_curve`; a limit that is not a proportion.
+        As in `discard_curve`, or if the limit is not a proportion.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def discard_area(quality: FloatArray, errors: AnyArray, limit: float) -> float:
 
 
 def best_discard_area(rate: float, limit: float) -> float:
-    """Area under max(0, rate - d) for d from 0 to a limit: the area if only errors were discarded, as long as there are any.
+    """Area under max(0, rate - d) for d from 0 to a limit: the area if errors were discarded first.
 
     Examples
     --------
@@ -146,7 +146,7 @@ def discard_area_interval(
     Parameters
     ----------
     quality, errors, limit
-        As for `discard_area`; mated comparisons, as each has one subject.
+        As in `discard_area`; mated comparisons only, as each has one subject.
     subjects : array of int (n,)
         Code of the subject of each comparison, 0 and above.
     rng : numpy.random.Generator
@@ -157,12 +157,12 @@ def discard_area_interval(
     Returns
     -------
     (float, float)
-        NaN with fewer than two subjects or without errors, because a bootstrap without errors cannot produce any.
+        NaN with fewer than two subjects or without errors, since resampling cannot produce errors then.
 
     Raises
     ------
     StatisticsError
-        As `discard_area`.
+        As in `discard_area`.
 
     Examples
     --------
@@ -188,7 +188,7 @@ def discard_area_interval(
 
 
 def _checked(quality: FloatArray, errors: AnyArray) -> tuple[FloatArray, AnyArray, IntArray]:
-    """Qualities and errors by rising quality, and their order."""
+    """Qualities and errors by increasing quality, and their order."""
     values, wrong = np.asarray(quality, np.float64), np.asarray(errors, np.bool_)
     if values.ndim != 1 or values.shape != wrong.shape or not len(values):
         raise StatisticsError(
@@ -203,20 +203,20 @@ def _checked(quality: FloatArray, errors: AnyArray) -> tuple[FloatArray, AnyArra
 
 
 def _limit(limit: float) -> float:
-    """A limit of the area, checked."""
+    """Return the limit of an area; raise StatisticsError unless it is a proportion above 0."""
     if not 0 < limit <= 1:
         raise StatisticsError(f"limit {limit}: the proportion discarded must be above 0 and at most 1")
     return float(limit)
 
 
 def _areas(ordered: FloatArray, wrong: AnyArray, weights: FloatArray, limit: float) -> FloatArray:
-    """Area of each row of weights (draws, n): the steps between distinct qualities, cut at the limit."""
+    """Area for each row of weights (draws, n): the steps between distinct qualities, truncated at the limit."""
     starts = np.flatnonzero(np.r_[True, np.diff(ordered) != 0])
     trials = np.add.reduceat(weights, starts, axis=1)
     mistakes = np.add.reduceat(weights * wrong, starts, axis=1)
     whole = trials.sum(axis=1, keepdims=True)
     gone = np.cumsum(trials, axis=1)
-    # Counted from the end: what is left is a sum of what is left, so that nothing left is exactly nothing.
+    # Summed from the end, so that the last point is exactly 0.
     left, wrong_left = (np.cumsum(part[:, ::-1], axis=1)[:, ::-1] for part in (trials, mistakes))
     rate = np.divide(wrong_left, left, out=np.zeros_like(left), where=left > 0)
     ends = np.minimum(gone / whole, limit)

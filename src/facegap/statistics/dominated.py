@@ -1,8 +1,9 @@
-"""Rates that a few people make: where they are so few that no interval can say what other people would do.
+"""Rates dominated by a few subjects, so few that no interval describes how other subjects would vary.
 
-If one person in twenty errs at every second image, a group of twenty has none, one or two of them. Where it has one or
-two, they have most of the errors, and the interval knows no more of such people than that one or two were met. Where it
-has none nothing shows. Such a rate gets no verdict, and says by how many people it is dominated.
+Suppose one subject in twenty has errors on every second image. A group of twenty then contains none, one or two of
+them. One or two account for most of the errors, and the interval has only these to estimate how common such subjects
+are; with none, the problem is not visible. A dominated rate gets no verdict, and the number of subjects that dominate
+it is reported.
 """
 
 from __future__ import annotations
@@ -13,19 +14,19 @@ import numpy as np
 
 from facegap.types import FloatArray, IntArray
 
-MOST_PEOPLE = 3  # who have more than half of the errors; of more an interval can be made
-MOST_CARRIERS = 3.25  # of the variance among those with an error: three alike, and a little for the others
-FEWEST_ERRORS = 5  # of fewer, two may fall on one person by chance
-ERRORS_OF_EACH = 2  # on average: errors of different people dominate nothing
-TIMES_THEIR_TRIALS = 2.0  # their proportion of the errors over their proportion of the trials, at least
+MOST_PEOPLE = 3  # with more than half of the errors; with more subjects an interval is valid
+MOST_CARRIERS = 3.25  # of the variance among those with an error: three equal ones, and a little for the others
+FEWEST_ERRORS = 5  # with fewer, one person may have two by chance
+ERRORS_OF_EACH = 2  # on average: single errors of different people do not dominate
+TIMES_THEIR_TRIALS = 2.0  # least ratio of their proportion of the errors to their proportion of the trials
 
 
 def few_in_front(
     errors: FloatArray, trials: FloatArray, cells: IntArray, *, total_errors: FloatArray, total_trials: FloatArray
 ) -> IntArray:
-    """How many units have more than half of the errors of each cell, where that is a few; int64 [cells], else 0.
+    """Number of units with more than half of the errors of each cell if they are few, else 0; int64 [cells].
 
-    errors, trials : float64, of each unit, whose trials are its own; cells : its cell
+    errors, trials : float64, of each unit; cells : its cell. No trial belongs to two units
 
     Examples
     --------
@@ -62,10 +63,10 @@ def few_in_front(
 def few_in_front_of_pairs(
     low: IntArray, high: IntArray, errors: FloatArray, trials: FloatArray, total_errors: float, total_trials: float
 ) -> int:
-    """The same for errors of two units each: how few of them are in more than half of the errors; 0 where they are many.
+    """The same for errors of pairs of units: number of units involved in more than half of the errors; 0 if many.
 
     low, high : units of each pair in error, int [k]; a pair within a unit has it on both sides
-    errors    : float64 [k]; trials : float64 [units], that hold each unit
+    errors    : float64 [k]; trials : float64 [units], trials that involve each unit
 
     Examples
     --------
@@ -93,7 +94,7 @@ def few_in_front_of_pairs(
 
 
 def _held(low: IntArray, high: IntArray, errors: FloatArray, size: int) -> FloatArray:
-    """Errors that each unit is in; those within a unit once."""
+    """Number of errors that involve each unit; those within a unit count once."""
     other = np.where(low == high, 0.0, errors)
     sums = np.bincount(low, weights=errors, minlength=size) + np.bincount(high, weights=other, minlength=size)
     return sums.astype(np.float64)
@@ -106,7 +107,7 @@ def _stand_out(
     total_errors: FloatArray | float,
     total_trials: FloatArray | float,
 ) -> Any:
-    """Whether these people err several times each, and far more often than their trials explain."""
+    """Whether these subjects have several errors each, and far more than their proportion of the trials."""
     with np.errstate(divide="ignore", invalid="ignore"):
         often = theirs / total_errors >= TIMES_THEIR_TRIALS * tried / total_trials
     return (theirs >= ERRORS_OF_EACH * people) & often

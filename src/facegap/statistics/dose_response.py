@@ -1,9 +1,9 @@
-"""How error rates of groups change under a perturbation of their own images, and whether they change alike.
+"""Changes of group error rates under a perturbation of the same images, and differences between these changes.
 
-Every person is their own control: the rate with the perturbation and the rate without it are over the same trials of the same
-people, so what makes a person hard in both cancels. The interaction of two groups is the change in one less the change in the
-other: a difference of differences. Its variance is the sum over people of their squared share in it, so that several images of
-one person, and people who are in both groups, count as they must.
+Subjects are their own controls: the rates with and without the perturbation are over the same trials of the same
+subjects, so effects of the subject common to both cancel. The interaction of two groups is the change in one minus the
+change in the other, a difference of differences. Its variance is the sum of the squared contributions of the subjects,
+which accounts for several images per subject and for subjects in both groups.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from facegap.statistics.family_tests import inside, outside
 from facegap.statistics.verdicts import WITHIN, holm, verdicts
 from facegap.types import FloatArray
 
-ADDED = 2  # people of one trial in each group: one who errs with the perturbation alone, one without it alone
+ADDED = 2  # with one trial in each group: one with an error only with the perturbation, one only without
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A change, or a difference of changes: value, interval, and p of no change; NaN without trials."""
+    """A change, or a difference of changes: value, interval, and p-value of no change; NaN without trials."""
 
     value: float
     low: float
@@ -37,7 +37,7 @@ class Estimate:
 class Doses:
     """The errors that a perturbation adds to each person in each group, and the trials of that person.
 
-    added  : float64 [G, S], errors with the perturbation less errors without it
+    added  : float64 [G, S], errors with the perturbation minus errors without it
     trials : float64 [G, S]
     """
 
@@ -45,15 +45,15 @@ class Doses:
     trials: FloatArray
 
     def change(self, group: int, *, level: float = 0.95) -> Estimate:
-        """The rate with the perturbation less that without it, of one group, with its paired interval."""
+        """Return the rate with the perturbation minus that without it for one group, with a paired interval."""
         return self._sum([(group, 1.0)], level)
 
     def interaction(self, first: int, second: int, *, level: float = 0.95) -> Estimate:
-        """The change in one group less the change in another."""
+        """Return the change in one group minus the change in another."""
         return self._sum([(first, 1.0), (second, -1.0)], level)
 
     def _sum(self, parts: Sequence[tuple[int, float]], level: float) -> Estimate:
-        """A sum of changes with signs.
+        """Return a signed sum of changes.
 
         The interval is that of Bonett and Price (2012) for paired proportions, carried over to people with several trials: two
         discordant people are added to each group, so that it never has width zero, and Student's t has the degrees of freedom
@@ -85,17 +85,17 @@ class Doses:
 
 
 def doses_of(before: FloatArray, after: FloatArray, trials: FloatArray) -> Doses:
-    """Errors of every person in every group without and with a perturbation, over the same trials.
+    """Errors of each subject in each group without and with a perturbation, over the same trials.
 
     Parameters
     ----------
     before, after, trials
-        Float64 [G, S]: errors, at most as many as trials; a person outside a group has no trials there.
+        Float64 [G, S]: errors, at most as many as trials; a subject outside a group has no trials there.
 
     Raises
     ------
     StatisticsError
-        Other shapes, or more errors than trials.
+        If shapes differ, or there are more errors than trials.
 
     Examples
     --------
@@ -115,12 +115,12 @@ def doses_of(before: FloatArray, after: FloatArray, trials: FloatArray) -> Doses
 
 @dataclass(frozen=True)
 class Interaction:
-    """One difference of differences with its verdict.
+    """One difference of differences and its verdict.
 
-    group_a, group_b : places of the groups, the one whose rate changed more in front
-    plain   : with its interval at the level of the run
-    decided : with the interval that decided the verdict, and its level
-    verdict : of statistics/verdicts.py: the difference against the margin
+    group_a, group_b : indices of the groups, the one with the larger change first
+    plain   : estimate with its interval at the level of the run
+    decided : estimate with the interval that determined the verdict, and its level
+    verdict : one of statistics/verdicts.py, on the difference and the margin
     """
 
     group_a: int
@@ -135,25 +135,25 @@ class Interaction:
 def judged_interactions(
     doses: Sequence[Doses], ranked: Sequence[int], *, margin: float, alpha: float, level: float
 ) -> list[list[Interaction]]:
-    """Per dose the interactions of all pairs of groups, tested together as one family over all doses.
+    """The interactions of all pairs of groups at each dose, tested as one family over all doses.
 
     Parameters
     ----------
     doses
         Every perturbation and dose of the family.
     ranked
-        Places of the groups that are large enough to be tested.
+        Indices of the groups that are large enough to be tested.
     margin
-        The difference of changes that matters, in (0, 1).
+        The smallest difference of changes that matters, in (0, 1).
     alpha
-        Of the whole family.
+        Family-wise false-alarm rate.
     level
-        Of the plain intervals.
+        Confidence level of the unadjusted intervals.
 
     Notes
     -----
-    The verdict of a difference larger than the margin, or of none, is from the interval at 1 - alpha / m or 1 - 2 alpha / m
-    of the m interactions, the verdict of any difference from Holm's p. An interaction without an interval counts in m.
+    With m interactions, a difference larger than the margin is decided by the interval at 1 - alpha / m, one within the
+    margin by that at 1 - 2 alpha / m, and any difference by Holm's p. An interaction without an interval counts in m.
     """
     pairs = list(combinations(ranked, 2))
     tests = max(len(doses) * len(pairs), 1)

@@ -1,7 +1,8 @@
-"""d': how far the scores of one person's images lie above those of two people's, and whether two settings differ in it.
+"""d': the separation of genuine and impostor scores, and its difference between two settings.
 
-The people are what varies: each weighs the same however many images there are of them, and the difference of two
-settings over the same people has a delete-one-person jackknife, so what makes both easy or hard cancels.
+The sampling unit is the subject: each has the same weight, however many images there are. The difference of two
+settings over the same subjects is estimated by a delete-one-subject jackknife, so effects of the subject common to both
+cancel.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ from scipy import stats
 from facegap.errors import StatisticsError
 from facegap.types import FloatArray, IntArray
 
-# Templates are float32: of scores that spread less than this nothing is left but rounding.
+# Templates are float32: a smaller spread of scores is only rounding.
 NO_SPREAD = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class SubjectScores:
-    """Means of scores and of their squares, per person; enough for d' with and without any one of them.
+    """Means of scores and of their squares per subject; sufficient for d' with or without any one subject.
 
-    genuine, genuine_squares   : float64 [S], mean over the pairs of images of each person
-    impostor, impostor_squares : float64 [S], sum over all other people of the mean over the pairs with that person
+    genuine, genuine_squares   : float64 [S], mean over the pairs of images of each subject
+    impostor, impostor_squares : float64 [S], sum over all other subjects of the mean over the pairs with that subject
     """
 
     genuine: FloatArray
@@ -34,9 +35,9 @@ class SubjectScores:
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """What one setting gives more than another over the same people, with interval and two-sided p.
+    """Difference of two settings over the same subjects, with interval and two-sided p-value.
 
-    p is 1 and the interval a point where nobody differs; all are NaN where the difference is not defined.
+    If no subject differs, p is 1 and the interval is a point. All are NaN if the difference is undefined.
     """
 
     difference: float
@@ -48,11 +49,11 @@ class PairedDifference:
 
 
 def subject_scores(scores: FloatArray, subjects: IntArray) -> SubjectScores:
-    """Scores of all pairs of images, summed up per person.
+    """Summarise the scores of all pairs of images per subject.
 
     scores   : float64 [n, n], symmetric; the diagonal is not read
     subjects : int64 [n], codes 0..S-1, each at least twice
-    Raises   : StatisticsError for a person with one image, or fewer than three people (one is left out in turn)
+    Raises   : StatisticsError if a subject has one image, or there are fewer than three subjects
     """
     images = np.bincount(subjects)
     if len(images) < 3 or images.min() < 2:
@@ -69,29 +70,28 @@ def subject_scores(scores: FloatArray, subjects: IntArray) -> SubjectScores:
 def d_prime(found: SubjectScores) -> float:
     """(mean genuine - mean impostor) / sqrt((variance of genuine + variance of impostor) / 2).
 
-    Each person has one share in the genuine mean and each pair of people one in the impostor mean; variances are of
-    all those scores, divided by their number.
+    Subjects have equal weights in the genuine mean, pairs of subjects in the impostor mean; variances are of all those
+    scores, divided by their number.
 
-    Scores without spread : 0 where both means are the same (all people look alike to the model), else NaN
-    Source                : the decidability index of Daugman (2000), Biometric decision landscapes
+    Without spread of the scores : 0 if both means are equal, else NaN
+    Source : the decidability index of Daugman (2000), Biometric decision landscapes
     """
     return float(_d_prime(_totals(found), len(found.genuine)))
 
 
 def d_prime_without_each(found: SubjectScores) -> FloatArray:
-    """d' with each person left out in turn: float64 [S]."""
+    """d' with each subject deleted in turn: float64 [S]."""
     own = np.stack([found.genuine, found.genuine_squares, found.impostor, found.impostor_squares])
     return np.asarray(_d_prime(_totals(found)[:, None] - own, len(found.genuine) - 1), dtype=np.float64)
 
 
 def paired_d_prime(variant: SubjectScores, base: SubjectScores, *, level: float = 0.95) -> PairedDifference:
-    """d' of one setting less d' of another over the same people: jackknife over people, Student's t with S - 1.
+    """d' of one setting minus d' of another over the same subjects: jackknife over subjects, Student's t with S - 1.
 
-    variant, base : of the same people in the same order
-    Raises        : StatisticsError where they are not as many
-    Source        : Tukey's jackknife, Var = (S - 1) / S * sum (d_(i) - mean d_(i))^2, d_(i) without person i. A pair of
-                    two people goes with either, so the part of the variance that impostor pairs have by themselves is
-                    held twice: the interval is a little too wide, never too narrow for that reason
+    variant, base : of the same subjects in the same order
+    Source        : Tukey's jackknife, Var = (S - 1) / S * sum (d_(i) - mean d_(i))^2, d_(i) without subject i. An
+                    impostor pair is deleted with either subject, so the variance specific to pairs counts twice: the
+                    interval is slightly too wide, never too narrow for that reason
     """
     if len(variant.genuine) != len(base.genuine):
         raise StatisticsError(
@@ -105,20 +105,20 @@ def paired_d_prime(variant: SubjectScores, base: SubjectScores, *, level: float 
 
 
 def student(difference: float, variance: float, subjects: int, *, level: float) -> PairedDifference:
-    """A difference with its t interval on `subjects` - 1 degrees of freedom."""
+    """A difference with its t interval with `subjects` - 1 degrees of freedom."""
     if not np.isfinite(difference) or not np.isfinite(variance) or subjects < 2:
         return PairedDifference(difference, np.nan, np.nan, np.nan, subjects, level)
     deviation = float(np.sqrt(variance))
     half = float(stats.t.ppf((1 + level) / 2, subjects - 1)) * deviation
-    if deviation == 0:  # everybody differs by the same
+    if deviation == 0:  # the same difference for every subject
         return PairedDifference(difference, difference, difference, float(difference == 0), subjects, level)
     p = float(2 * stats.t.sf(abs(difference) / deviation, subjects - 1))
     return PairedDifference(difference, difference - half, difference + half, p, subjects, level)
 
 
 def _totals(found: SubjectScores) -> FloatArray:
-    """Sums over people of genuine means and squares, and over pairs of people of impostor ones: float64 [4]."""
-    impostor, squares = found.impostor.sum() / 2, found.impostor_squares.sum() / 2  # each pair stands with both people
+    """Sums of genuine means and squares over subjects, and of impostor ones over pairs of subjects: float64 [4]."""
+    impostor, squares = found.impostor.sum() / 2, found.impostor_squares.sum() / 2  # each pair twice
     return np.array([found.genuine.sum(), found.genuine_squares.sum(), impostor, squares])
 
 

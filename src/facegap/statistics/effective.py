@@ -1,12 +1,11 @@
-"""From a variance that was estimated over few subjects to the number of independent trials it is worth.
+"""Convert a variance estimated from few subjects to an equivalent number of independent trials.
 
 Wilson's interval depends on the quantile and the trials only through z * z / trials. An interval with a wider quantile
-q is therefore Wilson's interval at the usual z on trials * (z / q)**2, and this one number carries everything further:
-the interval, the gap of two rates, the subjects still needed.
+q is therefore Wilson's interval at the usual z on trials * (z / q)**2. This one number determines all that follows: the
+interval, the gap between two rates, and the subjects still needed.
 
-Two facts bound it. A rate of subjects that vary freely has at most the variance it would have if every subject erred
-always or never, so effective trials are never fewer than the subjects (or, for pairs, the disjoint pairs) they come
-from; and they are never more than the trials.
+It has two bounds. The variance of a rate is largest if every subject has only errors or none, so effective trials are
+never fewer than the subjects (or, for pairs, the disjoint pairs) they come from; and they never exceed the trials.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ UNDEFINED = "none"
 
 @dataclass(frozen=True, eq=False)
 class RateColumns:
-    """Many rates as columns, one row per cell; `rate(k)` and `rows()` read them as `Rate`.
+    """Many rates as columns, one row per cell; `rate(k)` and `rows()` return them as `Rate`.
 
     per_person_trials, per_person_low, per_person_high, dominated_by : likewise; float64 [cells], the last int64
 
@@ -46,7 +45,7 @@ class RateColumns:
     units, effective_subjects, largest_share, per_person
         int64, then float64 [cells], as in `Rate`.
     estimate
-        float64 [cells], as in `Rate`; None where no rate is of a sample.
+        float64 [cells], as in `Rate`; None if no rate is from a sample.
     """
 
     errors: IntArray
@@ -69,7 +68,7 @@ class RateColumns:
     estimate: FloatArray | None = None
 
     def weighed_by_people(self) -> RateColumns:
-        """The same with the rates, intervals and effective trials where people weigh equally."""
+        """The same columns with the rates, intervals and effective trials for equal weights of subjects."""
         return replace(
             self,
             effective_trials=self.per_person_trials,
@@ -80,7 +79,7 @@ class RateColumns:
 
     @property
     def value(self) -> FloatArray:
-        """errors / trials, NaN where there are no trials; or the mean of people where they weigh equally."""
+        """errors / trials, NaN without trials; or the mean over subjects if they have equal weights."""
         if self.by_person:
             return self.per_person
         empty = np.full(self.errors.shape, np.nan)
@@ -107,7 +106,7 @@ class RateColumns:
             per_person_high=float(self.per_person_high[cell]),
             dominated_by=int(self.dominated_by[cell]),
             by_person=self.by_person,
-            # The one NaN of Rate's default, so that two rates that are the same are equal.
+            # The NaN object of Rate's default, so that two identical rates compare equal.
             estimate=math.nan if self.estimate is None or np.isnan(self.estimate[cell]) else float(self.estimate[cell]),
         )
 
@@ -142,12 +141,12 @@ def columns_of(rates: Sequence[Rate], *, level: float) -> RateColumns:
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """How evenly trials lie among the sampling units of each cell.
+    """How evenly trials are distributed over the sampling units of each cell.
 
     units     : int64 [cells], units with a trial
-    effective : float64 [cells], (sum t)^2 / sum t^2 over their trials t: the units where trials are equal, and fewer
-                where a few units hold most of them. 0 without trials
-    largest   : float64 [cells], proportion of the trials that one unit holds; NaN without trials
+    effective : float64 [cells], (sum t)^2 / sum t^2 over their trials t: equal to units if all have the same number of
+                trials, smaller if a few have most of them. 0 without trials
+    largest   : float64 [cells], largest proportion of the trials in one unit; NaN without trials
     """
 
     units: IntArray
@@ -156,7 +155,7 @@ class Weights:
 
 
 def weights_of(unit_trials: AnyArray, cells: IntArray, *, n_cells: int) -> Weights:
-    """How evenly trials lie among units, by cell.
+    """How evenly trials are distributed over units, by cell.
 
     unit_trials : trials of each unit, >= 0
     cells       : int codes of the same shape
@@ -172,7 +171,7 @@ def weights_of(unit_trials: AnyArray, cells: IntArray, *, n_cells: int) -> Weigh
     trials = np.asarray(unit_trials, dtype=np.float64)
     most = np.zeros(n_cells)
     np.maximum.at(most, cells, trials)
-    # As multiples of the largest, so that equal trials are exactly 1 and give the head count to the last bit.
+    # Relative to the largest, so that equal trials are exactly 1 and give exactly the number of units.
     share = np.divide(trials, most[cells], out=np.zeros_like(trials), where=most[cells] > 0)
     total = np.bincount(cells, weights=share, minlength=n_cells)
     squares = np.bincount(cells, weights=share**2, minlength=n_cells)
@@ -194,34 +193,34 @@ def effective_trials(
     at_least: FloatArray,
     level: float,
 ) -> FloatArray:
-    """The independent trials on which Wilson's interval is as wide as Student's t makes it; arrays of one shape.
+    """Number of independent trials for which Wilson's interval is as wide as Student's t requires; arrays of one shape.
 
     variance : of the rate, estimated over the subjects
-    shared   : the part of it, 0 to 1, that exists only because trials share subjects; where it is 0 the variance is
-               known from the rate itself and no t is needed
-    carriers : how many subjects carry the variance, `carriers_of` their influences. A few subjects with most of the
-               errors tell little about the variance, however many subjects there are
-    at_least : the bound of the module's docstring
+    shared   : proportion of the variance, 0 to 1, due to trials that share subjects; if 0, the variance follows from
+               the rate itself and no t is needed
+    carriers : effective number of subjects that contribute to the variance, `carriers_of` their influences. If a few
+               subjects have most of the errors, the variance is poorly known, however many subjects there are
+    at_least : the lower bound in the module's docstring
     returns  : NaN where rate is NaN
 
-    The degrees of freedom are (carriers + 1/2) / sqrt(shared). With subjects - 1 instead, intervals covered 0.90 where
-    40 subjects had few errors, concentrated in some of them. With carriers - 1 they were ten times as wide as they must
-    be where two subjects have most of the errors, as Wilson's interval on so few effective errors is wide already
+    The degrees of freedom are (carriers + 1/2) / sqrt(shared). With subjects - 1, intervals covered only 0.90 in
+    samples of 40 subjects with few errors, concentrated in some of them. With carriers - 1, they were ten times as wide
+    as necessary if two subjects had most of the errors, as Wilson's interval on so few effective errors is already wide
     (benchmarks/coverage.md).
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         freedom = (carriers + 0.5) / np.sqrt(shared)
         tail = np.full_like(freedom, (1 - level) / 2)
-        # stdtrit answers NaN for an infinite number of degrees of freedom.
+        # stdtrit returns NaN for infinite degrees of freedom.
         quantile = -stdtrit(np.where(np.isfinite(freedom), np.minimum(freedom, 1e9), 1e9), tail)
         estimated = rate * (1 - rate) / variance * (two_sided_z(level) / quantile) ** 2
-    # No variance at all between subjects: as good as independent.
+    # No variance between subjects: treated as independent.
     estimated = np.where(variance > 0, estimated, trials)
     return np.where(np.isnan(rate), np.nan, np.clip(estimated, np.minimum(at_least, trials), trials))
 
 
 def carriers_of(squares: FloatArray) -> FloatArray:
-    """How many of the last axis carry its sum: (sum)^2 / sum of squares; NaN where all are 0.
+    """Effective number of contributions on the last axis: (sum)^2 / sum of squares; NaN if all are 0.
 
     Examples
     --------
@@ -235,9 +234,9 @@ def carriers_of(squares: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class PeopleRates:
-    """Rates in which people (or pairs of people) weigh equally, float64 [cells] each.
+    """Rates with equal weights of subjects (or pairs of subjects), float64 [cells] each.
 
-    effective : independent trials with an interval as wide; NaN where there is none
+    effective : independent trials that give an interval of the same width; NaN if there is none
     """
 
     value: FloatArray
@@ -254,9 +253,9 @@ def people_rates(
     exact_trials: FloatArray,
     level: float,
 ) -> PeopleRates:
-    """Intervals of rates in which people weigh equally, by the rule of `rate_columns`.
+    """Intervals of rates with equal weights of subjects, by the rule of `rate_columns`.
 
-    cap          : effective trials if all trials were independent; where `effective` reaches it the method is Wilson's
+    cap          : effective trials if all trials were independent; where `effective` reaches it, the interval is Wilson's
     exact_trials : as in `rate_columns`
     """
     extreme = (value == 0) | (value == 1)
@@ -285,14 +284,15 @@ def rate_columns(
     dominated_by: IntArray | None = None,
     independent_trials: FloatArray | None = None,
 ) -> RateColumns:
-    """Intervals by the one rule of the package, for all cells at once.
+    """Intervals by the package's common rule, for all cells at once.
 
-    independent  : bool [cells], no subject repeats: plain Wilson on the trials, or on `independent_trials` where one
+    independent  : bool [cells], no subject repeats: Wilson's interval on the trials, or on `independent_trials` if a
                    comparison may be several trials
-    exact_trials : independent trials at hand where there are no errors at all (or nothing but errors), from which no
-                   variance can be estimated: Clopper-Pearson on them. 0 means that no interval is defined
-    effective    : otherwise Wilson on these
-    weights, per_person : how evenly the trials lie among units, and the rate of people who weigh equally; passed on
+    exact_trials : independent trials to use if there are no errors or only errors, so that no variance can be
+                   estimated: Clopper-Pearson's interval on them. 0: no interval is defined
+    effective    : otherwise Wilson's interval on these
+    weights, per_person : distribution of the trials over units, and rates with equal weights of subjects; passed on to
+                          the result
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = errors / trials

@@ -1,4 +1,4 @@
-"""The tests behind every verdict, of one family of gaps or of many families at once, and the intervals that decided."""
+"""The tests behind every verdict, of one family of gaps or of many families at once, and the deciding intervals."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Limits = tuple[FloatArray, FloatArray]
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What the tests say of gaps; arrays [..., k], the last axis the k gaps here of a family of m.
+    """Test results; arrays [..., k], the last axis being k of the m gaps of a family.
 
-    p             : two-sided, inverts the interval on the margin's scale; NaN where a rate has no interval
-    p_adjusted    : Holm's over the family
+    p             : two-sided, by inversion of the interval on the margin's scale; NaN if a rate has no interval
+    p_adjusted    : adjusted by Holm over the family
     differs       : p_adjusted <= alpha
     within_margin : the interval at level 1 - 2 alpha / m lies inside the margin
-    beyond_margin : the interval at level 1 - alpha / m, which holds for all m gaps together, lies outside the margin
+    beyond_margin : the interval at level 1 - alpha / m, simultaneous for all m gaps, lies outside the margin
     """
 
     p: FloatArray
@@ -36,7 +36,7 @@ class Judged:
 
 @dataclass(frozen=True, eq=False)
 class Decided:
-    """The interval that decided each verdict, on the margin's scale, float64 [m] each; NaN where a gap has none."""
+    """The interval that determined each verdict, on the margin's scale, float64 [m] each; NaN if a gap has none."""
 
     low: FloatArray
     high: FloatArray
@@ -52,13 +52,13 @@ def judged(
     alpha: float,
     others: FloatArray | None = None,
 ) -> Judged:
-    """The tests of every gap.
+    """Test every gap.
 
-    sides  : float64 [..., k] each; effective trials of 0 for a rate without an interval
-    shared : correlation of the two rates, [..., k] or one number; 0 where groups share no subject
+    sides  : float64 [..., k] each; effective trials are 0 for a rate without an interval
+    shared : correlation of the two rates, [..., k] or one number; 0 if groups share no subject
     margin : > 1 for a ratio, in (0, 1) for a difference
     alpha  : false-alarm rate of each family
-    others : p of the gaps of the same family that are not here, float64 [..., m - k]; None: all are
+    others : p-values of the other gaps of the same family, float64 [..., m - k]; None: there are no others
     """
     shape = np.shape(sides[0])
     flat = (np.ravel(sides[0]), np.ravel(sides[1]), np.ravel(sides[2]), np.ravel(sides[3]))
@@ -71,7 +71,7 @@ def judged(
 
 
 def holm_among(p: FloatArray, others: FloatArray | None = None) -> FloatArray:
-    """Holm's p of some gaps of a family, from theirs and that of the others, float64 [..., k].
+    """Holm-adjusted p-values of some gaps of a family, given those of the others, float64 [..., k].
 
     Examples
     --------
@@ -84,12 +84,12 @@ def holm_among(p: FloatArray, others: FloatArray | None = None) -> FloatArray:
 
 
 def family_size(p: FloatArray, others: FloatArray | None = None) -> int:
-    """How many gaps a family has: those here and the others."""
+    """Number of gaps of a family: these and the others."""
     return len(p.T) + (0 if others is None else len(others.T))
 
 
 def limits_at(sides: Sides, z: AnyArray | float, shared: AnyArray | float, *, is_ratio: bool) -> Limits:
-    """The interval on the margin's scale at the normal quantile z, one for all gaps or one each; arrays [m]."""
+    """Interval on the margin's scale at the normal quantile z, one for all gaps or one each; arrays [m]."""
     return (ratio_at if is_ratio else difference_at)(*sides, z, shared)
 
 
@@ -100,25 +100,26 @@ def inside(limits: Limits, margin: float, *, is_ratio: bool) -> BoolArray:
 
 
 def outside(limits: Limits, margin: float, *, is_ratio: bool) -> BoolArray:
-    """Whether a whole interval lies outside the margin, on one side of it."""
+    """Whether an interval lies entirely outside the margin, on one side."""
     least, most = ends_of(margin, is_ratio=is_ratio)
     return np.asarray((limits[0] > most) | (limits[1] < least))
 
 
 def ends_of(margin: float, *, is_ratio: bool) -> tuple[float, float]:
-    """Where the margin ends below and above no difference."""
+    """The lower and upper end of the margin around no difference."""
     return (1 / margin, margin) if is_ratio else (-margin, margin)
 
 
 def deciding_tails(
     verdict: AnyArray, p: FloatArray, p_adjusted: FloatArray, alpha: float, tests: int | None = None
 ) -> FloatArray:
-    """1 less the level of the interval that decided each verdict of one family, float64 [k]; NaN where p is.
+    """1 minus the level of the interval that determined each verdict of a family, float64 [k]; NaN where p is.
 
-    alpha / m for a gap larger than the margin, 2 alpha / m for none larger. Else, and for an exploratory gap, the level of
-    Holm's own step, alpha p / p_adjusted: at it the interval excludes "no difference" exactly where p_adjusted <= alpha.
+    alpha / m for a gap larger than the margin, 2 alpha / m for one within it. Otherwise, and for exploratory gaps, the
+    level of Holm's step, alpha p / p_adjusted, at which the interval excludes "no difference" exactly if
+    p_adjusted <= alpha.
 
-    tests : m, the gaps of the family; None: those here
+    tests : m, the number of gaps of the family; None: k
     """
     of_one = alpha / max(len(p) if tests is None else tests, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -129,8 +130,8 @@ def deciding_tails(
 def decided(limits: Limits, tails: FloatArray, verdict: AnyArray, differs: BoolArray, *, is_ratio: bool) -> Decided:
     """The deciding intervals, from the limits at `deciding_tails`.
 
-    An interval at Holm's step ends on "no difference" where p_adjusted is alpha, up to the last bits of p and of the
-    quantile; there the test has the last word.
+    An interval at Holm's step ends at "no difference" if p_adjusted is alpha, up to rounding of p and of the quantile;
+    in that case the test decides.
     """
     none = 1.0 if is_ratio else 0.0
     low, high = limits
@@ -144,5 +145,5 @@ def decided(limits: Limits, tails: FloatArray, verdict: AnyArray, differs: BoolA
 
 
 def z_of(tails: FloatArray) -> FloatArray:
-    """The normal quantile of a two-sided interval whose level is 1 less `tails`."""
+    """The normal quantile of a two-sided interval at level 1 - `tails`."""
     return np.asarray(-ndtri(tails / 2), dtype=np.float64)

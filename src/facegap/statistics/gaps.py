@@ -1,4 +1,4 @@
-"""All gaps between the groups of one family: differences, ratios, their intervals, p, verdict, subjects needed."""
+"""All gaps between the groups of one family: differences, ratios, intervals, p-values, verdicts, subjects needed."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ class GapColumns:
 
 @dataclass(frozen=True, eq=False)
 class GapBasis:
-    """What the gaps of a family are tested from, one entry per gap.
+    """Data from which the gaps of a family are tested, one entry per gap.
 
-    sides  : rates and effective trials of both groups, borrowed ones included
+    sides  : rates and effective trials of both groups, including borrowed ones
     shared : correlation of the two rates
-    costs  : subjects per effective trial, of the group in which a subject is least informative
+    costs  : subjects per effective trial, in the group in which a subject is least informative
     """
 
     sides: Sides
@@ -80,19 +80,19 @@ class GapFamily:
     columns
         One row per pair of groups that have enough subjects.
     worst, best
-        Names of the groups with the highest and the lowest rate among those; "" with fewer than two.
+        Names of the groups with the highest and the lowest rate among these; "" with fewer than two.
     worst_against_best
-        The row of `columns` between them, -1 where there is none. It marks a row and adds no test.
+        Index of the row of `columns` between them, -1 if there is none. It marks a row and adds no test.
     left_out
-        Names of the groups under `minimum_subjects`, in order; they are shown but not ranked or compared.
+        Names of the groups below `minimum_subjects`, in order; they are shown but not ranked or compared.
     level
-        Of the interval of each gap. Verdicts use alpha over the family, see `gap_family`.
+        Confidence level of the interval of each gap. Verdicts use alpha over the family, see `gap_family`.
     basis
         Data from which the gaps were tested.
     others
-        p of the gaps elsewhere that are tested together with these; see `judged_together`.
+        p-values of the gaps of other families that are tested together with these; see `judged_together`.
     is_primary
-        Whether its gaps have a verdict; otherwise they are exploratory.
+        Whether the gaps have verdicts; otherwise they are exploratory.
     """
 
     metric: str
@@ -119,17 +119,17 @@ class GapFamily:
 
     @property
     def tests(self) -> int:
-        """How many gaps are tested together: these and the others."""
+        """Number of gaps tested together: these and the others."""
         return family_size(self.columns.p, self.others)
 
     @property
     def primary(self) -> bool:
-        """As GAPS names it."""
+        """The word for it in GAPS."""
         return self.is_primary
 
     @property
     def scale(self) -> Scale:
-        """What margin, p and verdict refer to."""
+        """Scale of the margin, p and verdict."""
         return "ratio" if self.is_ratio else "difference"
 
     def to_dict(self) -> dict[str, list[Any]]:
@@ -141,7 +141,7 @@ class GapFamily:
         columns = self.to_dict()
         columns["verdict"] = [cast(Verdict, verdict) for verdict in columns["verdict"]]
         known = {**columns, **{name: repeat(getattr(self, name), len(self)) for name in _OF_FAMILY}}
-        names = [f.name for f in fields(Gap) if f.name in known]  # the last fields of a Gap say what label noise does
+        names = [f.name for f in fields(Gap) if f.name in known]  # the last fields of a Gap are on label uncertainty
         return [Gap(*row) for row in zip(*(known[name] for name in names), strict=True)]
 
 
@@ -180,45 +180,44 @@ def gap_family(
     errors, trials, subjects
         Whole numbers [G].
     effective_trials
-        float64 [G], from the Rate of each group; NaN where it has no interval. Groups with no error or one use
-        information from the others of the family; see `lent_trials`.
+        float64 [G], from the Rate of each group; NaN if it has no interval. Groups with at most one error borrow
+        information from the other groups of the family; see `lent_trials`.
     margin
         > 1 for a ratio, in (0, 1) for a difference.
     scale
-        What margin, p and verdict refer to.
     metric, model, threshold, threshold_from, family
         Labels of the rates, as in the rows of GAPS.
     alpha
-        False-alarm rate of the whole family. `differs` is Holm p <= alpha; `within_margin` asks the interval at level
-        1 - 2 alpha / m to lie inside the margin, m being the number of gaps, and `beyond_margin` that at level 1 -
-        alpha / m to lie outside it.
+        False-alarm rate of the whole family. `differs` is Holm's p <= alpha; `within_margin` requires the interval at
+        level 1 - 2 alpha / m to lie inside the margin, m being the number of gaps, and `beyond_margin` that at level 1
+        - alpha / m to lie outside it.
     level
-        Of the separate intervals of difference and ratio. The interval that determined the verdict is in
+        Confidence level of the unadjusted intervals of difference and ratio. The interval that determined the verdict is in
         `decided_low`, `decided_high` and `decided_level`, on the margin's scale.
     minimum_subjects
-        Groups with fewer are excluded and named in `left_out`.
+        Groups with fewer subjects are excluded and named in `left_out`.
     correlation
         float64 [G, G] of the rates of groups that share subjects (from `subject_correlation` or from bootstrap
-        replicates); None where no subject is in two groups.
+        replicates); None if no subject is in two groups.
     effective_subjects
-        float64 [G], (sum t)^2 / sum t^2 over the trials t of a group's sampling units, which are compared with
-        `minimum_subjects` instead of numbers of people; None: numbers of people.
+        float64 [G], (sum t)^2 / sum t^2 over the trials t of a group's sampling units, to be compared with
+        `minimum_subjects` instead of numbers of subjects; None: numbers of subjects.
     rates
-        float64 [G], rates to compare if they are not errors / trials, for example with equal weights for people;
+        float64 [G], rates to compare if they are not errors / trials, for example with equal weights of subjects;
         `effective_trials` then refer to these.
     dominated_by
-        Whole numbers [G], the number of people that dominate each group (statistics/dominated.py); a verdict that
+        Whole numbers [G], the number of subjects that dominate each group (statistics/dominated.py); a verdict that
         depends on them is withheld, see `withheld`. None: no group is dominated.
 
     Returns
     -------
     GapFamily
-        GapFamily; a row whose rates have no interval has NaN p and "not enough data".
+        If a rate has no interval, p is NaN and the verdict "not enough data".
 
     Raises
     ------
     StatisticsError
-        For an unknown scale, a margin outside it, or arrays of different lengths.
+        If the scale is unknown, the margin is out of range for it, or the arrays differ in length.
 
     Examples
     --------
@@ -269,26 +268,26 @@ def gap_family(
 def judged_together(
     families: Sequence[GapFamily], p: Sequence[FloatArray] | None = None, *, is_primary: bool = True
 ) -> list[GapFamily]:
-    """Families as parts of one: Holm's p, intervals and verdicts allow for the gaps of all of them together.
+    """Test several families as one: Holm's p, intervals and verdicts account for the gaps of all of them.
 
     Parameters
     ----------
     families : sequence of GapFamily
-        Of any metrics, thresholds and scales, at one alpha. What they were tested together with before does not matter.
-    p : sequence of float64 [m], optional
-        The p that each family enters the tests of the others with, where it is not its own.
+        Families of any metrics, thresholds and scales, with the same alpha. Any earlier joint test is ignored.
+    p : sequence of float64 [m], optional p-values with which each family enters the tests of the others, if not its
+        own.
     is_primary : bool, default True
-        Whether their gaps get a verdict. Exploratory gaps keep p and the interval at Holm's own step.
+        Whether the gaps get verdicts. Exploratory gaps keep p and the interval at Holm's step.
 
     Returns
     -------
     list of GapFamily
-        In the order given. Estimates, intervals of each gap by itself and p are as they were.
+        In the given order. Estimates, unadjusted intervals and p are unchanged.
 
     Raises
     ------
     StatisticsError
-        Families with different alpha.
+        If the families have different alpha.
 
     Examples
     --------
@@ -308,7 +307,7 @@ def judged_together(
 
 
 def judged_among(family: GapFamily, others: FloatArray, *, is_primary: bool) -> GapFamily:
-    """The family as a part of one whose other gaps have these p, float64 [any]."""
+    """Test the family as part of a larger one whose other gaps have these p-values, float64 [any]."""
     sizes = {name: getattr(family.columns, name) for name in _SIZES}
     tested = _tested(
         sizes,
@@ -331,11 +330,11 @@ def _basis(
     shared: FloatArray | float,
 ) -> GapBasis:
     errors, _, subjects = counts
-    # A rate without an interval (one subject) can enter no test.
+    # A rate without an interval (one subject) cannot be tested.
     sides = rate[first], np.nan_to_num(effective[first]), rate[second], np.nan_to_num(effective[second])
     with np.errstate(divide="ignore", invalid="ignore"):
         per_trial = subjects / effective
-    # With no errors the effective trials are the worst case, not an estimate: plan with the other group's.
+    # Without errors the effective trials are a worst case, not an estimate, so the plan uses those of the other group.
     cost_a = np.where((errors[first] == 0) & (errors[second] > 0), 0.0, per_trial[first])
     cost_b = np.where((errors[second] == 0) & (errors[first] > 0), 0.0, per_trial[second])
     return GapBasis(sides, np.broadcast_to(np.asarray(shared, np.float64), first.shape), np.maximum(cost_a, cost_b))
@@ -350,7 +349,7 @@ def _sizes(
     second: IntArray,
     level: float,
 ) -> dict[str, AnyArray]:
-    """The columns that say how large the gaps are, whatever they are tested together with."""
+    """The columns of effect size, which do not depend on what is tested together."""
     errors, trials, subjects = counts
     z = two_sided_z(level)
     low, high = difference_at(*basis.sides, z, basis.shared)
@@ -423,7 +422,7 @@ _SIZES = tuple(
 def _extremes(
     trials: IntArray, rate: FloatArray, kept: IntArray, first: IntArray, second: IntArray
 ) -> tuple[int, int, int]:
-    """Positions of the worst and the best group, the first of equals, and the row between them; -1 for none."""
+    """Indices of the worst and the best group, the first in a tie, and of the row between them; -1 for none."""
     rated = kept[trials[kept] > 0]
     if len(rated) < 2:
         return -1, -1, -1
@@ -435,7 +434,7 @@ def _extremes(
 
 
 def _is_ratio(metric: str, margin: float, scale: Scale) -> bool:
-    """Whether the scale is that of ratios; raises StatisticsError where the margin is not on it."""
+    """Whether the scale is that of ratios; raises StatisticsError if the margin is out of range for the scale."""
     if scale not in get_args(Scale):
         raise StatisticsError(f"scale {scale!r} is not known; give {' or '.join(map(repr, get_args(Scale)))}")
     of = f"the margin of {metric}" if metric else "the margin"

@@ -1,4 +1,4 @@
-"""Group labels as a caller holds them (arrays, dicts, DataFrames of any library) as named groups and codes."""
+"""Convert group labels (arrays, dicts, DataFrames of any library) to named groups and codes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from facegap.errors import StatisticsError
 from facegap.types import ANY, UNKNOWN, Group, IntArray
 
-Columns = dict[str, list[str]]  # labels by name of the attribute, one per row
+Columns = dict[str, list[str]]  # labels by attribute, one per row
 EVERYBODY = Group(())
 
 
@@ -70,7 +70,7 @@ def crossed(columns: Columns) -> tuple[tuple[Group, ...], IntArray]:
 
 
 def label_order(label: str) -> tuple[bool, list[str | int]]:
-    """Sort key: numbers in a label by their size (9-12 before 10-19), a missing label last."""
+    """Sort key: numbers in a label by value (9-12 before 10-19), a missing label last."""
     parts = re.split(r"(\d+)", label)
     return label == UNKNOWN, [int(part) if part.isdecimal() else part for part in parts]
 
@@ -130,12 +130,12 @@ def as_label(value: object) -> str:
 
 
 def is_missing(value: object) -> bool:
-    """Whether a value stands for none: None, NaN, or the NA and NaT of pandas."""
+    """Whether a value is missing: None, NaN, or the NA and NaT of pandas."""
     return value is None or (not isinstance(value, str) and str(value) in ("nan", "<NA>", "NaT"))
 
 
 def as_list(values: Any, name: str) -> list[Any]:
-    """The values of one column as Python objects, so that a missing value is not turned into text."""
+    """The values of one column as Python objects, so that a missing value does not become text."""
     array = np.asarray(values, dtype=object)
     if array.ndim != 1:
         raise StatisticsError(f"{name} has {array.ndim} dimensions; give one value per row (and columns as a dict)")

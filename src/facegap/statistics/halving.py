@@ -1,4 +1,4 @@
-"""Halving of intervals, for many problems at once."""
+"""Bisection of many intervals at once."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import numpy as np
 
 from facegap.types import BoolArray, FloatArray
 
-AT_ONCE = 3  # halvings of few problems in one call, whose cost is then that of the call and not of its 7 points
+AT_ONCE = 3  # halvings per call for few problems, where the cost is that of the call, not of its 7 points
 FEW = 64
 
 
 def halved(
     goes_up: Callable[[FloatArray], BoolArray], low: FloatArray, high: FloatArray, times: int
 ) -> tuple[FloatArray, FloatArray]:
-    """The ends of each interval after it was halved so many times; the upper half is kept where `goes_up(middle)`.
+    """Bisect each interval `times` times; the upper half is kept where `goes_up(middle)` is true.
 
     Parameters
     ----------
     goes_up : callable
-        Of points, float64 [..., *shape], elementwise: whether the upper half is kept.
+        Whether the upper half is kept; elementwise, for points float64 [..., *shape].
     low, high : float64 arrays of one shape
-        The ends to begin with.
+        Initial ends.
     times : int
         A multiple of 3.
 
     Returns
     -------
     low, high : float64 arrays
-        The same to the bit, whether several halvings were made at once or not.
+        Final ends, bit-identical whether several halvings were made per call or not.
 
     Examples
     --------

@@ -1,12 +1,12 @@
 """Intervals of one proportion and of the difference of two, over arrays of counts.
 
-Counts may be fractional: a rate whose trials are not independent enters with its effective trials, as
-errors = rate * effective_trials. Undefined is NaN, never 0 or 1.
+Counts may be fractional: for a rate with dependent trials, pass its effective trials and
+errors = rate * effective_trials. An undefined limit is NaN, never 0 or 1.
 
 `wilson`, `clopper_pearson` and `newcombe_difference` are the published formulas. Gaps are tested by `difference_at` and
-`difference_p` (and by `ratio_at`, statistics/ratios.py), because Wilson's lower limit is too high where errors are
-rare: with 1 error in n it is 0.18 / n, and one error has a probability of 0.16 at that rate. A test of 20 people
-against 5,000 by Newcombe's interval has a size of 0.121 at a nominal 0.05 (benchmarks/rare_errors.py).
+`difference_p` (and by `ratio_at`, statistics/ratios.py), because Wilson's lower limit is too high if errors are rare:
+with 1 error in n it is 0.18 / n, although at that rate an error still has probability 0.16. A test of 20 people against
+5,000 by Newcombe's interval has size 0.121 at nominal 0.05 (benchmarks/rare_errors.py).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from facegap.errors import StatisticsError
 from facegap.types import AnyArray, FloatArray
 
 LONG, THREADS = 20_000, 4
-NEWTON_STEPS = 4  # from the starts in `_likelihood_low`: the last bits of a double
+NEWTON_STEPS = 4  # from the starting values in `_likelihood_low`, to double precision
 HALVINGS = 52
 
-Interval = tuple[Any, Any]  # low, high: floats for scalars in, else float64 arrays
+Interval = tuple[Any, Any]  # low, high: floats for scalar input, else float64 arrays
 
 
 def wilson(errors: ArrayLike, trials: ArrayLike, *, level: float = 0.95) -> Interval:
@@ -34,17 +34,17 @@ def wilson(errors: ArrayLike, trials: ArrayLike, *, level: float = 0.95) -> Inte
     Parameters
     ----------
     errors, trials
-        Numbers or arrays that broadcast, 0 <= errors <= trials, both may be fractional.
+        Numbers or arrays, broadcast against each other, 0 <= errors <= trials; both may be fractional.
 
     Returns
     -------
     Interval
-        Low, high in [0, 1]; NaN where trials is 0 or NaN; floats for scalars.
+        Low and high in [0, 1]; NaN where trials is 0 or NaN; floats for scalars.
 
     Raises
     ------
     StatisticsError
-        For negative counts, errors > trials, or a level outside (0, 1).
+        If a count is negative, errors > trials, or the level is outside (0, 1).
 
     References
     ----------
@@ -62,13 +62,13 @@ def wilson(errors: ArrayLike, trials: ArrayLike, *, level: float = 0.95) -> Inte
 
 
 def clopper_pearson(errors: ArrayLike, trials: ArrayLike, *, level: float = 0.95) -> Interval:
-    """Exact interval of each proportion errors / trials: coverage is at least `level`, and often higher.
+    """Exact interval of each proportion errors / trials, with coverage of at least `level`.
 
     Arguments, returns and errors as in `wilson`.
 
     References
     ----------
-    Clopper and Pearson (1934), through quantiles of the beta distribution; checked against statsmodels.
+    Clopper and Pearson (1934), by quantiles of the beta distribution; checked against statsmodels.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def newcombe_difference(
 ) -> Interval:
     """Interval of errors_a / trials_a - errors_b / trials_b for two independent groups, in [-1, 1].
 
-    NaN where either group has no trials. Errors as in `wilson`.
+    NaN where either group has no trials. Raises the errors of `wilson`.
 
     References
     ----------
@@ -114,7 +114,7 @@ def gap_difference(
 ) -> Interval:
     """Interval of errors_a / trials_a - errors_b / trials_b as in gaps.csv, for two independent groups.
 
-    Newcombe's construction on the limits of `rare_error_limits`: slightly wider than `newcombe_difference`, and the
+    Newcombe's construction with the limits of `rare_error_limits`: slightly wider than `newcombe_difference`, and the
     corresponding test keeps its size if errors are rare. Arguments, returns and errors as in `newcombe_difference`.
 
     Examples
@@ -136,7 +136,7 @@ def wilson_at(rate: FloatArray, trials: FloatArray, z: AnyArray | float) -> tupl
         shrink = z * z / trials
         middle = (rate + shrink / 2) / (1 + shrink)
         half = np.sqrt(shrink * rate * (1 - rate) + shrink * shrink / 4) / (1 + shrink)
-        # Rounding must not push the limit of a rate of 0 or 1 off the end.
+        # Rounding must not move the limit of a rate of 0 or 1 away from it.
         low = np.where(rate == 0, 0.0, np.maximum(middle - half, 0.0))
         high = np.where(rate == 1, 1.0, np.minimum(middle + half, 1.0))
     undefined = ~(trials > 0)
@@ -144,11 +144,11 @@ def wilson_at(rate: FloatArray, trials: FloatArray, z: AnyArray | float) -> tupl
 
 
 def rare_error_limits(rate: FloatArray, trials: FloatArray, z: AnyArray | float) -> tuple[FloatArray, FloatArray]:
-    """Limits of each rate from which gaps are made: the wider of the score and the likelihood limits, at z sqrt(1 + 1/n).
+    """Limits of each rate used for gaps: the wider of the score and the likelihood limits, at z sqrt(1 + 1/n).
 
-    With few errors the score (Wilson) limit is too high below and right above, the likelihood limit right below and too
-    low above. Where errors are most of the trials it is the other way round. The factor is worth one trial; without it
-    20 trials against thousands have a size of 0.061 at rates near 0.4.
+    With few errors the lower score (Wilson) limit is too high and the upper correct; the lower likelihood limit is
+    correct and the upper too low. If most trials are errors, the reverse holds. The factor corresponds to one trial;
+    without it, a test of 20 trials against thousands has size 0.061 at rates near 0.4.
 
     returns : low, high in [0, 1]; NaN where trials is not positive
     Source  : Wilson (1927); Wilks (1938) for the likelihood ratio, 2 n KL(rate, limit) = z^2
@@ -183,11 +183,11 @@ def difference_at(
 def shared_arms(
     rate_a: FloatArray, trials_a: FloatArray, rate_b: FloatArray, trials_b: FloatArray, correlation: AnyArray | float
 ) -> AnyArray | float:
-    """What a correlation of two estimates makes of the arms of an interval of their gap: a factor, 1 without one.
+    """Factor by which a correlation of two estimates changes the arms of an interval of their gap; 1 if uncorrelated.
 
-    It is the standard error of the difference with the correlation over that without. Newcombe's paired formula takes
-    2 correlation below above from the square of every arm instead, which is the same in large samples; but where one
-    arm is much longer than the other such an interval shrinks again as z grows, and has no p.
+    It is the ratio of the standard errors of the difference with and without the correlation. Newcombe's paired formula
+    instead subtracts 2 correlation below above from the square of each arm, which is equivalent in large samples; but
+    if one arm is much longer than the other, that interval shrinks as z grows, so it cannot be inverted to a p-value.
     """
     if np.ndim(correlation) == 0 and correlation == 0:
         return 1.0
@@ -204,13 +204,13 @@ def difference_p(
     trials_b: FloatArray,
     correlation: AnyArray | float = 0.0,
 ) -> FloatArray:
-    """The two-sided p at which the interval of the difference first reaches 0, and that of the ratio 1.
+    """The two-sided p-value at which the interval of the difference first reaches 0, and that of the ratio 1.
 
-    returns : 1 where the rates are equal, NaN if undefined
+    returns : 1 if the rates are equal, NaN if undefined
 
-    The arms of the interval, down from the higher rate and up from the lower one, reach no difference where
-    below^2 + above^2 = difference^2. The angle that splits them is halved until both limits belong to one z; each limit
-    has its z in closed form.
+    The arms of the interval, down from the higher rate and up from the lower one, reach no difference if
+    below^2 + above^2 = difference^2. The angle between them is bisected until both limits have the same z; the z of
+    each limit has a closed form.
     """
     a_is_higher = rate_a >= rate_b
     higher, lower = np.where(a_is_higher, rate_a, rate_b), np.where(a_is_higher, rate_b, rate_a)
@@ -225,7 +225,7 @@ def difference_p(
             angle = (first + last) / 2
             arms = length * np.stack([np.cos(angle), np.sin(angle)])
             z_below, z_above = _squared_z(rates, trials, rates - arms)
-            # Where both arms leave [0, 1] only their proportion can say which of them is too long.
+            # If both arms leave [0, 1], only their ratio shows which is too long.
             both = np.isinf(z_below) & np.isinf(z_above)
             below_is_longer = np.where(both, arms[0] * (1 - lower) > arms[1] * higher, z_below > z_above)
             first, last = np.where(below_is_longer, angle, first), np.where(below_is_longer, last, angle)
@@ -241,9 +241,9 @@ def two_sided_z(level: float) -> float:
 
 
 def checked_counts(errors: ArrayLike, trials: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Both as float64 of one shape, or a StatisticsError; NaN trials (no effective trials known) pass."""
+    """Both as float64 of one shape, or a StatisticsError; NaN trials (effective trials unknown) are accepted."""
     errors_, trials_ = np.broadcast_arrays(np.asarray(errors, np.float64), np.asarray(trials, np.float64))
-    # The tolerance is for rate * effective_trials, which may end one rounding step above effective_trials.
+    # The tolerance is for rate * effective_trials, which rounding may put just above effective_trials.
     wrong = (errors_ < 0) | (trials_ < 0) | (errors_ > trials_ * (1 + 1e-12))
     if wrong.any():
         where = tuple(int(i) for i in np.argwhere(wrong)[0])
@@ -255,7 +255,7 @@ def checked_counts(errors: ArrayLike, trials: ArrayLike) -> tuple[FloatArray, Fl
 
 
 def _beta_quantile(a: FloatArray, b: FloatArray, probability: float) -> FloatArray:
-    """Quantile of the beta distribution; long arrays are shared among threads, as scipy takes 2 microseconds each."""
+    """Quantile of the beta distribution; long arrays are split over threads, as scipy takes 2 microseconds per value."""
     if a.size < LONG:
         return np.asarray(betaincinv(a, b, probability), dtype=np.float64)
     parts = [np.array_split(side.reshape(-1), THREADS) for side in (a, b)]
@@ -265,11 +265,11 @@ def _beta_quantile(a: FloatArray, b: FloatArray, probability: float) -> FloatArr
 
 
 def _likelihood_low(rate: FloatArray, trials: FloatArray, z: AnyArray | float) -> FloatArray:
-    """The limit below each rate at which the likelihood ratio statistic equals z squared, by Newton on its logarithm."""
+    """The lower limit of each rate, where the likelihood ratio statistic is z squared, by Newton's method on its logarithm."""
     rate, trials, z = np.broadcast_arrays(rate, trials, np.asarray(z, dtype=np.float64))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        # Starts at or below the limit: the cube root of a count is nearly normal; the score limit of a rate above one
-        # half; and the limit as if the trials without an error said nothing of it.
+        # Starting values at or below the limit: from the normal approximation to the cube root of a count; the score limit for
+        # a rate above one half; and the limit that ignores the trials without an error.
         root = np.maximum(1 - z * np.sqrt((1 - rate) / (rate * trials)) / 3, 0.0)
         near = np.where(rate < 0.5, rate * root**3, wilson_at(rate, trials, z)[0])
         far = np.log(rate) - z * z / (2 * trials * rate) + xlogy(1 - rate, 1 - rate) / rate
@@ -279,12 +279,12 @@ def _likelihood_low(rate: FloatArray, trials: FloatArray, z: AnyArray | float) -
             excess = _likelihood(rate, trials, low) - z * z
             log_low = log_low - excess * (1 - low) / (2 * trials * (low - rate))
         low = np.exp(log_low)
-    # Newton has nothing to divide by where z is 0, and nothing to improve.
+    # If z is 0 the derivative is 0, and the limit is the rate itself.
     return np.where(rate == 0, 0.0, np.where(np.isfinite(low) & (low <= rate), low, rate))
 
 
 def _likelihood(rate: FloatArray, trials: FloatArray, limit: FloatArray) -> FloatArray:
-    """Twice the log likelihood ratio of the rate seen against `limit`, in a form that does not cancel near it."""
+    """Twice the log likelihood ratio of the observed rate against `limit`, in a form without cancellation near it."""
     away = rate - limit
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = np.where(rate == 0, 0.0, rate * np.log1p(away / limit))
@@ -293,7 +293,7 @@ def _likelihood(rate: FloatArray, trials: FloatArray, limit: FloatArray) -> Floa
 
 
 def _squared_z(rate: FloatArray, trials: FloatArray, limit: FloatArray) -> FloatArray:
-    """The z squared at which the lower limit of `rare_error_limits` is `limit` <= rate; infinite from 0 down."""
+    """The z squared at which the lower limit of `rare_error_limits` is `limit` <= rate; infinite if limit <= 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         score = trials * (rate - limit) ** 2 / (limit * (1 - limit))
         squared = np.fmin(score, _likelihood(rate, trials, limit)) * trials / (trials + 1)
@@ -307,7 +307,7 @@ def _joined(
     limits_b: tuple[FloatArray, FloatArray],
     factor: AnyArray | float,
 ) -> tuple[FloatArray, FloatArray]:
-    """Limits of rate_a - rate_b from those of each: arms are squared and added, as standard errors are."""
+    """Limits of rate_a - rate_b from those of each: arms add in quadrature, as standard errors do."""
     below = factor * np.hypot(rate_a - limits_a[0], limits_b[1] - rate_b)
     above = factor * np.hypot(limits_a[1] - rate_a, rate_b - limits_b[0])
     return rate_a - rate_b - below, rate_a - rate_b + above

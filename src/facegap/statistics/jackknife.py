@@ -1,13 +1,14 @@
-"""The variance of a rate over pairs of people, and the independent trials it is worth.
+"""The variance of a rate over pairs of people, and the equivalent number of independent trials.
 
-The published formula (Fogliato, Patil and Perona 2024) sums the squared errors of pairs and of pairs that share a
-person. With few people it covers too little. What ships is a jackknife that deletes one person at a time, with three
-quarters of the pairs' own noise taken out again (a jackknife holds it twice; taking all of it out leaves a variance
-that is too often too small), and with Student's t. benchmarks/coverage_study.py shows both.
+The published formula (Fogliato, Patil and Perona 2024) sums the squared errors of pairs and the products of pairs that
+share a person. With few people its intervals undercover. The estimate used here is a delete-one-person jackknife, with
+three quarters of the noise specific to pairs subtracted (a jackknife counts it twice; subtracting all of it
+underestimates the variance too often), and with Student's t. benchmarks/coverage_study.py compares both.
 
-Where people have unequal images that variance hangs on the few pairs with many. Beside it stands one from a model: an
-effect of each person and one of each pair of people, found where every pair of people weighs equally, and put onto the
-trials there are. The larger of the two counts. With equal images the model gives the published formula.
+If people have different numbers of images, that variance depends on the few pairs with many. It is therefore compared
+with a model-based variance: effects of persons and of pairs of people, estimated with equal weights of pairs of people,
+and applied to the actual trials. The larger of the two is used. With equal numbers of images the model gives the
+published formula.
 """
 
 from __future__ import annotations
@@ -19,29 +20,30 @@ import numpy as np
 from facegap.statistics.effective import carriers_of, effective_trials
 from facegap.types import FloatArray
 
-PAIR_NOISE_REMOVED = 0.75  # of one of its two shares; chosen by the coverage study
-# Where people with few images err often, they seem to differ more than those with many do: the model counts no more than
-# this many times the jackknife. benchmarks/coverage.md has both.
+PAIR_NOISE_REMOVED = 0.75  # of one of its two counts; chosen by the coverage study
+# If people with few images have high error rates, the model overestimates the variance between people, so it is capped at this
+# multiple of the jackknife (benchmarks/coverage.md).
 MOST_BY_MODEL = 2.0
 
 
 @dataclass(frozen=True, eq=False)
 class PairSums:
-    """What the variance of a pair rate needs, per subject; the last axis is subjects, leading axes are many rates.
+    """Sums per subject for the variance of a pair rate; the last axis is subjects, leading axes are rates.
 
-    In place of subjects there may be units of several people (clusters). Then two people of a pair may be of one unit,
-    and everything that goes wrong within a unit goes with it: such pairs count once in it, and stand on both its sides.
+    Instead of subjects there may be units of several people (clusters). Then both people of a pair may belong to the
+    same unit: such pairs count once among the errors of the unit, and on both of its sides.
 
-    errors       : float64 [..., S], over all pairs that hold the subject
-    trials_left  : float64 [..., S], trials with the subject on the left; within one group, where sides mean nothing,
+    errors       : float64 [..., S], over all pairs that involve the subject
+    trials_left  : float64 [..., S], trials with the subject on the left; within one group, where the side is arbitrary,
                    half of its trials. They sum to all trials
     trials_right : float64 [..., S], likewise
     squares      : float64 [..., S], sum over its pairs with others of (errors - rate * trials) squared
-    within       : float64 [..., S] or one that fits, trials between two people of the unit, which are on both sides
+    within       : float64 [..., S] or broadcastable, trials between two people of the unit, which are on both sides
     trial_squares : float64 [..., S], sum over its pairs with others of trials squared. Needed with `even`
-    independent  : float64 [...], variance of all errors over that of one trial, if all were independent; None: the trials
-    even         : the same where pairs of people weigh equally: a pair's error rate is its errors, and 1 its trials; None
-                   where images are equal or unknown
+    independent  : float64 [...], variance of the sum of errors, in units of that of one trial, if all were independent;
+                   None: the number of trials
+    even         : the same with equal weights of pairs of people: each pair has 1 trial, and its error rate as errors;
+                   None if numbers of images are equal or unknown
     """
 
     errors: FloatArray
@@ -55,7 +57,7 @@ class PairSums:
 
     @property
     def own_trials(self) -> FloatArray:
-        """Trials that hold the subject, each once: those that go when it is deleted."""
+        """Trials that involve the subject, each once: those removed when it is deleted."""
         return np.asarray(self.trials_left + self.trials_right - self.within, dtype=np.float64)
 
 
@@ -63,9 +65,9 @@ class PairSums:
 class Jackknife:
     """The variance of pair rates by deleting one subject (or unit) at a time, float64 [...] each.
 
-    total     : the jackknife's own
-    noise     : how much of it is the noise of single pairs, which it holds twice; pairs within a unit it holds once
-    influence : [..., S], what each subject adds to `total`
+    total     : the jackknife variance
+    noise     : the part due to noise of individual pairs, which is counted twice; for pairs within a unit once
+    influence : [..., S], contribution of each subject to `total`
     """
 
     total: FloatArray
@@ -74,10 +76,10 @@ class Jackknife:
 
 
 def jackknifed(rate: FloatArray, trials: FloatArray, sums: PairSums) -> Jackknife:
-    """Deleting a subject moves the rate by its influence over the trials that are left; summed as squares.
+    """Jackknife: deleting a subject changes the rate by its influence over the remaining trials; squares are summed.
 
     rate, trials : float64 [...]
-    returns      : not finite where one subject holds every trial
+    returns      : not finite where one subject is in every trial
     """
     on_left, on_right = (sums.trials_left > 0).sum(-1), (sums.trials_right > 0).sum(-1)
     people = np.where(sums.trials_left >= sums.trials_right, on_left[..., None], on_right[..., None])
@@ -90,25 +92,25 @@ def jackknifed(rate: FloatArray, trials: FloatArray, sums: PairSums) -> Jackknif
 
 
 def plain_variance(rate: FloatArray, trials: FloatArray, sums: PairSums) -> FloatArray:
-    """The published formula, kept for comparison: [sum e_ij^2 + max(0, sum of products that share a person)] / M^2.
+    """The published formula, for comparison: [sum e_ij^2 + max(0, sum of products that share a person)] / M^2.
 
     rate, trials : float64 [...]; e_ij is the sum over the image pairs of identities i, j of (error - rate)
     Source       : Fogliato, Patil, Perona (2024)
     """
     influence = sums.errors - rate[..., None] * sums.own_trials
-    noise = sums.squares.sum(-1) / 2  # every pair stands in the sums of two people
+    noise = sums.squares.sum(-1) / 2  # every pair is in the sums of two people
     return np.asarray(np.maximum((influence**2).sum(-1) - noise, noise) / trials**2, dtype=np.float64)
 
 
 def pair_effective_trials(
     rate: FloatArray, trials: FloatArray, sums: PairSums, *, level: float, uneven: bool = False
 ) -> FloatArray:
-    """Effective trials of pair rates: the larger variance, Student's t, bounded by disjoint pairs and by trials.
+    """Effective trials of pair rates from the larger variance, with Student's t, bounded by disjoint pairs and by trials.
 
     rate, trials : float64 [...]
-    uneven       : trials are weights that may go with errors. Then all of the variance is an estimate, for which Student's t is
-                   needed, and disjoint pairs do not bound it
-    returns      : float64 [...]; NaN where rate is NaN. Two people, or one in every pair: only the bound is known
+    uneven       : trials are weights that may be correlated with errors. Then the whole variance is estimated, which
+                   requires Student's t, and disjoint pairs do not bound it
+    returns      : float64 [...]; NaN where rate is NaN. With two people, or one person in every pair, only the bound
     """
     found = jackknifed(rate, trials, sums)
     alone = rate * (1 - rate) * (trials if sums.independent is None else sums.independent)
@@ -120,8 +122,8 @@ def pair_effective_trials(
             by_model = independent + modelled(sums, sums.even) / trials**2
             least = np.maximum(least, np.minimum(by_model, MOST_BY_MODEL * variance))
             variance = np.maximum(variance, least)
-        # What people and pairs of people share is judged with all the noise that the jackknife adds taken out, and held
-        # against independent trials as a jackknife inflates them.
+        # The variance due to people and pairs of people is estimated with all the noise added by the jackknife subtracted,
+        # relative to independent trials inflated as by a jackknife.
         inflated = independent * np.maximum(found.noise / (sums.squares.sum(-1) / 2 / trials**2), 1.0)
         shared = np.clip(1 - inflated / np.maximum(least, found.total - found.noise), 0.0, 1.0)
         cap = trials**2 * rate * (1 - rate) / alone
@@ -139,10 +141,10 @@ def pair_effective_trials(
 
 
 def modelled(sums: PairSums, even: PairSums) -> FloatArray:
-    """What effects of people and of pairs of people add to the variance of all errors, float64 [...].
+    """Contribution of effects of people and of pairs of people to the variance of the sum of errors, float64 [...].
 
-    Both are found where pairs of people weigh equally: that of people from the products of two pairs that share one, that
-    of pairs from what their squares are more than independent trials would give. Neither is below 0.
+    Both are estimated with equal weights of pairs of people: that of people from products of pairs that share one, that
+    of pairs from the excess of their squares over independent trials. Neither is negative.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         pairs = even.trials_left.sum(-1)
@@ -161,9 +163,9 @@ def shared_trials(sums: PairSums) -> FloatArray:
 
 
 def disjoint_pairs(trials: FloatArray, sums: PairSums) -> FloatArray:
-    """The fewest independent trials that this many pair trials can be worth, however strong the people's effects.
+    """Lower bound of the effective trials of a pair rate, however strong the effects of people.
 
-    With a score that is a sum of an effect of each person, the worst case, the rate's variance is the largest
+    In the worst case, a score that is a sum of one effect per person, the variance of the rate is the largest
     eigenvalue of a 2 x 2 matrix of trial sums, times the variance of one trial, over M^2. For S people with equal
     images that is S / 2 within a group and min(S1, S2) between two: the number of disjoint pairs of people.
     """

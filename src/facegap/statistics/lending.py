@@ -1,8 +1,8 @@
-"""Effective trials of groups that have too few errors to tell how many they are worth.
+"""Effective trials of groups with too few errors to estimate them.
 
-A group without an error has no variance, and a single error none that shows whether people err together. By themselves
-the first is worth its people and the second nearly all of its trials, so that taking the last error away would make a
-gap to the group weaker. For gaps, and for nothing else, both borrow from the groups of the family that have more errors.
+A group without errors has no variance, and a single error cannot show whether errors cluster in subjects. On its own,
+the first has as many effective trials as subjects and the second nearly all of its trials, so removing the last error
+would weaken a gap to the group. For gaps only, both borrow strength from the groups of the family with more errors.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ def lent_trials(
 ) -> FloatArray:
     """Effective trials of the groups of a family for the tests and intervals of their gaps.
 
-    errors, trials : whole numbers [..., G], the last axis the groups of one family
-    subjects  : [..., G], as many as there are, or effective ones where their trials are unequal
-    effective : float64 [..., G], of each rate by itself; NaN where it has none, and stays so
-    returns   : `effective`, but for groups with no error or one (or with all trials but one in error, or all). These get
-                what the family lends: their trials over the largest design effect, or their subjects times the fewest
-                effective trials per subject, whichever is less (pairs of people grow faster than people). A group
-                without an error keeps its own number if that is more; one with a single error, if that is less.
-                Lenders are the groups with two errors or more; without any, those with one. Trials that are as many as
-                their subjects are independent, and borrow nothing. Of three lenders and more none keeps a design effect
-                under a third of their middle one
+    errors, trials : integers [..., G], the last axis being the groups of one family
+    subjects  : [..., G], number of subjects, or of effective ones if their trials are unequal
+    effective : float64 [..., G], of each rate alone; NaN, if it has none, is kept
+    returns   : `effective`, changed for groups with at most one error, or at most one trial that is not an error. These
+                get a value from the family: their trials over the largest design effect, or their subjects times the
+                fewest effective trials per subject, whichever is smaller (pairs of people grow faster than people). A
+                group without errors keeps its own value if that is larger; one with a single error, if that is smaller.
+                The family's values are from groups with at least two errors or, if there are none, from those with one.
+                A group with one trial per subject has independent trials and borrows nothing. With three lenders or
+                more, none keeps a design effect below a third of their median
 
     Examples
     --------
@@ -57,15 +57,15 @@ def lent_trials(
 def _not_far_apart(
     trials: IntArray, subjects: IntArray | FloatArray, effective: FloatArray, lends: BoolArray
 ) -> FloatArray:
-    """The most effective trials of each group beside the others of the family; infinite where it may keep its own.
+    """Upper bound of the effective trials of each group given the others of the family; infinite if it keeps its own.
 
-    A group that holds none of the few people who make the errors of the others looks as if its trials were independent.
-    Its design effect counts as MOST_APART times smaller than the middle one of the family at the least, though a group is
-    never worth less than its subjects.
+    A group without any of the few subjects who cause most errors in the others appears to have independent trials. Its
+    design effect is therefore at least the median of the family over MOST_APART, but its effective trials are never
+    fewer than its subjects.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         design = np.where(lends, trials / effective, np.nan)
-        enough = lends.sum(axis=-1, keepdims=True) > 2  # of two there is no middle
+        enough = lends.sum(axis=-1, keepdims=True) > 2  # two have no middle one
         middle = np.nanmedian(np.where(enough, design, 1.0), axis=-1, keepdims=True)
         most = np.maximum(MOST_APART * trials / middle, subjects)
     return np.asarray(np.where(lends & enough & (subjects < trials), most, np.inf), dtype=np.float64)

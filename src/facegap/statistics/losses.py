@@ -1,7 +1,7 @@
-"""Every gap's worst and best case over trials that were lost: images, pairs or searches for which no answer came back.
+"""Worst and best case of every gap over lost trials: images, pairs or searches without a result.
 
-What a model would have said of them is not known, so a rate lies between that with none of them in error and that with
-all of them. A gap is largest where all those of one group had been errors and none of the other group's.
+Their results are unknown, so a rate lies between that with none of them in error and that with all of them in error. A
+gap is largest if all lost trials of one group are errors and none of the other group's.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class LossCounts:
-    """What is certain of the errors of each group, int64 [G].
+    """Bounds on the errors of each group, int64 [G].
 
-    trials : those that were lost included
+    trials : including lost trials
     least  : errors if no lost trial is one
     most   : errors if every lost trial is one, so most - least are lost
 
     Raises
     ------
-    StatisticsError : not 0 <= least <= most <= trials
+    StatisticsError : unless 0 <= least <= most <= trials
     """
 
     trials: IntArray
@@ -44,13 +44,13 @@ class LossCounts:
 
     @property
     def lost(self) -> IntArray:
-        """Trials that were lost, int64 [G]."""
+        """Lost trials, int64 [G]."""
         return self.most - self.least
 
 
 @dataclass(frozen=True, eq=False)
 class LossColumns:
-    """The fields of `Gap` that tell of losses, as columns: one row per gap of a family, in its order."""
+    """The fields of `Gap` on lost trials, as columns: one row per gap of a family, in its order."""
 
     lost_a: IntArray
     lost_b: IntArray
@@ -69,29 +69,29 @@ def loss_columns(
     *,
     by_person: bool = False,
 ) -> LossColumns:
-    """The worst and the best case of every gap of a family, and whether its verdict is the same in all of them.
+    """Worst and best case of every gap of a family, and whether its verdict is the same in all cases.
 
     Parameters
     ----------
     family : GapFamily
-        The gaps as they were counted.
+        The gaps without lost trials.
     groups : sequence of str
         Names of the G groups, in the order of the rates.
     rates : RateColumns
-        What the family was made of.
+        The rates of the family.
     counts : LossCounts
-        Of the same groups.
+        Counts of the same groups.
     by_person : bool, optional
-        Whether people weigh equally in the gaps though they do not in the rates, as where gaps may be looked at again and again.
+        Whether subjects have equal weights in the gaps but not in the rates, as in sequential tests.
 
     Returns
     -------
     LossColumns
-        Where neither group lost a trial the gap itself, to the last bit, and a verdict that stands. The verdict is
-        decided anew for each group with none, the observed proportion and all of its lost trials in error: nine cases.
-        Each is decided at the level at which the gap was decided, on the effective trials of the observed rate, raised
-        by the proportion that was lost. An exploratory gap has no verdict, which stands. Where people weigh equally, the
-        cases of groups with losses are not known: NaN, and a verdict that does not stand.
+        If neither group lost a trial: exactly the gap itself, and an unchanged verdict. Otherwise the verdict is
+        determined again with none, the observed proportion and all of the lost trials of each group in error: nine
+        cases. Each uses the level that decided the gap, and the effective trials of the observed rate, increased in
+        proportion to the lost trials. An exploratory gap has no verdict, so none changes. With equal weights of
+        subjects, the cases of groups with losses are unknown: NaN, and the verdict counts as changed.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def loss_columns(
             least, most = np.full_like(least, np.nan), np.full_like(most, np.nan)
         differences = least[first] - most[second], most[first] - least[second]
         ratios = least[first] / most[second], most[first] / least[second]
-    # Of a group that cannot have an error every ratio that is defined is 0.
+    # If a group cannot have an error, every defined ratio is 0.
     no_error = (most[first] == 0) & (most[second] > 0)
     return LossColumns(
         lost_a=lost[first],
@@ -143,7 +143,7 @@ def _stands(
     counts: LossCounts,
     ends: tuple[FloatArray, FloatArray],
 ) -> BoolArray:
-    """Whether the verdict of each gap is the same in all nine cases; False for gaps that are not asked for."""
+    """Whether the verdict of each gap is the same in all nine cases; False for gaps that are not `checked`."""
     stands = np.full(len(family), not family.is_primary)
     asked = asked & family.is_primary
     rows = np.flatnonzero(asked)
@@ -167,11 +167,11 @@ def _stands(
 
 
 def verdicts_at(sides: Sides, shared: FloatArray | float, family: GapFamily, rows: IntArray) -> AnyArray:
-    """The verdicts that some gaps of a family would get with other rates, str [m], at the levels of their own verdicts.
+    """The verdicts of some gaps of a family with other rates, str [m], at the levels of their own verdicts.
 
     sides : of those gaps, float64 [m] each
-    rows  : their positions in the family. Differs means that the interval at the level of Holm's step of the gap as it
-            was counted excludes no difference, as the p of the others is not counted anew
+    rows  : their positions in the family. A gap differs if the interval at the level of its original Holm step excludes
+            no difference; the p-values of other gaps are not recomputed
     """
     of_one, none = family.alpha / max(family.tests, 1), 1.0 if family.is_ratio else 0.0
     scale = {"is_ratio": family.is_ratio}

@@ -1,4 +1,4 @@
-"""The mean over classes of the error rate within each class, in which a rare class weighs as much as a common one."""
+"""Macro-averaged error rate: the mean over classes of the error rate within each class."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from facegap.types import BoolArray, FloatArray, IntArray
 class MacroRate:
     """A macro error rate with its interval.
 
-    value            : NaN where a class has no trial: what is not seen is neither right nor wrong
-    effective_trials : independent trials of one rate with an interval as wide; NaN where there is no interval
+    value            : NaN if a class has no trial
+    effective_trials : independent trials of a single rate with an interval of the same width; NaN if there is no interval
     low, high        : in [0, 1]
     errors, trials, subjects : of all classes together
     """
@@ -34,7 +34,7 @@ class MacroRate:
 def macro_rate(
     errors: BoolArray, classes: IntArray, units: IntArray, *, n_classes: int, level: float = 0.95
 ) -> MacroRate:
-    """The mean over classes of errors / trials of each class, with what varies independently as cluster.
+    """The mean over classes of errors / trials, with the subject (or sampling unit) as cluster.
 
     Parameters
     ----------
@@ -44,25 +44,26 @@ def macro_rate(
     units : int64 (n,)
         Code of the person (or sampling unit) of each trial; a unit may have trials of several classes.
     n_classes : int
-        Every class counts, whether it has trials or not.
+        Number of classes, including those without trials.
     level : float, default 0.95
 
     Returns
     -------
     MacroRate
-        1 - macro recall. Without any error, or with errors alone, Clopper-Pearson on K^2 / sum(1 / S_k) people, S_k of
-        class k: of so many independent trials one rate has as wide an interval. One unit gives no interval.
+        1 - macro recall. With no errors or only errors, the interval is Clopper-Pearson's on K^2 / sum(1 / S_k) trials,
+        S_k being the units of class k, which is equivalent for a single rate. With one unit there is no interval.
 
     Raises
     ------
     StatisticsError
-        Arrays of different lengths, or a code outside the classes.
+        If arrays have different lengths, or a code is outside the classes.
 
     Notes
     -----
-    The variance deletes one unit at a time from every class: sum over units of (sum_k e_ik / (K (t_k - t_ik)))^2 times
-    (S - 1) / S, e_ik being errors less the rate of the class times trials; at least that of independent trials,
-    sum_k p_k (1 - p_k) / (K^2 t_k). Then Wilson on effective trials as for one rate, see `effective_trials`.
+    The variance is a delete-one-unit jackknife over all classes: sum over units of (sum_k e_ik / (K (t_k - t_ik)))^2
+    times (S - 1) / S, e_ik being errors minus the rate of the class times trials; at least that of independent trials,
+    sum_k p_k (1 - p_k) / (K^2 t_k). The interval is Wilson's on effective trials, as for a single rate; see
+    `effective_trials`.
 
     Source: jackknife of a sum of ratios, e.g. Shao and Tu (1995), section 2.1.
 
@@ -98,7 +99,7 @@ def macro_rate(
         low, high = clopper_pearson(np.array([value * alone]), np.array([alone]), level=level)
         return MacroRate(value, alone, float(low[0]), float(high[0]), *counted)
     with np.errstate(divide="ignore", invalid="ignore"):
-        # a unit that holds a class alone leaves nothing behind when it goes: its leverage is counted once
+        # the only unit of a class leaves no trials when deleted: its leverage counts once
         left = np.where(of_class - trials > 0, of_class - trials, of_class)
         influence = ((wrong - rates * trials) / (n_classes * left)).sum(axis=1)
     independent = float((rates * (1 - rates) / of_class).sum() / n_classes**2)

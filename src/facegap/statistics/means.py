@@ -1,4 +1,4 @@
-"""Mean of a quantity over images whose subjects repeat, with an interval that knows they do."""
+"""Mean of a quantity over images with repeated subjects, with an interval clustered by subject."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facegap.types import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class ClusteredMean:
-    """A mean with its interval; NaN where there are no values, interval NaN with fewer than two subjects."""
+    """A mean with its interval; NaN without values, interval NaN with fewer than two subjects."""
 
     value: float
     low: float
@@ -29,7 +29,7 @@ def clustered_mean(values: FloatArray, subjects: IntArray, *, level: float = 0.9
     subjects : int64 (n,), one code per person
     returns  : mean, and mean -+ t(S - 1) * sqrt(Var), Var = S / (S - 1) * sum_s (sum of s's residuals)^2 / n^2
     Source   : the linearised variance of a ratio of cluster totals, Cochran, Sampling Techniques (1977), chapter 9A;
-               with one value per subject it is the textbook t interval of a mean
+               with one value per subject it is the usual t interval of a mean
     """
     n = len(values)
     names, codes = np.unique(subjects, return_inverse=True)

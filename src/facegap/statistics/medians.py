@@ -12,9 +12,9 @@ from facegap.types import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class ClusteredMedian:
-    """A median with its interval: NaN without values; no interval with fewer than two units, or too few values for it.
+    """A median with its interval; NaN without values, interval NaN with fewer than two units or too few values.
 
-    n, units : values, and sampling units
+    n, units : numbers of values and of sampling units
     """
 
     median: float
@@ -26,7 +26,7 @@ class ClusteredMedian:
 
 
 def clustered_median(values: FloatArray, units: IntArray, *, level: float = 0.95) -> ClusteredMedian:
-    """Median of values of which several may be of one sampling unit, with an interval.
+    """Median of values, with the sampling unit as cluster, with an interval.
 
     Parameters
     ----------
@@ -43,8 +43,9 @@ def clustered_median(values: FloatArray, units: IntArray, *, level: float = 0.95
 
     Notes
     -----
-    Woodruff's interval: that of the proportion of values up to the median, by its variance over units and Student's t, read
-    back as two quantiles. Where it reaches beyond the least or the greatest value the interval is NaN.
+    Woodruff's interval: the interval of the proportion of values up to the median, from its variance over units and
+    Student's t, converted to two quantiles. If it extends beyond the smallest or the largest value, the interval is
+    NaN.
 
     References
     ----------
@@ -63,7 +64,7 @@ def clustered_median(values: FloatArray, units: IntArray, *, level: float = 0.95
     nothing = ClusteredMedian(median, np.nan, np.nan, count, len(names), level)
     if len(names) < 2:
         return nothing
-    below = np.where(values == median, 0.5, values < median)  # of values equal to the median half count
+    below = np.where(values == median, 0.5, values < median)  # ties with the median count half
     residual = np.bincount(codes, weights=below - below.mean())
     variance = len(names) / (len(names) - 1) * float((residual**2).sum()) / count**2
     reach = -float(stdtrit(len(names) - 1, (1 - level) / 2)) * float(np.sqrt(variance))

@@ -1,4 +1,4 @@
-"""Mean of a quantity over comparisons, with people, not comparisons, as what varies; and how far two groups' means are apart."""
+"""Mean of a quantity over comparisons, and difference of two groups' means, with the person as the sampling unit."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class PairMean:
     value : float
         NaN without comparisons.
     variance : float
-        Of the mean, over people; NaN with fewer than two people.
+        Variance of the mean, over people; NaN with fewer than two people.
     pairs, people : int
-        Comparisons, and people in them.
+        Numbers of comparisons, and of people in them.
     """
 
     value: float
@@ -36,7 +36,7 @@ class PairMean:
 
 @dataclass(frozen=True)
 class MeanGap:
-    """One group's mean less another's; `people` are those of the smaller group."""
+    """Mean of one group minus that of another; `people` is the number in the smaller group."""
 
     value: float
     variance: float
@@ -48,7 +48,7 @@ class MeanGap:
 
     @property
     def p(self) -> float:
-        """Two-sided p of no difference; NaN without an interval, 1 where nothing varies and nothing differs."""
+        """Two-sided p-value of no difference; NaN without an interval, 1 without variation or difference."""
         if not np.isfinite(self.value) or not np.isfinite(self.variance) or self.people < 2:
             return float("nan")
         if self.variance == 0:
@@ -64,7 +64,7 @@ def pair_mean(values: FloatArray, left: IntArray, right: IntArray) -> PairMean:
     values : numpy.ndarray
         float64 (n,), finite.
     left, right : numpy.ndarray
-        int64 (n,), the person (or sampling unit) on each side; the same on both sides of a mated comparison.
+        int64 (n,), the person (or sampling unit) on each side; equal in a mated comparison.
 
     Returns
     -------
@@ -72,9 +72,10 @@ def pair_mean(values: FloatArray, left: IntArray, right: IntArray) -> PairMean:
 
     Notes
     -----
-    With T_ij the sum of residuals over the comparisons of persons i and j, and S_i that of all T with i: the variance is
-    n/(n - 1) (sum_i S_i^2 - sum_{i<j} T_ij^2) / M^2, and not less than n/(n - 1) times that of independent pairs of people; n people
-    and M comparisons. Where every comparison is within one person it is the variance of a mean by clusters.
+    Let T_ij be the sum of residuals over the comparisons of persons i and j, and S_i the sum of all T with i. With n
+    people and M comparisons, the variance is n/(n - 1) (sum_i S_i^2 - sum_{i<j} T_ij^2) / M^2, but at least n/(n - 1)
+    times that of independent pairs of people. If every comparison is within one person, this is the cluster variance of
+    a mean.
 
     References
     ----------
@@ -106,7 +107,7 @@ def pair_mean(values: FloatArray, left: IntArray, right: IntArray) -> PairMean:
 
 
 def mean_gap(a: PairMean, b: PairMean) -> MeanGap:
-    """The mean of group a less that of group b, of groups that share nobody.
+    """The mean of group a minus that of group b, for groups without common people.
 
     Examples
     --------
@@ -118,7 +119,7 @@ def mean_gap(a: PairMean, b: PairMean) -> MeanGap:
 
 
 def limits(value: float, variance: float, people: int, alpha: float) -> tuple[float, float]:
-    """Value -+ t times the standard error, people - 1 degrees of freedom; NaN with fewer than two people."""
+    """Value -+ t times the standard error, with people - 1 degrees of freedom; NaN with fewer than two people."""
     if people < 2 or not np.isfinite(value) or not np.isfinite(variance):
         return float("nan"), float("nan")
     half = -float(stdtrit(people - 1, alpha / 2)) * float(np.sqrt(variance))

@@ -1,4 +1,4 @@
-"""Two settings of one model evaluated on the same people: the difference in what is right, and in what is measured."""
+"""Paired comparison of two settings of a model on the same people: differences of proportions and of means."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ def subject_means(values: FloatArray, subjects: IntArray) -> FloatArray:
 
 
 def paired_shares(differences: FloatArray, *, level: float = 0.95) -> PairedDifference:
-    """The difference of two shares of right answers over the same people: McNemar's question, people as trials.
+    """The difference of two proportions over the same people, as in McNemar's test with people as trials.
 
-    differences : float64 [S], each in [-1, 1]: the share of a person's images that one setting gets right, less that
-                  of the other; with one image a person 1, 0 or -1
-    returns     : the mean difference; the interval adds one person to either side, so that it never has width zero,
-                  and p is that of the same interval
+    differences : float64 [S], each in [-1, 1]: proportion of a person's images that are correct with one setting minus
+                  that with the other; 1, 0 or -1 if each person has one image
+    returns     : the mean difference; the interval adds one discordant person to each side, so it never has zero width;
+                  p inverts it
     Raises      : StatisticsError for a difference outside [-1, 1]
     Source      : Bonett and Price (2012), adjusted Wald interval for paired proportions: (b + 1) / (n + 2) and
-                  (c + 1) / (n + 2) instead of b / n and c / n. With several images of a person the same two people are
-                  added to the mean and to the squares
+                  (c + 1) / (n + 2) instead of b / n and c / n. With several images per person, the same two people are
+                  added to the sum and to the squares
     """
     if len(differences) and not (np.abs(differences) <= 1).all():
         raise StatisticsError("a difference of two proportions must be between -1 and 1")
@@ -39,19 +39,19 @@ def paired_shares(differences: FloatArray, *, level: float = 0.95) -> PairedDiff
 def unmatched_shares(errors_before: int, errors_after: int, people: int, *, level: float = 0.95) -> PairedDifference:
     """The difference of two proportions for the same people if the overlap of errors was not published.
 
-    The two error counts for one set of people determine the difference, but its variance depends on how many people
-    were wrong both times. The interval is that of `paired_shares` for the smallest such number that the counts allow:
-    it contains the intervals for all other overlaps, and p is the largest.
+    The two error counts for one set of people determine the difference, but its variance depends on how many people had
+    errors both times. The interval is that of `paired_shares` for the smallest overlap that the counts allow: it
+    contains the intervals for all other overlaps, and its p is the largest.
 
     Parameters
     ----------
     errors_before, errors_after
-        Of `people`; the difference is after minus before.
+        Numbers of people with an error, of `people`; the difference is after minus before.
 
     Raises
     ------
     StatisticsError
-        For counts below 0 or above `people`, or fewer than two people.
+        If a count is below 0 or above `people`, or there are fewer than two people.
 
     Examples
     --------
@@ -67,12 +67,12 @@ def unmatched_shares(errors_before: int, errors_after: int, people: int, *, leve
 def unmatched_change(
     worse: tuple[int, int, int], better: tuple[int, int, int], *, level: float = 0.95
 ) -> PairedDifference:
-    """How a gap between two groups changed between two audits of the same people, each estimated by `unmatched_shares`.
+    """Change of a gap between two groups from one audit to another of the same people, by `unmatched_shares`.
 
     Parameters
     ----------
     worse, better
-        Errors before, errors after and number of people of each group; the groups do not overlap.
+        Errors before, errors after and number of people of each group; the groups are disjoint.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def unmatched_change(
     Raises
     ------
     StatisticsError
-        As `unmatched_shares` does.
+        As in `unmatched_shares`.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def unmatched_change(
 
 
 def _discordant(errors_before: int, errors_after: int, people: int) -> tuple[int, int]:
-    """The most people who can have been wrong only before, and only after."""
+    """The largest possible numbers of people with an error only before, and only after."""
     if people < 2 or not (0 <= errors_before <= people and 0 <= errors_after <= people):
         raise StatisticsError("errors must be whole numbers from 0 to the number of people, which must be at least two")
     both = max(0, errors_before + errors_after - people)
@@ -109,7 +109,7 @@ def _discordant(errors_before: int, errors_after: int, people: int) -> tuple[int
 
 
 def _adjusted(total: float, squares: float, people: int) -> tuple[float, float]:
-    """Centre and standard deviation of a mean with one person more on either side."""
+    """Centre and standard deviation of a mean with one more person on each side."""
     centre = total / (people + 2)
     return centre, float(np.sqrt(((squares + 2) / (people + 2) - centre**2) / (people + 2)))
 
@@ -117,14 +117,14 @@ def _adjusted(total: float, squares: float, people: int) -> tuple[float, float]:
 def _normal(
     estimate: float, centre: float, deviation: float, people: int, level: float, bound: float = 1.0
 ) -> PairedDifference:
-    """The estimate with the limits about an adjusted centre, cut at the largest difference there can be."""
+    """The estimate with limits around an adjusted centre, truncated at the largest possible difference."""
     half = float(stats.norm.ppf((1 + level) / 2)) * deviation
     p = float(2 * stats.norm.sf(abs(centre) / deviation))
     return PairedDifference(estimate, max(centre - half, -bound), min(centre + half, bound), p, people, level)
 
 
 def paired_means(differences: FloatArray, *, level: float = 0.95) -> PairedDifference:
-    """The mean difference of a quantity over the same people: the paired t interval.
+    """The mean difference of a quantity over the same people, with the paired t interval.
 
     differences : float64 [S], one per person
     """

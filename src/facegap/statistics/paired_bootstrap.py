@@ -1,9 +1,9 @@
-"""Rates of two models under one resampling of the people they share: differences, and how gaps between groups change.
+"""Joint bootstrap of the rates of two models over their common people: differences, and changes of gaps between groups.
 
-Each replicate draws people with replacement, within the groups they belong to, once for both models: person i has weight
-W_i in the rates of both, so what makes a person hard for both cancels in the difference. A trial of one person weighs
-W_i, a pair of two people W_i W_j, as in statistics/bootstrap.py. Thresholds are taken as they are. In place of people there
-may be units of several (clusters): a pair within a unit goes with it and weighs W_i.
+Each replicate samples people with replacement within their groups, once for both models: person i has weight W_i in the
+rates of both, so effects of the person common to both cancel in the difference. A trial of one person has weight W_i, a
+pair of two people W_i W_j, as in statistics/bootstrap.py. Thresholds are fixed. Instead of people there may be units of
+several people (clusters): a pair within a unit has weight W_i.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from facegap.statistics.paired_errors import carriers_of, t_interval
 from facegap.types import BoolArray, FloatArray, IntArray
 
 REPLICATES = 2000
-CHUNK_NUMBERS = 2_000_000  # weights held at once
+CHUNK_NUMBERS = 2_000_000  # weights in memory at once
 
 
 def no_pairs() -> IntArray:
@@ -28,14 +28,14 @@ def no_pairs() -> IntArray:
 
 @dataclass(frozen=True, eq=False)
 class PersonRate:
-    """A rate whose trials belong to one person each; errors, trials : float64 [S], sums per person."""
+    """A rate whose trials belong to one person each. errors, trials : float64 [S], sums per person."""
 
     errors: FloatArray
     trials: FloatArray
 
     @property
     def total(self) -> float:
-        """Trials in all."""
+        """Total number of trials."""
         return float(self.trials.sum())
 
     @property
@@ -44,11 +44,11 @@ class PersonRate:
         return float(self.errors.sum()) / self.total if self.total else np.nan
 
     def influence(self) -> FloatArray:
-        """What each person adds to the rate, float64 [S]: (errors - rate * trials) / all trials."""
+        """Influence of each person on the rate, float64 [S]: (errors - rate * trials) / all trials."""
         return (self.errors - self.value * self.trials) / self.total
 
     def replicates(self, weights: FloatArray) -> FloatArray:
-        """The rate under each row of weights [B, S]; NaN where no trial was drawn."""
+        """The rate for each row of weights [B, S]; NaN where no trial was sampled."""
         return ratio(weights @ self.errors, weights @ self.trials)
 
 
@@ -56,11 +56,11 @@ class PersonRate:
 class PairRate:
     """A rate over pairs of two different people, or units of people.
 
-    pairs   : int64 [k, 2], people of the pairs in error, each unordered pair once; errors : float64 [k], image pairs
-    images  : float64 [S], images per person, all of which were compared with those of all others; or None, and
-    tried   : int64 [m, 2], all pairs of people that were compared; trials : float64 [m], image pairs of each. With
-              `images` these are pairs that were left out, to be subtracted, and pairs within a unit that were not, which
-              are less than 0
+    pairs   : int64 [k, 2], people of the pairs in error, each unordered pair once; errors : float64 [k], image pairs in error
+    images  : float64 [S], images per person, all compared with those of all other people; or None, in which case
+    tried   : int64 [m, 2] lists all pairs of people that were compared; trials : float64 [m], image pairs of each. With
+              `images` these are corrections to subtract: omitted pairs, and pairs within a unit that were compared, whose
+              trials are negative
     """
 
     people: int
@@ -72,16 +72,16 @@ class PairRate:
 
     @property
     def total(self) -> float:
-        """Image pairs in all."""
+        """Total number of image pairs."""
         return float(self.trials_under(np.ones((1, self.people)))[0])
 
     @property
     def value(self) -> float:
-        """Errors per image pair; NaN without any."""
+        """Errors per image pair; NaN without pairs."""
         return float(self.errors.sum()) / self.total if self.total else np.nan
 
     def influence(self) -> FloatArray:
-        """What each person adds to the rate, float64 [S]; a pair counts for both of its people."""
+        """Influence of each person on the rate, float64 [S]; a pair counts for both of its people."""
         errors, listed = (
             per_person(*entry, self.people) for entry in ((self.pairs, self.errors), (self.tried, self.trials))
         )
@@ -89,11 +89,11 @@ class PairRate:
         return (errors - self.value * trials) / self.total
 
     def replicates(self, weights: FloatArray) -> FloatArray:
-        """The rate under each row of weights [B, S]; NaN where no pair was drawn."""
+        """The rate for each row of weights [B, S]; NaN where no pair was sampled."""
         return ratio(weighed(weights, self.pairs, self.errors), self.trials_under(weights))
 
     def trials_under(self, weights: FloatArray) -> FloatArray:
-        """Trials under each row of weights, float64 [B]."""
+        """Trials for each row of weights, float64 [B]."""
         listed = weighed(weights, self.tried, self.trials)
         if self.images is None:
             return listed
@@ -106,9 +106,9 @@ AnyRate = PersonRate | PairRate
 
 @dataclass(frozen=True)
 class Contrast:
-    """A weighted sum of rates that share people, on the scale of a difference or of the logarithm of a ratio.
+    """A weighted sum of rates with common people, on the scale of a difference or of the logarithm of a ratio.
 
-    value is NaN where a rate is, and the interval where it cannot be known.
+    The value is NaN if a rate is; the interval is NaN if it is undefined.
     """
 
     value: float
@@ -119,11 +119,11 @@ class Contrast:
 
 
 def with_two_more(a: PersonRate, b: PersonRate, *, group: int = 0, groups: int = 1) -> tuple[PersonRate, PersonRate]:
-    """Both with two more people of one trial: one on whom a alone errs, one on whom b alone does.
+    """Both rates with two more people with one trial each: an error of a only, and an error of b only.
 
-    So that where nobody tells the models apart the interval still has a width, as Bonett and Price (2012) do it.
-    group  : of `groups`; the people of each group get places of their own behind the S real ones, so that the rates of
-             all groups are over the same S + 2 * groups people
+    As in Bonett and Price (2012), so that the interval has positive width even if no person distinguishes the models.
+    group  : of `groups`; the added people of each group follow the S real ones, so the rates of all groups are over the
+             same S + 2 * groups people
     """
     at = 2 * group + np.arange(2)
 
@@ -139,7 +139,7 @@ def with_two_more(a: PersonRate, b: PersonRate, *, group: int = 0, groups: int =
 
 
 def strata_of(member: BoolArray, *, extended: bool) -> IntArray:
-    """Who is drawn among whom: people of the same groups; int64 [S], or [S + 2 * G] with the people of with_two_more.
+    """Resampling strata: people of the same groups; int64 [S], or [S + 2 * G] with the people of `with_two_more`.
 
     member : bool [S, G], whether a person has a trial in a group
     """
@@ -152,9 +152,9 @@ def strata_of(member: BoolArray, *, extended: bool) -> IntArray:
 def joint_replicates(
     rates: Sequence[AnyRate], strata: IntArray, *, rng: np.random.Generator, replicates: int = REPLICATES
 ) -> FloatArray:
-    """Every rate in every replicate, float64 [B, R]; all rates of one replicate see the same draw of people.
+    """Every rate in every replicate, float64 [B, R]; all rates of a replicate use the same sample of people.
 
-    strata : int64 [S], people are drawn within each
+    strata : int64 [S], people are sampled within each
     """
     found = np.empty((replicates, len(rates)))
     if all(isinstance(rate, PersonRate) for rate in rates):
@@ -172,8 +172,10 @@ def joint_replicates(
 def replicates_of_kinds(
     rates: Sequence[PersonRate], strata: IntArray, rng: np.random.Generator, found: FloatArray
 ) -> FloatArray:
-    """The replicates of rates of single people. Most people are alike in all of them: how many of each kind are drawn from
-    a stratum is multinomial, which is the same draw at a fraction of its cost.
+    """Replicates of rates over trials of one person.
+
+    Many people have the same counts in all rates, so the number sampled of each kind is drawn from a multinomial: an
+    equivalent sample at a fraction of the cost.
     """
     table = np.column_stack([strata, *(column for rate in rates for column in (rate.errors, rate.trials))])
     kinds, people = np.unique(table, axis=0, return_counts=True)
@@ -196,17 +198,17 @@ def contrast(
     level: float,
     disjoint: Sequence[int] = (),
 ) -> Contrast:
-    """The sum of signs * rates (or of their logarithms) with the interval that a joint draw of people gives.
+    """The sum of signs * rates (or of their logarithms) with an interval from joint replicates.
 
     replicates : float64 [B, R] of the same rates
-    disjoint   : per rate its disjoint pairs of people, for rates over pairs. One without any error is worth no more
-                 trials than these, so it brings the variance of one error among them and two more
-    returns    : value from the rates themselves; Student's t interval around their value in the middle of the added
-                 people. Undefined on the log scale where a rate is 0
+    disjoint   : number of disjoint pairs of people, for each rate over pairs. A rate without errors has at most so many
+                 effective trials, so it contributes the variance of one error among these plus two
+    returns    : value from the rates themselves; Student's t interval centred on the value that includes the added
+                 people. Undefined on the log scale if a rate is 0
 
-    The variance is that of the replicates; nobody with a second trial, or none beyond the noise of the pairs themselves:
-    it is known from the rates and needs no t. W_i W_j overstates the noise that pairs have by themselves threefold, so
-    twice that noise is taken out again (`pair_variance`). Logarithms enter by their tangent, which is defined in
+    The variance is that of the replicates. If no person has a second trial, or there is no variance beyond the noise of
+    individual pairs, it follows from the rates and needs no t. W_i W_j overstates the noise of individual pairs
+    threefold, so twice that noise is subtracted (`pair_variance`). Logarithms are linearised, which is defined also in
     replicates without an error.
     """
     values = np.array([rate.value for rate in rates])
@@ -234,10 +236,10 @@ def contrast(
 
 
 def pair_noise(rates: Sequence[AnyRate], weights: FloatArray) -> float:
-    """The variance that the pairs of people bring by themselves: sum over pairs of their squared share in the sum.
+    """The variance due to individual pairs of people: the sum over pairs of their squared contribution.
 
-    Rates over one person's trials bring none. Of two models that err on one pair the shares are subtracted first.
-    The centring enters by the factor 1 - rate, the highest of the rates.
+    Rates over trials of one person contribute none. If two models have errors on the same pair, their contributions are
+    subtracted first. Centring is approximated by the factor 1 - rate, with the highest of the rates.
     """
     listed = [(rate, weight) for rate, weight in zip(rates, weights, strict=True) if isinstance(rate, PairRate)]
     if not listed:
@@ -246,14 +248,14 @@ def pair_noise(rates: Sequence[AnyRate], weights: FloatArray) -> float:
     keys = np.concatenate([np.sort(rate.pairs, axis=1) @ np.array([size, 1]) for rate, _ in listed])
     shares = np.concatenate([weight * rate.errors / rate.total for rate, weight in listed])
     across = np.concatenate([rate.pairs[:, 0] != rate.pairs[:, 1] for rate, _ in listed])
-    keys, shares = keys[across], shares[across]  # a pair within a unit weighs W_i, whose variance is not overstated
+    keys, shares = keys[across], shares[across]  # a pair within a unit has weight W_i, whose variance is not overstated
     _, inverse = np.unique(keys, return_inverse=True)
     summed = np.bincount(inverse.reshape(-1), weights=shares)
     return float((summed**2).sum()) * (1 - max(rate.value for rate, _ in listed))
 
 
 def per_person(pairs: IntArray, values: FloatArray, people: int) -> FloatArray:
-    """Sum of the values of the pairs that hold each person, float64 [S]; a pair within a unit counts once."""
+    """Sum of the values of the pairs that involve each person, float64 [S]; a pair within a unit counts once."""
     sides = [np.bincount(pairs[:, 0], weights=values, minlength=people)]
     sides.append(np.bincount(pairs[:, 1], weights=values * (pairs[:, 0] != pairs[:, 1]), minlength=people))
     return np.asarray(np.sum(sides, axis=0), np.float64)
@@ -269,5 +271,5 @@ def weighed(weights: FloatArray, pairs: IntArray, values: FloatArray) -> FloatAr
 
 
 def ratio(errors: FloatArray, trials: FloatArray) -> FloatArray:
-    """errors / trials, NaN where there are no trials."""
+    """errors / trials, NaN without trials."""
     return np.asarray(np.divide(errors, trials, out=np.full(len(trials), np.nan), where=trials > 0), dtype=np.float64)

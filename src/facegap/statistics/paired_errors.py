@@ -1,4 +1,4 @@
-"""Two models evaluated on the same trials: who errs more, with people, not images, as what varies."""
+"""Error rates of two models on the same trials, compared with the person, not the image, as the sampling unit."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ UNDEFINED = "none"
 class PairedErrors:
     """Errors of two models over the same trials.
 
-    only_a, only_b : trials on which one model alone errs; the others say nothing about which is better
-    difference     : rate of b less rate of a, NaN without trials; low and high its interval at `level`
-    p              : two-sided, NaN where it cannot be known
+    only_a, only_b : discordant trials, on which only one model has an error
+    difference     : rate of b minus rate of a, NaN without trials; low and high are its interval at `level`
+    p              : two-sided, NaN if undefined
     """
 
     trials: int
@@ -43,15 +43,15 @@ class PairedErrors:
 def paired_errors(
     errors_a: ArrayLike, errors_b: ArrayLike, subjects: ArrayLike, *, level: float = 0.95
 ) -> PairedErrors:
-    """Whether model b errs more often than model a on the same trials.
+    """Compare the error rates of models a and b on the same trials.
 
-    errors_a, errors_b : bool [n], whether each model errs on each trial
+    errors_a, errors_b : bool [n], whether each trial is an error of the model
     subjects           : int codes [n] of the people
-    returns            : nobody with a second trial: p is McNemar's exact one, from the discordant trials alone, and the
-                         interval is Bonett and Price's, which adds a discordant trial to either side so that it never
-                         has width zero. Else both come from the variance over people, see `clustered_difference`.
-                         No trials: NaN throughout; one person with several trials: no interval and no p
-    Raises             : StatisticsError for arrays of different lengths
+    returns            : if no person has a second trial, p is from McNemar's exact test of the discordant trials, and
+                         the interval is Bonett and Price's, which adds a discordant trial to each side so that it never
+                         has zero width. Otherwise both use the variance over people, see `clustered_difference`.
+                         Without trials all are NaN; with one person with several trials, interval and p are
+    Raises             : StatisticsError if arrays have different lengths
     Source             : McNemar (1947), exact binomial; Bonett and Price (2012); checked against statsmodels
     """
     a, b = np.asarray(errors_a, np.bool_), np.asarray(errors_b, np.bool_)
@@ -74,20 +74,20 @@ def paired_errors(
 
 
 def exact_p(only_a: int, only_b: int) -> float:
-    """McNemar's exact two-sided p: the discordant trials fall on either side like a fair coin; 1 where there are none."""
+    """Two-sided p of McNemar's exact test: discordant trials are binomial with probability 1/2; 1 if there are none."""
     discordant = only_a + only_b
     return float(stats.binomtest(min(only_a, only_b), discordant).pvalue) if discordant else 1.0
 
 
 def clustered_difference(a: BoolArray, b: BoolArray, codes: IntArray, *, level: float) -> tuple[float, float, float]:
-    """Interval and p of the paired difference over people who have several trials; NaN for one person alone.
+    """Interval and p of the paired difference for people with several trials; NaN with one person.
 
-    The difference is that of the rates over trials, so a person with more images weighs more. Two people with one trial
-    each are added, one on whom only a errs and one on whom only b does: the same two trials that Bonett and Price add.
-    The variance over people is never taken to be under that of independent trials. Student's t is for the share of it
-    that exists only because trials share people, as in statistics/effective.py.
+    The difference is that of the rates over trials, so a person with more images has more weight. Two people with one
+    trial each are added, one with an error of a only and one with an error of b only: the same two trials that Bonett
+    and Price add. The variance over people is at least that of independent trials. Student's t applies to the
+    proportion of it that is due to trials sharing people, as in statistics/effective.py.
 
-    Source : linearised variance of a ratio by clusters, e.g. Cochran (1977) chapter 3, of the discordances
+    Source : linearised cluster variance of a ratio, e.g. Cochran (1977) chapter 3, applied to the discordances
     """
     ones, both = np.ones(len(a)), b.astype(np.float64) - a
     trials = np.append(np.bincount(codes, weights=ones), [1.0, 1.0])
@@ -104,7 +104,7 @@ def clustered_difference(a: BoolArray, b: BoolArray, codes: IntArray, *, level: 
 
 
 def carriers_of(influence: FloatArray) -> float:
-    """How many people carry a variance: (sum of squares)^2 / sum of fourth powers of their influences; 1 at least."""
+    """Effective number of people in a variance: (sum of squares)^2 / sum of fourth powers of influences; at least 1."""
     squares = influence**2
     fourths = float((squares**2).sum())
     return max(float(squares.sum()) ** 2 / fourths, 1.0) if fourths > 0 else float(len(influence))
@@ -113,11 +113,11 @@ def carriers_of(influence: FloatArray) -> float:
 def t_interval(
     centre: float, variance: float, *, carriers: float, shared: float, level: float, bound: float = 1.0
 ) -> tuple[float, float, float]:
-    """Student's interval inside [-bound, bound] and its two-sided p; NaN without a variance.
+    """Student's t interval within [-bound, bound] and its two-sided p; NaN without a variance.
 
-    carriers : people who carry the variance, see `carriers_of`
-    shared   : the share of the variance, 0 to 1, that had to be estimated over people; where it is 0 the variance is
-               known from the rates themselves and no t is needed. Degrees of freedom: (carriers - 1) / sqrt(shared)
+    carriers : effective number of people in the variance, see `carriers_of`
+    shared   : the proportion of the variance, 0 to 1, that was estimated over people; if 0, the variance follows from
+               the rates themselves and no t is needed. Degrees of freedom: (carriers - 1) / sqrt(shared)
     """
     deviation = float(np.sqrt(variance))
     if not deviation > 0:

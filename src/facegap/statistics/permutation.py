@@ -1,4 +1,4 @@
-"""What a differential measure would be by chance: group labels dealt out again over subjects."""
+"""The null distribution of a differential measure, by permutation of group labels over subjects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CountsOfLabels = Callable[[IntArray], GroupCounts]
 
 @dataclass(frozen=True, eq=False)
 class PermutationNull:
-    """A measure and its distribution if groups are assigned at random.
+    """A measure and its distribution under random assignment of groups.
 
     Attributes
     ----------
@@ -27,9 +27,9 @@ class PermutationNull:
     values
         float64 [permutations], NaN where undefined.
     median, extreme
-        Of the defined values; `extreme` is the end that only 5% pass on the unfair side.
+        Of the defined values; `extreme` is the quantile that 5% exceed on the unfair side.
     p
-        Proportion of permutations at least as unfair as observed, counting the observed one; NaN if undefined.
+        Proportion of permutations at least as unfair as the observed labels, which count as one; NaN if undefined.
     undefined
         Permutations without a value.
     """
@@ -44,12 +44,12 @@ class PermutationNull:
 
 
 def counts_per_subject(errors: ArrayLike, trials: ArrayLike, n_groups: int) -> CountsOfLabels:
-    """A rate that adds up over subjects (classification, genuine pairs): labels int [S] -> (errors, trials) [G].
+    """Counts that are sums over subjects (classification, genuine pairs): labels int [S] -> (errors, trials) [G].
 
     Parameters
     ----------
     errors, trials
-        Whole numbers [S], summed per subject.
+        Integers [S], summed per subject.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def permutation_null(
     Raises
     ------
     StatisticsError
-        For fewer than one permutation, and as `differential`.
+        If there is fewer than one permutation, and as in `differential`.
 
     Examples
     --------
@@ -137,7 +137,7 @@ def permutation_null(
     defined = values[~np.isnan(values)]
     sign = -1.0 if measure.higher_is_fairer else 1.0
     nothing = np.isnan(observed) or not len(defined)
-    # Rounding must not make a permutation that gives the same groups look fairer than the observed ones.
+    # Rounding must not make a permutation with the same groups appear fairer than the observed labels.
     as_unfair = int((sign * defined >= sign * observed - 1e-12 * abs(observed)).sum())
     return PermutationNull(
         measure=name,

@@ -1,7 +1,7 @@
-"""Numbers that benchmark protocols print, by the rules of the codes that made them known: scores and labels in, numbers out.
+"""Accuracy figures of benchmark protocols, by the rules of their reference implementations.
 
-Everywhere: higher scores are more alike. NaN is a pair that could not be compared. It counts as one that was rejected:
-an error of a genuine pair, none of an impostor pair. The published codes know no such pairs.
+Throughout, higher scores mean more similar. NaN is a pair that could not be compared; it counts as rejected, which is
+an error for a genuine pair and correct for an impostor pair. The reference implementations have no such pairs.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from facegap.types import BoolArray, FloatArray, IntArray
 AccuracyRule = Literal["insightface", "facex-zoo"]
 FarRule = Literal["strict", "insightface"]
 
-DISTANCES = np.arange(0, 4, 0.01)  # of the InsightFace rule: squared distances of vectors of length one
+DISTANCES = np.arange(0, 4, 0.01)  # of the InsightFace rule: squared distances of unit vectors
 STEPS = 1000  # of the FaceX-Zoo rule, between the lowest and the highest score
 
 
 @dataclass(frozen=True, eq=False)
 class FoldAccuracy:
-    """Accuracy of each fold at a threshold that was chosen on the other folds.
+    """Accuracy of each fold at the threshold chosen on the other folds.
 
     Attributes
     ----------
@@ -48,19 +48,19 @@ class FoldAccuracy:
 
     @property
     def mean(self) -> float:
-        """Mean over the folds, each with one vote."""
+        """Mean over the folds, with equal weights."""
         return float(np.mean(self.of_folds))
 
     @property
     def spread(self) -> float:
-        """What the rule prints after the plus-minus sign, see `spread_in_words`."""
+        """The value that the rule reports after the plus-minus sign, see `spread_in_words`."""
         if self.rule == "insightface":
             return float(np.std(self.of_folds))
         return float(np.std(self.of_folds, ddof=1) / np.sqrt(len(self.trials)))
 
     @property
     def spread_in_words(self) -> str:
-        """What the spread is; neither is an interval of the accuracy for other people."""
+        """Description of the spread; in neither case an interval of the accuracy for other people."""
         if self.rule == "insightface":
             return "standard deviation over folds (ddof 0)"
         return "standard error over folds (ddof 1)"
@@ -93,26 +93,26 @@ class AcceptRate:
 
     @property
     def far(self) -> float:
-        """The false accept rate that was reached; by the rule of InsightFace it may exceed the target."""
+        """The false accept rate reached; with the InsightFace rule it may exceed the target."""
         return self.false_accepts / self.impostors if self.impostors else float("nan")
 
 
 def fold_accuracy(scores: ArrayLike, genuine: ArrayLike, folds: ArrayLike, *, rule: AccuracyRule) -> FoldAccuracy:
-    """Accuracy by folds: for each fold, the accuracy at the threshold that is best on the other folds.
+    """Cross-validated accuracy: for each fold, the accuracy at the threshold that is best on the other folds.
 
     Parameters
     ----------
     scores : float (n,)
-        Cosine of each pair, -1 to 1; NaN where the pair could not be compared.
+        Cosine of each pair, -1 to 1; NaN if the pair could not be compared.
     genuine : bool (n,)
         Whether a pair is of one person.
     folds : int (n,)
         Fold of each pair, from 0, none empty.
     rule : {"insightface", "facex-zoo"}
-        InsightFace: of the squared distances 0, 0.01, ..., 3.99 the first with the highest accuracy on the other
-        folds; same person where the distance is smaller. FaceX-Zoo: of 1,000 steps from the lowest to the highest
-        score of the other folds the first with the highest TPR - FPR; same where the score is greater, different
-        where it is smaller, so a score equal to the threshold is wrong in both cases.
+        InsightFace: the first of the squared distances 0, 0.01, ..., 3.99 with the highest accuracy on the other folds;
+        pairs with a smaller distance are accepted. FaceX-Zoo: the first of 1,000 steps from the lowest to the highest
+        score of the other folds with the highest TPR - FPR; pairs with a greater score are accepted, with a smaller
+        score rejected, so a score equal to the threshold is an error in both cases.
 
     Returns
     -------
@@ -121,12 +121,12 @@ def fold_accuracy(scores: ArrayLike, genuine: ArrayLike, folds: ArrayLike, *, ru
     Raises
     ------
     StatisticsError
-        Fewer than two folds; FaceX-Zoo: the other folds have one kind of pair only.
+        If there are fewer than two folds; FaceX-Zoo: if the other folds have pairs of one kind only.
 
     Notes
     -----
     Both rules choose thresholds for accuracy on lists with equal numbers of genuine and impostor pairs, which do not
-    occur in operation, and both treat pairs as independent. FaceX-Zoo keeps scores as float32, and so does this rule.
+    occur in operation, and both treat pairs as independent. As in FaceX-Zoo, its rule uses float32 scores.
 
     References
     ----------
@@ -152,7 +152,7 @@ def fold_accuracy(scores: ArrayLike, genuine: ArrayLike, folds: ArrayLike, *, ru
 
 
 def by_distance(scores: FloatArray, genuine: BoolArray, tested: BoolArray) -> tuple[int, float]:
-    """Correct pairs of a fold, and its threshold as a score, by the rule of InsightFace."""
+    """Correct pairs of a fold, and its threshold as a score, by the InsightFace rule."""
     distances = np.where(np.isnan(scores), np.inf, 2 - 2 * scores)
     right = correct_below(distances[~tested], genuine[~tested], DISTANCES)
     best = DISTANCES[int(np.argmax(right))]
@@ -160,20 +160,20 @@ def by_distance(scores: FloatArray, genuine: BoolArray, tested: BoolArray) -> tu
 
 
 def correct_below(distances: FloatArray, genuine: BoolArray, limits: FloatArray) -> IntArray:
-    """How many pairs are right at each limit where those below it are taken as genuine, int64 like `limits`."""
+    """Number of correct pairs at each limit, if pairs below it are accepted; int64, shape of `limits`."""
     mates, others = np.sort(distances[genuine]), np.sort(distances[~genuine])
     below = np.searchsorted(mates, limits, side="left")
     return np.asarray(below + len(others) - np.searchsorted(others, limits, side="left"), np.int64)
 
 
 def by_steps(scores: FloatArray, genuine: BoolArray, tested: BoolArray) -> tuple[int, float]:
-    """Correct pairs of a fold, and its threshold, by the rule of FaceX-Zoo."""
+    """Correct pairs of a fold, and its threshold, by the FaceX-Zoo rule."""
     kept = scores.astype(np.float32)
     made = ~np.isnan(kept)
     mates, others = (np.sort(kept[~tested & made & kind]) for kind in (genuine, ~genuine))
     tried = [int((~tested & kind).sum()) for kind in (genuine, ~genuine)]
     if not (len(mates) and len(others)):
-        raise StatisticsError("the rule of FaceX-Zoo needs compared pairs of both kinds outside each fold")
+        raise StatisticsError("the FaceX-Zoo rule needs compared pairs of both kinds outside each fold")
     low, high = min(mates[0], others[0]), max(mates[-1], others[-1])
     step = (high - low) / np.float32(STEPS)
     limits = low + step * np.arange(1, STEPS + 1)
@@ -190,15 +190,15 @@ def accept_rate(genuine: ArrayLike, impostor: ArrayLike, target: float, *, rule:
     Parameters
     ----------
     genuine, impostor : float arrays
-        Scores; NaN where a pair could not be compared, which is a rejection.
+        Scores; NaN if a pair could not be compared, which counts as rejected.
     target : float
         False accept rate, 0 to 1.
     rule : {"strict", "insightface"}
-        strict: the smallest impostor score at which the rate is at most the target, as of the thresholds of an audit
-        (`threshold_at_fmr`); a genuine score between it and the next impostor score below is rejected. insightface: the
-        point of the ROC whose rate is nearest to the target, above it or below; of two that are as near the one with
-        the higher rate. Its ROC is that of scikit-learn's roc_curve, which leaves out points on a straight line
-        between others, so the nearest point can be far.
+        strict: the smallest impostor score at which the rate is at most the target, as in an audit
+        (`threshold_at_fmr`); a genuine score between it and the next lower impostor score is rejected. insightface: the
+        point of the ROC whose rate is nearest to the target, above or below it; in a tie the one with the higher rate.
+        The ROC is that of scikit-learn's roc_curve, which omits points on a straight line between others, so the
+        nearest point can be far from the target.
 
     Returns
     -------
@@ -207,7 +207,7 @@ def accept_rate(genuine: ArrayLike, impostor: ArrayLike, target: float, *, rule:
     Raises
     ------
     StatisticsError
-        No pairs of a kind; strict: too few impostor pairs for the target.
+        If there are no pairs of a kind; strict: if there are too few impostor pairs for the target.
 
     References
     ----------
@@ -229,16 +229,16 @@ def accept_rate(genuine: ArrayLike, impostor: ArrayLike, target: float, *, rule:
 
 
 def rejected_below(scores: ArrayLike) -> FloatArray:
-    """Scores with those that are not there below all others."""
+    """Scores with missing ones set below all others."""
     values = np.asarray(scores, np.float64)
     return np.where(np.isnan(values), -np.inf, values)
 
 
 def nearest(mates: FloatArray, others: FloatArray, target: float) -> float:
-    """The threshold whose false accept rate is nearest to a target among the corners of the ROC."""
+    """The threshold whose false accept rate is nearest to a target, among the corners of the ROC."""
     levels = np.unique(np.concatenate([mates, others]))[::-1]
     false, true = accepted(others, levels), accepted(mates, levels)
-    if len(levels) > 2:  # what roc_curve keeps: the ends, and every point where the curve turns
+    if len(levels) > 2:  # as in roc_curve: the ends, and every point where the slope changes
         turns = np.concatenate([[True], (np.diff(false, 2) != 0) | (np.diff(true, 2) != 0), [True]])
         levels, false = levels[turns], false[turns]
     levels, false = np.concatenate([[np.inf], levels])[::-1], np.concatenate([[0], false])[::-1]

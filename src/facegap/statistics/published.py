@@ -1,8 +1,8 @@
-"""The printed table of Gender Shades: which counts it can stand for, and the people rebuilt from them.
+"""The published table of Gender Shades: the counts compatible with it, and people reconstructed from them.
 
 Buolamwini and Gebru (2018), table of the Pilot Parliaments Benchmark, 1,270 faces, three vendors. The numbers here are
-secondary: subgroup errors from copies of the paper, the rest from memory confirmed by arithmetic. Whatever shows them
-says `source = secondary`.
+secondary: subgroup errors from copies of the paper, the rest recalled and confirmed by arithmetic. Wherever they are
+shown, they have `source = secondary`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ PRINTED: Mapping[str, Mapping[str, tuple[float, ...]]] = MappingProxyType(
         },
     }
 )
-# What the labels of the paper measure, found by rebuilding every cell from the error row.
+# Meaning of the paper's labels, inferred by reconstructing every cell from the error row.
 PLAIN_NAMES: Mapping[str, str] = MappingProxyType(
     {
         "PPV": "accuracy within true group",
@@ -77,14 +77,14 @@ LABEL_NOTE = (
 
 @dataclass(frozen=True)
 class PossibleCounts:
-    """The whole numbers compatible with a printed proportion.
+    """The integers compatible with a published proportion.
 
     Attributes
     ----------
     counts
-        Every count of `size` that rounds to the printed proportion; empty if none does.
+        Every count out of `size` that rounds to the published proportion; empty if none does.
     nearest
-        The count whose proportion is closest to the printed one, whether or not it rounds to it.
+        The count whose proportion is closest to the published one, whether or not it rounds to it.
     """
 
     share: float
@@ -94,7 +94,7 @@ class PossibleCounts:
 
     @property
     def possible(self) -> bool:
-        """Whether any whole number gives the printed share."""
+        """Whether any count gives the published proportion."""
         return bool(self.counts)
 
 
@@ -119,28 +119,28 @@ class RebuiltPeople:
 
 
 def possible_counts(shares: ArrayLike, sizes: ArrayLike, *, decimals: int = 1) -> list[PossibleCounts]:
-    """The counts compatible with printed percentages, given the group sizes: a GRIM check of proportions.
+    """The counts compatible with published percentages, given the group sizes: a GRIM test for proportions.
 
     Parameters
     ----------
     shares
-        Percentages as printed with `decimals` places.
+        Published percentages with `decimals` places.
     sizes
-        People of each group, one per share or one for all.
+        People of each group, one per percentage or one for all.
 
     Returns
     -------
     list[PossibleCounts]
-        One PossibleCounts per share. Halves may have been rounded either way, so both ends are allowed.
+        One per percentage. Halves may have been rounded either way, so both ends are allowed.
 
     Raises
     ------
     StatisticsError
-        For a proportion outside 0 to 100 or a size below 1.
+        If a percentage is outside 0 to 100 or a size is below 1.
 
     References
     ----------
-    The idea of Brown and Heathers (2017), here for proportions instead of means.
+    Brown and Heathers (2017), here for proportions instead of means.
 
     Examples
     --------
@@ -162,19 +162,19 @@ def possible_counts(shares: ArrayLike, sizes: ArrayLike, *, decimals: int = 1) -
 
 
 def largest_size(share: float, size: int, *, decimals: int = 1) -> int:
-    """The largest number of people, up to `size`, for which some count prints as this proportion; 0 where there is none.
+    """The largest number of people, up to `size`, for which some count rounds to this percentage; 0 if there is none.
 
-    Where it is less than `size`, at least `size` minus that many people were left out of the printed proportion.
+    If it is less than `size`, at least `size` minus that many people were excluded from the published percentage.
 
     Parameters
     ----------
     share
-        Percentages as printed with `decimals` places; halves may have been rounded either way.
+        Published percentage with `decimals` places; a half may have been rounded either way.
 
     Raises
     ------
     StatisticsError
-        As `possible_counts` does.
+        As in `possible_counts`.
 
     Examples
     --------
@@ -186,9 +186,9 @@ def largest_size(share: float, size: int, *, decimals: int = 1) -> int:
 
 
 def impossible_cells() -> list[PublishedCell]:
-    """The six printed errors of Gender Shades that do not correspond to a whole number of people in the stated groups.
+    """The six published errors of Gender Shades that do not correspond to a whole number of people in the stated groups.
 
-    Faces were probably left out of these cells, so failures were hidden as missing rows.
+    Faces were probably excluded from these cells, so failures were hidden as missing rows.
 
     Examples
     --------
@@ -238,9 +238,9 @@ def rebuild_people(vendor: str) -> RebuiltPeople:
 
 
 def people_with_errors(wrong: Mapping[str, int]) -> RebuiltPeople:
-    """The 1,270 people of the benchmark, with these numbers misclassified in DF, DM, LF and LM.
+    """The 1,270 people of the benchmark, with the given numbers misclassified in DF, DM, LF and LM.
 
-    Raises : StatisticsError for a missing group, or more errors than people
+    Raises : StatisticsError if a group is missing, or has more errors than people
 
     Examples
     --------

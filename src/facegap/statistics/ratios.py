@@ -1,12 +1,12 @@
-"""Intervals and p of the ratio of two proportions.
+"""Intervals and p-values of the ratio of two proportions.
 
-`ratio_interval` is the published one: Katz where both groups have errors, else Koopman. Gaps are tested by `ratio_at`,
-made from the same limits of each rate as the difference (statistics/intervals.py): it excludes 1 exactly where the
-interval of the difference excludes 0, so that a gap has one p whatever the scale of its margin, and nothing jumps where
-the last error of a group goes. Katz's has a size of 0.10 for 20 people against 5,000 at a nominal 0.05.
+`ratio_interval` is the published one: Katz's if both groups have errors, else Koopman's. Gaps are tested by `ratio_at`,
+built from the same limits of each rate as the difference (statistics/intervals.py): it excludes 1 exactly if the
+interval of the difference excludes 0, so a gap has the same p on either scale, and there is no jump when a group has no
+errors. A test by Katz's interval has size 0.10 for 20 people against 5,000 at nominal 0.05.
 
-There is no invented epsilon: with no error on one side the interval is still defined and honest (it may reach
-infinity); with no error on both sides the ratio itself is NaN and the interval is everything.
+No constant is added to zero counts: with no error in one group the interval is still defined (it may reach infinity);
+with no error in both groups the ratio is NaN and the interval is [0, inf].
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ def ratio_interval(
 ) -> Interval:
     """Interval of (errors_a / trials_a) / (errors_b / trials_b) for two independent groups, in [0, inf].
 
-    Scalars or arrays that broadcast; trials may be fractional. Katz's log interval where both groups have both errors
-    and successes, else Koopman's score interval: (0, finite) with no error in a, (positive, inf) with none in b, (0,
-    inf) with none in either. NaN where a group has no trials.
+    Scalars or arrays, broadcast against each other; trials may be fractional. Katz's log interval if both groups have
+    both errors and successes, else Koopman's score interval: (0, finite) with no error in a, (positive, inf) with none
+    in b, (0, inf) with none in either. NaN where a group has no trials.
 
     Raises
     ------
     StatisticsError
-        As `wilson` does.
+        As in `wilson`.
 
     References
     ----------
@@ -63,7 +63,7 @@ def gap_ratio(
 ) -> Interval:
     """Interval of (errors_a / trials_a) / (errors_b / trials_b) as in gaps.csv, for two independent groups.
 
-    It excludes 1 exactly where `gap_difference` excludes 0. Arguments, returns and errors as in `ratio_interval`.
+    It excludes 1 exactly if `gap_difference` excludes 0. Arguments, returns and errors as in `ratio_interval`.
 
     Examples
     --------
@@ -86,12 +86,11 @@ def ratio_at(
     z: AnyArray | float,
     correlation: AnyArray | float = 0.0,
 ) -> tuple[FloatArray, FloatArray]:
-    """Limits of rate_a / rate_b at the normal quantile z: the ratios R at which the interval of a - R b ends on 0.
+    """Limits of rate_a / rate_b at the normal quantile z: the ratios R at which the interval of a - R b ends at 0.
 
     correlation : of the two estimates, 0 for groups that share no subject
     returns     : (0, finite) with no error in a, (positive, inf) with none in b, (0, inf) with none in either; NaN
-    where
-                  a group has no trials
+                  where a group has no trials
     Source      : Donner and Zou (2012), Statistical Methods in Medical Research 21, from the limits of each rate in
                   `rare_error_limits`
     """
@@ -111,7 +110,7 @@ def ratio_p(
     trials_b: FloatArray,
     correlation: AnyArray | float = 0.0,
 ) -> FloatArray:
-    """The two-sided p at which the ratio's interval first reaches 1: where that of the difference first reaches 0."""
+    """The two-sided p-value at which the interval of the ratio first reaches 1, and that of the difference 0."""
     return difference_p(rate_a, trials_a, rate_b, trials_b, correlation)
 
 
@@ -135,8 +134,8 @@ def _ratios_at_arms(
 ) -> tuple[FloatArray, FloatArray]:
     """Both solutions R of (a - R b)^2 = arm_a^2 + (R arm_b)^2, the smaller first.
 
-    No smaller one is above 0 where arm_a reaches to 0, and no larger one finite where arm_b does. The smaller one is
-    written so that arm_b may pass b.
+    The smaller is 0 if arm_a reaches 0, and the larger infinite if arm_b does. The formula of the smaller also holds if
+    arm_b exceeds b.
     """
     constant, square = (rate_a - arm_a) * (rate_a + arm_a), (rate_b - arm_b) * (rate_b + arm_b)
     product = rate_a * rate_b
@@ -158,10 +157,10 @@ def _katz(
 def _koopman(
     rate_a: FloatArray, trials_a: FloatArray, rate_b: FloatArray, trials_b: FloatArray, z: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Limits at which the score statistic equals z squared, by halving on the log of the ratio."""
+    """Limits at which the score statistic equals z squared, by bisection on the log of the ratio."""
     with np.errstate(divide="ignore", invalid="ignore"):
         estimate = np.where((rate_a == 0) & (rate_b == 0), 1.0, rate_a / rate_b)
-    # Both limits in one pass: the lower one in the first half of each array, the upper one in the second.
+    # Both limits in one pass: the lower in the first half of each array, the upper in the second.
     sides = [np.tile(side, 2) for side in (rate_a, trials_a, rate_b, trials_b)]
     accepted = np.tile(np.log(np.clip(estimate, 1e-25, 1e25)), 2)
     refused = np.repeat([-60.0, 60.0], len(estimate))
@@ -178,7 +177,7 @@ def _score(
 ) -> FloatArray:
     """Koopman's chi-square with one degree of freedom for the hypothesis rate_a / rate_b = ratio.
 
-    The rates most likely under the hypothesis solve a quadratic; its smaller root is the one inside [0, 1].
+    The maximum likelihood rates under the hypothesis solve a quadratic; its smaller root is in [0, 1].
     """
     errors_a, errors_b = rate_a * trials_a, rate_b * trials_b
     first = (trials_a + trials_b) * ratio
@@ -186,11 +185,11 @@ def _score(
     last = errors_a + errors_b
     root = np.sqrt(np.maximum(middle * middle - 4 * first * last, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
-        fitted_b = 2 * last / (-middle + root)  # the form that does not cancel when `first` is tiny
+        fitted_b = 2 * last / (-middle + root)  # the form without cancellation if `first` is tiny
         fitted_a = np.minimum(fitted_b * ratio, 1.0)
         part_a = (errors_a - trials_a * fitted_a) ** 2 / (trials_a * fitted_a * (1 - fitted_a))
         part_b = (errors_b - trials_b * fitted_b) ** 2 / (trials_b * fitted_b * (1 - fitted_b))
-    # 0 / 0 is a side that the hypothesis fits without any doubt left: it adds nothing.
+    # 0 / 0 is a group that the hypothesis fits exactly: it adds nothing.
     return np.asarray(np.nan_to_num(part_a, nan=0.0) + np.nan_to_num(part_b, nan=0.0), dtype=np.float64)
 
 

@@ -1,12 +1,13 @@
-"""Rates over all pairs from a sample of them with known chances: Hajek's estimate, and intervals that carry the weights.
+"""Rates over all pairs, estimated from a sample with known inclusion probabilities: Hajek's estimator, with intervals.
 
-A pair of the sample with weight w stands for w pairs. The rate is the weighted mean of errors (Hajek). Horvitz and Thompson
-would divide by the known number of pairs instead; here some comparisons have no score, so that the number of pairs with one is
-itself estimated, and a ratio of two estimates varies less.
+A sampled pair with weight w represents w pairs. The rate is the weighted mean of errors (Hajek). Horvitz and Thompson's
+estimator would divide by the known number of pairs instead; here some comparisons have no score, so the number of pairs
+with one must be estimated, and a ratio of two estimates has less variance.
 
-The variance is the dyadic one with w times (error - rate) in place of (error - rate). That carries both sources of chance, each
-once: a squared term of a sampled pair has in expectation the noise of its pair and what choosing it adds, and a product of two
-sampled pairs that share a person has in expectation what all such products come to. Nothing is added for the sampling on top.
+The variance is the dyadic one with w times (error - rate) in place of (error - rate). This includes both sources of
+variance exactly once: the expectation of the squared term of a sampled pair is the noise of the pair plus the sampling
+variance, and that of the products of sampled pairs that share a person is the sum of all such products. No further term
+for the sampling is needed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from facegap.statistics.jackknife import PairSums, pair_effective_trials
 from facegap.statistics.weighted import weighted_rates
 from facegap.types import BoolArray, FloatArray, IntArray, Rate
 
-FEW_ERRORS = 3.0  # effective ones, on either side: with so few Wilson's limit lies too near the rate
+FEW_ERRORS = 3.0  # effective errors, or trials without one: with so few, Wilson's limit is too near the rate
 RARE_EFFECTIVE = "score and likelihood limits on effective trials"
 
 
@@ -37,37 +38,37 @@ def sampled_fmr(
     comparisons: IntArray | None = None,
     level: float = 0.95,
 ) -> Rate:
-    """False match rate over all impostor pairs of a group, or between two, from a sample of them.
+    """False match rate over all impostor pairs within a group, or between two groups, from a sample of pairs.
 
     Parameters
     ----------
     left, right : int64 (m,)
-        Subject codes of the two images of each sampled pair; between two groups `left` is of the first.
+        Subject codes of the two images of each sampled pair; between two groups, `left` is in the first.
     wrong : bool (m,)
         Whether the pair is a false match.
     weights : float64 (m,)
-        Pairs that each stands for, above 0.
+        Number of pairs that each represents, above 0.
     across : bool
         Whether the rate is between two groups.
     units : int64 (S,), optional
-        Sampling unit of each subject code, where that is not the subject.
+        Sampling unit of each subject code; by default the subject.
     comparisons : int64 (m,), optional
-        Code of the two images of each pair, where one comparison may stand there in both orders.
+        Code of the two images of each pair, if a comparison may occur in both orders.
     level : float
-        Of the interval.
+        Confidence level of the interval.
 
     Returns
     -------
     Rate
-        errors and trials are counted; `value` is weighted. Without a pair NaN. Without any error, or with nothing but errors,
-        the interval is Clopper-Pearson's on as many trials as `zero_error_trials` says. With FEW_ERRORS or fewer it is the wider
-        of the score and the likelihood limits, as gaps have it; with more, and where all weights are 1, so that every pair was
-        compared, it is Wilson's, as for all pairs.
+        errors and trials are counts; `value` is weighted, NaN without pairs. With no errors or only errors, the
+        interval is Clopper-Pearson's on `zero_error_trials` trials. With at most FEW_ERRORS effective errors it is the
+        wider of the score and the likelihood limits, as for gaps; with more, or if all weights are 1 (every pair was
+        compared), it is Wilson's.
 
     Raises
     ------
     StatisticsError
-        A weight that is not above 0 and finite; a pair of a person with the same person.
+        If a weight is not positive and finite, or a pair has the same person on both sides.
 
     References
     ----------
@@ -94,7 +95,7 @@ def sampled_fmr(
     codes, sides = np.unique(np.stack([left, right]), return_inverse=True)
     left, right = sides.reshape(2, -1)
     size = len(codes)
-    # As multiples of the mean weight, so that equal weights are exactly counts.
+    # Relative to the mean weight, so that equal weights give exact counts.
     mean = float(weights.mean())
     weight = np.ones(len(weights)) if np.ptp(weights) <= 1e-9 * mean else weights / mean
     total = float(weight.sum())
@@ -140,10 +141,10 @@ def sampled_fnmr(
     units: IntArray | None = None,
     level: float = 0.95,
 ) -> Rate:
-    """False non-match rate over all genuine pairs from a sample of each person's.
+    """False non-match rate over all genuine pairs, from a sample of each person's pairs.
 
-    subjects, wrong, weights : (m,) each, as of `sampled_fmr`; units : int64 (S,), of each subject code
-    returns                  : Rate with a weighted `value`; NaN without a pair
+    subjects, wrong, weights : (m,) each, as in `sampled_fmr`; units : int64 (S,), of each subject code
+    returns                  : Rate with a weighted `value`; NaN without pairs
 
     Examples
     --------
@@ -176,7 +177,7 @@ def sampled_fnmr(
 
 
 def require_weights(weights: FloatArray) -> None:
-    """Raise StatisticsError for a weight that is not above 0 and finite, by its place."""
+    """Raise StatisticsError if a weight is not positive and finite, with its position."""
     wrong = np.flatnonzero(~(np.isfinite(weights) & (weights > 0)))
     if len(wrong):
         raise StatisticsError(f"weight {weights[wrong[0]]} of pair {wrong[0]}; a weight must be positive and finite")
@@ -211,7 +212,7 @@ def _pair_sums(
     across: bool,
     comparisons: IntArray | None,
 ) -> PairSums:
-    """What the dyadic variance needs, with weights for trials. A pair within a unit stands on both its sides."""
+    """Sums for the dyadic variance, with weights as trials. A pair within a unit is on both of its sides."""
     apart = left != right
     low, high = np.minimum(left, right), np.maximum(left, right)
     keys, of = np.unique(low * size + high, return_inverse=True)
@@ -222,7 +223,7 @@ def _pair_sums(
         return np.bincount(of, weights=values, minlength=len(keys)).astype(np.float64)
 
     def by_unit(values: FloatArray) -> FloatArray:
-        """Of values of pairs of units, each unit's sum; those within it once."""
+        """Sum by unit of values of pairs of units; those within a unit count once."""
         outer = np.where(first == second, 0.0, values)
         sums = np.bincount(first, weights=values, minlength=size) + np.bincount(second, weights=outer, minlength=size)
         return sums.astype(np.float64)
@@ -248,16 +249,16 @@ def _pair_sums(
 
 
 def zero_error_trials(left: IntArray, right: IntArray, weights: FloatArray, *, across: bool = False) -> float:
-    """Independent trials that a sample without any error is worth, so that its upper limit holds whoever errs.
+    """Effective trials of a sample without errors, for an upper limit that is valid whichever units have errors.
 
     left, right : int64 (m,), sampling units of each pair; weights : float64 (m,)
-    returns     : with equal weights the number of sampled pairs of which no two share a unit; else the total weight over the
-                  largest weight that one unit holds, which is no more than that. 0 without a pair of two units
+    returns     : with equal weights, the number of sampled pairs without common units; otherwise the total weight over
+                  the largest weight of one unit, which is at most that number. 0 without a pair of two units
 
     Notes
     -----
-    Where strata weigh differently, all errors may lie in that of the largest weight, which the total weight over the largest
-    weight of a pair allows for; Kish's effective size would not.
+    If strata have different weights, all errors may be in that of the largest weight. The total weight over the largest
+    weight accounts for this; Kish's effective size would not.
 
     Examples
     --------
@@ -278,9 +279,9 @@ def zero_error_trials(left: IntArray, right: IntArray, weights: FloatArray, *, a
 
 
 def disjoint_among(left: IntArray, right: IntArray) -> int:
-    """How many of the pairs can be taken so that no two share a unit: as many as a greedy choice finds, by rounds.
+    """Number of pairs without common units, from a greedy selection in rounds.
 
-    Where every two units were compared that is half of them, rounded down; else at least half of the most that is possible.
+    If all pairs of units were compared, it is half the number of units, rounded down; otherwise at least half of the maximum.
 
     Examples
     --------
@@ -289,7 +290,7 @@ def disjoint_among(left: IntArray, right: IntArray) -> int:
     """
     size = int(max(left.max(), right.max())) + 1
     held = np.bincount(left, minlength=size) + np.bincount(right, minlength=size)
-    # Pairs of units in few pairs first: they have no other pair to be in.
+    # Pairs of units with few pairs first, as these have few alternatives.
     rank = np.empty(len(left), np.int64)
     rank[np.argsort(np.minimum(held[left], held[right]), kind="stable")] = np.arange(len(left))
     found = 0
@@ -307,10 +308,11 @@ def disjoint_among(left: IntArray, right: IntArray) -> int:
 
 
 def sampling_variance(wrong: BoolArray, strata: IntArray, pairs: IntArray) -> float:
-    """Variance of a rate over all pairs that comes from having sampled some of them, the people being as they are.
+    """Variance of a rate over all pairs due to sampling pairs, for fixed people.
 
-    wrong, strata : bool and int64 (m,), of each sampled pair; pairs : int64 (H,), pairs of each stratum, sampled or not
-    returns       : sum over strata of (N_h / N)^2 (1 - n_h / N_h) s_h^2 / n_h; NaN where a stratum has one pair of several
+    wrong, strata : bool and int64 (m,), of each sampled pair; pairs : int64 (H,), all pairs of each stratum
+    returns       : sum over strata of (N_h / N)^2 (1 - n_h / N_h) s_h^2 / n_h; NaN if one of several pairs of a stratum
+                    was sampled
     References    : Cochran (1977), Sampling Techniques, 5.6
 
     Examples
@@ -332,16 +334,16 @@ def sampling_variance(wrong: BoolArray, strata: IntArray, pairs: IntArray) -> fl
 def sampling_interval(
     wrong: BoolArray, strata: IntArray, pairs: IntArray, *, level: float = 0.95
 ) -> tuple[float, float]:
-    """Interval of the rate over all pairs of these very people, of which some were sampled: `sampling_variance` alone.
+    """Interval of the rate over all pairs of the same people, with the variance of sampling pairs only.
 
-    It says nothing of other people; the interval of `sampled_fmr` does, and is wider.
+    It does not apply to other people; for these use the interval of `sampled_fmr`, which is wider.
 
-    wrong, strata, pairs : as of `sampling_variance`
-    returns              : Clopper-Pearson's limits of each stratum, on as many trials as its sample is worth beside the pairs left
-                           out, put together by squaring and adding their arms, so that a stratum without an error in its sample
-                           counts too; the rate itself where all pairs were compared. NaN where a stratum has no sampled pair.
-                           Arms of few errors each are too short below when they are put together: where several strata are
-                           sampled, the lower limit is no higher than that of a weighted sum of Poisson counts
+    wrong, strata, pairs : as in `sampling_variance`
+    returns              : Clopper-Pearson's limits of each stratum, on effective trials with a finite population
+                           correction, combined by the root sum of squares of their arms, so that a stratum without
+                           sampled errors contributes too; the rate itself if all pairs were compared. NaN if a stratum
+                           has no sampled pair. Combined lower arms of few errors each are too short: with several
+                           sampled strata the lower limit is at most that of a weighted sum of Poisson counts
     References           : Zou and Donner (2008), MOVER; Fay and Feuer (1997), Statistics in Medicine 16; Cochran (1977), 5.6
 
     Examples
@@ -372,7 +374,7 @@ def sampling_interval(
 
 
 def _poisson_low(value: float, variance: float, level: float) -> float:
-    """Lower limit of a weighted sum of Poisson counts, as of a gamma variable of that mean and variance (Fay and Feuer 1997)."""
+    """Lower limit of a weighted sum of Poisson counts, by a gamma distribution with its moments (Fay, Feuer 1997)."""
     if variance <= 0:
         return value
     return float(gammaincinv(value**2 / variance, (1 - level) / 2) * variance / value)

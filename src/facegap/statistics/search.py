@@ -1,4 +1,4 @@
-"""Errors of 1:N search: CMC, FNIR, FPIR, and how far a gallery's composition drives false positives."""
+"""Errors of 1:N search: CMC, FNIR, FPIR, and the effect of gallery composition on false positives."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class SearchErrors:
-    """Searches with errors, from which a caller can count errors by group and subject.
+    """Which searches have errors, for counts by group and subject.
 
     Attributes
     ----------
     missed
-        bool [mated searches], FNIR counts these.
+        bool [mated searches], errors of FNIR.
     false_positive
-        bool [non-mated searches], FPIR counts these.
+        bool [non-mated searches], errors of FPIR.
     """
 
     missed: BoolArray
@@ -28,20 +28,20 @@ class SearchErrors:
 
 
 def mate_ranks(scores: ArrayLike, is_mate: ArrayLike) -> IntArray:
-    """Rank of the best mate among the candidates of each search, 1 for the first; 0 where no mate is listed.
+    """Rank of the best mate among the candidates of each search, from 1; 0 if no mate is listed.
 
     Parameters
     ----------
     scores
-        float64 [searches, R], candidates in any order; NaN is an empty place.
+        float64 [searches, R], candidates in any order; NaN is an empty position.
     is_mate
         bool [searches, R].
 
     Returns
     -------
     IntArray
-        int64 [searches]. Ties are broken against the system: every other candidate with the mate's score is before
-        it. A tie at the end of the list may reach beyond the list, which cannot be seen here.
+        int64 [searches]. Ties are resolved against the system: every other candidate with the mate's score ranks before
+        it. A tie at the end of the list may continue beyond it, which is not visible here.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def mate_ranks(scores: ArrayLike, is_mate: ArrayLike) -> IntArray:
 
 
 def cmc(ranks: ArrayLike, max_rank: int) -> tuple[IntArray, int]:
-    """Hits at rank 1..max_rank (cumulative, int64 [max_rank]) and mated searches; a rank of 0 is never a hit.
+    """Cumulative hits at ranks 1..max_rank, int64 [max_rank], and number of mated searches; a rank of 0 is never a hit.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def search_errors(
     Parameters
     ----------
     scores
-        float64 [searches, R]; NaN is an empty place. A probe without a template has an empty row: it misses its mate
+        float64 [searches, R]; NaN is an empty position. A probe without a template has an empty row: it misses its mate
         and raises no false positive.
     is_mated_search
         bool [searches], whether the person is in the gallery at all.
@@ -88,7 +88,7 @@ def search_errors(
     Raises
     ------
     StatisticsError
-        For max_rank above the length of the lists.
+        If max_rank exceeds the length of the lists.
 
     Examples
     --------
@@ -111,7 +111,7 @@ def search_errors(
 
 
 def gallery_fpir_bound(fmr: FloatArray, sizes: ArrayLike) -> FloatArray:
-    """FPIR of probes of each group g if comparisons were independent: 1 - prod_h (1 - fmr[g, h])^sizes[h].
+    """FPIR of probes of each group g under independence of comparisons: 1 - prod_h (1 - fmr[g, h])^sizes[h].
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""How many people each of two groups needs for a verdict, before there are any data.
+"""Number of people needed in each of two groups for a verdict, before data are collected.
 
-Normal approximations with the design effects of repeated photographs and of clusters. An audit estimates the variance of a
-rate from few people who err, and widens for that (Student's t, three quarters of one share of the pairs' noise taken out);
-what it will say is compared with what varies. `tests/worlds/test_sizes.py` checks the power that they promise on simulated
-people, with the tests of an audit.
+Normal approximations with the design effects of repeated photographs and of clusters. An audit estimates the variance
+of a rate from few people with errors and widens its intervals accordingly (Student's t, partial subtraction of the
+noise of pairs), so both the true and the estimated variance are needed. `tests/worlds/test_sizes.py` checks the
+predicted power on simulated people, with the tests of an audit.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from facegap.statistics.jackknife import PAIR_NOISE_REMOVED
 
 Kind = Literal["image", "genuine pair", "impostor pair", "mated search", "non-mated search"]
 Goal = Literal["find", "exclude"]
-MOST_PEOPLE = 10_000_000  # of a group; a margin that needs more is out of reach
-MOST_TRIALS = 2_000  # of a unit, whose distribution is summed
-NOISE_KEPT = 1 - PAIR_NOISE_REMOVED  # of the second share of the pairs' noise in an audit's variance
+MOST_PEOPLE = 10_000_000  # of a group; a margin that needs more is infeasible
+MOST_TRIALS = 2_000  # of a unit, to sum its distribution
+NOISE_KEPT = 1 - PAIR_NOISE_REMOVED  # of the second count of the noise of pairs in an audit's variance
 SQRT_2PI = math.sqrt(2 * math.pi)
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the people of a group are photographed.
+    """Sampling design of a group.
 
-    photographs         : of each person
-    correlation         : between errors of two trials of one person (intraclass correlation); of impostor pairs the
-                          part of the variance of a score that one of its two people explains
-    people_per_cluster  : people of one cluster (photographer, session, family, source) in one group; 1: no clusters
-    cluster_correlation : between two trials of two people of one cluster; of impostor pairs as `correlation`
+    photographs         : number per person
+    correlation         : between errors of two trials of one person (intraclass correlation); for impostor pairs, the
+                          proportion of the variance of a score explained by one of its two people
+    people_per_cluster  : people per cluster (photographer, session, family, source) in one group; 1: no clusters
+    cluster_correlation : between trials of two people of one cluster; for impostor pairs as in `correlation`
     """
 
     photographs: int = 1
@@ -45,7 +45,7 @@ class Sampling:
 
 
 def trials_per_person(kind: Kind, photographs: int) -> int:
-    """Trials that one person gives: images, pairs of them, or searches where one image is enrolled. Not of impostor pairs.
+    """Trials per person: images, genuine pairs, or searches with one image enrolled. Not defined for impostor pairs.
 
     Examples
     --------
@@ -59,20 +59,20 @@ def trials_per_person(kind: Kind, photographs: int) -> int:
 
 @dataclass(frozen=True)
 class Spread:
-    """Variance of an error rate. true : as it varies; stated : as an audit will estimate it, widened where it must be."""
+    """Variance of an error rate. true : its sampling variance; stated : as an audit will estimate it, widened as needed."""
 
     true: float
     stated: float
 
 
 def rate_spread(kind: Kind, rate: float, people: int, sampling: Sampling) -> Spread:
-    """Variance of an error rate that is measured on some people; infinite without a trial.
+    """Variance of an error rate measured on a number of people; infinite without trials.
 
-    kind    : what is counted. For `impostor pair` all people of the group are compared with each other
-    Formula : rate (1 - rate) / (people t) [1 + (t - 1) r + t (c - 1) s] for t trials of each person, their correlation r, c
-              people of a cluster and the correlation s between these. Of n people and m photographs:
-              rate (1 - rate) {[1 + (m^2 - 1) z(2 r)] / (m^2 n (n - 1) / 2) + 4 / n [z(r + s) + (c - 1) z(s)]}, where z(v)
-              is the correlation of errors of two scores that share the part v of their variance
+    kind    : kind of trial. For `impostor pair` all people of the group are compared with each other
+    Formula : rate (1 - rate) / (people t) [1 + (t - 1) r + t (c - 1) s] for t trials per person with correlation r, and
+              c people per cluster with correlation s. For impostor pairs of n people with m photographs each: rate (1 -
+              rate) {[1 + (m^2 - 1) z(2 r)] / (m^2 n (n - 1) / 2) + 4 / n [z(r + s) + (c - 1) z(s)]}, where z(v) is the
+              correlation of errors of two scores that share a proportion v of their variance
     """
     return (
         _pairs_spread(rate, people, sampling)
@@ -112,7 +112,7 @@ def _pairs_spread(rate: float, people: int, sampling: Sampling) -> Spread:
     nodes, weights = hermegauss(80)
     chance = trials * ndtr((ndtri(rate) + math.sqrt(r + s) * nodes) / math.sqrt(1 - r - s))
     mean, off = trials * rate, chance - trials * rate
-    # Of a person's errors, which vary as a Poisson number with this person's own mean.
+    # For the errors of a person: a Poisson variable with the person's own mean.
     second = float(weights @ (chance + off**2)) / SQRT_2PI
     fourth = float(weights @ (chance + 3 * chance**2 + 4 * chance * off + 6 * chance * off**2 + off**4)) / SQRT_2PI
     assert mean > 0
@@ -123,7 +123,7 @@ def _pairs_spread(rate: float, people: int, sampling: Sampling) -> Spread:
 
 
 def _widening(carriers: float, shared: float) -> float:
-    """What Student's t makes of a variance: see `effective_trials`."""
+    """Factor by which Student's t increases a variance; see `effective_trials`."""
     if not shared > 0:
         return 1.0
     freedom = min(max((carriers - 1) / math.sqrt(shared), 1.0), 1e9)
@@ -131,7 +131,7 @@ def _widening(carriers: float, shared: float) -> float:
 
 
 def _moments(rate: float, trials: int, icc: float) -> tuple[float, float]:
-    """Second and fourth central moment of the errors of a unit, beta-binomial."""
+    """Second and fourth central moments of the errors of a unit, beta-binomial."""
     trials = min(trials, MOST_TRIALS)
     errors = np.arange(trials + 1)
     if icc > 1e-6:
@@ -146,7 +146,7 @@ def _moments(rate: float, trials: int, icc: float) -> tuple[float, float]:
 
 
 def shared_errors(rate: float, part: float) -> float:
-    """Correlation of whether two normal scores pass the threshold of a rate, if they share a part of their variance.
+    """Correlation of the errors of two normal scores at the threshold of a rate, if they share a proportion of their variance.
 
     Examples
     --------
@@ -172,12 +172,12 @@ def power_of_plan(
     alpha: float,
     goal: Goal = "find",
 ) -> float:
-    """Probability of a verdict on two groups of `people` each.
+    """Probability of a verdict on two groups of `people` subjects each.
 
-    rate  : of the better group, or of both
-    alpha : of one test: that of the run over the number of gaps in its primary family, which is Holm's first step
-    goal  : "find": a gap as large as the margin is found. "exclude": where both rates are alike, no gap larger than the
-            margin is said
+    rate  : of the group with the lower rate, or of both
+    alpha : of one test: that of the run divided by the number of gaps in its primary family, as in Holm's first step
+    goal  : "find": detect a gap as large as the margin. "exclude": conclude "no gap larger than the margin" if both
+            rates are equal
     """
     worse = rate if goal == "exclude" else rate * margin if is_ratio else rate + margin
     if not 0 < rate < 1 or not 0 < worse < 1:
@@ -205,7 +205,7 @@ def people_needed(
     power: float = 0.8,
     goal: Goal = "find",
 ) -> float:
-    """The fewest people of each of two groups with which `power_of_plan` reaches `power`; NaN where none do.
+    """The smallest number of people per group for which `power_of_plan` reaches `power`; NaN if there is none.
 
     Examples
     --------
@@ -214,7 +214,7 @@ def people_needed(
 
     Raises
     ------
-    StatisticsError : a rate, a correlation or a number that cannot be
+    StatisticsError : if a rate, a correlation or a number is out of range
     """
     most = 0.5 if kind == "impostor pair" else 1.0
     correlations = sampling.correlation, sampling.cluster_correlation

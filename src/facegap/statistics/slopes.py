@@ -1,8 +1,8 @@
-"""How an error rate changes along a continuous quantity, such as age in years or measured ITA in degrees.
+"""Change of an error rate along a continuous quantity, such as age in years or measured ITA in degrees.
 
-A logistic curve over the trials, by Firth's penalised likelihood, which is finite however few errors there are. Its
-uncertainty is the delete-one-unit jackknife in one step, so that trials of one person (or unit) count together, with
-Student's t for the few units that carry it. What is tested is the change of the rate between two stated values.
+A logistic curve is fitted to the trials by Firth's penalised likelihood, which is finite however few errors there are.
+Its uncertainty is a one-step delete-one-unit jackknife, which accounts for several trials of one person (or unit), with
+Student's t for the effective number of units. The test is of the change of the rate between two stated values.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from scipy.special import expit, stdtr, stdtrit
 from facegap.errors import StatisticsError
 from facegap.types import BoolArray, FloatArray, IntArray
 
-LOW_QUANTILE, HIGH_QUANTILE = 0.1, 0.9  # the rate is compared between these of the trials
-FEWEST_ERRORS = 3  # and as many right answers: below, a curve says nothing that a count does not
+LOW_QUANTILE, HIGH_QUANTILE = 0.1, 0.9  # the rate is compared between these quantiles of the trials
+FEWEST_ERRORS = 3  # and correct trials: with fewer, a curve adds nothing to the counts
 MOST_STEPS, CLOSE = 100, 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class Slope:
-    """A fitted curve. NaN throughout where there are too few errors, right answers or units, or one value only.
+    """A fitted curve. All NaN with too few errors, correct trials or units, or only one value.
 
     errors, trials, units : counts
-    from_value, to_value  : the 10% and the 90% quantile of the quantity over the trials
-    centre, scale         : the quantity is standardised by these
+    from_value, to_value  : the 10% and 90% quantiles of the quantity over the trials
+    centre, scale         : used to standardise the quantity
     coefficients          : float64 [2], of the standardised quantity on the logit scale
-    influence             : float64 [S, 2], what each unit adds to them; their jackknife covariance is S - 1 over S times the
-                            sum of its squares
+    influence             : float64 [S, 2], influence of each unit on them; their jackknife covariance is (S - 1) / S
+                            times the sum of its squares
     """
 
     errors: int
@@ -44,7 +44,7 @@ class Slope:
 
     @property
     def is_defined(self) -> bool:
-        """Whether there is a curve."""
+        """Whether a curve was fitted."""
         return bool(np.isfinite(self.coefficients).all())
 
     @property
@@ -58,7 +58,7 @@ class Slope:
         return float(self._at(np.array([self.to_value]))[0][0])
 
     def change(self, *, is_ratio: bool) -> Change:
-        """The rate at `to_value` less, or as the log of a ratio over, that at `from_value`."""
+        """Return the change of the rate from `from_value` to `to_value`: a difference, or the log of a ratio."""
         ends = np.array([self.from_value, self.to_value])
         rate, gradient = self._at(ends)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -69,7 +69,7 @@ class Slope:
             return Change.of(float(rate[1] - rate[0]), gradient[1] - gradient[0], self.influence)
 
     def band(self, values: FloatArray, *, level: float) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """The fitted rate at some values and its pointwise interval, which is made on the logit scale."""
+        """Return the fitted rate at some values and its pointwise interval, computed on the logit scale."""
         design = np.stack([np.ones(len(values)), (values - self.centre) / self.scale], axis=1)
         middle = design @ self.coefficients
         found = [
@@ -79,7 +79,7 @@ class Slope:
         return expit(middle), expit(low), expit(high)
 
     def _at(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """The fitted rate and its gradient by the coefficients."""
+        """Return the fitted rate and its gradient with respect to the coefficients."""
         design = np.stack([np.ones(len(values)), (values - self.centre) / self.scale], axis=1)
         rate = expit(design @ self.coefficients)
         return rate, design * (rate * (1 - rate))[:, None]
@@ -95,10 +95,10 @@ class Change:
 
     @classmethod
     def of(cls, value: float, gradient: FloatArray, influence: FloatArray) -> Change:
-        """By the delta method from what each unit adds to the coefficients.
+        """Return an estimate by the delta method, from the influence of each unit on the coefficients.
 
-        The degrees of freedom are those of the units that carry the variance, (sum of squares)^2 / sum of fourth powers, less
-        one, and at least one.
+        The degrees of freedom are the effective number of units, (sum of squares)^2 / sum of fourth powers, minus one,
+        and at least one.
         """
         parts, units = influence @ gradient, len(influence)
         squares, fourths = float((parts**2).sum()), float((parts**4).sum())
@@ -108,32 +108,32 @@ class Change:
 
     @property
     def p(self) -> float:
-        """Two-sided p of no change."""
+        """Two-sided p-value of no change."""
         return float(2 * stdtr(self.freedom, -abs(self.value) / self.error))
 
     def interval(self, tails: float) -> tuple[float, float]:
-        """The interval that both tails together leave out with this probability."""
+        """Return the interval at level 1 - `tails`."""
         half = -float(stdtrit(self.freedom, tails / 2)) * self.error
         return self.value - half, self.value + half
 
 
 def fitted_slope(errors: BoolArray, values: FloatArray, units: IntArray) -> Slope:
-    """The curve of an error rate along a quantity.
+    """Fit the curve of an error rate along a quantity.
 
     Parameters
     ----------
     errors, values, units : bool, float64 and int64 (n,)
-        One entry per trial: in error, the quantity, and the code of its sampling unit.
+        One entry per trial: whether it is an error, the quantity, and the code of its sampling unit.
 
     Returns
     -------
     Slope
-        Without a curve where there are fewer than three errors, three right answers or three units, or one value only.
+        Without a curve if there are fewer than three errors, three correct trials or three units, or only one value.
 
     Raises
     ------
     StatisticsError
-        A quantity that is not finite.
+        If a value of the quantity is not finite.
 
     References
     ----------
@@ -175,13 +175,13 @@ def fitted_slope(errors: BoolArray, values: FloatArray, units: IntArray) -> Slop
         axis=1,
     ).reshape(size, 2, 2)
     left = information - own
-    # A unit without which no curve is left carries everything; its deletion is bounded by a pseudo-inverse.
+    # If no curve can be fitted without some unit, the effect of its deletion is bounded by a pseudo-inverse.
     influence = np.einsum("uij,uj->ui", np.linalg.pinv(left), score)
     return Slope(*counts, low, high, centre, scale, coefficients, np.asarray(influence, dtype=np.float64))
 
 
 def _firth(wrong: FloatArray, design: FloatArray) -> FloatArray:
-    """Coefficients of the logistic regression with Jeffreys' prior as penalty, by Newton's method with halved steps."""
+    """Coefficients of the logistic regression with Jeffreys' prior as penalty, by Newton's method with step halving."""
     share = (wrong.sum() + 0.5) / (len(wrong) + 1)
     coefficients = np.array([np.log(share / (1 - share)), 0.0])
     best = _penalised(wrong, design, coefficients)

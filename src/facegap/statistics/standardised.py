@@ -1,8 +1,8 @@
-"""Means of groups at one common composition, such as errors of age at equal ages, and the gaps between them.
+"""Means of groups standardised to a common composition, such as age errors at equal ages, and their gaps.
 
-Each cell (an age band, say) weighs the same in every group, whatever number of values the group has there: direct
-standardisation. Without it a model that overestimates the young and underestimates the old looks different on two groups
-merely because one of them is younger.
+In direct standardisation each cell (such as an age band) has the same weight in every group, however many values the
+group has there. Without it, a model that overestimates the young and underestimates the old appears to differ between
+two groups merely because one of them is younger.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from facegap.errors import StatisticsError
 from facegap.statistics.verdicts import BEYOND, WITHIN, holm, verdicts
 from facegap.types import BoolArray, FloatArray, IntArray, Verdict
 
-LEAST_UNITS = 2  # of a cell, below which nothing is known of how its values vary
+LEAST_UNITS = 2  # of a cell; with fewer, its variance cannot be estimated
 
 
 @dataclass(frozen=True, eq=False)
 class StandardisedMeans:
     """Means of G groups over the same cells.
 
-    value, low, high : float64 [G]; NaN where a cell of the composition has too few sampling units in the group
-    values, units    : int64 [G], values that were averaged and sampling units among them
-    covariance       : float64 [G, G] of the means; groups that share no unit have none
-    parts            : float64 [G, C], variance of each mean by cell; sizes: int64 [G, C], units of each cell
+    value, low, high : float64 [G]; NaN if a cell of the composition has too few sampling units in the group
+    values, units    : int64 [G], numbers of values averaged and of their sampling units
+    covariance       : float64 [G, G] of the means; 0 for groups without common units
+    parts            : float64 [G, C], contribution of each cell to the variance of each mean; sizes: int64 [G, C],
+                       units of each cell
     """
 
     value: FloatArray
@@ -44,10 +45,10 @@ class StandardisedMeans:
 
 @dataclass(frozen=True)
 class MeanGap:
-    """The difference of two means, first less second, with its verdict.
+    """The difference of two means, first minus second, with its verdict.
 
-    low, high : interval at the level of the means; decided_low, decided_high : the interval that decided the verdict, at
-    decided_level, simultaneous over the family
+    low, high : interval at the level of the means; decided_low, decided_high : the interval that determined the
+                verdict, at decided_level, simultaneous over the family
     """
 
     first: int
@@ -74,33 +75,33 @@ def standardised_means(
     shares: FloatArray,
     level: float = 0.95,
 ) -> StandardisedMeans:
-    """Mean of each group with every cell weighing its share.
+    """Mean of each group, standardised to given proportions of the cells.
 
     Parameters
     ----------
     values : float64 (n,)
         Finite.
     units, groups, cells : int64 (n,)
-        Sampling unit of each value, group 0..n_groups-1 and cell 0..C-1; -1 for values of no group or cell, which are in no mean.
+        Sampling unit of each value, group 0..n_groups-1 and cell 0..C-1; -1 for values of no group or cell, which are ignored.
     shares : float64 [C]
-        What each cell weighs, summing to 1. A cell of share 0 plays no part.
+        Proportion of each cell, summing to 1. Cells of proportion 0 are ignored.
 
     Returns
     -------
     StandardisedMeans
-        NaN for a group in which a cell with a share has fewer than two units.
+        NaN for a group in which a cell with a positive proportion has fewer than two units.
 
     Raises
     ------
     StatisticsError
-        Shares that are negative or do not sum to 1.
+        If proportions are negative or do not sum to 1.
 
     Notes
     -----
-    Mean = sum over cells of share x mean of the group's values in the cell. Its variance is that of a stratified mean with
-    units as clusters: each value's residual from the mean of its cell, times share / values of the cell, summed by unit and
-    squared; in a cell of S units times S / (S - 1). Student's t has Satterthwaite's degrees of freedom. With one cell this is
-    `clustered_mean`.
+    The mean is the sum over cells of the proportion times the mean of the group's values in the cell. Its variance is
+    that of a stratified mean with units as clusters: residuals from the mean of the cell, times proportion / number of
+    values, are summed by unit and squared; in a cell of S units times S / (S - 1). Student's t has Satterthwaite's
+    degrees of freedom. With one cell this is `clustered_mean`.
 
     References
     ----------
@@ -139,9 +140,7 @@ def standardised_means(
             usable, np.nansum(np.where(wanted, shares * means.reshape(n_groups, n_cells), 0.0), axis=1), np.nan
         )
     keys, of_unit = np.unique(codes * size + place, return_inverse=True)
-    residuals = np.bincount(
-        of_unit, weights=parts_of_values, minlength=len(keys)
-    )  # of each unit in each group and cell
+    residuals = np.bincount(of_unit, weights=parts_of_values, minlength=len(keys))  # by unit, group and cell
     squares = np.bincount(keys % size, weights=residuals**2, minlength=size)
     parts: FloatArray = np.asarray(squares, np.float64).reshape(n_groups, n_cells)
     spread = csr_array((residuals, (keys // size, keys % size // n_cells)), shape=(len(names), n_groups))
@@ -163,29 +162,29 @@ def standardised_means(
 
 
 def _half(variance: FloatArray, parts: FloatArray, sizes: IntArray, level: float) -> FloatArray:
-    """Half the width of the interval of each mean, float64 [G]."""
+    """Half-width of the interval of each mean, float64 [G]."""
     degrees = np.array([_degrees(part, size) for part, size in zip(parts, sizes, strict=True)], np.float64)
     return np.asarray(-stdtrit(degrees, (1 - level) / 2) * np.sqrt(variance), np.float64)
 
 
 def _degrees(parts: FloatArray, sizes: IntArray) -> float:
-    """Satterthwaite's degrees of freedom of a sum of variances that rest on so many units each; 1 at least."""
+    """Satterthwaite's degrees of freedom of a sum of variances, each estimated from a number of units; at least 1."""
     known = sizes >= LEAST_UNITS
     below = float((parts[known] ** 2 / (sizes[known] - 1)).sum())
-    if below == 0:  # nothing varies
+    if below == 0:  # no variance
         return float(max(int((sizes[known] - 1).sum()), 1))
     return max(float(parts[known].sum()) ** 2 / below, 1.0)
 
 
 def mean_gaps(found: StandardisedMeans, tested: BoolArray, *, margin: float, alpha: float = 0.05) -> Iterator[MeanGap]:
-    """All gaps between the groups that are tested, as one Holm family.
+    """All gaps between the tested groups, as one Holm family.
 
-    tested : bool [G], groups that are large enough; a group without a mean is in no gap
-    margin : difference of means that matters, above 0
+    tested : bool [G], groups that are large enough; groups without a mean are excluded
+    margin : smallest difference of means that matters, above 0
 
-    Verdicts follow the order of gaps between rates: larger than the margin where the interval at 1 - alpha / m lies outside it; none
-    larger where that at 1 - 2 alpha / m lies inside; a gap where Holm's p is at most alpha; else not enough data. Groups that
-    share units are compared with the covariance that this gives.
+    Verdicts are determined in the same order as for rates: larger than the margin if the interval at 1 - alpha / m lies
+    outside it; none larger if that at 1 - 2 alpha / m lies inside; a gap if Holm's p is at most alpha; otherwise not
+    enough data. The covariance of groups that share units is taken into account.
 
     Examples
     --------
@@ -241,6 +240,6 @@ def mean_gaps(found: StandardisedMeans, tested: BoolArray, *, margin: float, alp
 def _ends(
     difference: FloatArray, error: FloatArray, degrees: FloatArray, tails: float | FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Ends of the intervals with so much outside them on both sides together."""
+    """Ends of the intervals at level 1 - `tails`."""
     half = np.asarray(-stdtrit(degrees, np.asarray(tails) / 2) * error, np.float64)
     return difference - half, difference + half

@@ -1,6 +1,6 @@
-"""The gaps of an audit that stops as soon as they are decided: estimates, limits and verdicts that hold at every look.
+"""Gaps of an audit that stops once they are decided: estimates, limits and verdicts valid at every look.
 
-People weigh equally here, whatever their number of trials, as `statistics.anytime` has it.
+Subjects have equal weights, whatever their number of trials, as in `statistics.anytime`.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ People = Mapping[str, Seen]  # of each group of a family
 
 @dataclass(frozen=True, eq=False)
 class SoFar:
-    """One family as far as its people were seen.
+    """One family with the subjects evaluated so far.
 
-    people : of each group; tested : bool, per group, whether its gaps are of the family, as was decided in advance
-    margin : the gap that matters, a difference, or a ratio above 1
+    people : of each group; tested : bool, per group, whether its gaps are in the family, as decided in advance
+    margin : the smallest gap that matters, a difference, or a ratio above 1
     """
 
     people: Sequence[Seen]
@@ -33,7 +33,7 @@ class SoFar:
     is_ratio: bool
 
     def gaps(self) -> list[SeenGap]:
-        """Between every two groups that are tested."""
+        """Gaps between every two tested groups."""
         kept = np.flatnonzero(self.tested).tolist()
         return [
             SeenGap(self.people[a], self.people[b], self.margin, self.is_ratio)
@@ -48,7 +48,7 @@ def gaps_of(families: Sequence[SoFar]) -> list[SeenGap]:
 
 
 def undecided(families: Sequence[SoFar], *, alpha: float, fewest: int) -> int:
-    """How many of all gaps have no verdict yet. fewest : people of either group without whom there is none
+    """Number of gaps without a verdict so far. fewest : least number of subjects in either group for a verdict.
 
     Examples
     --------
@@ -65,10 +65,10 @@ def undecided(families: Sequence[SoFar], *, alpha: float, fewest: int) -> int:
 
 
 def judged_as_seen(families: Sequence[GapFamily], people: Sequence[People], *, tests: int) -> list[GapFamily]:
-    """Families that are tested together, with estimates, limits and verdicts that hold at every look.
+    """Test families together, with estimates, limits and verdicts valid at every look.
 
-    people : of each family the people of its groups
-    tests  : how many gaps are tested together, those of groups that are in no family (too few people) among them
+    people : the subjects of each group, by family
+    tests  : number of gaps tested together, including those of groups with too few subjects, which are in no family
     """
     sides = [
         [
@@ -87,7 +87,7 @@ def judged_as_seen(families: Sequence[GapFamily], people: Sequence[People], *, t
 
 
 def _as_seen(family: GapFamily, gaps: Sequence[SeenGap], said: SeenVerdicts, own: slice, tests: int) -> GapFamily:
-    """One family with the verdicts of its own gaps among those of all."""
+    """One family, with the verdicts `own` of the gaps of all families."""
     first, second = (np.array([side.mean for side in some], np.float64) for some in _sides(gaps))
     verdict, p, differs = said.verdict[own], said.p[own], said.differs[own]
     tails = deciding_tails(verdict, p, said.p_adjusted[own], family.alpha, tests)
@@ -124,7 +124,7 @@ def _sides(gaps: Sequence[SeenGap]) -> tuple[list[Seen], list[Seen]]:
 
 
 def _limits(gaps: Sequence[SeenGap], tails: AnyArray, *, is_ratio: bool) -> tuple[FloatArray, FloatArray]:
-    """Limits of each gap at level 1 less its own tail, float64 [m] each."""
+    """Limits of each gap at level 1 - tails, float64 [m] each."""
     found = [
         gap_limits(gap.first, gap.second, min(tail, 1.0), is_ratio=is_ratio)
         for gap, tail in zip(gaps, tails.tolist(), strict=True)

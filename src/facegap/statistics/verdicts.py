@@ -1,4 +1,4 @@
-"""From p values and intervals to one of four verdicts, and to the number of subjects that would settle it."""
+"""One of four verdicts from p-values and intervals, and the number of subjects needed for a verdict."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ GAP: Verdict = "gap"
 WITHIN: Verdict = "no gap larger than the margin"
 UNKNOWN: Verdict = "not enough data"
 VERDICTS: tuple[Verdict, ...] = (BEYOND, GAP, WITHIN, UNKNOWN)
-EXPLORATORY: Verdict = "exploratory"  # in place of a verdict, of gaps outside the primary family
+EXPLORATORY: Verdict = "exploratory"  # instead of a verdict, for gaps outside the primary family
 GAPS_FOUND = (BEYOND, GAP)  # verdicts that say there is a gap
 POWER = 0.8
 
 
 def holm(p: FloatArray) -> FloatArray:
-    """Adjusted p values of a family: reject where adjusted p <= alpha, and the family-wise error rate is at most alpha.
+    """Adjusted p-values of a family: rejecting where adjusted p <= alpha keeps the family-wise error rate at most alpha.
 
     Parameters
     ----------
     p
-        float64 [..., m], the last axis one family; NaN (a test that could not be made) stays NaN but counts in m,
+        float64 [..., m], the last axis being one family; NaN (a test that could not be made) stays NaN but counts in m,
         because it was specified in advance.
 
     Returns
     -------
     FloatArray
-        float64 [..., m] in [0, 1], not smaller than p, in the same order.
+        float64 [..., m] in [0, 1], at least p, in the same order.
 
     References
     ----------
@@ -50,9 +50,9 @@ def holm(p: FloatArray) -> FloatArray:
 
 
 def verdicts(*, beyond_margin: BoolArray, within_margin: BoolArray, differs: BoolArray) -> AnyArray:
-    """One verdict per gap, str [m]: larger than the margin; otherwise within it; otherwise a gap; otherwise not enough data.
+    """One verdict per gap, str [m]; the first that applies of: larger than the margin, within it, a gap, not enough data.
 
-    A gap that is within the margin and differs from zero exists but is small; reports state both.
+    A gap that is within the margin and differs from zero is real but small; reports state both.
 
     Examples
     --------
@@ -65,13 +65,12 @@ def verdicts(*, beyond_margin: BoolArray, within_margin: BoolArray, differs: Boo
 
 
 def withheld(verdict: AnyArray, rates: tuple[AnyArray, AnyArray], dominated: tuple[AnyArray, AnyArray]) -> AnyArray:
-    """The verdicts of gaps, withheld where they would rest on a few people (statistics/dominated.py); str, one shape.
+    """The verdicts of gaps, withheld if they would depend on a few subjects (statistics/dominated.py); str, of one shape.
 
-    rates, dominated : of both groups of each gap: the rates, and by how many people each is dominated (0: by none)
-    returns          : "not enough data" where the group with the higher rate is dominated, and in place of "no gap
-    larger
-                       than the margin" where either is. A gap to a group that is dominated and has the lower rate
-                       stays: without those people it is larger still
+    rates, dominated : of both groups of each gap: the rates, and the number of subjects that dominate each (0: none)
+    returns          : "not enough data" if the group with the higher rate is dominated, and instead of "no gap larger
+                       than the margin" if either group is. A gap to a dominated group with the lower rate is kept:
+                       without those subjects it would be even larger
 
     Examples
     --------
@@ -86,10 +85,10 @@ def withheld(verdict: AnyArray, rates: tuple[AnyArray, AnyArray], dominated: tup
 
 
 def stricter(first: AnyArray, second: AnyArray) -> AnyArray:
-    """Of two verdicts on each gap the one that claims less, str [m].
+    """The weaker of two verdicts on each gap, str [m].
 
-    "Not enough data" claims less than any other verdict and "gap" less than "gap larger than the margin". Two that
-    contradict each other, a gap and none larger than the margin, settle nothing: not enough data.
+    "Not enough data" is weaker than any other verdict, and "gap" is weaker than "gap larger than the margin". If two
+    contradict each other, a gap and none larger than the margin, the result is "not enough data".
 
     Examples
     --------
@@ -104,13 +103,13 @@ def stricter(first: AnyArray, second: AnyArray) -> AnyArray:
 def subjects_needed(
     rate: FloatArray, subjects_per_trial: FloatArray, margin: float, *, is_ratio: bool, alpha: float
 ) -> FloatArray:
-    """Subjects in each of two groups to find a gap as large as the margin with 80% power.
+    """Subjects needed in each of two groups to detect a gap as large as the margin with 80% power.
 
     Parameters
     ----------
     rate
-        float64 [m], of both groups together. The observed gap is not used: planning for it would require few subjects
-        exactly when the gap is large by chance.
+        float64 [m], of both groups together. The observed gap is not used, because a plan based on it would require few
+        subjects whenever the gap is large by chance.
     subjects_per_trial
         float64 [m], subjects / effective trials, of the group in which a subject is least informative.
     alpha
@@ -119,13 +118,13 @@ def subjects_needed(
     Returns
     -------
     FloatArray
-        float64 [m], rounded up. NaN if undefined: a ratio from no errors at all, or no effective trials.
-        For pair rates it is an upper bound, as pairs grow faster than subjects.
+        float64 [m], rounded up. NaN if undefined: a ratio without any errors, or no effective trials.
+        For pair rates it is an upper bound, as the number of pairs grows faster than that of subjects.
 
     References
     ----------
-    Normal approximation for two proportions, rate against rate + margin, or rate * ratio (capped at 1; rates above
-    one half are taken from the other end), on the log scale for a ratio.
+    Normal approximation for two proportions, rate against rate + margin, or rate * ratio (capped at 1; for rates above
+    one half, of the complement), on the log scale for a ratio.
 
     Examples
     --------

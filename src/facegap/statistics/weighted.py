@@ -1,8 +1,8 @@
-"""Rates of a population: trials that weigh differently, and groups made comparable in their composition.
+"""Population rates: weighted trials, and groups standardised to a common composition.
 
-A rate is the weighted mean of errors (Hajek's ratio of two estimated totals). With shares, each cell of a group (an age
-band, say) weighs what the population says, whatever number of trials it has: post-stratification, or direct
-standardisation. Intervals come from the variance between sampling units, by the rules of statistics/effective.py.
+A rate is the weighted mean of errors (Hajek's ratio of two estimated totals). With population proportions, each cell of
+a group (such as an age band) has its weight in the population, however many trials it has: post-stratification, or
+direct standardisation. Intervals use the variance between sampling units, by the rules of statistics/effective.py.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Scale
 
 @dataclass(frozen=True, eq=False)
 class WeightedRates:
-    """Weighted rates of G groups; value, interval and effective trials are NaN where a group has no weight.
+    """Weighted rates of G groups; value, interval and effective trials are NaN for a group without weight.
 
     errors, trials, subjects : int64 [G], unweighted counts
     value, low, high : float64 [G]
-    effective_trials : float64 [G], independent trials of equal weight that are worth as much
+    effective_trials : float64 [G], equivalent number of independent trials of equal weight
     effective_units  : float64 [G], (sum W)^2 / sum W^2 over the weights W of the sampling units
-    correlation      : float64 [G, G] of the rates of groups that share units; None where none is in two groups
-    empty_cell       : int64 [G], the first cell with a share and no trial in the group, which leaves it without a rate; -1
+    correlation      : float64 [G, G] of the rates of groups that share units; None if no unit is in two groups
+    empty_cell       : int64 [G], the first cell with a positive proportion but no trial in the group, which therefore
+                       has no rate; else -1
     """
 
     errors: IntArray
@@ -78,35 +79,35 @@ def weighted_rates(
     shares: FloatArray | None = None,
     level: float = 0.95,
 ) -> WeightedRates:
-    """Weighted error rate of each group, with an interval that takes the unit as what varies independently.
+    """Weighted error rate of each group, with an interval based on the sampling unit.
 
     Parameters
     ----------
     errors, weights : bool and float64 (n,)
-        One entry per trial; weights are 0 or more.
+        One entry per trial; weights are at least 0.
     units, subjects : int64 (n,)
         Sampling unit and person of each trial; without `subjects` the unit is the person.
     groups : int64 (n,)
-        Codes 0..n_groups-1; -1 for trials of no group.
+        Codes 0..n_groups-1; -1 for trials in no group.
     cells, shares : int64 (n,) and float64 [G, C]
-        Cell of each trial, and what each cell weighs in each group; the rows sum to 1. A row of NaN leaves a group without
-        a rate. Within a cell trials weigh by `weights`.
+        Cell of each trial, and population proportion of each cell in each group; rows sum to 1. A group whose row is
+        NaN has no rate. Within a cell, trials are weighted by `weights`.
 
     Returns
     -------
     WeightedRates
-        A group with a cell that has a share and no weight has no rate, as nothing is known of a part of its population.
+        A group with a cell of positive proportion but no weight has no rate, because part of its population was not observed.
 
     Raises
     ------
     StatisticsError
-        A weight that is negative or not finite.
+        If a weight is negative or not finite.
 
     Notes
     -----
-    The variance is that of a ratio of totals by units, linearised: sum over units of (sum of w (e - m))^2 / (sum w)^2, times
-    S / (S - 1), m being the rate, or with shares the mean of the trial's own cell (Särndal, Swensson, Wretman 1992,
-    Model Assisted Survey Sampling, 5.7 and 7.6). Without errors, or with nothing but errors, the interval is
+    The variance is that of a ratio of totals by units, linearised: sum over units of (sum of w (e - m))^2 / (sum w)^2,
+    times S / (S - 1), m being the rate, or with proportions the mean of the trial's own cell (Särndal, Swensson,
+    Wretman 1992, Model Assisted Survey Sampling, 5.7 and 7.6). With no errors or only errors, the interval is
     Clopper-Pearson's on the effective units.
 
     Examples
@@ -126,7 +127,7 @@ def weighted_rates(
     def total(values: FloatArray) -> FloatArray:
         return np.bincount(group, weights=values, minlength=n_groups).astype(np.float64)
 
-    # As parts of the largest of the group, so that the scale of weights plays no part.
+    # Relative to the largest of the group, so that the scale of the weights does not matter.
     mass = total(weight)
     with np.errstate(divide="ignore", invalid="ignore"):
         weight = np.where(mass[group] > 0, weight / mass[group], 0.0)
@@ -145,7 +146,7 @@ def weighted_rates(
         alone = total(residual**2)
         variance = np.maximum(squares * size / (size - 1), alone)
         own_units, own_trials = 1 / over_units(held**2), 1 / total(weight**2)
-        # Of trials of unequal weight the variance is an estimate, whether units repeat or not: Student's t in full.
+        # With unequal weights the variance is an estimate even if no unit repeats, so Student's t applies in full.
         is_even = np.isclose(own_trials, total(np.ones(len(group)))) & (mean_of is None)
         found = effective_trials(
             value,
@@ -153,7 +154,7 @@ def weighted_rates(
             variance=variance,
             shared=np.where(is_even, np.clip(1 - alone / variance, 0.0, 1.0), 1.0),
             carriers=squares**2 / over_units(sums**4),
-            # Kish's number of units bounds the variance from above only where weights do not go with errors.
+            # Kish's number of units is a bound on the variance only if weights are not correlated with errors.
             at_least=np.where(is_even, own_units, 1.0),
             level=level,
         )
@@ -188,7 +189,7 @@ def _calibrated(
     inside: BoolArray,
     n_groups: int,
 ) -> tuple[FloatArray, FloatArray | None, IntArray]:
-    """Weights that give each cell its share, the mean of each trial's own cell, and per group the first empty cell."""
+    """Weights that give each cell its proportion, the mean of each trial's own cell, and the first empty cell per group."""
     if cells is None or shares is None:
         return weight, None, np.full(n_groups, -1)
     cell, size = cells[inside], shares.shape[1]
@@ -203,7 +204,7 @@ def _calibrated(
 
 
 def _correlation(unit: IntArray, group: IntArray, sums: FloatArray, n_groups: int) -> FloatArray | None:
-    """Correlation of the rates of groups through the units that they share; None where none is in two groups."""
+    """Correlation of the rates of groups that share units; None if no unit is in two groups."""
     if len(np.unique(unit)) == len(unit):
         return None
     _, row = np.unique(unit, return_inverse=True)
@@ -226,11 +227,11 @@ def weighted_gaps(
     known: Sequence[bool],
     is_primary: bool = True,
 ) -> WeightedGaps:
-    """All pairwise gaps of weighted rates, tested as `gap_family` tests gaps of counts.
+    """All pairwise gaps of weighted rates, tested as in `gap_family`.
 
-    known      : whether the labels of each group are known; others, and groups of fewer effective units than
-                 `minimum_subjects`, are in no gap
-    is_primary : whether gaps get a verdict; exploratory ones keep p and the interval at Holm's own step
+    known      : whether the labels of each group are known; other groups, and those with fewer effective units than
+                 `minimum_subjects`, are excluded
+    is_primary : whether gaps get a verdict; exploratory ones keep p and the interval at Holm's step
     """
     enough = np.nan_to_num(rates.effective_units) >= minimum_subjects
     kept = np.flatnonzero(np.asarray(known, np.bool_) & enough)

@@ -1,1 +1,1 @@
-"""How much of a gap goes with measured covariates: balancing, regression, and change within people."""
+"""Association of a gap with measured covariates: balancing, regression, and change within subjects."""

@@ -1,8 +1,9 @@
-"""The gap between two groups that are made alike in measured covariates.
+"""The gap between two groups after balancing measured covariates.
 
-Overlap weights (Li, Morgan and Zaslavsky 2018): a trial of one group weighs the probability that one with its covariates is
-of the other. With a logistic model of the group, both groups then have exactly the same mean of every column of the model,
-and trials that have no counterpart weigh nothing. What is compared are the people whom both groups have.
+Overlap weights (Li, Morgan and Zaslavsky 2018): the weight of a trial is the probability that a trial with its
+covariates belongs to the other group. With a logistic model of the group, both groups then have exactly the same mean
+of every column of the model, and trials without a counterpart have weight 0. The comparison refers to the population in
+which both groups overlap.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ from facegap.statistics.covariates.logistic import fit_logistic, ridge_of, splin
 from facegap.statistics.jackknife import PAIR_NOISE_REMOVED
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Scale
 
-CELLS = 10  # of each covariate, by quantiles of both groups together: where a group has no one, nothing is compared
+CELLS = 10  # of each covariate, by quantiles of both groups together; cells without one of the groups are excluded
 LEAST_UNITS_IN_CELL = 2
-UNITS_PER_COLUMN = 4  # a group with fewer sampling units per column of its model is too small for so many covariates
-FEW_ERRORS = 10.0  # from here on the resampling alone gives the variance
-BINS = 10  # of the probability of a group, for the overlap
+UNITS_PER_COLUMN = 4  # a group with fewer sampling units per column of its model is too small
+FEW_ERRORS = 10.0  # with at least so many, the variance is that of the resampling alone
+BINS = 10  # of the probability of a group, to compute the overlap
 
 
 @dataclass(frozen=True, eq=False)
 class Trials:
-    """Trials of two groups, of which one is the reference.
+    """Trials of two groups, one of which is the reference.
 
-    errors, in_group : bool (n,); False in `in_group`: of the reference
-    units   : int64 (n,), sampling unit; of a pair of two people the unit of the first
-    others  : int64 (n,), unit of the second person of a pair; None where trials are of one unit each
-    weights : float64 (n,), trials that each row stands for; 1 but where a sample of the rows was taken
+    errors, in_group : bool (n,); False in `in_group` is the reference
+    units   : int64 (n,), sampling unit; for a pair of two people, that of the first
+    others  : int64 (n,), unit of the second person of a pair; None if each trial has one unit
+    weights : float64 (n,), number of trials represented by each row; 1 unless rows were sampled
     """
 
     errors: BoolArray
@@ -48,14 +49,13 @@ class Trials:
 
 @dataclass(frozen=True, eq=False)
 class Balanced:
-    """Rates of two groups and their gap; NaN where it is not defined, and then `reason` says why.
+    """Rates of two groups and their gap; NaN if undefined, in which case `reason` says why.
 
     rate, reference_rate : weighted error rates
     gap, low, high : difference or ratio of the two, by `scale`, and its interval
-    comparable     : bool (n,), trials within the covariates of both groups
-    effective, reference_effective : sampling units of equal weight that would weigh as evenly
-    overlap        : proportion of the groups that have one distribution of the probability of the group, 0 to 1; 1 without
-                     covariates
+    comparable     : bool (n,), trials within the range of covariates of both groups
+    effective, reference_effective : effective sampling units
+    overlap        : common proportion of the two distributions of the probability of the group, 0 to 1; 1 without covariates
     """
 
     comparable: BoolArray
@@ -75,10 +75,10 @@ class Balanced:
 def comparable_trials(
     covariates: FloatArray, in_group: BoolArray, units: IntArray
 ) -> tuple[BoolArray, tuple[int, ...]]:
-    """Trials within the covariates of both groups, and how many cells of each covariate have only one group.
+    """Trials within the covariates of both groups, and the number of cells of each covariate with only one group.
 
-    Each covariate is cut into ten cells at the quantiles of both groups together, before anything is fitted. A cell in which a
-    group has fewer than two sampling units is left out with all its trials.
+    Each covariate is divided into ten cells at the quantiles of both groups together, before any model is fitted. A
+    cell in which a group has fewer than two sampling units is excluded with all its trials.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def comparable_trials(
 
     Returns
     -------
-    bool (n,), and k numbers of cells without one of the groups
+    bool (n,), and the number of cells without one of the groups for each of the k covariates
 
     Examples
     --------
@@ -110,7 +110,7 @@ def comparable_trials(
 
 
 def basis_of(covariates: FloatArray) -> FloatArray:
-    """The columns that covariates enter a model by: a spline of each, float64 (n, p)."""
+    """Model columns of covariates: a spline of each, float64 (n, p)."""
     parts = [spline_basis(column) for column in covariates.T]
     return standardised(np.concatenate(parts, axis=1)) if parts else np.empty((len(covariates), 0))
 
@@ -131,29 +131,28 @@ def balanced_gap(
     trials : Trials
         n rows.
     covariates : float64 (n, k)
-        Finite; none (k = 0) gives the gap as it is.
+        Finite; without covariates (k = 0) the gap is the unadjusted one.
     scale : {"difference", "ratio"}
     level : float
-        Of the interval, between 0 and 1.
+        Confidence level of the interval, between 0 and 1.
     replicates : int
-        2 or more.
+        At least 2.
 
     Returns
     -------
     Balanced
-        NaN with a reason where a group has no one comparable or too few units for its covariates, and for a ratio where a group
-        has no error.
+        NaN with a reason if a group has no comparable subjects or too few units for the covariates, or, for a ratio, no errors.
 
     Raises
     ------
     StatisticsError
-        A covariate that is not finite, or shapes that do not fit.
+        If a covariate is not finite, or shapes do not match.
 
     Notes
     -----
-    Every replicate weighs the sampling units anew (exponential weights, the Bayesian bootstrap of Rubin 1981), fits the model of
-    the group again and balances again; Student's t on the units that carry the variance. Of pairs of two people the variance
-    is that of the linearised estimate when one unit is deleted at a time, as in `dyadic_fmr`. With few errors the variance
+    Every replicate reweights the sampling units (exponential weights, the Bayesian bootstrap of Rubin 1981), refits the
+    model of the group and balances again; Student's t uses the effective number of units. For pairs of two people, the
+    variance is a delete-one-unit jackknife of the linearised estimate, as in `dyadic_fmr`. With few errors the variance
     is at least that of two independent proportions with one error and one other trial added (Agresti and Caffo 2000).
 
     References
@@ -217,7 +216,7 @@ def balanced_gap(
 
 
 def too_few(trials: Trials, columns: int) -> str:
-    """Why two groups cannot be balanced by so many columns; empty where they can."""
+    """Reason why two groups cannot be balanced with this number of columns; empty if they can."""
     sizes = [len(np.unique(trials.units[trials.in_group == side])) for side in (True, False)]
     if min(sizes) < 2:
         return "no comparable people in one of the groups"
@@ -255,7 +254,7 @@ def resampled_variance(
     replicates: int,
     rng: np.random.Generator,
 ) -> float:
-    """Variance of the gap over replicates that weigh the sampling units anew."""
+    """Variance of the gap over replicates with reweighted sampling units."""
     _, unit = np.unique(trials.units, return_inverse=True)
     units, rows = int(unit.max()) + 1, len(unit)
     step = max(1, 4_000_000 // rows)
@@ -269,12 +268,12 @@ def resampled_variance(
         fits = fit_logistic(design, group, weights, start=start)
         gaps.append(on_scale(weighted_pair(trials, expit(fits @ design.T), weights), scale))
     found = np.concatenate(gaps)
-    # Resampling knows nothing of the freedom that the fitted columns take.
+    # Resampling does not account for the degrees of freedom of the fitted columns.
     return float(np.var(found[np.isfinite(found)], ddof=1) * units / max(units - design.shape[1], 1))
 
 
 def influence_of(trials: Trials, design: FloatArray, chance: FloatArray, scale: Scale) -> FloatArray:
-    """What each trial adds to the gap, linearised, the fit of the model included; float64 (n,), their sum is 0.
+    """Influence of each trial on the gap, including the fit of the model; float64 (n,), summing to 0.
 
     Source : M-estimation, Stefanski and Boos (2002); checked against resampling in the tests
     """
@@ -295,26 +294,26 @@ def influence_of(trials: Trials, design: FloatArray, chance: FloatArray, scale: 
 
 
 def dyadic_variance(trials: Trials, influence: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Variance of estimates over pairs of two people, where pairs that share a person go together, and who carries it.
+    """Variance of estimates over pairs of people, with correlated pairs that share a person, and effective number of units.
 
     Parameters
     ----------
     trials : Trials
         n pairs.
     influence : float64 (m, n)
-        What each pair adds to each estimate.
+        Influence of each pair on each estimate.
 
     Returns
     -------
     float64 (m,) and (m,)
-        The variance by deleting one sampling unit at a time, with the same part of the pairs' own noise taken out as in
-        statistics/jackknife.py; and how many units of equal influence would carry it.
+        The delete-one-unit jackknife variance, with the same part of the noise of pairs subtracted as in
+        statistics/jackknife.py; and the effective number of units.
     """
     assert trials.others is not None
     _, unit = np.unique(np.concatenate([trials.units, trials.others]), return_inverse=True)
     rows, people = influence.shape[1], int(unit.max()) + 1
     left, right = unit[:rows], unit[rows:]
-    same = left == right  # of a cluster that holds both people: it stands on both sides, and once in the sums
+    same = left == right  # of a cluster with both people: on both sides, and once in the sums
     pair = np.unique(np.minimum(left, right) * people + np.maximum(left, right), return_inverse=True)[1]
     side = trials.weights / np.where(
         trials.in_group, trials.weights[trials.in_group].sum(), trials.weights[~trials.in_group].sum()
@@ -336,7 +335,7 @@ def dyadic_variance(trials: Trials, influence: FloatArray) -> tuple[FloatArray, 
 
 
 def effective_units(trials: Trials, held: FloatArray, side: bool) -> float:
-    """Sampling units of equal weight that would weigh as evenly as those of one side; a pair weighs half for either person."""
+    """Effective number of sampling units of one side (Kish); a pair counts half for each person."""
     rows = trials.in_group == side
     ends = [trials.units] if trials.others is None else [trials.units, trials.others]
     units = np.concatenate([end[rows] for end in ends])
@@ -347,7 +346,7 @@ def effective_units(trials: Trials, held: FloatArray, side: bool) -> float:
 def floor_variances(
     trials: Trials, held: FloatArray, rates: AnyArray, effective: tuple[float, ...], scale: Scale
 ) -> tuple[float, float]:
-    """Variance of each side as an independent proportion of its effective trials, one error and one other trial added."""
+    """Variance of each side as a proportion of its effective trials, with one error and one other trial added."""
     found = []
     for side, rate, units in zip((True, False), rates, effective, strict=True):
         rows = trials.in_group == side
@@ -363,13 +362,13 @@ def floor_variances(
 
 
 def freedom(floors: tuple[float, float], effective: tuple[float, ...]) -> float:
-    """Degrees of freedom of two variances that are added (Welch 1938, Satterthwaite 1946), 1 at least."""
+    """Degrees of freedom of the sum of two variances (Welch 1938, Satterthwaite 1946), at least 1."""
     parts = [floor / max(units - 1, 1.0) ** 0.5 for floor, units in zip(floors, effective, strict=True)]
     return max(1.0, float(sum(floors) ** 2 / sum(part**2 for part in parts)))
 
 
 def min_errors(trials: Trials) -> float:
-    """Errors of the group that has fewer, or trials without an error where those are fewer still."""
+    """The smallest number of errors, or of trials without an error, in either group."""
     return float(
         min(
             min(trials.errors[rows].sum(), (~trials.errors[rows]).sum()) for rows in (trials.in_group, ~trials.in_group)
@@ -378,7 +377,7 @@ def min_errors(trials: Trials) -> float:
 
 
 def overlap_of(chance: FloatArray, in_group: BoolArray, weights: FloatArray) -> float:
-    """Proportion that the distributions of the probability of the group have in common, 0 to 1.
+    """Common proportion of the distributions of the probability of the group, 0 to 1.
 
     Examples
     --------

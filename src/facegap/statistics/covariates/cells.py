@@ -1,8 +1,8 @@
-"""The gap between two groups in joint cells of their covariates: a check on the model behind overlap weights.
+"""The gap between two groups in joint cells of their covariates: a check of the model behind overlap weights.
 
-Each covariate is cut at the terciles of both groups together, before errors are looked at, and cells are all combinations. A
-trial weighs the proportion of its cell that is of the other group: overlap weights with a cell for each combination in place
-of a smooth model. Both groups are then alike in how they spread over the cells, and not within a cell.
+Each covariate is divided at the terciles of both groups together, without regard to errors, and cells are all
+combinations. The weight of a trial is the proportion of the other group in its cell: overlap weights with cells instead
+of a smooth model. Both groups then have the same distribution over the cells, but not within a cell.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PARTS = ("low", "middle", "high")  # of a covariate
 
 @dataclass(frozen=True)
 class Alone:
-    """A cell that only one group has enough people in. parts : of each covariate, 0 to 2; then trials of either group"""
+    """A cell in which only one group has enough people. parts : of each covariate, 0 to 2; then trials of each group"""
 
     parts: tuple[int, ...]
     trials: int
@@ -41,11 +41,11 @@ class Alone:
 
 @dataclass(frozen=True, eq=False)
 class InCells:
-    """Rates of two groups alike in cells, and their gap; NaN where it is not defined, and then `reason` says why.
+    """Rates of two groups balanced over cells, and their gap; NaN if undefined, in which case `reason` says why.
 
     comparable : bool (n,), trials in cells of both groups
-    cells      : that hold any trial; alone: those of one group, the largest first
-    effective, reference_effective : sampling units of equal weight that would weigh as evenly
+    cells      : number with any trial; alone: those with one group, the largest first
+    effective, reference_effective : effective sampling units
     """
 
     comparable: BoolArray
@@ -84,33 +84,33 @@ def cell_gap(
     replicates: int,
     rng: np.random.Generator,
 ) -> InCells:
-    """The gap between a group and its reference where both spread alike over joint cells of covariates.
+    """The gap between a group and its reference after balancing over joint cells of covariates.
 
     Parameters
     ----------
     trials : Trials
-        n rows, each of one sampling unit.
+        n rows, each with one sampling unit.
     covariates : float64 (n, k)
-        Finite, k from 1.
+        Finite, with k at least 1.
     scale : {"difference", "ratio"}
     level : float
-        Of the interval, between 0 and 1.
+        Confidence level of the interval, between 0 and 1.
     replicates : int
-        2 or more.
+        At least 2.
 
     Returns
     -------
     InCells
-        NaN with a reason where no cell has two sampling units of both groups, and for a ratio where a group has no error.
+        NaN with a reason if no cell has two sampling units of each group, or, for a ratio, a group has no errors.
 
     Raises
     ------
     StatisticsError
-        Pairs of two people, or a covariate that is not finite.
+        If trials are pairs of two people, or a covariate is not finite.
 
     Notes
     -----
-    Every replicate weighs the sampling units anew and finds the weights of the cells again; Student's t as in `balanced_gap`.
+    Every replicate reweights the sampling units and recomputes the weights of the cells; Student's t as in `balanced_gap`.
 
     References
     ----------
@@ -176,14 +176,14 @@ def cells_of_one_group(trials: Trials, code: IntArray, cells: int) -> BoolArray:
 
 
 def named_cells(trials: Trials, code: IntArray, parts: IntArray, alone: BoolArray) -> tuple[Alone, ...]:
-    """The cells of one group, those with most trials first."""
+    """The cells with one group, those with most trials first."""
     sizes = [np.bincount(code, weights=side, minlength=len(parts)) for side in (trials.in_group, ~trials.in_group)]
     order = sorted(np.flatnonzero(alone).tolist(), key=lambda k: -(sizes[0][k] + sizes[1][k]))
     return tuple(Alone(tuple(parts[k].tolist()), int(sizes[0][k]), int(sizes[1][k])) for k in order)
 
 
 def chances(trials: Trials, code: IntArray, cells: int, weights: FloatArray) -> FloatArray:
-    """The proportion of each trial's cell that is of the group, by weight; float64 (m, n) of (m, n)."""
+    """The weighted proportion of the group in each trial's cell; float64 (m, n) from (m, n)."""
     place = csr_array((np.ones(len(code)), (np.arange(len(code)), code)), shape=(len(code), cells))
     of_group, of_all = (weights * trials.in_group) @ place, weights @ place
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,7 +1,7 @@
-"""A gap split into what goes with measured covariates and the rest: Kitagawa-Oaxaca-Blinder with a logistic regression.
+"""Kitagawa-Oaxaca-Blinder decomposition of a gap into parts associated with covariates and the rest, by logistic regression.
 
-The regression is of the error on the group and a spline of each covariate. With a constant and the group in it, its mean
-chance in each group is the observed rate, so the two parts sum to the observed gap exactly.
+The regression is of the error on the group and a spline of each covariate. With a constant and the group in the model,
+the mean fitted probability in each group equals the observed rate, so the two parts sum exactly to the observed gap.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from facegap.statistics.covariates.balancing import Trials, dyadic_variance, on_
 from facegap.statistics.covariates.logistic import fit_logistic, ridge_of, spline_basis, standardised
 from facegap.types import FloatArray, IntArray, Scale
 
-ERRORS_PER_COLUMN = 5.0  # a regression with fewer errors, or fewer trials without one, per column follows single trials
+ERRORS_PER_COLUMN = 5.0  # with fewer errors, or fewer trials without one, per column, a regression overfits
 STEP = 1e-5  # of numerical derivatives
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The parts of a gap between a group and its reference, each with its interval; NaN with a `reason` where there is none.
+    """The parts of a gap between a group and its reference, each with its interval; NaN with a `reason` if undefined.
 
-    On the scale of differences the parts sum to the gap; on that of ratios they multiply to it.
+    On the scale of differences the parts sum to the gap; on that of ratios their product is the gap.
 
     gap      : as observed
-    rest     : left with equal covariates; with `rest_low` and `rest_high`
+    rest     : remaining gap with equal covariates; with `rest_low` and `rest_high`
     parts    : float64 (k,), associated with each covariate; with `low` and `high`
     """
 
@@ -52,7 +52,7 @@ def split_gap(
     rng: np.random.Generator,
     owners: IntArray | None = None,
 ) -> Split:
-    """The observed gap as what is associated with each covariate, and the rest.
+    """Decompose the observed gap into parts associated with each covariate, and the rest.
 
     Parameters
     ----------
@@ -62,30 +62,30 @@ def split_gap(
         Finite.
     scale : {"difference", "ratio"}
     level : float
-        Of the intervals.
+        Confidence level of the intervals.
     replicates : int
         Resamples of the sampling units.
     owners : int64 (c,), optional
-        The covariate, from 0, that each of the c columns is of, where a covariate has several (a pair of images has the least,
-        the greatest and their difference). Without it each column is a covariate.
+        The covariate, from 0, of each of the c columns, if a covariate has several (a pair of images has the minimum,
+        the maximum and the difference). By default each column is a covariate.
 
     Returns
     -------
     Split
-        NaN with a reason where there are too few units or errors for so many covariates.
+        NaN with a reason if there are too few units or errors for the covariates.
 
     Raises
     ------
     StatisticsError
-        A covariate that is not finite.
+        If a covariate is not finite.
 
     Notes
     -----
-    Intervals resample the units as `balanced_gap` does; those of pairs of two people linearise the split.
+    Intervals resample the units as in `balanced_gap`; for pairs of two people the decomposition is linearised.
 
-    The rest is the mean, over both groups, of what the regression says of a change of the group alone. What is associated is
-    divided among the covariates by their part of the difference of the linear predictor (Yun 2004), so it does not depend on
-    an order of the covariates.
+    The rest is the mean, over both groups, of the fitted effect of changing only the group. The associated part is
+    divided among the covariates in proportion to their contributions to the difference of the linear predictor (Yun
+    2004), so it does not depend on the order of the covariates.
 
     References
     ----------
@@ -136,7 +136,7 @@ def split_gap(
 
 
 def owned_columns(parts: list[FloatArray]) -> tuple[FloatArray, IntArray]:
-    """The columns of all covariates side by side without those that others give, and the covariate of each."""
+    """The linearly independent columns of all covariates, and the covariate of each."""
     rows = len(parts[0]) if parts else 0
     columns, owner = np.empty((rows, 0)), np.empty(0, np.int64)
     for k, part in enumerate(parts):
@@ -148,7 +148,7 @@ def owned_columns(parts: list[FloatArray]) -> tuple[FloatArray, IntArray]:
 
 
 def too_few_errors(trials: Trials, columns: int) -> str:
-    """Why a regression with so many columns cannot be made; empty where it can."""
+    """Reason why a regression with this number of columns cannot be fitted; empty if it can."""
     errors = int(trials.errors.sum())
     rarer = min(errors, len(trials.errors) - errors)
     least = int(ERRORS_PER_COLUMN * columns)
@@ -167,7 +167,7 @@ def resampled_splits(
     replicates: int,
     rng: np.random.Generator,
 ) -> FloatArray:
-    """The split in every replicate, float64 (replicates, 1 + k)."""
+    """The decomposition in every replicate, float64 (replicates, 1 + k)."""
     _, unit = np.unique(trials.units, return_inverse=True)
     units, rows = int(unit.max()) + 1, len(unit)
     step = max(1, 4_000_000 // rows)
@@ -182,9 +182,9 @@ def resampled_splits(
 def influence_of_split(
     design: FloatArray, owner: IntArray, trials: Trials, fit: FloatArray, scale: Scale, covariates: int
 ) -> FloatArray:
-    """What each trial adds to rest and parts, linearised, float64 (1 + k, n).
+    """Influence of each trial on rest and parts, float64 (1 + k, n).
 
-    A trial moves the regression, whose effect on the split is a numerical derivative, and the means over its own group.
+    A trial affects the regression, whose effect on the decomposition is a numerical derivative, and the means of its own group.
     """
     weights, chance = trials.weights, expit(design @ fit)
     curvature = (design * (weights * chance * (1 - chance))[:, None]).T @ design + np.diag(
@@ -202,15 +202,15 @@ def influence_of_split(
 
 
 def scale_of(moments: FloatArray) -> FloatArray:
-    """The size of a numerical step for each moment."""
+    """Step size of the numerical derivative for each moment."""
     return np.maximum(np.abs(moments), 1e-3)
 
 
 def moments_of(design: FloatArray, trials: Trials, fit: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The means over group and reference that a split is made of, (q,), and what each trial adds to them, (q, n).
+    """The means over group and reference that determine a decomposition, (q,), and the influence of each trial, (q, n).
 
-    First the mean chance of the group with the group's own coefficient and with the reference's, then those of the reference,
-    then the means of the columns in the group and in the reference.
+    First the mean fitted probability of the group with its own coefficient and with that of the reference, then those
+    of the reference, then the means of the columns in the group and in the reference.
     """
     of_covariates = design[:, 2:] @ fit[2:]
     chances = np.stack([expit(fit[0] + fit[1] + of_covariates), expit(fit[0] + of_covariates)])
@@ -247,7 +247,7 @@ def split_of(
 def split_of_moments(
     moments: FloatArray, fits: FloatArray, owner: IntArray, scale: Scale, covariates: int
 ) -> FloatArray:
-    """Rest and parts, float64 (fits, 1 + k), from the means that `moments_of` describes, (fits, q)."""
+    """Rest and parts, float64 (fits, 1 + k), from the means of `moments_of`, (fits, q)."""
     columns = len(owner)
     gap = on_scale(moments[:, [0, 3]], scale)
     rest = (on_scale(moments[:, :2], scale) + on_scale(moments[:, 2:4], scale)) / 2

@@ -1,4 +1,4 @@
-"""Weighted logistic regression, one fit or many at once, and the basis of splines that covariates enter by."""
+"""Weighted logistic regression, one fit or many at once, and the spline basis of covariates."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from scipy.special import expit
 
 from facegap.types import AnyArray, FloatArray
 
-KNOTS = (1 / 3, 2 / 3)  # quantiles where the slope of a spline may change
-RIDGE = 4e-4  # per unit of information: keeps a fit finite where a covariate separates two groups, and moves others by less than 0.001
+KNOTS = (1 / 3, 2 / 3)  # knots, as quantiles
+RIDGE = 4e-4  # per unit of information: a fit stays finite if a covariate separates two groups; others change by less than 0.001
 MOST_STEPS, LONGEST_STEP, CLOSE = 50, 4.0, 1e-8
 NUMBERS_AT_ONCE = 4_000_000  # of an array of replicates and rows
 
 
 def spline_basis(values: FloatArray) -> FloatArray:
-    """A covariate as a linear spline with knots at its terciles: its columns, each with mean 0 and standard deviation 1.
+    """Columns of a linear spline of a covariate with knots at its terciles, each with mean 0 and standard deviation 1.
 
     Parameters
     ----------
     values : float64 (n,)
-        Finite. A covariate with two values gives one column, one with a single value none.
+        Finite. A covariate with two values gives one column, with a single value none.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def spline_basis(values: FloatArray) -> FloatArray:
 
 
 def standardised(columns: FloatArray) -> FloatArray:
-    """Columns less their mean over their standard deviation; a constant one, or one that others give, is left out.
+    """Columns minus their mean over their standard deviation, without constant and linearly dependent columns.
 
     Examples
     --------
@@ -61,41 +61,41 @@ def standardised(columns: FloatArray) -> FloatArray:
 
 
 def ridge_of(outcome: FloatArray, weights: FloatArray, columns: int) -> FloatArray:
-    """The ridge on each column of a fit, the constant without one; float64 (p,) of weights (n,)."""
+    """The ridge penalty of each column of a fit, 0 for the constant; float64 (p,) from weights (n,)."""
     mean = float(weights @ outcome / weights.sum())
     return np.concatenate([np.zeros(1), np.full(columns - 1, RIDGE * mean * (1 - mean) * weights.sum())])
 
 
 def with_constant(columns: FloatArray) -> FloatArray:
-    """The columns with one of ones in front."""
+    """The columns with a leading column of ones."""
     return np.column_stack([np.ones(len(columns)), columns])
 
 
 def fit_logistic(
     design: FloatArray, outcome: FloatArray, weights: FloatArray, *, start: FloatArray | None = None
 ) -> FloatArray:
-    """Coefficients of logistic regressions that differ in their weights only.
+    """Coefficients of logistic regressions that differ only in their weights.
 
     Parameters
     ----------
     design : float64 (n, p)
-        Its first column is the constant, which no penalty holds.
+        Its first column is the constant, which is not penalised.
     outcome : float64 (n,)
         0 or 1.
     weights : float64 (..., n)
-        0 or more, one row per fit.
+        At least 0, one row per fit.
     start : float64 (p,), optional
-        Where Newton's steps begin; fits to weights near those of a fit that is known take few.
+        Starting point of Newton's method; from a fit with similar weights few steps are needed.
 
     Returns
     -------
     float64 (..., p)
-        NaN where all weight is on one outcome, or Newton's steps do not end.
+        NaN if all weight is on one outcome, or Newton's method does not converge.
 
     Notes
     -----
-    Maximum likelihood, with a ridge on standardised columns for data that a covariate separates: 4e-4 of the information that the
-    outcome holds without any column.
+    Maximum likelihood, with a ridge penalty on standardised columns for separable data: 4e-4 of the information of the
+    outcome in a model with only a constant.
 
     Examples
     --------

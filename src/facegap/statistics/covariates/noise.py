@@ -1,7 +1,8 @@
-"""What measurement noise in a covariate does to a gap after balancing: part of what goes with the covariate stays in it.
+"""Attenuation: with measurement noise in a covariate, part of its association remains in a gap after balancing.
 
-A covariate of reliability r, the share of its variance within a group that is no noise, takes about r of what it should out of
-a gap (attenuation, or regression dilution). The gap left then lies between the true one and the gap before balancing.
+The reliability r of a covariate is the proportion of its variance within a group that is not noise. Balancing it
+removes about r of its association from a gap (regression dilution), so the adjusted gap lies between the true one and
+the unadjusted one.
 """
 
 from __future__ import annotations
@@ -10,21 +11,21 @@ from collections.abc import Iterable
 
 from facegap.errors import StatisticsError
 
-RELIABLE = 0.95  # from here on what noise leaves is small beside any interval
+RELIABLE = 0.95  # from this value on, attenuation is small compared with any interval
 
 
 def is_attenuated(reliabilities: Iterable[float]) -> bool:
-    """Whether noise in a covariate leaves a part of its association in the gap that is left.
+    """Whether noise in a covariate leaves part of its association in the adjusted gap.
 
     Parameters
     ----------
     reliabilities : iterable of float
-        Of the covariates that were balanced, each above 0 and at most 1.
+        Reliabilities of the balanced covariates, each above 0 and at most 1.
 
     Raises
     ------
     StatisticsError
-        A number outside these bounds.
+        If a number is outside these bounds.
 
     References
     ----------

@@ -1,6 +1,6 @@
-"""How a person's errors change with a covariate from one of the person's own images to another: the person is held fixed.
+"""Association of errors with a covariate between images of the same person (fixed effects of persons).
 
-Whatever a person brings to every image, skin and sex among it, is the same in all of them and plays no part.
+Properties common to all images of a person, such as skin and sex, cancel.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from scipy.special import stdtrit
 
 from facegap.types import BoolArray, FloatArray, IntArray
 
-LEAST_PEOPLE = 10  # with a covariate that varies; with fewer nothing is said
+LEAST_PEOPLE = 10  # with a covariate that varies; with fewer no result is given
 
 
 @dataclass(frozen=True)
 class WithinChange:
     """The change of the error rate per unit of the covariate; NaN with fewer than LEAST_PEOPLE people, or no change.
 
-    people, trials : with several images between which the covariate differs
+    people, trials : those with several images that differ in the covariate
     """
 
     slope: float
@@ -31,14 +31,14 @@ class WithinChange:
 
 
 def within_change(errors: BoolArray, covariate: FloatArray, people: IntArray, *, level: float) -> WithinChange:
-    """Slope of errors on a covariate within people, with an interval that takes the person as the unit.
+    """Slope of errors on a covariate within people, with the person as the sampling unit.
 
     Parameters
     ----------
     errors, covariate, people : bool, float64 and int64 (n,)
         The covariate is finite.
     level : float
-        Of the interval.
+        Confidence level of the interval.
 
     Returns
     -------
@@ -46,8 +46,8 @@ def within_change(errors: BoolArray, covariate: FloatArray, people: IntArray, *,
 
     Notes
     -----
-    Errors and covariate less each person's own mean, least squares; the variance is the jackknife's over people, with
-    Student's t on the people that carry it.
+    Least squares on errors and covariate minus each person's mean; the variance is a jackknife over people, with
+    Student's t for the effective number of people.
 
     References
     ----------

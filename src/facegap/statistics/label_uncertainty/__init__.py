@@ -1,1 +1,1 @@
-"""Formulas for labels that are known with a probability only."""
+"""Formulas for labels known only with a probability."""

@@ -1,9 +1,10 @@
-"""How far a gap may reach if wrong labels lie where the model errs: bounds, and no estimate.
+"""Bounds of a gap if label errors coincide with errors of the model.
 
-Resampled labels err without a look at the model. A dark or blurred photograph may fail both, and then no resampling shows
-it. What can be said is a bound: if at most so many labels are wrong, whichever they are, the gap between true groups is
-least where those wrong are errors of the first group that belong to the second, and right answers of the second that
-belong to the first. No assumption ties the errors of labels to those of the model.
+Errors of resampled labels are independent of the model. A dark or blurred photograph may cause both kinds of error,
+which resampling cannot show. A bound is still possible: for a given maximum number of wrong labels, whichever they are,
+the gap between true groups is smallest if the wrong labels are errors in the first group that belong to the second, and
+correct trials in the second that belong to the first. No assumption is made about the association of label errors with
+errors of the model.
 """
 
 from __future__ import annotations
@@ -21,18 +22,19 @@ from facegap.statistics.gaps import GapFamily
 from facegap.statistics.verdicts import EXPLORATORY, UNKNOWN, stricter, verdicts
 from facegap.types import AnyArray, BoolArray, FloatArray
 
-SPLITS = 9  # ways to divide the wrong labels of a gap between its two groups, from all in one to all in the other
-CERTAINTY = 1.645  # of the number of wrong labels that probabilities tell of: exceeded in one data set of twenty
+SPLITS = 9  # divisions of the wrong labels of a gap between its two groups, from all in one to all in the other
+CERTAINTY = 1.645  # of the number of wrong labels implied by probabilities: exceeded in one data set of twenty
 
 
 @dataclass(frozen=True, eq=False)
 class BoundColumns:
-    """What wrong labels on the model's errors could do to every gap of a family, as columns in its order.
+    """Bounds of every gap of a family if wrong labels coincide with errors of the model, as columns in its order.
 
-    label_wrong     : trials of the two groups together whose label may be wrong; NaN where that is not known
-    label_bound_low, label_bound_high : the least and the largest gap then, on the scale of the margin, no sampling counted
-    label_holds     : whether the verdict is the same under them
-    verdict, decided_low, decided_high, decided_level, differs, within_margin, beyond_margin : under the bound
+    label_wrong     : trials of the two groups together whose label may be wrong; NaN if unknown
+    label_bound_low, label_bound_high : the smallest and the largest gap in that case, on the scale of the margin,
+                                        without sampling error
+    label_holds     : whether the verdict is the same at both
+    verdict, decided_low, decided_high, decided_level, differs, within_margin, beyond_margin : at the bound
     """
 
     label_wrong: FloatArray
@@ -50,10 +52,10 @@ class BoundColumns:
 
 @dataclass(frozen=True, eq=False)
 class ExpectedLabels:
-    """Where the trials of each group belong, if labels err as their probabilities say.
+    """Expected true groups of the trials of each group, according to the label probabilities.
 
-    trials   : float64 [G], by the labels as they are
-    expected : float64 [G, G], trials labelled as the first group that are expected to be of the second
+    trials   : float64 [G], by the given labels
+    expected : float64 [G, G], trials labelled as the first group that are expected to belong to the second
     variance : float64 [G, G], of these numbers
     """
 
@@ -63,10 +65,10 @@ class ExpectedLabels:
 
 
 def wrong_at_most(labels: ExpectedLabels) -> FloatArray:
-    """Trials that may have a wrong label, for every pair of groups, float64 [G, G], symmetric.
+    """Upper bound of the number of wrong labels for every pair of groups, float64 [G, G], symmetric.
 
-    Every wrong label that touches either group: the expected number and 1.645 standard deviations more. The labels need not
-    be spread as their probabilities say.
+    The number includes every wrong label that involves either group: the expected number plus 1.645 standard
+    deviations. The labels need not follow their probabilities exactly.
 
     Examples
     --------
@@ -77,7 +79,7 @@ def wrong_at_most(labels: ExpectedLabels) -> FloatArray:
     own, spread = np.diag(labels.expected), np.diag(labels.variance)
     leaving = labels.trials - own
     coming, coming_spread = labels.expected.sum(axis=0) - own, labels.variance.sum(axis=0) - spread
-    # What leaves one of the two groups for the other is counted once, as leaving.
+    # A trial that moves from one of the two groups to the other is counted once.
     number, scatter = (
         part[:, None] + part[None, :] - both - both.T
         for part, both in (
@@ -95,31 +97,31 @@ def label_bounds(
     wrong: FloatArray,
     verdict: AnyArray,
 ) -> BoundColumns:
-    """The bound of every gap of a family, and whether its verdict holds under it.
+    """The bounds of every gap of a family, and whether its verdict is the same at both.
 
     Parameters
     ----------
     family : GapFamily
-        The gaps by the labels as they are.
+        The gaps by the given labels.
     groups : sequence of str
         Names of the G groups, in the order of the rates.
     rates : RateColumns
-        What the family was made of.
+        The rates of the family.
     wrong : float64 [G, G]
-        Trials of each two groups together whose label may be wrong, see `wrong_at_most`; NaN where that is not known.
+        Trials of each two groups together whose label may be wrong, see `wrong_at_most`; NaN if unknown.
     verdict : str [m]
-        The verdict of each gap, which may count more uncertainty in than the family does.
+        The verdict of each gap, which may account for more uncertainty than the family does.
 
     Returns
     -------
     BoundColumns
-        Without a wrong label the gap itself. The verdict under the bound is the stricter one of `verdict` and that of an
-        interval that holds the interval of every case, at the levels of the family.
+        Without wrong labels, the gap itself. The verdict at the bound is the weaker of `verdict` and that of an
+        interval that contains the intervals of all cases, at the levels of the family.
 
     Notes
     -----
-    Trials move one by one, although all images of a person move together, so the bound is no narrower than it would be
-    if people moved whole. The effective trials of a group grow and shrink with its trials.
+    Trials change groups one by one, although all images of a person would change together, so the bound is at least as
+    wide as one by person. The effective trials of a group are proportional to its trials.
 
     References
     ----------
@@ -188,7 +190,7 @@ def label_bounds(
 
 
 def _cases(sides: Sides, trials: tuple[FloatArray, FloatArray], budget: FloatArray) -> list[Sides]:
-    """Both sides of every gap after the wrong labels were put right, in every way that may make the gap extreme."""
+    """Both sides of every gap after correction of the wrong labels, in every way that may make the gap extreme."""
     rate_a, n_a, rate_b, n_b = sides
     worse = [_moved(rate_a, n_a, trials[0], rate_b, n_b, trials[1], budget, k / (SPLITS - 1)) for k in range(SPLITS)]
     better = [_moved(rate_b, n_b, trials[1], rate_a, n_a, trials[0], budget, k / (SPLITS - 1)) for k in range(SPLITS)]
@@ -205,9 +207,9 @@ def _moved(
     budget: FloatArray,
     part: float,
 ) -> Sides:
-    """Errors of the first side go to the other one, and right answers of the other come: the gap is as small as it gets.
+    """Move errors of the first side to the other, and correct trials of the other to the first: the smallest gap possible.
 
-    part : of the wrong labels, those on errors; what the group does not have of them is left to the other kind
+    part : proportion of the wrong labels on errors; if the group has fewer errors, the remainder goes to correct trials
     """
     wanted = np.nan_to_num(budget)
     errors, right = np.nan_to_num(rate * trials), np.nan_to_num((1 - other_rate) * other_trials)

@@ -1,15 +1,16 @@
-"""The gaps of a family when its labels are drawn again and again from their probabilities.
+"""The gaps of a family with labels resampled from their probabilities.
 
-Why the interval is not simply Rubin's around the mean of the draws: labels are drawn without a look at the model's
-errors, so every draw blurs the groups and pulls the gap towards none. The mean of the draws is therefore no better
-estimate of the gap between true groups than the gap of the labels themselves; it shows how much a gap leans on them.
-The interval holds both, each with Rubin's total variance, and never lies inside the plain one. It still is about groups
-as blurred as their labels. How far the gap between true groups may reach, if labels err as their probabilities say and
-independently of the model, is what the outer interval says, divided by the share that the blur leaves. "No gap larger
-than" is said only if that lies inside the margin: uncertain labels must not make it easier to find nothing.
+The interval is not simply Rubin's around the mean over resamples. Labels are resampled independently of the model's
+errors, so every resample mixes the groups and attenuates the gap. The mean over resamples is therefore no better an
+estimate of the gap between true groups than the gap of the given labels; it shows how sensitive the gap is to them. The
+interval contains both, each with Rubin's total variance, and always contains the unadjusted one. It still refers to
+groups mixed by label errors. The outer interval, divided by the remaining proportion of the gap, bounds the gap between
+true groups if labels are wrong with their stated probabilities and independently of the model. "No gap larger than the
+margin" is concluded only if this lies inside the margin, so that uncertain labels do not make that verdict easier.
 
-A gap has one verdict: the stricter one of that by the labels as they are and that under drawn labels. Where several
-families are tested together each is widened first (`widened_gaps`), and all are concluded once p is known of each.
+A gap has one verdict: the weaker of that by the given labels and that under resampled labels. If several families are
+tested together, the intervals of each are widened first (`widened_gaps`), and verdicts follow once all p-values are
+known.
 """
 
 from __future__ import annotations
@@ -32,18 +33,18 @@ from facegap.statistics.ratios import ratio_at
 from facegap.statistics.verdicts import EXPLORATORY, UNKNOWN, WITHIN, stricter, verdicts
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
 
-PAIRS_AT_ONCE = 2_000  # of a large family; times the draws, that many numbers are held in memory
-LARGEST_FREEDOM = 1e9  # beyond it Student's t is normal to the last bit that matters
+PAIRS_AT_ONCE = 2_000  # of a large family; times the resamples, so many numbers are in memory
+LARGEST_FREEDOM = 1e9  # beyond it Student's t is numerically normal
 Limits = tuple[FloatArray, FloatArray]
 Sides = tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # rate and effective trials of a, then of b: [..., m]
 
 
 @dataclass(frozen=True, eq=False)
 class LabelColumns:
-    """The fields of `Gap` that uncertain labels fill or change, as columns: one row per gap of a family, in its order.
+    """The fields of `Gap` affected by uncertain labels, as columns: one row per gap of a family, in its order.
 
-    verdict, decided_low, decided_high, decided_level : of labels as they are and of drawn ones the stricter verdict, and
-    the widened interval that decided it
+    verdict, decided_low, decided_high, decided_level : the weaker verdict of those by given and by resampled labels,
+                                                        and the widened interval that determined it
     """
 
     label_draws: IntArray
@@ -74,29 +75,29 @@ def label_gaps(
     *,
     correlation: FloatArray | None = None,
 ) -> LabelColumns:
-    """What drawing labels does to every gap of a family.
+    """The effect of resampled labels on every gap of a family.
 
-    family      : the gaps by the labels as they are
+    family      : the gaps by the given labels
     groups      : names of the G groups, in the order of the rates
-    labelled    : rates by the labels as they are
-    drawn       : the same rates in each of two draws or more, every one of G groups
+    labelled    : rates by the given labels
+    drawn       : the same rates in each of two or more resamples, for all G groups
     confusion   : float64 [G, G], see `attenuation`
-    correlation : as it was given to `gap_family`; a draw keeps it
-    returns     : LabelColumns. Where every draw repeats the labels, the family's own numbers to the last bit. NaN, and
-                  "not enough data", where some draw leaves a group without trials
-    Raises      : StatisticsError for fewer than two draws
+    correlation : as passed to `gap_family`; the same in every resample
+    returns     : LabelColumns. If every resample repeats the labels, exactly the family's own values. NaN and "not
+                  enough data" if some resample leaves a group without trials
+    Raises      : StatisticsError if there are fewer than two resamples
     """
     return concluded(family, widened_gaps(family, groups, labelled, drawn, confusion, correlation=correlation))
 
 
 @dataclass(frozen=True, eq=False)
 class WidenedGaps:
-    """The gaps of a family under drawn labels, before they are tested together with any others.
+    """The gaps of a family under resampled labels, before they are tested together with others.
 
     difference, ratio : on both scales, the ratio as its log
     p     : float64 [m], of the widened interval on the margin's scale
-    left  : share of a gap that is left; share: that of it which a margin is held against
-    sides, shared, draws : what an interval at another level is made from
+    left  : remaining proportion of a gap; share: the proportion used for the comparison with the margin
+    sides, shared, draws : data for an interval at another level
     """
 
     difference: _Widened
@@ -118,9 +119,9 @@ def widened_gaps(
     *,
     correlation: FloatArray | None = None,
 ) -> WidenedGaps:
-    """What drawing labels does to the intervals and to p of every gap of a family; parameters as of `label_gaps`.
+    """The effect of resampled labels on the intervals and p of every gap of a family; parameters as in `label_gaps`.
 
-    The intervals against the margin allow for `family.tests` gaps.
+    The intervals compared with the margin account for `family.tests` gaps.
     """
     if labelled.by_person:
         drawn = [rates if rates.by_person else rates.weighed_by_people() for rates in drawn]
@@ -137,19 +138,19 @@ def widened_gaps(
     blocks = [_block(family, first[part], second[part], shared[part], labelled, drawn) for part in parts]
     difference, ratio = (_joined([block[side] for block in blocks]) for side in (0, 1))
     left, certain = np.minimum(attenuation(confusion, first, second), 1.0), difference.certain
-    left = np.where(certain & np.isnan(left), 1.0, left)  # what does not move is not blurred
-    # People of a third group among both blur a ratio by more than they blur the difference, by how much is not known.
+    left = np.where(certain & np.isnan(left), 1.0, left)  # a constant gap is not attenuated
+    # Subjects of a third group in both groups attenuate a ratio more than the difference, by an unknown amount.
     share = np.where(certain | (len(groups) == 2), left, np.nan) if family.is_ratio else left
     p = np.where(certain, family.columns.p, (ratio if family.is_ratio else difference).p)
     return WidenedGaps(difference, ratio, p, left, share, _sides(labelled, first, second), shared, len(drawn))
 
 
 def concluded(family: GapFamily, widened: WidenedGaps, others: FloatArray | None = None) -> LabelColumns:
-    """The verdicts of the gaps of a family under drawn labels.
+    """The verdicts of the gaps of a family under resampled labels.
 
-    family : the gaps by the labels as they are, as `widened_gaps` had them
-    others : p of the gaps that are tested together with these, with label uncertainty counted in where it is known; None:
-             as the family has them
+    family : the gaps by the given labels, as passed to `widened_gaps`
+    others : p-values of the gaps that are tested together with these, with label uncertainty included if known; None:
+             as in the family
     """
     difference, ratio, plain, p = widened.difference, widened.ratio, family.columns, widened.p
     judged, certain = ratio if family.is_ratio else difference, difference.certain
@@ -195,10 +196,11 @@ def concluded(family: GapFamily, widened: WidenedGaps, others: FloatArray | None
 class _Widened:
     """Gaps on one scale (differences, or logs of ratios) with their widened intervals, [m] each.
 
-    narrow_low, narrow_high : the interval that must lie inside the margin; wide_low, wide_high : that outside it
-    p                       : NaN on the scale that the verdict is not on
-    certain                 : every draw repeats the labels
-    own, between, freedom, stretch : what `_around` needs for an interval at another level
+    narrow_low, narrow_high : the interval that must lie inside the margin; wide_low, wide_high : the one that must lie
+                              outside it
+    p                       : NaN on the scale that is not that of the verdict
+    certain                 : every resample repeats the labels
+    own, between, freedom, stretch : arguments of `_around` for an interval at another level
     """
 
     mean: FloatArray
@@ -250,7 +252,7 @@ def _log_ratio(sides: Sides, z: AnyArray | float, shared: FloatArray) -> Limits:
 
 
 def _sides(rates: RateColumns, a: IntArray, b: IntArray) -> Sides:
-    """Rates and effective trials of both sides of some pairs; a rate without an interval can enter no test."""
+    """Rates and effective trials of both sides of some pairs; a rate without an interval cannot be tested."""
     value, kept = rates.value, np.union1d(a, b)
     effective = np.nan_to_num(rates.effective_trials)
     effective[kept] = np.nan_to_num(
@@ -276,13 +278,13 @@ def _widened(
     *,
     needs_p: bool,
 ) -> _Widened:
-    """The intervals of every gap on one scale, and the p where one reaches zero. draws : Sides of [M, m]"""
+    """The interval of every gap on one scale, and the p at which it reaches zero. draws : Sides of [M, m]"""
     z, narrow, wide = quantiles
     own = estimate(plain)
     with np.errstate(invalid="ignore", divide="ignore"):
         (low, high), (drawn_low, drawn_high) = limits(plain, z), limits(draws, z)
         found = rubin(estimate(draws), ((drawn_high - drawn_low) / (2 * z)) ** 2)
-        # Drawn labels may swell a small group with people of another; that is no knowledge about the small one.
+        # Resampled labels may add subjects of another group to a small group, which is no information about the small one.
         stretch = np.sqrt(np.maximum(found.within / ((high - low) / (2 * z)) ** 2, 1.0))
     certain = np.all([_equal(draws[k], plain[k]).all(axis=0) for k in range(4)], axis=0)
 
@@ -299,7 +301,7 @@ def _widened(
 
 
 def _equal(first: FloatArray, second: FloatArray) -> BoolArray:
-    """Whether numbers are the same, NaN being the same as NaN."""
+    """Whether numbers are equal, treating NaN as equal to NaN."""
     return np.asarray((first == second) | (np.isnan(first) & np.isnan(second)))
 
 
@@ -313,10 +315,10 @@ def _around(
     stretch: FloatArray,
     z: AnyArray | float,
 ) -> Limits:
-    """The interval at the normal quantile z: Rubin's arms around the gap of the labels and around the mean of the draws.
+    """The interval at the normal quantile z: Rubin's arms around the gap of the labels and around the mean over resamples.
 
-    The arms keep the shape of the plain interval (which is not symmetric); the variance between draws
-    is added to their squares, and Student's t takes the place of z. NaN where the plain estimate is not finite.
+    The arms keep the shape of the unadjusted interval (which is not symmetric); the variance between resamples is added
+    to their squares, and Student's t replaces z. NaN if the unadjusted estimate is not finite.
     """
     below, above = plain
     with np.errstate(invalid="ignore", over="ignore"):
@@ -324,9 +326,9 @@ def _around(
         added = z**2 * (1 + 1 / draws) * between
         down, up = (np.sqrt((stretch * arm) ** 2 + added) * wider for arm in (own - below, above - own))
         low, high = np.minimum(own, mean) - down, np.maximum(own, mean) + up
-        # Rounding must not leave the widened interval inside the plain one by its last bit.
+        # Rounding must not make the widened interval narrower than the unadjusted one.
         low, high = np.minimum(low, below), np.maximum(high, above)
-    defined = np.isfinite(own)  # a ratio to a rate of 0 has no centre to put arms around, on either side
+    defined = np.isfinite(own)  # a ratio to a rate of 0 has no centre for either arm
     return np.where(defined, low, np.nan), np.where(defined, high, np.nan)
 
 
@@ -337,13 +339,13 @@ def _p(at: Callable[[AnyArray | float], Limits], size: int) -> FloatArray:
         below, above = at(z)
         return (below > 0) | (above < 0)
 
-    beyond = np.full(size, 37.0)  # there the normal tail is no double any more
+    beyond = np.full(size, 37.0)  # where the normal tail underflows
     low, _ = halved(apart, np.zeros(size), beyond, 60)
     return np.asarray(erfc(low / np.sqrt(2)), dtype=np.float64)
 
 
 def _outer(low: FloatArray, high: FloatArray, left: FloatArray) -> Limits:
-    """An interval of differences and the same divided by the share that is left, together; -1 to 1 where none is."""
+    """The union of an interval of differences and the same divided by the remaining proportion; -1 to 1 if nothing remains."""
     with np.errstate(divide="ignore", invalid="ignore"):
         below, above = np.minimum(low, low / left), np.maximum(high, high / left)
     nothing_left = (left <= 0) & ~np.isnan(low)
@@ -351,7 +353,7 @@ def _outer(low: FloatArray, high: FloatArray, left: FloatArray) -> Limits:
 
 
 def _inside(gaps: _Widened, left: FloatArray, family: GapFamily) -> BoolArray:
-    """Whether a gap lies inside the margin even if the labels blurred it down to the share `left`."""
+    """Whether a gap lies inside the margin even if the labels attenuated it to the proportion `left`."""
     low, high = _unblurred(gaps.narrow_low, gaps.narrow_high, left, is_ratio=family.is_ratio)
     least, most = ends_of(family.margin, is_ratio=family.is_ratio)
     if family.is_ratio:
@@ -360,11 +362,11 @@ def _inside(gaps: _Widened, left: FloatArray, family: GapFamily) -> BoolArray:
 
 
 def _unblurred(low: FloatArray, high: FloatArray, left: FloatArray, *, is_ratio: bool) -> Limits:
-    """How far a gap between true groups may reach of which the labels left the share `left` of the difference.
+    """Bounds of a gap between true groups if the labels attenuated the difference to the proportion `left`.
 
     low, high : of differences, or of logs of ratios
-    Note      : of two groups whose labels leave the share s of their difference, a ratio r > 1 comes from at most
-                s r / (1 - r (1 - s)), which is so where only the group with fewer errors is blurred
+    Note      : if labels leave the proportion s of the difference of two groups, an observed ratio r > 1 corresponds to
+                a true one of at most s r / (1 - r (1 - s)), attained if only the group with fewer errors is mixed
     """
     if not is_ratio:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -381,10 +383,10 @@ def _unblurred(low: FloatArray, high: FloatArray, left: FloatArray, *, is_ratio:
 
 
 def _deciding(family: GapFamily, widened: WidenedGaps, verdict: AnyArray, adjusted: FloatArray) -> Decided:
-    """The widened intervals that decided the verdicts, on the margin's scale.
+    """The widened intervals that determined the verdicts, on the margin's scale.
 
-    Where no gap is larger than the margin, what must lie inside it: the interval and how far a gap between true groups
-    may then reach.
+    For "no gap larger than the margin", it is what must lie inside the margin: the interval and the bounds of the gap
+    between true groups.
     """
     gaps, sides, shared = widened.ratio if family.is_ratio else widened.difference, widened.sides, widened.shared
     tails = deciding_tails(verdict, widened.p, adjusted, family.alpha, family.tests)
@@ -408,5 +410,5 @@ def _on_scale(low: FloatArray, high: FloatArray, family: GapFamily) -> Limits:
 
 
 def _joined(blocks: Sequence[_Widened]) -> _Widened:
-    """Blocks of gaps in a row."""
+    """Concatenate blocks of gaps."""
     return _Widened(*(np.concatenate([getattr(block, f.name) for block in blocks]) for f in fields(_Widened)))

@@ -1,7 +1,7 @@
-"""Label uncertainty as probabilities: from annotators' answers, per person, drawn from, and combined by Rubin's rules.
+"""Label uncertainty as probabilities: from annotators' answers, pooled per person, resampled, and combined by Rubin's rules.
 
 A matrix of probabilities is float64 [n, K]: one row per image or person, one column per class; rows sum to 1, and a row
-of NaN says that nothing is known.
+of NaN is unknown.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from facegap.types import FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class Rubin:
-    """Estimates of M draws combined; every array has the shape of one estimate.
+    """Combined estimates of M resamples; every array has the shape of one estimate.
 
-    estimate : mean over the draws
+    estimate : mean over the resamples
     within   : mean of their variances
-    between  : variance among the draws
+    between  : variance between the resamples
     total    : within + (1 + 1/M) between
-    freedom  : of Student's t; infinite where the draws agree
+    freedom  : of Student's t; infinite where the resamples agree
     """
 
     estimate: FloatArray
@@ -36,8 +36,8 @@ class Rubin:
 def rubin(estimates: FloatArray, variances: FloatArray) -> Rubin:
     """Rubin's rules over the first axis: estimates and their variances, float64 [M, ...], M at least 2.
 
-    returns : NaN wherever a draw has none: an estimate that only some draws have is that of no population
-    Raises  : StatisticsError for fewer than two draws
+    returns : NaN where any resample is NaN
+    Raises  : StatisticsError if there are fewer than two resamples
     Source  : Rubin (1987), Multiple Imputation for Nonresponse in Surveys, equations 3.1.2 to 3.1.6
     """
     draws = len(estimates)
@@ -45,26 +45,25 @@ def rubin(estimates: FloatArray, variances: FloatArray) -> Rubin:
         raise StatisticsError(f"{draws} draws are too few to estimate the spread between them; use two or more")
     mean, within = estimates.mean(axis=0), variances.mean(axis=0)
     between = ((estimates - mean) ** 2).sum(axis=0) / (draws - 1)
-    alike = (estimates == estimates[0]).all(axis=0)  # the mean of equals may be off by its last bit
+    alike = (estimates == estimates[0]).all(axis=0)  # the mean of equal values may have a rounding error
     mean, between = np.where(alike, estimates[0], mean), np.where(alike, 0.0, between)
     added = (1 + 1 / draws) * between
-    with np.errstate(
-        divide="ignore", invalid="ignore", over="ignore"
-    ):  # too many to hold is as good as infinitely many
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # overflow: treated as infinite
         freedom = np.where(added > 0, (draws - 1) * (1 + within / added) ** 2, np.inf)
     return Rubin(mean, within, between, within + added, np.where(np.isnan(mean), np.nan, freedom))
 
 
 def median_probabilities(counts: IntArray) -> FloatArray:
-    """How probable each class is as the median of a panel drawn anew from the annotators who answered, exactly.
+    """Exact bootstrap probability of each class as the median answer of an image's annotators.
 
     counts  : int [n, K], how many annotators gave each class of an ordered scale
-    returns : float64 [n, K]: of as many answers drawn with replacement from the a answers of an image, the median is
-              class v with this probability. Where an even number has two middle classes, each counts half. NaN with
-              fewer than two answers: one answer says nothing about how others would have answered
-    Note    : two or three who agree count as certain here, though a fourth might have differed; split panels are uncertain
-              somewhat too much. For three annotators who each err on one in five the two errors nearly cancel
-    Source  : P(median <= v) = P(Binomial(a, share up to v) >= rank of the median), Efron's bootstrap without sampling
+    returns : float64 [n, K]: probability that class v is the median of a sample with replacement of the a answers of an
+              image, of the same size. If an even number has two middle classes, each counts half. NaN with fewer than
+              two answers, as one answer has no information about the variation between annotators
+    Note    : two or three annotators who agree count as certain, although a fourth might have differed; the uncertainty
+              of divided answers is somewhat overestimated. For three annotators with an error rate of one in five the
+              two biases nearly cancel
+    Source  : P(median <= v) = P(Binomial(a, proportion up to v) >= rank of the median), Efron's bootstrap without sampling
     """
     answers = counts.sum(axis=1)
     several = answers >= 2
@@ -80,9 +79,9 @@ def median_probabilities(counts: IntArray) -> FloatArray:
 
 
 def second_answers(counts: IntArray) -> FloatArray:
-    """What another annotator says where one says v: float64 [K, K], rows sum to 1; NaN rows for classes never compared.
+    """Distribution of a second answer given a first answer v: float64 [K, K], rows sum to 1; NaN for classes never compared.
 
-    counts : int [n, K]; images with two answers or more. Each ordered pair of an image's a answers counts 1 / (a - 1)
+    counts : int [n, K]; images with at least two answers. Each ordered pair of an image's a answers counts 1 / (a - 1)
     """
     compared = counts[counts.sum(axis=1) >= 2].astype(np.float64)
     others = compared[:, None, :] - np.eye(counts.shape[1])
@@ -95,10 +94,10 @@ def answer_probabilities(counts: IntArray, *, ordinal: bool) -> FloatArray:
     """Class probabilities of each image from its annotators' answers, float64 [n, K].
 
     counts  : int [n, K], how many annotators gave each class
-    ordinal : False: a scale without order has no median, and a class is as probable as the share of the answers it got
-    returns : with two answers or more, `median_probabilities`. With one answer v, what a second annotator would have
-              said where the first said v, learnt from the images that have several; it counts the slip of both, so it
-              is rather too uncertain. NaN without any answer, and for one answer where nothing can be learnt
+    ordinal : False: an unordered scale has no median, so the probability of a class is its proportion of the answers
+    returns : with at least two answers, `median_probabilities`. With one answer v, the distribution of second answers
+              given v, estimated from the images with several answers; it includes the errors of both annotators, so it
+              overestimates the uncertainty. NaN without answers, and for one answer if no image has several
     """
     answers = counts.sum(axis=1)
     if ordinal:
@@ -114,9 +113,10 @@ def pooled_over_people(probabilities: FloatArray, people: IntArray) -> FloatArra
     """One row per person: the mean over the person's images that have probabilities; NaN for people without any.
 
     people  : int [n], codes 0..S-1 of the person of each image
-    returns : float64 [S, K]. A tone belongs to a person, so one is drawn for all the person's images. The mean believes
-              one image taken at random: images that contradict each other are uncertain, and images that agree give no
-              more certainty than each has, as one camera or one studio may have erred alike (or they were pooled before)
+    returns : float64 [S, K]. A tone belongs to a person, so one is sampled for all of the person's images. The mean
+              corresponds to one image at random: contradictory images give uncertainty, and images that agree give no
+              more certainty than each alone, because images from one camera or studio may share an error (or were
+              already pooled)
     """
     size, known = int(people.max(initial=-1)) + 1, ~np.isnan(probabilities).any(axis=1)
     sums = np.zeros((size, probabilities.shape[1]))
@@ -126,7 +126,7 @@ def pooled_over_people(probabilities: FloatArray, people: IntArray) -> FloatArra
 
 
 def drawn_classes(probabilities: FloatArray, rng: np.random.Generator) -> IntArray:
-    """One class per row, drawn from its probabilities: int64 [n], -1 for rows of NaN. One random number per row."""
+    """One class per row, sampled from its probabilities: int64 [n], -1 for rows of NaN. One random number per row."""
     reached = np.cumsum(probabilities[:, :-1], axis=1)
     uniform = rng.random(len(probabilities))
     classes = (uniform[:, None] >= reached).sum(axis=1)
@@ -134,14 +134,15 @@ def drawn_classes(probabilities: FloatArray, rng: np.random.Generator) -> IntArr
 
 
 def attenuation(confusion: FloatArray, first: IntArray, second: IntArray) -> FloatArray:
-    """Which share of a difference between two groups is left between those who are labelled so.
+    """Proportion of a difference between two groups that remains between the groups by label.
 
-    confusion     : float64 [G, G]; of those labelled g, the share who are expected to be of group h. A row may sum to
-                    less than 1: the rest are of no group
+    confusion     : float64 [G, G]; expected proportion of group h among those labelled g. A row may sum to less than 1:
+                    the others are in no group
     first, second : int [m], the pairs
-    returns       : float64 [m], at most 1; (c_aa + c_bb - c_ab - c_ba) / 2. For two classes that is the sum of both
-                    shares of right labels less 1. With more groups it supposes the others midway between the two
-    Note          : it supposes probabilities that are calibrated, and labels that err independently of the model
+    returns       : float64 [m], at most 1; (c_aa + c_bb - c_ab - c_ba) / 2. For two classes it is the sum of the
+                    proportions of correct labels minus 1. With more groups, the others are assumed to be midway between
+                    the two
+    Note          : assumes calibrated probabilities, and label errors independent of the model
     """
     right = confusion[first, first] + confusion[second, second]
     crossed = confusion[first, second] + confusion[second, first]
