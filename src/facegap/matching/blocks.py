@@ -21,18 +21,23 @@ from facegap.types import (
     Device,
     FloatArray,
     IntArray,
+    RowTails,
     ScoreCounts,
     ScoreHistogram,
     cut_tail,
     sorted_by_score,
 )
+from facegap.types.row_tails import Int32Array, add_counts
+
+OfRows = tuple[Int32Array, Int32Array]  # of the left and of the right rows of a block: [rows, groups, bins]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to count; of these only groups, edges, tail_limit and full_edges change the result.
+    """How to count; of these only groups, edges, tail_limit, full_edges and row_edges change the result.
 
     full_edges : equally spaced edges of the histogram over all scores, or None
+    row_edges  : those of `edges` from which on the pairs of each row are counted, or None
     """
 
     groups: tuple[str, ...]
@@ -44,6 +49,7 @@ class Settings:
     kernels: KernelChoice = "auto"
     shape: TileShape | None = None
     workers: int = 1
+    row_edges: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -110,10 +116,11 @@ class Worker:
             Candidates(kernels, self.tally_full, filter.dtype, buffer_size(shape.columns)) if full_bins else None
         )
         self.listed = np.empty(len(self.survivors.i), PAIR_SCORE)
+        self.row_edges = settings.row_edges
 
-    def begin(self, prepared: Prepared, table: Table, full_table: Table) -> None:
-        """Turn to these super-blocks; the buffers must be flushed."""
-        self.prepared, self.table, self.full_table = prepared, table, full_table
+    def begin(self, prepared: Prepared, table: Table, full_table: Table, of_rows: OfRows | None) -> None:
+        """Turn to these super-blocks; the buffers must be flushed. of_rows : counts that all workers add to"""
+        self.prepared, self.table, self.full_table, self.of_rows = prepared, table, full_table, of_rows
 
     def count(self, tile: Tile) -> None:
         """Count the pairs of one tile."""
@@ -148,7 +155,7 @@ class Worker:
         self.survivors.flush(self.prepared)
         if self.uncertain is not None:
             self.uncertain.flush(self.prepared)
-        del self.prepared, self.table, self.full_table
+        del self.prepared, self.table, self.full_table, self.of_rows
 
     def close(self) -> None:
         """Let go of the buffers: they know the worker, and would stay until Python looks for such circles."""
@@ -158,6 +165,9 @@ class Worker:
         """Count scored pairs from the floor on."""
         listed = self.kernels.tally(self.table, i, j, scores, self.tail.floor, self.impostor, self.listed)
         self.tail.add(self.listed[:listed])
+        if self.of_rows is not None and self.row_edges is not None:
+            with self.tail.lock:
+                self.kernels.tally_rows(self.table, i, j, scores, self.row_edges, *self.of_rows)
 
     def tally_full(self, i: AnyArray, j: AnyArray, scores: FloatArray) -> None:
         """Count scored pairs over the full range."""
@@ -177,6 +187,7 @@ def count_blocks(
     tail = Tail(settings.tail_limit, float(settings.edges[0]))
     shape = settings.shape or product_filter.shape
     workers = [Worker(kernels, product_filter, settings, tail) for _ in range(settings.workers)]
+    row_parts: dict[int, Int32Array] = {}
     with threadpool_limits(1, user_api="blas"):
         for _, same_right in itertools.groupby(blocks, key=lambda block: block.right_number):
             run = list(same_right)
@@ -190,24 +201,36 @@ def count_blocks(
                 )
                 left = prepare(product_filter.left, kernels, left_side.form, shape.rows, settings.workers)
                 prepared = Prepared(product_filter, left_side.values, right_side.values, left, right, *shape)
-                count_tiles(replace(block, left=left_side.rows, right=right_side.rows), prepared, workers, settings)
+                turned = replace(block, left=left_side.rows, right=right_side.rows)
+                of_rows = count_tiles(turned, prepared, workers, settings)
+                for rows, row_counts in zip((turned.left, turned.right), of_rows, strict=False):
+                    add_counts(row_parts, block.span, rows.index, row_counts)
     for worker in workers:
         worker.close()
-    return sum_of_workers(workers, tail, settings)
+    tails = None
+    if settings.row_edges is not None:
+        tails = RowTails(settings.row_edges, len(embeddings), len(settings.groups), row_parts)
+    return replace(sum_of_workers(workers, tail, settings), row_tails=tails)
 
 
-def count_tiles(block: Block, prepared: Prepared, workers: Sequence[Worker], settings: Settings) -> None:
-    """Share the tiles of one block among the workers."""
+def count_tiles(block: Block, prepared: Prepared, workers: Sequence[Worker], settings: Settings) -> tuple[()] | OfRows:
+    """Share the tiles of one block among the workers; the counts of its left and of its right rows, where they are wanted."""
     table = block_table(block, settings.edges)
     full_table = table if settings.full_edges is None else table._replace(edges=settings.full_edges)
+    of_rows = None
+    if settings.row_edges is not None:
+        shape = len(settings.groups), len(settings.row_edges)
+        of_rows = np.zeros((len(block.left), *shape), np.int32), np.zeros((len(block.right), *shape), np.int32)
     for worker in workers:
-        worker.begin(prepared, table, full_table)
-    shape = TileShape(prepared.height, prepared.width)
-    tiles = tiles_of(len(block.left), len(block.right), shape, triangle=block.triangle)
+        worker.begin(prepared, table, full_table, of_rows)
+    tiles = tiles_of(
+        len(block.left), len(block.right), TileShape(prepared.height, prepared.width), triangle=block.triangle
+    )
     share(tiles, [worker.count for worker in workers])
     share(workers, [Worker.finish] * len(workers))
     if settings.full_edges is not None:
         workers[0].full -= counts_of_excluded(block, prepared, workers[0].kernels, full_table, workers[0].full.shape)
+    return of_rows or ()
 
 
 def block_table(block: Block, edges: FloatArray) -> Table:

@@ -17,7 +17,7 @@ from facegap.matching.kernels_numpy import bins_of
 from facegap.matching.ledger import Pairing, codes, pairing, table_of, totals
 from facegap.matching.pairs import require_one_depth, scores_of_pairs
 from facegap.matching.rows import Float32Array, largest_components, super_blocks, super_rows
-from facegap.types import PAIR_SCORE, AnyArray, Device, FloatArray, IntArray, ScoreCounts, ScoreHistogram
+from facegap.types import PAIR_SCORE, AnyArray, Device, FloatArray, IntArray, RowTails, ScoreCounts, ScoreHistogram
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ def count_scores(
     names: Sequence[str] | None = None,
     probes: Probes | None = None,
     full_range: int | None = None,
+    row_edges: Sequence[int] | None = None,
     filter: str = "auto",
     workers: int = 1,
     device: Device = "cpu",
@@ -70,6 +71,8 @@ def count_scores(
     names      : of the groups, in the order of the codes; by default the codes themselves
     probes     : compare every row with every probe, instead of with the other rows
     full_range : bins of a further histogram over [-1, 1]; None for none
+    row_edges  : numbers of the edges, rising, from which on the pairs of each row are counted as well (RowTails): 4 bytes for
+                 each row, group and edge. Of one table only
     shard      : (k, n): do the k-th of n parts of the work; the sum of all n parts is the whole
 
     filter, workers, device, kernels and shape change the time and never the result.
@@ -92,6 +95,7 @@ def count_scores(
         names=names,
         probes=probes,
         full_range=full_range,
+        row_edges=row_edges,
         filter=filter,
         workers=workers,
         device=device,
@@ -116,6 +120,7 @@ def plan(
     full_range: int | None,
     filter: str,
     workers: int,
+    row_edges: Sequence[int] | None = None,
     device: Device,
     kernels: KernelChoice,
     shape: TileShape | None,
@@ -141,9 +146,12 @@ def plan(
         filter = choose_filter(
             embeddings, floor=floor, full_range=full_range is not None, shape=shape, kernels=kernels, largest=largest
         ).name
+    edges = np.linspace(floor, 1.0, bins + 1)
+    if row_edges is not None:
+        require_row_edges(row_edges, bins, one_table=probes is None)
     settings = Settings(
         group_names,
-        np.linspace(floor, 1.0, bins + 1),
+        edges,
         tail_limit,
         None if full_range is None else np.linspace(-1.0, 1.0, full_range + 1),
         filter,
@@ -151,6 +159,7 @@ def plan(
         kernels,
         shape,
         workers,
+        None if row_edges is None else edges[np.asarray(row_edges)],
     )
     size = super_rows(embeddings.shape[1])
     blocks = tuple(blocks_of(pairs, largest, others_largest, size))
@@ -174,6 +183,19 @@ def require_settings(
             raise MatchingError(f"{name}={value} must be at least {least}")
     if full_range is not None and filter not in ("auto", "float32"):
         raise MatchingError(f"full_range needs float32 products, not filter={filter!r}; use float32 or auto")
+
+
+def require_row_edges(row_edges: Sequence[int], bins: int, *, one_table: bool) -> None:
+    """Raise MatchingError for edges that are not there, or where two tables are compared."""
+    chosen = np.asarray(row_edges)
+    if not one_table:
+        raise MatchingError("row_edges are for the pairs of one table; omit them, or omit the probes")
+    if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not len(chosen):
+        raise MatchingError("row_edges must be one or more numbers of edges")
+    if chosen[0] < 0 or chosen[-1] >= bins or (np.diff(chosen) <= 0).any():
+        raise MatchingError(
+            f"row_edges={chosen.tolist()} must rise within 0 to {bins - 1}, the lower edges of the bins"
+        )
 
 
 def named_groups(names: Sequence[str] | None, group_codes: Sequence[IntArray]) -> tuple[str, ...]:
@@ -229,7 +251,14 @@ def count_ledger(run: Plan) -> ScoreCounts:
         genuine_scores=genuine,
         unknown_pairs=total.unknown,
         full_range=full,
+        row_tails=no_row_tails(run),
     )
+
+
+def no_row_tails(run: Plan) -> RowTails | None:
+    """Counts of each row without any pair; None where they are not wanted."""
+    edges = run.settings.row_edges
+    return None if edges is None else RowTails(edges, len(run.embeddings), len(run.settings.groups), {})
 
 
 def groups_of(pairing: Pairing, pairs: AnyArray) -> tuple[IntArray, IntArray]:

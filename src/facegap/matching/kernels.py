@@ -113,6 +113,22 @@ class Kernels(Protocol):
         returns : number of pairs written to `tail`, PAIR_SCORE with room for all
         """
 
+    def tally_rows(
+        self,
+        table: Table,
+        i: AnyArray,
+        j: AnyArray,
+        scores: FloatArray,
+        edges: FloatArray,
+        of_left: AnyArray,
+        of_right: AnyArray,
+    ) -> None:
+        """Add the impostor pairs that reach edges[0] to the counts of both rows, by the group of the other row.
+
+        edges             : float64 (bins,), rising; the last bin has no end
+        of_left, of_right : int32 [rows, G, bins] of the left and of the right super-block
+        """
+
     def tally_all(self, table: Table, i: AnyArray, j: AnyArray, scores: FloatArray, counts: IntArray) -> None:
         """Add every impostor pair, excluded or not, to counts; the outer bins take what lies beyond the edges."""
 

@@ -52,6 +52,22 @@ def tally(table, i, j, scores, tail_floor, counts, tail):  # type: ignore[no-unt
 
 
 @compiled
+def tally_rows(table, i, j, scores, edges, of_left, of_right):  # type: ignore[no-untyped-def]
+    for k in range(scores.size):
+        score = scores[k]
+        if score < edges[0] or table.left_subject[i[k]] == table.right_subject[j[k]]:
+            continue
+        left, right = table.left_index[i[k]], table.right_index[j[k]]
+        if table.one_table and left > right:
+            left, right = right, left
+        if table.excluded.size > 0 and is_listed(table.excluded, left * table.span + right):
+            continue
+        place = np.searchsorted(edges, score, side="right") - 1
+        of_left[i[k], table.right_group[j[k]], place] += 1
+        of_right[j[k], table.left_group[i[k]], place] += 1
+
+
+@compiled
 def tally_all(table, i, j, scores, counts):  # type: ignore[no-untyped-def]
     edges = table.edges
     bins_per_unit = (edges.size - 1) / (edges[-1] - edges[0])
@@ -222,7 +238,7 @@ class NumbaKernels:
     """The compiled loops behind the signatures of the protocol Kernels."""
 
     def __init__(self) -> None:
-        self.emit_above, self.tally, self.tally_all = emit_above, tally, tally_all
+        self.emit_above, self.tally, self.tally_rows, self.tally_all = emit_above, tally, tally_rows, tally_all
         self.histogram, self.insert_best, self.raise_floors = histogram, insert_best, raise_floors
 
     def score_listed(self, left: Float32Array, right: Float32Array, i: AnyArray, j: AnyArray, out: FloatArray) -> None:

@@ -61,6 +61,23 @@ class NumpyKernels:
         tail["left"][:listed], tail["right"][:listed], tail["score"][:listed] = left[kept], right[kept], scores[kept]
         return listed
 
+    def tally_rows(
+        self,
+        table: Table,
+        i: AnyArray,
+        j: AnyArray,
+        scores: FloatArray,
+        edges: FloatArray,
+        of_left: AnyArray,
+        of_right: AnyArray,
+    ) -> None:
+        kept = (scores >= edges[0]) & (table.left_subject[i] != table.right_subject[j])
+        left, right = table_indices(table, i, j)
+        kept &= ~np.isin(left * table.span + right, table.excluded)
+        i, j, place = i[kept], j[kept], np.searchsorted(edges, scores[kept], side="right") - 1
+        np.add.at(of_left, (i, table.right_group[j], place), 1)
+        np.add.at(of_right, (j, table.left_group[i], place), 1)
+
     def tally_all(self, table: Table, i: AnyArray, j: AnyArray, scores: FloatArray, counts: IntArray) -> None:
         kept = table.left_subject[i] != table.right_subject[j]
         add_to_bins(table, i[kept], j[kept], scores[kept], counts)

@@ -19,6 +19,7 @@ from facegap.types.counts import ScoreHistogram as ScoreHistogram
 from facegap.types.counts import cut_tail as cut_tail
 from facegap.types.counts import sorted_by_rows as sorted_by_rows
 from facegap.types.counts import sorted_by_score as sorted_by_score
+from facegap.types.row_tails import RowTails as RowTails
 
 Device = Literal["cpu", "cuda", "openvino", "tensorrt", "coreml", "directml", "webgpu"]
 Verdict = Literal[

@@ -8,6 +8,7 @@ import numpy as np
 
 from facegap.errors import MatchingError
 from facegap.types.arrays import AnyArray, FloatArray, IntArray
+from facegap.types.row_tails import RowTails
 
 PAIR_SCORE = np.dtype([("left", np.int64), ("right", np.int64), ("score", np.float64)])
 
@@ -60,9 +61,11 @@ class ScoreCounts:
     genuine_scores : PAIR_SCORE, every genuine pair, by left, then right
     unknown_pairs  : pairs left out because a subject or a group is unknown
     full_range     : counts over all scores, or None where they were not asked for
+    row_tails      : impostor pairs of each row from some of `edges` on, or None where they were not asked for
 
     What is exact where: FMR at any threshold >= tail_floor from `tail`; between edges[0] and tail_floor at the edges
-    only; below edges[0] not at all. FNMR at any threshold from `genuine_scores`.
+    only; below edges[0] not at all. What the variance of an FMR needs of each subject: from `tail`, and at the edges of
+    `row_tails`. FNMR at any threshold from `genuine_scores`.
     """
 
     groups: tuple[str, ...]
@@ -77,18 +80,21 @@ class ScoreCounts:
     genuine_scores: AnyArray
     unknown_pairs: int = 0
     full_range: ScoreHistogram | None = None
+    row_tails: RowTails | None = None
 
     def __add__(self, other: ScoreCounts) -> ScoreCounts:
         """Counts of two disjoint sets of pairs of one table; associative and commutative to the last bit.
 
         Raises
         ------
-        MatchingError : other groups, other edges, another tail limit, or a full range in only one of them
+        MatchingError : other groups, other edges, another tail limit, or a full range or row tails in only one of them
         """
         if self.groups != other.groups or not np.array_equal(self.edges, other.edges):
             raise MatchingError("counts with different groups or edges cannot be added; use the same settings for both")
         if self.tail_limit != other.tail_limit or (self.full_range is None) != (other.full_range is None):
             raise MatchingError("counts with different tail_limit or full_range cannot be added")
+        if (self.row_tails is None) != (other.row_tails is None):
+            raise MatchingError("counts with and without row_tails cannot be added; use the same row_edges for both")
         # Below the higher of the two floors one of the lists is incomplete.
         floor = max(self.tail_floor, other.tail_floor)
         parts = [part for part in (counts.tail[counts.tail["score"] >= floor] for counts in (self, other)) if len(part)]
@@ -106,6 +112,7 @@ class ScoreCounts:
             genuine_scores=sorted_by_rows(np.concatenate([self.genuine_scores, other.genuine_scores])),
             unknown_pairs=self.unknown_pairs + other.unknown_pairs,
             full_range=self.full_range + other.full_range if self.full_range and other.full_range else None,
+            row_tails=self.row_tails + other.row_tails if self.row_tails and other.row_tails else None,
         )
 
 
