@@ -23,6 +23,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Super-blocks of few rows, and counts that are kept after every block."""
     monkeypatch.setattr(rows, "SUPER_ROWS", SUPER)
     monkeypatch.setattr(resumable_counts, "KEEP_EVERY_S", 0.0)
+    monkeypatch.setattr(resumable_counts, "KEPT_SHARE", np.inf)
     monkeypatch.setattr(resumable_counts, "TOGETHER", 2)
 
 
@@ -32,12 +33,16 @@ def arguments(tail_limit: int = 300) -> tuple[tuple[Any, Any, Any], dict[str, An
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     words = {"floor": 0.2, "bins": 32, "tail_limit": tail_limit, "names": ["a", "b", "c"], "workers": 1}
     words |= {"exclude": np.array([(0, 1), (5, 200)]), "filter": "float32", "full_range": 20}
+    words |= {"row_edges": [0, 4, 10]}
     return (vectors, np.arange(N) // 3, rng.integers(0, 3, N)), words
 
 
 def require_equal(one: ScoreCounts, other: ScoreCounts) -> None:
     for name in ("edges", "impostor", "genuine", "impostor_pairs", "genuine_pairs", "tail", "genuine_scores"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    assert one.row_tails is not None and other.row_tails is not None
+    for bin in range(len(one.row_tails.edges)):
+        np.testing.assert_array_equal(one.row_tails.reaching(bin), other.row_tails.reaching(bin))
     assert (one.tail_floor, one.unknown_pairs) == (other.tail_floor, other.unknown_pairs)
     assert one.full_range is not None and other.full_range is not None
     np.testing.assert_array_equal(one.full_range.impostor, other.full_range.impostor)
@@ -116,6 +121,7 @@ def test_another_comparison_takes_nothing_up(small: None, tmp_path: Path, monkey
         ((vectors, subjects, groups), {**words, "exclude": np.array([(0, 1)])}),
         ((vectors, subjects, groups), {**words, "tail_limit": 301}),
         ((vectors, subjects, groups), {**words, "floor": 0.21}),
+        ((vectors, subjects, groups), {**words, "row_edges": [0, 4, 11]}),
     ]
     for given, changed in others:
         counter = ResumableCounter(tmp_path)
@@ -123,7 +129,7 @@ def test_another_comparison_takes_nothing_up(small: None, tmp_path: Path, monkey
         assert counter.earlier_ns == 0
     fixed = {"probes": None, "device": "cpu", "kernels": "auto", "shape": None}
     hashes = {comparison_hash(plan(*given, **{**changed, **fixed})) for given, changed in [arguments(), *others]}
-    assert len(hashes) == 7
+    assert len(hashes) == 8
 
 
 def test_one_block_is_not_kept(tmp_path: Path) -> None:

@@ -168,6 +168,9 @@ def assert_same_counts(a: Any, b: Any) -> None:
     )
     for name in ("edges", "impostor", "genuine", "impostor_pairs", "genuine_pairs", "tail", "genuine_scores"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+    assert (a.row_tails is None) == (b.row_tails is None)
+    for bin in range(0 if a.row_tails is None else len(a.row_tails.edges)):
+        np.testing.assert_array_equal(a.row_tails.reaching(bin), b.row_tails.reaching(bin))
     assert (a.full_range is None) == (b.full_range is None)
     if a.full_range is not None:
         for name in ("edges", "impostor", "genuine"):

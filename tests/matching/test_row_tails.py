@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -82,7 +83,9 @@ def test_rows_change_nothing_else(rng: np.random.Generator, tools: Any) -> None:
     options: dict[str, Any] = {"floor": 0.2, "bins": 50, "tail_limit": 90, "names": "abc"}
     plain = count_scores(rows, subjects, groups, **options)
     assert plain.row_tails is None
-    tools.assert_same_counts(count_scores(rows, subjects, groups, **options, row_edges=[3]), plain)
+    found = count_scores(rows, subjects, groups, **options, row_edges=[3])
+    assert found.row_tails is not None
+    tools.assert_same_counts(replace(found, row_tails=None), plain)
 
 
 def test_memory_does_not_grow_with_the_pairs_that_are_counted(
@@ -102,7 +105,7 @@ def test_memory_does_not_grow_with_the_pairs_that_are_counted(
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert pairs[1] == 1200 * 1199 // 2 > 2 * pairs[0] > 4 * 65_536
-    assert peaks[1] < peaks[0] + 2**20
+    assert peaks[1] < peaks[0] + 3 * 2**20  # the last part of the list before a cut
     assert 24 * (pairs[1] - pairs[0]) > 10 * 2**20  # what a list of all pairs would add
 
 

@@ -31,6 +31,7 @@ def counts() -> ScoreCounts:
         bins=16,
         tail_limit=40,
         full_range=8,
+        row_edges=[0, 3, 9],
         names=("darker female", "lighter männlich"),
     )
 
@@ -42,13 +43,23 @@ def stored(counts: ScoreCounts) -> io.BytesIO:
     return file
 
 
+def of_rows(counts: ScoreCounts, **changes: Any) -> ScoreCounts:
+    assert counts.row_tails is not None
+    return replace(counts, row_tails=replace(counts.row_tails, **changes))
+
+
 def assert_same(a: Any, b: Any) -> None:
     for field in fields(a):
         x, y = getattr(a, field.name), getattr(b, field.name)
-        if field.name == "full_range":
+        if field.name in ("full_range", "row_tails"):
             assert (x is None) == (y is None)
             if x is not None:
                 assert_same(x, y)
+        elif field.name == "parts":
+            assert list(x) == list(y)
+            for number in x:
+                assert x[number].dtype == y[number].dtype == np.int32
+                np.testing.assert_array_equal(x[number], y[number])
         elif isinstance(x, np.ndarray):
             assert x.dtype == y.dtype
             np.testing.assert_array_equal(x, y)
@@ -59,9 +70,19 @@ def assert_same(a: Any, b: Any) -> None:
 
 @pytest.mark.parametrize("full", [True, False])
 def test_counts_read_back_are_those_written_to_the_last_bit(counts: ScoreCounts, full: bool, tmp_path: Path) -> None:
-    counts = counts if full else replace(counts, full_range=None)
+    counts = counts if full else replace(counts, full_range=None, row_tails=None)
     scores_to_npz(counts, tmp_path / "counts.npz")
     assert_same(scores_from_npz(tmp_path / "counts.npz"), counts)
+
+
+def test_rows_in_several_parts_are_read_back(counts: ScoreCounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("facegap.types.row_tails", "facegap.store.counts"):
+        monkeypatch.setattr(f"{module}.PART_ROWS", 8)
+    assert counts.row_tails is not None
+    (whole,) = counts.row_tails.parts.values()
+    parts = {number: whole[8 * number : 8 * number + 8] for number in range(8)}
+    counts = replace(counts, row_tails=replace(counts.row_tails, parts=parts))
+    assert_same(scores_from_npz(stored(counts)), counts)
 
 
 def test_the_same_counts_are_stored_as_the_same_bytes(counts: ScoreCounts) -> None:
@@ -86,6 +107,15 @@ def test_a_sum_of_stored_counts_is_the_sum_of_the_counts(counts: ScoreCounts) ->
         (lambda c: replace(c, edges=c.edges[::-1]), "increase"),
         (lambda c: replace(c, impostor=c.impostor[:, :, 1:]), "impostor|edges"),
         (lambda c: replace(c, groups=("one",)), "impostor"),
+        (lambda c: of_rows(c, edges=c.row_tails.edges[::-1]), "rise"),
+        (lambda c: of_rows(c, edges=c.row_tails.edges + 1e-9), "not edges|rise"),
+        (lambda c: of_rows(c, edges=c.row_tails.edges + 1), "rise"),
+        (lambda c: of_rows(c, rows=59), "fit 59 rows"),
+        (lambda c: of_rows(c, parts={0: c.row_tails.parts[0].astype(np.int64)}), "int64"),
+        (lambda c: of_rows(c, parts={1: c.row_tails.parts[0]}), "fit"),
+        (lambda c: of_rows(c, parts={0: -c.row_tails.parts[0]}), "negative"),
+        (lambda c: of_rows(c, parts={0: c.row_tails.parts[0] + 1}), "differ"),
+        (lambda c: of_rows(c, parts={}), "differ"),
     ],
 )
 def test_counts_that_contradict_each_other_are_refused(counts: ScoreCounts, change: Any, fault: str) -> None:

@@ -18,7 +18,7 @@ from facegap.errors import RunError
 from facegap.matching import count_scores, score_pairs, with_sampled_range
 from facegap.runtime import usable_cores
 from facegap.store.run import Matched, Run
-from facegap.types import BoolArray, ScoreCounts
+from facegap.types import BoolArray, RowTails, ScoreCounts
 
 
 def stored_templates(run: Run) -> Templates | None:
@@ -89,6 +89,7 @@ def counted_again(
         exclude=without_pairs,
         workers=usable_cores(),
         full_range=None if full is None or full.sampled else len(full.edges) - 1,
+        row_edges=None if counts.row_tails is None else np.searchsorted(counts.edges, counts.row_tails.edges).tolist(),
     )
     if full is None or not full.sampled:
         return again
@@ -102,6 +103,16 @@ def same_counts(a: ScoreCounts, b: ScoreCounts) -> bool:
     names = ("impostor", "genuine", "impostor_pairs", "genuine_pairs", "tail", "genuine_scores")
     return (
         all(np.array_equal(getattr(a, name), getattr(b, name)) for name in names)
+        and same_rows(a.row_tails, b.row_tails)
         and a.tail_floor == b.tail_floor
         and a.unknown_pairs == b.unknown_pairs
     )
+
+
+def same_rows(a: RowTails | None, b: RowTails | None) -> bool:
+    """Whether two counts of rows agree in every integer; two that are not there do."""
+    if a is None or b is None:
+        return a is b
+    if not np.array_equal(a.edges, b.edges) or {*a.parts} != {*b.parts}:
+        return False
+    return all(np.array_equal(part, b.parts[number]) for number, part in a.parts.items())

@@ -17,6 +17,7 @@ from facegap.store.counts_under_way import UnderWay, read_under_way, write_under
 from facegap.types import AnyArray, ScoreCounts
 
 KEEP_EVERY_S = 30.0
+KEPT_SHARE = 0.05  # of the time, at most, is spent on keeping: counts of each row may be a gibibyte
 TOGETHER = 4  # blocks of one right super-block that are counted at once: it is prepared once for all of them
 HASHED_ROWS = 65_536
 
@@ -57,14 +58,16 @@ class ResumableCounter:
         if kept is not None and 0 < kept.blocks <= len(run.blocks):
             done, total, self.earlier_ns = kept.blocks, kept.counts, kept.ns
         started = last = time.perf_counter_ns()
+        pause_ns = KEEP_EVERY_S * 1e9
         for together in handfuls(run.blocks[done:]):
             counts = count_blocks(together, run.embeddings, run.others, run.settings)
             total = counts if total is None else total + counts
             done += len(together)
             now = time.perf_counter_ns()
-            if now - last >= KEEP_EVERY_S * 1e9 or done == len(run.blocks):
+            if now - last >= pause_ns or done == len(run.blocks):
                 write_under_way(self.folder, comparison, UnderWay(done, self.earlier_ns + now - started, total))
                 last = time.perf_counter_ns()
+                pause_ns = max(KEEP_EVERY_S * 1e9, (last - now) / KEPT_SHARE)
         assert total is not None
         return total
 
@@ -85,9 +88,9 @@ def comparison_hash(run: Plan) -> str:
     found, settings = hashlib.sha256(), run.settings
     limits = settings.tail_limit, len(run.blocks), run.pairing.left_rows, run.embeddings.shape[1]
     found.update(repr((settings.groups, limits)).encode())
-    full = np.empty(0) if settings.full_edges is None else settings.full_edges
+    full, of_rows = (np.empty(0) if edges is None else edges for edges in (settings.full_edges, settings.row_edges))
     left = run.pairing.left
-    for values in (settings.edges, full, left.index, left.subject, left.group, run.pairing.excluded):
+    for values in (settings.edges, full, of_rows, left.index, left.subject, left.group, run.pairing.excluded):
         found.update(repr((values.dtype.str, values.shape)).encode())
         found.update(np.ascontiguousarray(values).tobytes())
     for start in range(0, len(run.embeddings), HASHED_ROWS):

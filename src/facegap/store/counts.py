@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,12 +16,16 @@ from facegap.errors import RunError
 from facegap.store.arrays import header_of
 from facegap.store.opened import opened
 from facegap.store.room import require_room
-from facegap.types import PAIR_SCORE, AnyArray, ScoreCounts, ScoreHistogram, sorted_by_rows, sorted_by_score
+from facegap.types import PAIR_SCORE, AnyArray, RowTails, ScoreCounts, ScoreHistogram, sorted_by_rows, sorted_by_score
+from facegap.types.row_tails import PART_ROWS
 
 FORMAT = "facegap score counts 1"
 COPIES = 3  # of the arrays while they are checked: sums and sorted copies
-MOST_ENTRIES = 32
+MOST_ENTRIES = 1024
 FULL = ("full_edges", "full_impostor", "full_genuine", "full_sampled")
+ROWS = ("row_edges", "rows")  # and each part of the counts of rows as an array of its own, ROW_PART and its number
+ROW_PART = "row_part_"
+_ROW_PART_NAME = re.compile(ROW_PART + "(0|[1-9][0-9]{0,5})")
 ARRAYS = (
     "groups",
     "edges",
@@ -36,14 +41,18 @@ ARRAYS = (
 )
 
 
-def scores_to_npz(counts: ScoreCounts, file: Path | BinaryIO) -> None:
-    """Write `counts` to `file`, a path that is replaced or an open binary file; compressed, the same bytes every time."""
-    full = counts.full_range
+def scores_to_npz(counts: ScoreCounts, file: Path | BinaryIO, *, compressed: bool = True) -> None:
+    """Write `counts` to `file`, a path that is replaced or an open binary file; the same bytes every time."""
+    full, tails = counts.full_range, counts.row_tails
     arrays: dict[str, Any] = {name: np.asarray(getattr(counts, name)) for name in ARRAYS}
     arrays["groups"] = np.array(counts.groups, dtype=np.str_)
     if full is not None:
         arrays |= dict(zip(FULL, (full.edges, full.impostor, full.genuine, np.int64(full.sampled)), strict=True))
-    np.savez_compressed(file, allow_pickle=False, format=np.array(FORMAT), **arrays)
+    if tails is not None:
+        arrays |= {ROWS[0]: tails.edges, ROWS[1]: np.int64(tails.rows)}
+        arrays |= {f"{ROW_PART}{number}": part for number, part in tails.parts.items()}
+    save = np.savez_compressed if compressed else np.savez
+    save(file, allow_pickle=False, format=np.array(FORMAT), **arrays)
 
 
 def scores_from_npz(file: Path | BinaryIO, name: object = None, *, has_totals: bool = True) -> ScoreCounts:
@@ -108,6 +117,10 @@ def counts_of(arrays: dict[str, AnyArray]) -> ScoreCounts:
     if FULL[0] in arrays:
         edges, impostor, genuine, sampled = (arrays[name] for name in FULL)
         full = ScoreHistogram(edges, impostor, genuine, int(sampled))
+    tails = None
+    if ROWS[0] in arrays:
+        parts = {number: arrays[name] for name, number in row_parts(arrays).items()}
+        tails = RowTails(arrays[ROWS[0]], int(arrays[ROWS[1]]), len(arrays["groups"]), dict(sorted(parts.items())))
     return ScoreCounts(
         groups=tuple(arrays["groups"].tolist()),
         edges=arrays["edges"],
@@ -121,12 +134,21 @@ def counts_of(arrays: dict[str, AnyArray]) -> ScoreCounts:
         genuine_scores=arrays["genuine_scores"],
         unknown_pairs=int(arrays["unknown_pairs"]),
         full_range=full,
+        row_tails=tails,
     )
+
+
+def row_parts(arrays: dict[str, AnyArray]) -> dict[str, int]:
+    """Number of each part of the counts of rows, by its name; names that are none are not in it."""
+    found = {name: _ROW_PART_NAME.fullmatch(name) for name in arrays}
+    return {name: int(match[1]) for name, match in found.items() if match}
 
 
 def fault_of(arrays: dict[str, AnyArray], *, has_totals: bool = True) -> str:
     """What is wrong with stored arrays, empty where nothing is."""
     expected = {*ARRAYS, *(FULL if FULL[0] in arrays else ())}
+    if ROWS[0] in arrays:
+        expected |= {*ROWS, *row_parts(arrays)}
     if set(arrays) != expected:
         return f"arrays {sorted(set(arrays) ^ expected)} are missing or unknown"
     fault = shape_fault(arrays)
@@ -142,7 +164,7 @@ def fault_of(arrays: dict[str, AnyArray], *, has_totals: bool = True) -> str:
         return "more impostor pairs are counted than exist"
     if int(arrays["genuine_pairs"].sum()) != len(arrays["genuine_scores"]):
         return "the number of genuine scores differs from that of genuine pairs"
-    return tail_fault(arrays)
+    return tail_fault(arrays) or row_fault(arrays)
 
 
 def shape_fault(arrays: dict[str, AnyArray]) -> str:
@@ -160,6 +182,8 @@ def shape_fault(arrays: dict[str, AnyArray]) -> str:
         if edges in arrays:
             bins = arrays[edges].size - 1
             wanted |= {f"{group}{kind}": (np.dtype(np.int64), (size, size, bins)) for kind in ("impostor", "genuine")}
+    if ROWS[0] in arrays:
+        wanted |= {ROWS[0]: (np.dtype(np.float64), (arrays[ROWS[0]].size,)), ROWS[1]: (np.dtype(np.int64), ())}
     if FULL[-1] in arrays:
         wanted[FULL[-1]] = (np.dtype(np.int64), ())
     wanted |= {f"{kind}_pairs": (np.dtype(np.int64), (size, size)) for kind in ("impostor", "genuine")}
@@ -168,6 +192,30 @@ def shape_fault(arrays: dict[str, AnyArray]) -> str:
             return f"{name} is {arrays[name].dtype} {arrays[name].shape}, not {dtype} {shape}"
     if arrays["groups"].dtype.kind != "U" or not (np.diff(arrays["edges"]) > 0).all():
         return "groups are not names, or the edges do not increase"
+    return ""
+
+
+def row_fault(arrays: dict[str, AnyArray]) -> str:
+    """What contradicts the words on RowTails, or the counts beside them; empty where nothing does, or without row tails."""
+    if ROWS[0] not in arrays:
+        return ""
+    edges, rows = arrays[ROWS[0]], int(arrays[ROWS[1]])
+    places = np.searchsorted(arrays["edges"], edges)
+    if not len(edges) or (np.diff(places) <= 0).any() or places[-1] >= len(arrays["edges"]) - 1:
+        return "row_edges do not rise among the edges of the counts"
+    if not np.array_equal(arrays["edges"][places], edges):
+        return "row_edges are not edges of the counts"
+    reached = np.zeros(len(edges), np.int64)
+    for name, number in row_parts(arrays).items():
+        part, size = arrays[name], min(PART_ROWS, rows - number * PART_ROWS)
+        if part.dtype != np.int32 or size <= 0 or part.shape != (size, len(arrays["groups"]), len(edges)):
+            return f"{name} is {part.dtype} {part.shape}, which does not fit {rows} rows"
+        if part.size and part.min() < 0:
+            return "a count is negative"
+        reached += part.sum(axis=(0, 1), dtype=np.int64)
+    expected = np.array([arrays["impostor"][:, :, place:].sum() for place in places])
+    if not np.array_equal(reached[::-1].cumsum()[::-1], 2 * expected):
+        return "the counts of rows and those of pairs of groups differ"
     return ""
 
 
