@@ -194,6 +194,18 @@ def test_the_first_use_of_a_term_in_prose_leads_to_the_glossary() -> None:
     assert told == text.replace("| FNMR |", "| {term}`FNMR` |").replace("FMR, then", "{term}`FMR`, then")
 
 
+def test_a_link_to_a_term_of_the_glossary_is_one_on_the_site_and_has_its_anchor() -> None:
+    told = with_terms("The [smallest\ngap](reference/glossary.md#margin), and a [gap](verdicts.md#margins).")
+    assert told == "The {term}`smallest gap <margin>`, and a [gap](verdicts.md#margins)."
+    assert anchors(":::{glossary}\nprimary family\n  gaps: tested.\n\nFMR\n  x\n\n:::\n") == {"primary-family", "fmr"}
+    with pytest.raises(KeyError):
+        with_terms("[x](reference/glossary.md#no-term)")
+
+
+def test_phrases_that_are_linked_are_in_the_glossary() -> None:
+    assert {*LINKED} <= {name for entry in TERMS | OF_THE_SITE for name in names_of(entry)}
+
+
 def test_no_term_is_defined_twice() -> None:
     names = Counter(name.lower() for entry in (*TERMS, *OF_THE_SITE) for name in names_of(entry))
     assert [name for name, times in names.items() if times > 1] == []

@@ -27,6 +27,7 @@ CODE = re.compile(r"`[^`\n]+`")
 ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
 HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
 TARGET = re.compile(r"^\(([\w-]+)\)=$", re.MULTILINE)
+GLOSSARY = re.compile(r"^(:{3,})\{glossary\}\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 TOCTREE = re.compile(r"^(:{3,})\{toctree\}\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 
 
@@ -69,9 +70,12 @@ def links(document: str, text: str) -> Iterator[Link]:
 
 
 def anchors(text: str) -> set[str]:
-    """What a link into a page can name: its headings as GitHub and MyST spell them, and its explicit targets."""
+    """Return what a link into a page can name: headings as GitHub and MyST spell them, explicit targets, terms of a glossary."""
     plain = FENCED.sub("", text)
     found = {*ANCHOR.findall(plain), *TARGET.findall(plain)}
+    found |= {
+        slug_of(term) for block in GLOSSARY.finditer(plain) for term in re.findall(r"^\S.*", block[2], re.MULTILINE)
+    }
     for heading in HEADING.findall(plain):
         slug, number = slug_of(heading), 0
         while (name := f"{slug}-{number}" if number else slug) in found:
