@@ -19,8 +19,8 @@ import numpy as np
 from fairlearn.metrics import MetricFrame
 
 from facegap.selfcheck.claims import described, span
+from facegap.selfcheck.rows import CoverageRow, FamilyRow, Row
 from facegap.selfcheck.run import run_jobs
-from facegap.selfcheck.study import CoverageRow, FamilyRow, Row
 from facegap.selfcheck.worlds_file import preset_path, read_study
 from facegap.types import AnyArray
 from facegap.worlds.people import Setting, setting_key, subject_errors

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from facegap.worlds.thresholds import Held, World, studied
+from facegap.worlds.thresholds import IntervalCoverage, World, studied
 
 SEED, WORLDS, GROUPS, SPECIAL = 20261130, 2_000, 500, 400  # groups and FNMR are looked at in some of the worlds
 SUBJECTS, IMAGES, EFFECTS, TARGETS = (40, 100, 200), (2, 4), (0.0, 0.1), (0.01, 0.001)
@@ -94,7 +94,7 @@ def rows_of(world: World, worlds: int, *, with_groups: int, with_ratios: int = 0
             )
 
 
-def row_of(world: World, name: str, split: Held, folds: Held) -> str:
+def row_of(world: World, name: str, split: IntervalCoverage, folds: IntervalCoverage) -> str:
     """One rate by both methods."""
     cells = (
         f"{sum(world.subjects)} x {world.images}",

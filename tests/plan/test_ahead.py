@@ -1,4 +1,4 @@
-"""`facegap plan`: people for a margin, and a plan that an audit reads back as it was written."""
+"""`facegap plan`: people for a margin, and a plan that an audit reads back unchanged."""
 
 from pathlib import Path
 from typing import Any
@@ -10,23 +10,23 @@ from facegap.audit.plan_file import read_plan
 from facegap.audit.settings import AuditSettings, Groups, Verify
 from facegap.cli import app
 from facegap.errors import SettingError, TableError
-from facegap.plan.ahead import asked_for, needs, plan_text, write_plan
+from facegap.plan.ahead import needs, plan_text, requirements, write_plan
 from facegap.statistics.sizes import Sampling, people_needed
 
 
-def asked(by: str = "gender", **more: Any) -> Any:
+def required(by: str = "gender", **more: Any) -> Any:
     settings = more.pop("settings", AuditSettings(by=by))
-    return asked_for(settings, **{"groups": "female,male", "metric_names": ["error_rate_all"], **more})
+    return requirements(settings, **{"groups": "female,male", "metric_names": ["error_rate_all"], **more})
 
 
 def test_two_groups_and_one_metric_are_one_test_at_alpha() -> None:
-    (chosen,) = [need for need in needs(asked(expect=["error_rate_all=0.05"])) if need.chosen]
+    (chosen,) = [need for need in needs(required(expect=["error_rate_all=0.05"])) if need.chosen]
     assert chosen.margin.size == 0.02
     assert chosen.find == people_needed("image", Sampling(1, 0.1), rate=0.05, margin=0.02, is_ratio=False, alpha=0.05)
 
 
-def test_more_groups_and_metrics_ask_for_a_smaller_alpha() -> None:
-    one = asked(groups="14", metric_names=["fmr", "fnmr"])
+def test_more_groups_and_metrics_need_a_smaller_alpha() -> None:
+    one = required(groups="14", metric_names=["fmr", "fnmr"])
     assert (one.tests, one.groups) == (182, ())
     assert one.alpha == pytest.approx(0.05 / 182)
     assert one.sampling.photographs == 2
@@ -34,15 +34,15 @@ def test_more_groups_and_metrics_ask_for_a_smaller_alpha() -> None:
 
 def test_no_plan_has_fewer_people_than_the_minimum() -> None:
     settings = AuditSettings(by="gender", groups=Groups(min_subjects=60, margin=("error_rate_all=0.5",)))
-    (chosen,) = [need for need in needs(asked(settings=settings)) if need.chosen]
+    (chosen,) = [need for need in needs(required(settings=settings)) if need.chosen]
     assert chosen.find == 60
 
 
-def test_a_written_plan_is_read_back_as_it_was_asked_for(tmp_path: Path) -> None:
+def test_a_written_plan_is_read_back_unchanged(tmp_path: Path) -> None:
     verify = Verify(fmr=(1e-4, 1e-3))
     groups = Groups(margin=("fmr=x3",), alpha=0.01, min_subjects=30, cluster=("studio",))
     settings = AuditSettings(by="gender,race*gender", verify=verify, groups=groups)
-    one = asked(
+    one = required(
         settings=settings,
         groups='a "quoted" group,höher',
         metric_names=["fmr", "fnir"],
@@ -71,14 +71,14 @@ def test_a_written_plan_is_read_back_as_it_was_asked_for(tmp_path: Path) -> None
     assert (plan.name, [sample.metric for sample in plan.sample]) == ("Zürich\n\x1b[1m", ["fmr", "fnir"])
 
 
-def test_a_plan_is_never_written_over(tmp_path: Path) -> None:
-    write_plan(asked(), tmp_path / "plan.toml")
+def test_a_plan_is_never_overwritten(tmp_path: Path) -> None:
+    write_plan(required(), tmp_path / "plan.toml")
     with pytest.raises(TableError, match="never overwritten"):
-        write_plan(asked(people=100), tmp_path / "plan.toml")
+        write_plan(required(people=100), tmp_path / "plan.toml")
 
 
-def test_people_that_are_given_are_the_plan() -> None:
-    one = asked(people=157)
+def test_a_given_number_of_people_is_planned() -> None:
+    one = required(people=157)
     assert "people = 157" in plan_text(one, needs(one))
 
 
@@ -96,13 +96,13 @@ def test_people_that_are_given_are_the_plan() -> None:
         ({"people_per_cluster": 5}, "needs --cluster"),
     ],
 )
-def test_what_cannot_be_planned_is_an_error_with_its_cure(more: dict[str, Any], said: str) -> None:
+def test_impossible_plans_are_errors_with_a_remedy(more: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingError, match=said):
-        asked(**more)
+        required(**more)
 
 
-def test_a_margin_that_nobody_can_find_asks_for_people() -> None:
-    one = asked(expect=["error_rate_all=0.99"])
+def test_a_margin_that_no_number_of_people_can_reach_needs_people() -> None:
+    one = required(expect=["error_rate_all=0.99"])
     with pytest.raises(SettingError, match="--people"):
         plan_text(one, needs(one))
 

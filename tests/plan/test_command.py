@@ -1,4 +1,4 @@
-"""The command `facegap plan`: what it prints, and where it refuses."""
+"""The command `facegap plan`: its output and its errors."""
 
 from __future__ import annotations
 

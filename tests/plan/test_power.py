@@ -1,4 +1,4 @@
-"""Power for the groups of a run: estimates by hand, and the same numbers as from planted families."""
+"""Power for the groups of a run: estimates solved by hand, and agreement with planted families."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from facegap.plan.power import (
     OwnFamily,
     People,
     crossing,
-    drawn,
+    evaluated_worlds,
     intraclass_correlation,
-    judged_worlds,
     own_power,
+    proportions_found,
     rho_of,
     shared_correlation,
-    shares_found,
+    simulated_rates,
 )
 from facegap.statistics.verdicts import GAPS_FOUND, verdicts
-from facegap.worlds.families import judge_rates, pairs_of
+from facegap.worlds.families import evaluate_rates, pairs_of
 from facegap.worlds.people import Setting, impostor_errors, subject_errors
 
 
@@ -36,18 +36,18 @@ def family(sort, groups, rate, strength, *, is_ratio):
 
 def test_intraclass_correlation_by_hand():
     # 2 people, 2 trials each, one always wrong and one never: p = 1/2; sum (e - p m)^2 2/1 = 4; p(1-p) m = 1/2 each.
-    assert intraclass_correlation([np.array([2.0, 0.0])], [np.array([2.0, 2.0])]) == 0.9  # (4 - 1) / 1, cut at .9
-    # One wrong of two for both: 0 spread, (0 - 1) / 1, cut at 0.
+    assert intraclass_correlation([np.array([2.0, 0.0])], [np.array([2.0, 2.0])]) == 0.9  # (4 - 1) / 1, capped at 0.9
+    # One of two trials wrong for both people: no spread, (0 - 1) / 1, raised to 0.
     assert intraclass_correlation([np.array([1.0, 1.0])], [np.array([2.0, 2.0])]) == 0.0
-    assert intraclass_correlation([np.array([1.0, 0.0])], [np.array([1.0, 1.0])]) == 0.0  # nobody repeats
+    assert intraclass_correlation([np.array([1.0, 0.0])], [np.array([1.0, 1.0])]) == 0.0  # no repeated trials
 
 
-def test_intraclass_correlation_finds_what_was_planted():
+def test_intraclass_correlation_recovers_the_planted_value():
     errors, trials = subject_errors(Setting("classification", 4000, 5, 0.2, "beta", 0.3), 1, np.random.default_rng(0))
     assert intraclass_correlation([errors[0]], [np.full(4000, float(trials))]) == pytest.approx(0.3, abs=0.03)
 
 
-def test_rho_finds_what_was_planted_between_pairs():
+def test_rho_recovers_the_planted_value_between_pairs():
     matches, images = [], []
     for errors in impostor_errors(Setting("impostor", 120, 2, 0.05, "probit", 0.15), 30, np.random.default_rng(1)):
         left, right = np.nonzero(np.triu(errors))
@@ -86,14 +86,16 @@ def test_power_of_two_groups_is_near_that_of_two_proportions():
     assert (np.diff(found.found[0]) > -0.03).all()
 
 
-def test_pairs_judged_again_are_as_if_all_were():
+def test_updated_pairs_agree_with_a_complete_evaluation():
     planted = family("singles", [np.full(30, 2), np.full(40, 2), np.full(50, 1)], 0.2, 0.1, is_ratio=False)
     first, second = pairs_of(3)
-    base = [drawn(planted, group, 0.2, 60, [k])[:2] for k, group in enumerate(planted.groups)]
-    raised = [base[0], drawn(planted, planted.groups[1], 0.6, 60, [9])[:2], base[2]]
-    shares, found_any = shares_found(planted, raised, judged_worlds(planted, base, first, second), 1, first, second)
+    base = [simulated_rates(planted, group, 0.2, 60, [k])[:2] for k, group in enumerate(planted.groups)]
+    raised = [base[0], simulated_rates(planted, planted.groups[1], 0.6, 60, [9])[:2], base[2]]
+    shares, found_any = proportions_found(
+        planted, raised, evaluated_worlds(planted, base, first, second), 1, first, second
+    )
     value, effective = (np.stack([one[side] for one in raised], axis=1) for side in (0, 1))
-    whole = judge_rates(value, effective, first, second, is_ratio=False, margin=0.02)
+    whole = evaluate_rates(value, effective, first, second, is_ratio=False, margin=0.02)
     said = np.isin(
         verdicts(beyond_margin=whole.beyond_margin, within_margin=whole.within_margin, differs=whole.differs),
         GAPS_FOUND,
@@ -106,10 +108,10 @@ def test_pairs_of_people_are_planted_by_ratio():
     found = own_power(family("pairs", [np.full(60, 2), np.full(60, 1)], 0.02, 0.05, is_ratio=True), 30, (1,))
     assert found.found[0, -1] > 0.9
     assert found.found[0, -1] >= found.found[0, 0]
-    assert (found.held > 0.85).all()
+    assert (found.covered > 0.85).all()
 
 
-def test_a_rate_that_cannot_be_raised_so_far_is_not_known():
+def test_a_rate_that_cannot_be_raised_far_enough_has_no_power():
     found = own_power(family("singles", [np.ones(20, int)] * 2, 0.9, 0.0, is_ratio=False), 10, (0,))
     assert np.isnan(found.found[0, -1])
     assert np.isnan(found.found_any[-1])

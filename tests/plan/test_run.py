@@ -1,4 +1,4 @@
-"""What a run could have found: attached to its folder, hashed, told in sentences."""
+"""The gaps that a run could have found: attached to its folder, hashed, and described in sentences."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from facegap.plan.run import PAGE, RESULT, add_power, power_of_finished_run, sim
 from facegap.store.run import read_run
 from fixtures.settings import audit_embeddings, audit_predictions
 
-RENDERS_CHARTS = True  # labels are in pictures too
+RENDERS_CHARTS = True  # labels appear in charts, too
 
 HOSTILE = '<script>document.title="owned"</script>'
 
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    """A run over answers: 30 people of two groups with two images each; group a errs on a fifth, b on a tenth."""
+    """A run on predictions: 30 people in two groups with two images each; group a errs on a fifth, group b on a tenth."""
     folder = tmp_path_factory.mktemp("answers")
     rows, said = ["image,subject,gender,kind"], ["image,prediction"]
     for person in range(60):
@@ -53,7 +53,7 @@ def test_families_are_the_people_and_errors_of_the_run(run_folder):
     assert (family.errors, family.trials) == (18, 120)
     assert [group.trials.tolist() for group in family.groups] == [[2] * 30, [2] * 30]
     assert family.rate == pytest.approx(0.15)
-    assert family.strength == 0.9  # both images of a person are always wrong together; cut there
+    assert family.strength == 0.9  # capped; both images of a person are always wrong together
 
 
 def test_the_page_is_attached_hashed_and_says_the_same_each_time(run_folder):
@@ -116,7 +116,7 @@ def comparisons(tmp_path_factory):
     return audit_embeddings(folder / "templates.npy", folder / "people.csv", by="kind", verify=settings)
 
 
-def test_comparisons_are_planted_as_pairs_and_refusals(comparisons):
+def test_comparisons_are_planted_as_false_matches_and_false_non_matches(comparisons):
     families, left_out = own_families(comparisons)
     assert [(family.metric, family.sort) for family in families] == [("fnmr", "singles"), ("fmr", "pairs")]
     fmr = families[1]
@@ -130,7 +130,7 @@ def test_comparisons_are_planted_as_pairs_and_refusals(comparisons):
 
 def test_gaps_between_comparisons_are_found_more_often_the_larger_they_are(comparisons):
     powers, _ = simulated_power(comparisons, worlds=30, workers=1)
-    planted = [power.found[0][~np.isnan(power.found[0])] for power in powers]  # ten times 18% cannot be planted
+    planted = [power.found[0][~np.isnan(power.found[0])] for power in powers]  # ten times 18% is impossible
     assert all(len(found) >= 3 and found[-1] > found[0] for found in planted)
     assert len(own_tables(powers)) == 2
 

@@ -1,4 +1,4 @@
-"""The command `facegap selfcheck`: what they print, and where they refuse."""
+"""The command `facegap selfcheck`: its output and its errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims on people who are far from alike."""
+"""Claims about heterogeneous people."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 
 from facegap.errors import TableError
 from facegap.selfcheck.crowds import crowd_claims, crowd_section, described
-from facegap.selfcheck.study import CrowdRow, CrowdSetting, Job, row_from_plain, row_to_plain, run_job
+from facegap.selfcheck.rows import CrowdRow, row_from_plain, row_to_plain
+from facegap.selfcheck.study import CrowdSetting, Job, run_job
 from facegap.selfcheck.worlds_file import preset_path, read_study
 from facegap.worlds.crowds import Crowd
 
@@ -53,13 +54,13 @@ def test_a_file_of_crowds_is_read_and_run(tmp_path):
         (("most = 50", "most = 500"), "1 to 200"),
     ],
 )
-def test_what_does_not_go_together_is_refused(tmp_path, change, said):
+def test_inconsistent_keys_are_rejected(tmp_path, change, said):
     (tmp_path / "worlds.toml").write_text(ENTRY.replace(*change))
     with pytest.raises(TableError, match=said):
         read_study(tmp_path / "worlds.toml", quick=False)
 
 
-def test_claims_name_the_settings_outside_their_band(row):
+def test_claims_name_the_settings_outside_the_requirements(row):
     inside = replace(row, worlds=2000, coverage=0.95, per_person=0.95, gap_coverage=0.95, width=1.2, false_alarm=0.01)
     states = [claim.state for claim in crowd_claims([inside]) if claim]
     assert states == ["holds", "holds", "holds"]
@@ -72,7 +73,7 @@ def test_claims_name_the_settings_outside_their_band(row):
     assert "3.00" in width.named[0]
 
 
-def test_a_few_people_with_most_errors_are_reported_and_no_band(row):
+def test_a_few_people_with_most_errors_are_reported_without_requirement(row):
     few = replace(row, required=False, errs="goats", missed=0.2, coverage=0.7)
     claims = [claim for claim in crowd_claims([few]) if claim]
     assert [claim.state for claim in claims] == ["holds", "reported"]
@@ -85,7 +86,7 @@ def test_the_section_has_a_row_for_each_setting(row):
     assert section.tables[0].rows[0][0].startswith("error rate per image, ")
 
 
-def test_the_preset_has_every_kind_of_world():
+def test_the_preset_has_every_law():
     study = read_study(preset_path("bands"), quick=True)
     crowds = [job.spec.crowd for job in study.jobs if isinstance(job.spec, CrowdSetting)]
     assert {crowd.kind for crowd in crowds} == {"classification", "genuine", "impostor"}

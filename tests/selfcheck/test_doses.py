@@ -1,4 +1,4 @@
-"""Claims on stress tests of simulated people."""
+"""Claims about simulated stress tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 from facegap.errors import TableError
 from facegap.selfcheck.doses import DoseRow, described, dose_claims, dose_section
-from facegap.selfcheck.study import Job, row_from_plain, row_to_plain, run_job
+from facegap.selfcheck.rows import row_from_plain, row_to_plain
+from facegap.selfcheck.study import Job, run_job
 from facegap.selfcheck.worlds_file import preset_path, read_study
 from facegap.worlds.doses import DoseSetting, dose_outcome
 
@@ -37,7 +38,7 @@ def test_a_file_of_doses_is_read_and_run(tmp_path: Path, row: DoseRow) -> None:
 
 
 @pytest.mark.parametrize(("change", "said"), [(("0.2", "0.9"), "planted"), (("= 40", "= 5"), "subjects")])
-def test_what_cannot_be_is_refused(tmp_path: Path, change: tuple[str, str], said: str) -> None:
+def test_impossible_settings_are_rejected(tmp_path: Path, change: tuple[str, str], said: str) -> None:
     (tmp_path / "worlds.toml").write_text(ENTRY.replace(*change))
     with pytest.raises(TableError, match=said):
         read_study(tmp_path / "worlds.toml", quick=False)
@@ -49,7 +50,7 @@ def test_the_default_preset_has_a_thousand_worlds_with_and_without_an_interactio
     assert {job.spec.planted for job in jobs if isinstance(job.spec, DoseSetting)} == {0.0, 0.2}
 
 
-def test_without_an_interaction_few_are_said_and_a_planted_one_is_found_and_covered() -> None:
+def test_false_interactions_are_rare_and_a_planted_one_is_found_and_covered() -> None:
     null = dose_outcome(DoseSetting(40, 3, 4, 0.0), 100, 0)
     planted = dose_outcome(DoseSetting(100, 3, 4, 0.2), 60, 0)
     assert null.alarms <= 0.1
@@ -57,7 +58,7 @@ def test_without_an_interaction_few_are_said_and_a_planted_one_is_found_and_cove
     assert planted.coverage >= 0.88
 
 
-def test_claims_hold_or_name_what_is_outside(row: DoseRow) -> None:
+def test_claims_hold_or_name_the_failed_settings(row: DoseRow) -> None:
     inside = replace(row, worlds=2000, alarms=0.02, coverage=0.95)
     assert [claim.state for claim in dose_claims([inside]) if claim] == ["holds", "holds"]
     loud, off = replace(inside, alarms=0.08), replace(inside, coverage=0.9)

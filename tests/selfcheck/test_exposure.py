@@ -1,4 +1,4 @@
-"""Claims on gaps after balancing exposure."""
+"""Claims about gaps after balancing exposure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 
 from facegap.errors import TableError
 from facegap.selfcheck.exposure import ExposureRow, described, exposure_claims, exposure_section
-from facegap.selfcheck.study import Job, row_from_plain, row_to_plain, run_job
+from facegap.selfcheck.rows import row_from_plain, row_to_plain
+from facegap.selfcheck.study import Job, run_job
 from facegap.selfcheck.worlds_file import preset_path, read_study
 from facegap.worlds.exposure import ExposureSetting
 
@@ -45,7 +46,7 @@ def test_a_file_of_exposures_is_read_and_run(tmp_path, row):
     ("change", "said"),
     [(('"half"', '"quarter"'), "gap"), (("0.5", "0"), "reliability"), (("= 40", "= 5"), "subjects")],
 )
-def test_what_cannot_be_is_refused(tmp_path, change, said):
+def test_impossible_settings_are_rejected(tmp_path, change, said):
     (tmp_path / "worlds.toml").write_text(ENTRY.replace(*change))
     with pytest.raises(TableError, match=said):
         read_study(tmp_path / "worlds.toml", quick=False)
@@ -58,7 +59,7 @@ def test_the_default_preset_has_every_route_of_a_gap_and_a_noisy_covariate_at_10
     assert {spec.people for spec in specs} == {100}
 
 
-def test_claims_hold_or_name_what_is_outside(row):
+def test_claims_hold_or_name_the_failed_settings(row):
     inside = replace(row, worlds=2000, coverage=0.95)
     noisy = replace(row, worlds=2000, reliability=0.5, required=False, left=0.15, marked=1.0)
     coverage, noise = exposure_claims([inside, noisy])

@@ -1,4 +1,4 @@
-"""The page of a calibration in Chromium: nothing is asked for, nothing runs, hostile names are text, a phone can read it."""
+"""The selfcheck page in Chromium: no requests, no scripts, hostile names as text, readable on a phone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Both pages, with names that are HTML wherever a name can stand."""
+    """Both pages, with HTML in every name."""
     base = Setting("classification", 20, 2, 0.1, "beta", 0.1)
     specs = (
         base,
@@ -55,7 +55,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(params=["worlds", "run"])
 def page(chromium: Any, pages: dict[str, Path], request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A page on a phone, with every request, dialog and complaint noted on it."""
+    """A page on a phone, recording every request, dialog and console message."""
     opened = chromium.new_page(viewport={"width": 390, "height": 800})
     opened.asked, opened.dialogs, opened.said = [], [], []
     opened.on("request", lambda asked: opened.asked.append(asked.url))
@@ -67,7 +67,7 @@ def page(chromium: Any, pages: dict[str, Path], request: pytest.FixtureRequest) 
     opened.close()
 
 
-def test_the_page_asks_for_nothing_and_runs_nothing(page: Any) -> None:
+def test_the_page_makes_no_request_and_runs_no_script(page: Any) -> None:
     assert [address for address in page.asked if not address.startswith("data:")] == [page.address]
     assert page.dialogs == []
     assert page.said == []
@@ -83,11 +83,11 @@ def test_a_phone_scrolls_tables_and_never_the_page(page: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-def test_every_chart_says_in_words_what_it_shows_and_fits_a_phone(page: Any) -> None:
+def test_every_chart_has_a_text_alternative_and_fits_a_phone(page: Any) -> None:
     charts = page.locator("figure.chart img")
     assert charts.count() >= 1
     assert all(len(charts.nth(k).get_attribute("alt")) > 20 for k in range(charts.count()))
-    for k in range(charts.count()):  # drawn for the phone, and not a wide picture made small
+    for k in range(charts.count()):  # the narrow version, not a scaled wide one
         chart = charts.nth(k)
         assert 200 < chart.evaluate("picture => picture.naturalWidth") <= 390
         assert chart.evaluate("picture => picture.clientWidth >= 0.95 * picture.naturalWidth")

@@ -1,4 +1,4 @@
-"""`facegap selfcheck`: one seed gives one result, whoever draws it, and what was broken off goes on."""
+"""`facegap selfcheck`: a seed gives the same result with any number of workers and after an interruption."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_json_holds_settings_seed_and_claims(worlds, tmp_path):
     assert stat.S_IMODE((tmp_path / "out" / RESULT).stat().st_mode) == 0o600
 
 
-def test_what_was_broken_off_goes_on_and_ends_in_the_same_bytes(worlds, tmp_path, monkeypatch):
+def test_an_interrupted_study_resumes_and_ends_in_the_same_bytes(worlds, tmp_path, monkeypatch):
     selfcheck(worlds, out=tmp_path / "whole", workers=1)
     run_job, done = command.run_job, []
 
@@ -92,9 +92,7 @@ def test_what_was_broken_off_goes_on_and_ends_in_the_same_bytes(worlds, tmp_path
     assert not (tmp_path / "out" / DONE_PART).exists()
 
 
-def test_one_that_was_killed_while_its_page_was_written_goes_on_and_a_finished_one_says_so(
-    worlds, tmp_path, monkeypatch
-):
+def test_a_study_killed_while_writing_its_page_resumes_and_a_finished_one_is_rejected(worlds, tmp_path, monkeypatch):
     selfcheck(worlds, out=tmp_path / "whole", workers=1)
 
     def killed(*_, **__):
@@ -112,7 +110,7 @@ def test_one_that_was_killed_while_its_page_was_written_goes_on_and_a_finished_o
 
 
 @pytest.mark.parametrize("line", ['{"job": 99, "row": {}}', '{"job": 0, "row": {"kind": 1}}', "[1]", "no json"])
-def test_a_foreign_file_of_parts_is_refused(worlds, tmp_path, line):
+def test_an_invalid_file_of_partial_results_is_rejected(worlds, tmp_path, line):
     out = tmp_path / "out"
     out.mkdir()
     (out / DONE_PART).write_text(f'{{"seed": 0}}\n{line}\n', encoding="utf-8")
@@ -120,7 +118,7 @@ def test_a_foreign_file_of_parts_is_refused(worlds, tmp_path, line):
         selfcheck(worlds, out=out, resume=True)
 
 
-def test_parts_of_another_seed_are_not_taken_up(worlds, tmp_path):
+def test_partial_results_of_another_seed_are_not_used(worlds, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / DONE_PART).write_text('{"seed": 0}\n', encoding="utf-8")
@@ -128,7 +126,7 @@ def test_parts_of_another_seed_are_not_taken_up(worlds, tmp_path):
         selfcheck(worlds, out=out, resume=True)
 
 
-def test_a_folder_that_holds_something_is_left_alone(worlds, tmp_path):
+def test_a_folder_with_other_content_is_not_changed(worlds, tmp_path):
     with pytest.raises(RunError, match="not empty"):
         selfcheck(worlds, out=tmp_path)
 
@@ -144,7 +142,7 @@ def test_names_of_families_and_groups_are_text_on_the_page(worlds, tmp_path):
     selfcheck(worlds, out=tmp_path / "out", workers=1)
     page = (tmp_path / "out" / PAGE).read_text(encoding="utf-8")
     assert "<script" not in page
-    assert page.count("<img") == page.count('<img src="data:image/svg+xml;base64,')  # the charts alone
+    assert page.count("<img") == page.count('<img src="data:image/svg+xml;base64,')  # only the charts
     assert "&lt;script&gt;alert(1)" in page
     assert "default-src 'none'" in html.unescape(page)
 

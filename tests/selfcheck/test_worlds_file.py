@@ -1,4 +1,4 @@
-"""Files of planted worlds are read strictly: every error names the file and the key."""
+"""Settings files are read strictly: every error names the file and the key."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from facegap.errors import TableError
-from facegap.selfcheck.study import Job, PowerSetting, row_from_plain, row_to_plain, run_job
+from facegap.selfcheck.rows import row_from_plain, row_to_plain
+from facegap.selfcheck.study import Job, PowerSetting, run_job
 from facegap.selfcheck.worlds_file import preset_path, read_study
 from facegap.worlds.people import Setting
 
@@ -38,7 +39,7 @@ def read(tmp_path, text, *, quick=False):
 
 @pytest.mark.parametrize("path", [preset_path("small"), preset_path("medium"), *STUDIES], ids=lambda path: path.stem)
 @pytest.mark.parametrize("quick", [True, False])
-def test_every_preset_and_study_has_all_sorts_of_worlds(path, quick):
+def test_every_preset_and_study_has_all_kinds_of_settings(path, quick):
     study = read_study(path, quick=quick)
     assert {job.part for job in study.jobs} == {"coverage", "families", "power", "search", "labels"}
     assert len(set(study.jobs)) == len(study.jobs)
@@ -52,7 +53,7 @@ def test_lists_are_crossed_and_a_setting_is_read_as_written(tmp_path):
     )
 
 
-def test_quick_draws_fewer_worlds_in_proportion(tmp_path):
+def test_quick_runs_proportionally_fewer_simulations(tmp_path):
     more = COVERAGE + "worlds = 1000\n"
     assert {job.worlds for job in read(tmp_path, HEAD + more, quick=True).jobs} == {200}
 
@@ -135,7 +136,7 @@ def test_a_family_has_a_setting_for_each_group(tmp_path):
         ("# " + "x" * 20_000, "more than 16,384 bytes"),
     ],
 )
-def test_what_is_wrong_is_said_with_the_file_and_the_key(tmp_path, text, said):
+def test_errors_name_the_file_and_the_key(tmp_path, text, said):
     with pytest.raises(TableError, match=said) as found:
         read(tmp_path, text)
     assert "worlds.toml" in str(found.value)
@@ -153,7 +154,7 @@ def test_a_row_comes_back_from_json_as_it_was(tmp_path, text):
     assert repr(row_from_plain(job.part, row_to_plain(row))) == repr(row)
 
 
-def test_power_worlds_are_two_groups_unless_more_are_asked_for(tmp_path):
+def test_power_settings_have_two_groups_by_default(tmp_path):
     (job,) = read(tmp_path, HEAD + POWER).jobs
     assert isinstance(job.spec, PowerSetting)
     assert job.spec.groups == 2

@@ -1,4 +1,4 @@
-"""Sessions and unequal images in short; benchmarks/cluster_study.py is the long form."""
+"""Short simulations of sessions and unequal numbers of images; benchmarks/cluster_study.py is the long form."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def error_of(proportion: float, worlds: int) -> float:
 
 
 @short_and_full("worlds", 500, 10_000)
-def test_sessions_as_units_cover_where_people_do_not(worlds: int) -> None:
+def test_intervals_by_session_cover_and_intervals_by_person_do_not(worlds: int) -> None:
     errors = session_errors(TEN, worlds, np.random.default_rng(11))
     people, sessions = (covered(rates, TEN.rate).mean() for rates in session_rates(TEN, errors))
     assert 0.68 <= people <= 0.80
@@ -57,7 +57,7 @@ def test_unequal_images_cover_and_amount_to_fewer_people(worlds: int) -> None:
     assert 16 <= np.median(rates.effective_subjects) <= 20
 
 
-def test_planted_rates_have_the_mean_and_the_correlation_asked_for() -> None:
+def test_planted_rates_have_the_requested_mean_and_correlation() -> None:
     rates = beta_rates(0.1, 0.05, (200_000,), np.random.default_rng(2))
     assert rates.mean() == pytest.approx(0.1, abs=0.001)
     assert rates.var() == pytest.approx(0.05 * 0.1 * 0.9, rel=0.03)

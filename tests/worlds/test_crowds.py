@@ -1,4 +1,4 @@
-"""People far from alike in short; benchmarks/crowd_study.py is the long form."""
+"""Short simulations of heterogeneous people; benchmarks/crowd_study.py is the long form."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def names(crowd: Crowd) -> str:
 
 @pytest.mark.parametrize("crowd", PEOPLE, ids=names)
 @short_and_full("worlds", 120, 2_000)
-def test_intervals_hold_the_truth_of_people_far_from_alike(crowd: Crowd, worlds: int) -> None:
+def test_intervals_cover_the_truth_for_heterogeneous_people(crowd: Crowd, worlds: int) -> None:
     found = crowd_coverage(crowd, worlds, 3)
     floor = 0.90 if crowd.units < 40 else 0.93
     assert found.coverage >= floor - 3 * standard_error(floor, worlds)
@@ -44,14 +44,14 @@ def test_intervals_hold_the_truth_of_people_far_from_alike(crowd: Crowd, worlds:
 
 @pytest.mark.parametrize("crowd", [*PEOPLE, *FEW], ids=names)
 @short_and_full("worlds", 120, 2_000)
-def test_groups_that_are_alike_have_no_gap(crowd: Crowd, worlds: int) -> None:
+def test_identical_groups_have_no_gap(crowd: Crowd, worlds: int) -> None:
     found = crowd_gaps([crowd] * 4, worlds, 3)
     assert found.false_alarm <= 0.05 + 3 * standard_error(0.05, worlds)
 
 
 @pytest.mark.parametrize("crowd", FEW, ids=names)
 @short_and_full("worlds", 200, 2_000)
-def test_a_few_people_with_most_errors_are_named_where_the_group_holds_some(crowd: Crowd, worlds: int) -> None:
+def test_a_rate_dominated_by_a_few_people_is_marked_if_the_group_has_some(crowd: Crowd, worlds: int) -> None:
     found = crowd_coverage(crowd, worlds, 3)
     assert found.dominated >= 0.4
     none_of_them = (1 - crowd.strength) ** crowd.people
@@ -75,7 +75,7 @@ def test_the_truth_is_the_mean_over_many_worlds(crowd: Crowd) -> None:
     assert abs(wrong.sum() / tried.sum() - truth_of(crowd).per_image) <= 4 * error
 
 
-def test_rates_of_pair_worlds_are_those_of_one_world_at_a_time() -> None:
+def test_rates_of_many_pair_simulations_equal_those_of_single_ones() -> None:
     drawn = pair_worlds(Crowd("impostor", 12, "lognormal", 9, "pairs", 0.05, 0.3), 6, np.random.default_rng(2))
     columns = pair_columns(drawn)
     for world in range(6):
@@ -96,7 +96,7 @@ def test_people_have_one_image_to_the_most(law: str) -> None:
     assert genuine.min() >= 2
 
 
-def test_a_setting_outside_the_band_is_named() -> None:
+def test_a_setting_outside_the_requirements_is_named() -> None:
     from dataclasses import replace
 
     found = crowd_coverage(PEOPLE[0], 50, 1)

@@ -1,4 +1,4 @@
-"""Worlds with a gap that goes with exposure: their truth, and what balancing makes of it."""
+"""Simulations with a gap that depends on exposure: their truth, and the result of balancing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fixtures.campaigns import short_and_full
 
 
 @pytest.mark.parametrize("route", ["through", "half", "beside"])
-def test_the_planted_gap_is_that_of_very_many_people(route):
+def test_the_planted_gap_is_the_gap_in_a_large_sample(route):
     setting = ExposureSetting(150_000, 1, route, 1.0)
     trials, _ = exposed_people(setting, np.random.default_rng(0))
     seen = trials.errors[trials.in_group].mean() - trials.errors[~trials.in_group].mean()
@@ -28,7 +28,7 @@ def test_the_stated_reliability_is_that_of_the_measured_exposure():
 
 
 @short_and_full("worlds", 80, 2000)
-def test_the_gap_that_is_left_is_the_true_one_and_lies_above_it_with_noise(worlds):
+def test_the_balanced_gap_is_the_true_one_and_larger_with_a_noisy_covariate(worlds):
     least = 0.88 if worlds < 100 else 0.93
     assert exposure_coverage(ExposureSetting(100, 1, "half", 1.0), worlds, 0).coverage >= least
     noisy = exposure_coverage(ExposureSetting(100, 1, "through", 0.5), worlds, 0)

@@ -1,4 +1,4 @@
-"""Families of planted gaps: judged as an audit judges them, with the power that theory gives."""
+"""Families of planted gaps: verdicts equal to an audit's, with the theoretical power."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from facegap.worlds.families import (
     SMALLER,
     TWICE,
     Family,
+    evaluate_family,
+    evaluate_rates,
     group_labels,
-    judge,
-    judge_rates,
     merged,
     pairs_of,
     planted_size,
@@ -34,7 +34,7 @@ def single(rate, subjects):
 
 
 def test_power_is_that_of_the_exact_distribution_by_enumeration():
-    # 40 against 40 people, one image each: reject where the interval of the gap leaves 0 out.
+    # 40 against 40 people, one image each: reject if the interval of the gap excludes 0.
     size, low, high = 40, 0.05, 0.35
     reject = np.zeros((size + 1, size + 1), bool)
     for a in range(size + 1):
@@ -42,18 +42,18 @@ def test_power_is_that_of_the_exact_distribution_by_enumeration():
             ends = gap_difference(a, size, b, size)
             reject[a, b] = ends[0] > 0 or ends[1] < 0
     exact = binom.pmf(np.arange(size + 1), size, high) @ reject @ binom.pmf(np.arange(size + 1), size, low)
-    found = judge(raised_family(single(low, size), 2, high - low, "two"), 20_000, 1)
+    found = evaluate_family(raised_family(single(low, size), 2, high - low, "two"), 20_000, 1)
     assert found.found == pytest.approx(exact, abs=4 * (exact * (1 - exact) / 20_000) ** 0.5)
 
 
 def test_power_of_many_people_is_near_the_normal_approximation():
     theory = power_proportions_2indep(0.04, 0.1, 500, return_results=False)
-    found = judge(raised_family(single(0.1, 500), 2, 0.04, "two"), 4000, 2)
+    found = evaluate_family(raised_family(single(0.1, 500), 2, 0.04, "two"), 4000, 2)
     assert found.found == pytest.approx(theory, abs=0.03)
 
 
 @pytest.mark.parametrize("kind", ["classification", "impostor"])
-def test_each_world_is_judged_as_gap_family_judges_it(kind):
+def test_each_simulation_gets_the_verdicts_of_gap_family(kind):
     family = Family(
         "three", tuple(Setting(kind, 30, 2, rate, "probit", 0.1) for rate in (0.05, 0.05, 0.2)), group_labels(3)
     )
@@ -65,7 +65,7 @@ def test_each_world_is_judged_as_gap_family_judges_it(kind):
         for name in ("value", "effective_trials", "errors", "trials", "subjects")
     )
     effective = lent_trials(errors, trials, subjects, effective)
-    many = judge_rates(rates, effective, first, second, is_ratio=family.is_ratio, margin=family.used_margin)
+    many = evaluate_rates(rates, effective, first, second, is_ratio=family.is_ratio, margin=family.used_margin)
     for world in range(25):
         rows = [column.rate(world) for column in columns]
         one = gap_family(
@@ -82,19 +82,19 @@ def test_each_world_is_judged_as_gap_family_judges_it(kind):
         assert np.array_equal(many.beyond_margin[world], one.beyond_margin)
 
 
-def test_shares_of_an_obvious_family():
+def test_proportions_of_an_obvious_family():
     family = Family("obvious", (single(0.5, 400), single(0.01, 400), single(0.01, 400)), group_labels(3))
-    found = judge(family, 300, 0)
+    found = evaluate_family(family, 300, 0)
     assert (found.found, found.found_any, found.dishonest) == (1.0, 1.0, 0.0)
     assert found.false_alarm < 0.06
     assert found.confusion[MORE] == {BEYOND: 600, GAP: 0, WITHIN: 0, UNKNOWN: 0}
     assert sum(found.confusion[NO_GAP].values()) == 300
 
 
-def test_shares_of_nothing_are_nan():
-    alike = judge(Family("alike", (single(0.1, 40),) * 2, group_labels(2)), 20, 0)
+def test_proportions_without_cases_are_nan():
+    alike = evaluate_family(Family("alike", (single(0.1, 40),) * 2, group_labels(2)), 20, 0)
     assert np.isnan([alike.found, alike.found_any, alike.dishonest]).all()
-    apart = judge(Family("apart", (single(0.1, 40), single(0.2, 40)), group_labels(2)), 20, 0)
+    apart = evaluate_family(Family("apart", (single(0.1, 40), single(0.2, 40)), group_labels(2)), 20, 0)
     assert np.isnan([apart.false_alarm, apart.differs]).all()
 
 
@@ -115,7 +115,7 @@ def test_sizes_of_gaps_by_hand():
     ]
 
 
-def test_a_raised_family_is_a_ratio_for_false_matches_and_a_difference_else():
+def test_a_raised_family_has_a_ratio_for_false_matches_and_otherwise_a_difference():
     assert [g.rate for g in raised_family(Setting("impostor", 9, 1, 0.01, "probit", 0), 3, 4.0, "").groups] == [
         0.04,
         0.01,

@@ -1,4 +1,4 @@
-"""Planted worlds are what they claim to be, and their rates are those of the public functions."""
+"""Simulated people have the stated properties, and their rates equal those of the public functions."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_pairs_that_share_a_person_correlate_as_rho_says():
     assert both == pytest.approx(expected, abs=0.0008)
 
 
-def test_nobody_differs_without_an_effect():
+def test_people_do_not_differ_without_an_effect():
     assert np.ptp(person_chances(0.1, "beta", 0.0, (3, 4), np.random.default_rng(0))) == 0
 
 
@@ -129,19 +129,19 @@ def test_sparse_false_matches_join_two_people_and_no_pair_of_images_twice():
         assert (count <= images[pairs // 4] * images[pairs % 4]).all()
 
 
-def test_a_poisson_number_is_above_zero_with_the_chance_it_was_made_of():
+def test_a_poisson_number_is_positive_with_the_requested_probability():
     chance = np.array([0.0, 1e-9, 0.3, 0.999])
     assert 1 - np.exp(-events_of(chance)) == pytest.approx(chance)
 
 
-def test_coverage_counts_the_worlds_whose_interval_holds_the_truth():
+def test_coverage_counts_the_simulations_whose_interval_contains_the_truth():
     setting = Setting("classification", 40, 1, 0.2, "probit", 0.0)
     rates = rates_of(setting, 500, np.random.default_rng([3, 2, 0, 40, 1, 200_000, 0]))[0]
     by_hand = np.mean([(low <= 0.2 <= high) for low, high in zip(rates.low, rates.high, strict=True)])
     assert coverage(setting, 500, 3).facegap == by_hand
 
 
-def test_many_people_are_drawn_without_their_matrix():
+def test_many_people_are_simulated_without_a_matrix():
     setting = Setting("impostor", MOST_PEOPLE_OF_A_MATRIX + 1, 1, 1e-3, "probit", 0.1)
     rates = rates_of(setting, 40, np.random.default_rng(0))[0]
     assert rates.trials[0] == 251 * 250 // 2

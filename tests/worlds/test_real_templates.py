@@ -1,4 +1,4 @@
-"""People resampled from templates."""
+"""People resampled from real templates."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_errors_of_a_population_are_those_of_all_pairs() -> None:
     assert of_impostors.per_image == pytest.approx((scores[first, second][apart] >= 0.5).mean())
 
 
-def test_a_sample_holds_each_person_once() -> None:
+def test_a_sample_has_each_person_at_most_once() -> None:
     chosen = samples_of(50, 20, 100, np.random.default_rng(3))
     assert all(len(set(world)) == 20 for world in chosen.tolist())
     assert np.allclose(np.bincount(chosen.ravel(), minlength=50) / 100, 0.4, atol=0.2)
@@ -50,7 +50,7 @@ def test_samples_keep_the_errors_of_their_people() -> None:
 @pytest.mark.campaign
 @pytest.mark.parametrize("people", [40, 100])
 @pytest.mark.parametrize("threshold", [0.3, 0.35])
-def test_intervals_hold_the_false_match_rate_of_the_legislators(congress_run, people, threshold) -> None:  # type: ignore[no-untyped-def]
+def test_intervals_cover_the_false_match_rate_of_the_legislators(congress_run, people, threshold) -> None:  # type: ignore[no-untyped-def]
     run = congress_run.run
     population = population_of(run.embeddings, run.manifest["subject"].to_numpy(), threshold)
     truth, _ = truths_of(population)

@@ -1,11 +1,11 @@
-"""A whole run without a gap: one primary family keeps its false alarms at alpha, many families by themselves do not."""
+"""Runs without a gap: the false alarms of the primary family stay at alpha, those of many separate families do not."""
 
 import pytest
 
 from facegap.worlds.runs import null_families, run_alarms
 
 
-def test_twelve_families_by_themselves_cry_a_gap_often_and_the_primary_family_does_not():
+def test_twelve_separate_families_often_give_a_false_alarm_and_the_primary_family_does_not():
     families = null_families(4, 2, people=100, images=3, strength=0.0)
     found = run_alarms(families, 3, 400, 1)
     assert found.families == 12

@@ -1,4 +1,4 @@
-"""Planted searches against searches in which every score is drawn."""
+"""Simulated searches compared with searches in which every score is simulated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SETTING = SearchSetting(gallery=60, people=50, images=2, fpir=0.2, fnir=0.2, ran
 
 
 def every_score(setting, gallery, threshold, searches, rng):
-    """Misses and false alarms of searches of one gallery in which all scores are drawn."""
+    """Misses and false alarms of searches of one gallery in which every score is simulated."""
     probe = rng.standard_normal(searches)
     noise = rng.standard_normal((searches, setting.gallery)) * np.sqrt(1 - 2 * setting.strength)
     scores = np.sqrt(setting.strength) * (probe[:, None] + gallery.effects) + noise
@@ -35,7 +35,7 @@ def every_score(setting, gallery, threshold, searches, rng):
 
 
 @pytest.mark.parametrize("rank", [1, 2])
-def test_the_truth_is_that_of_searches_with_every_score_drawn(rank):
+def test_the_truth_agrees_with_searches_in_which_every_score_is_simulated(rank):
     setting = SearchSetting(60, 50, 2, 0.2, 0.2, rank, 0.2)
     rng, threshold = np.random.default_rng(0), planted_threshold(setting)
     gallery = draw_gallery(setting, rng)
@@ -44,7 +44,7 @@ def test_the_truth_is_that_of_searches_with_every_score_drawn(rank):
     assert true_fnir(setting, gallery, threshold) == pytest.approx(missed, abs=0.006)
 
 
-def test_drawn_searches_err_as_often_as_the_truth_says():
+def test_simulated_searches_have_the_true_error_rates():
     rng, threshold = np.random.default_rng(1), planted_threshold(SETTING)
     gallery = draw_gallery(SETTING, rng)
     alarms, missed = draw_searches(SETTING, gallery, threshold, 300, rng)
@@ -60,7 +60,7 @@ def test_the_threshold_gives_the_planted_fpir_over_galleries():
     assert np.mean(truths) == pytest.approx(SETTING.fpir, abs=0.008)
 
 
-def test_candidate_lists_hold_strangers_at_or_above_the_threshold_and_one_mate():
+def test_candidate_lists_have_non_mates_at_or_above_the_threshold_and_one_mate():
     rng, threshold = np.random.default_rng(3), planted_threshold(SETTING)
     gallery, mated = draw_gallery(SETTING, rng), np.arange(200) % 2 == 0
     scores, is_mate = candidates(SETTING, gallery, threshold, rng.standard_normal(200), np.arange(200), mated, rng)

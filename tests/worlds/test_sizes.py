@@ -1,4 +1,4 @@
-"""The power that a plan promises is about what simulated people give, judged by the tests of an audit."""
+"""The power that a plan states agrees with simulations, tested as in an audit."""
 
 import math
 
@@ -30,30 +30,30 @@ SETTINGS = {
 
 
 NOMINAL = 0.8
-# A plan takes the estimates for normally distributed and the number of people for continuous; the tests of an audit are exact
-# for few errors and conservative. docs/plan.md states what that comes to: 0.72 to 0.88.
+# A plan treats estimates as normal and the number of people as continuous; the tests of an audit are exact for few errors
+# and conservative. docs/plan.md states the resulting power: 0.72 to 0.88.
 BIAS = 0.08
 ERRORS = 3.3  # standard errors of a simulation: two-sided 0.001 for each of the 18 settings
 
 
 def tolerance(worlds):
-    """How far the power found in so many worlds may be from the nominal one."""
+    """Largest accepted difference between the simulated and the nominal power."""
     return BIAS + ERRORS * math.sqrt(NOMINAL * (1 - NOMINAL) / worlds)
 
 
-def promised_and_reached(name, goal, worlds, seed):
+def stated_and_reached(name, goal, worlds, seed):
     kind, sampling, asked = SETTINGS[name]
     people = int(people_needed(kind, sampling, power=NOMINAL, goal=goal, **asked))
     return power_reached(kind, people, sampling, goal=goal, worlds=worlds, seed=seed, **asked)
 
 
 @pytest.mark.parametrize("name", ["two images", "FNIR", "FMR of two"])
-def test_eighty_of_a_hundred_are_found_where_that_was_planned(name):
-    assert promised_and_reached(name, "find", 400, 1) == pytest.approx(NOMINAL, abs=tolerance(400))
+def test_a_planned_power_of_0_8_is_reached(name):
+    assert stated_and_reached(name, "find", 400, 1) == pytest.approx(NOMINAL, abs=tolerance(400))
 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("goal", ["find", "exclude"])
 @pytest.mark.parametrize("name", SETTINGS)
 def test_the_power_of_a_plan_is_about_right(name, goal):
-    assert promised_and_reached(name, goal, 2_000, 2) == pytest.approx(NOMINAL, abs=tolerance(2_000))
+    assert stated_and_reached(name, goal, 2_000, 2) == pytest.approx(NOMINAL, abs=tolerance(2_000))

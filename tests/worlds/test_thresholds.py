@@ -1,16 +1,16 @@
-"""Simulated thresholds: the worlds have the rates that they claim, and intervals at a target hold them."""
+"""Simulated thresholds: the simulations have the stated rates, and intervals at a target cover them."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from facegap.worlds.thresholds import Held, Of, World, compared, studied
+from facegap.worlds.thresholds import IntervalCoverage, Of, World, compared, studied
 
 SMALL = World((30, 30), 3, 0.1, 0.02)
 
 
-def found(world: World, worlds: int, seed: int) -> dict[tuple[str, str, Of], Held]:
+def found(world: World, worlds: int, seed: int) -> dict[tuple[str, str, Of], IntervalCoverage]:
     rows = studied(world, worlds, np.random.default_rng(seed))
     return {(one.method, one.metric, one.of): one for one in rows}
 
@@ -23,7 +23,7 @@ def test_the_true_threshold_meets_the_target_over_all_pairs_of_two_groups() -> N
     assert world.true_fnmr(world.threshold, 0) == pytest.approx(0.05)
 
 
-def test_scores_have_the_rates_of_their_world_at_any_threshold_above_the_floor() -> None:
+def test_scores_have_the_stated_rates_at_any_threshold_above_the_floor() -> None:
     rng = np.random.default_rng(1)
     world = World((60, 60), 3, 0.1, 0.02)
     drawn = [compared(world, rng) for _ in range(30)]
@@ -37,7 +37,7 @@ def test_scores_have_the_rates_of_their_world_at_any_threshold_above_the_floor()
     assert all((np.diff(one.impostor_scores) <= 0).all() for one in drawn)
 
 
-def test_a_split_without_the_thresholds_uncertainty_misses_the_target_and_folds_hold_it() -> None:
+def test_a_split_without_the_thresholds_uncertainty_misses_the_target_and_folds_cover_it() -> None:
     rows = found(SMALL, 60, 7)
     split, folds = rows["split", "fmr", None], rows["folds", "fmr", None]
     assert split.plain < 0.93 <= split.with_threshold
@@ -51,7 +51,7 @@ def test_a_split_without_the_thresholds_uncertainty_misses_the_target_and_folds_
 @pytest.mark.campaign
 @pytest.mark.parametrize("target", [0.01, 0.001])
 @pytest.mark.parametrize("people", [40, 100, 200])
-def test_everybodys_fmr_holds_its_target_in_full(people: int, target: float) -> None:
+def test_the_interval_of_the_overall_fmr_covers_its_target(people: int, target: float) -> None:
     rows = found(World((people // 2, people // 2), 4, 0.1, target), 2_000, people)
     for method in ("split", "folds"):
         for metric in ("fmr", "fnmr"):

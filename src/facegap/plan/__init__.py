@@ -1,1 +1,1 @@
-"""`facegap plan`: what a set of people can show."""
+"""What a set of people can show (`facegap plan`)."""

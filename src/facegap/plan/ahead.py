@@ -1,4 +1,4 @@
-"""A plan before the data: how many people a margin needs, and plan.toml."""
+"""A plan before data collection: the number of people for a margin, and plan.toml."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ USUAL_RATIOS, USUAL_DIFFERENCES = (1.5, 2.0, 3.0, 5.0), (0.01, 0.02, 0.05, 0.1)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a plan is asked for.
+class Requirements:
+    """The requirements of a plan.
 
-    groups     : names of the groups of the primary family; count: how many they are
+    groups     : names of the groups of the primary family; count: their number
     metrics    : of the primary family
     expected   : expected error rates, by metric
-    people     : of each group; None: as many as the largest need to find a gap as large as the margin
-    power      : probability with which a verdict is to be reached
+    people     : in each group; None: as many as the most demanding metric needs to find a gap as large as the margin
+    power      : probability of reaching a verdict
     """
 
     settings: AuditSettings
@@ -51,21 +51,21 @@ class Asked:
 
     @property
     def tests(self) -> int:
-        """How many gaps the primary family has."""
+        """The number of gaps in the primary family."""
         return self.count * (self.count - 1) // 2 * len(self.metrics)
 
     @property
     def alpha(self) -> float:
-        """Of one test: Holm's first step."""
+        """The level of a single test: Holm's first step."""
         return self.settings.groups.alpha / self.tests
 
 
 @dataclass(frozen=True)
 class Need:
-    """People of each group that a verdict needs at one margin; NaN where no number is enough.
+    """People per group that a verdict needs at one margin; NaN if no number is enough.
 
     find    : to find a gap as large as the margin
-    exclude : to say that there is none larger, where both rates are alike
+    exclude : to show that no gap is larger, if both rates are equal
     """
 
     metric: Metric
@@ -77,7 +77,7 @@ class Need:
     photographs: int
 
 
-def asked_for(
+def requirements(
     settings: AuditSettings,
     *,
     groups: str,
@@ -93,15 +93,15 @@ def asked_for(
     rank: Sequence[int] = (),
     fpir: Sequence[float] = (),
     name: str = "",
-) -> Asked:
-    """What a plan is asked for, checked.
+) -> Requirements:
+    """Check the requirements of a plan.
 
-    groups : names with commas between, or how many there are
+    groups : names separated by commas, or their number
     expect : METRIC=RATE
 
     Raises
     ------
-    SettingError : a setting that is missing or cannot be; the message names the option and what to give
+    SettingError : a setting is missing or impossible; the message names the option and a remedy
     """
     if not settings.by:
         raise SettingError(
@@ -130,13 +130,13 @@ def asked_for(
             "--people-per-cluster needs --cluster-correlation, the correlation between errors of people in one "
             "cluster, such as 0.05"
         )
-    return Asked(
+    return Requirements(
         settings, primary, names, count, chosen, expected, sampling, power, people, tuple(rank), tuple(fpir), name
     )
 
 
 def named_groups(text: str) -> tuple[tuple[str, ...], int]:
-    """Names of groups and how many they are."""
+    """Names of groups, and their number."""
     names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     if len(names) == 1 and names[0].isdecimal():
         count, names = int(names[0]), ()
@@ -153,7 +153,7 @@ def named_groups(text: str) -> tuple[tuple[str, ...], int]:
 def expected_rates(
     expect: Sequence[str], chosen: Sequence[str], settings: AuditSettings, fpir: Sequence[float]
 ) -> dict[str, float]:
-    """The expected rate of each metric: as given, or the target, or a usual one."""
+    """The expected rate of each metric: the given one, the target, or a typical one."""
     targets = {FMR.name: settings.verify.fmr[:1], FPIR.name: tuple(fpir[:1])}
     found = {name: next(iter(targets.get(name, ())), USUAL_RATES.get(name, OTHER_RATE)) for name in chosen}
     for text in expect:
@@ -170,53 +170,53 @@ def expected_rates(
     return found
 
 
-# ---- how many people ----
+# ---- number of people ----
 
 
-def needs(asked: Asked) -> list[Need]:
-    """What every metric needs at its own margin, and at usual ones."""
-    stated = margins_of(asked.settings.groups.margin)
+def needs(required: Requirements) -> list[Need]:
+    """The people that every metric needs, at its own margin and at common ones."""
+    stated = margins_of(required.settings.groups.margin)
     return [
-        need_of(asked, metric_of(name), Margin(own.scale, size), chosen=size == own.size)
-        for name in asked.metrics
+        need_of(required, metric_of(name), Margin(own.scale, size), chosen=size == own.size)
+        for name in required.metrics
         for own in [stated[name]]
         for size in sorted({own.size, *(USUAL_RATIOS if own.is_ratio else USUAL_DIFFERENCES)})
     ]
 
 
-def need_of(asked: Asked, metric: Metric, margin: Margin, *, chosen: bool) -> Need:
-    """What one metric needs at one margin."""
-    rate = asked.expected[metric.name]
+def need_of(required: Requirements, metric: Metric, margin: Margin, *, chosen: bool) -> Need:
+    """The people that one metric needs at one margin."""
+    rate = required.expected[metric.name]
     find, exclude = (
         people_needed(
             metric.trial,
-            asked.sampling,
+            required.sampling,
             rate=rate,
             margin=margin.size,
             is_ratio=margin.is_ratio,
-            alpha=asked.alpha,
-            power=asked.power,
+            alpha=required.alpha,
+            power=required.power,
             goal=goal,
         )
         for goal in ("find", "exclude")
     )
-    least = float(asked.settings.groups.min_subjects)
-    return Need(metric, rate, margin, chosen, max(find, least), max(exclude, least), asked.sampling.photographs)
+    least = float(required.settings.groups.min_subjects)
+    return Need(metric, rate, margin, chosen, max(find, least), max(exclude, least), required.sampling.photographs)
 
 
-def need_table(asked: Asked, found: Sequence[Need]) -> TextTable:
+def need_table(required: Requirements, found: Sequence[Need]) -> TextTable:
     """People of each group, by metric and margin."""
     return table_of(
-        f"people of each group, for a verdict with a probability of {asked.power:g}",
+        f"people of each group, for a verdict with a probability of {required.power:g}",
         NEEDS,
         found,
-        notes=need_notes(asked),
+        notes=need_notes(required),
     )
 
 
-def need_notes(asked: Asked) -> list[str]:
-    """What the numbers rest on."""
-    sampling, groups = asked.sampling, asked.settings.groups
+def need_notes(required: Requirements) -> list[str]:
+    """The assumptions behind the numbers."""
+    sampling, groups = required.sampling, required.settings.groups
     clusters = (
         f" People come in clusters of {sampling.people_per_cluster:g} ({', '.join(groups.cluster)}), with a "
         f"correlation of {sampling.cluster_correlation:g} between two people in the same cluster."
@@ -224,39 +224,39 @@ def need_notes(asked: Asked) -> list[str]:
         else ""
     )
     notes = [
-        f"{asked.tests} gap{'s are' if asked.tests > 1 else ' is'} tested together ({asked.count} groups, {len(asked.metrics)} "
-        f"metric{'s' if len(asked.metrics) > 1 else ''}), at a false-alarm rate of {groups.alpha:g} for the whole run: each at "
-        f"{asked.alpha:.2g}, the first step of Holm's method. The numbers apply to each of two groups, of which one "
+        f"{required.tests} gap{'s are' if required.tests > 1 else ' is'} tested together ({required.count} groups, "
+        f"{len(required.metrics)} metric{'s' if len(required.metrics) > 1 else ''}), at a false-alarm rate of {groups.alpha:g} for the whole run: each at "
+        f"{required.alpha:.2g}, the first step of Holm's method. The numbers apply to each of two groups, of which one "
         f"has the expected rate and the other differs from it by the margin; * marks the margin of the plan.",
-        f"Correlation {sampling.correlation:g} between two trials of one person (of impostor pairs: the part of the variance of a "
-        f"score that one of the two people explains).{clusters} These are assumptions: with stronger ones more people are "
+        f"Correlation {sampling.correlation:g} between two trials of one person (for impostor pairs, the proportion of the variance "
+        f"of a score due to one of the two people).{clusters} These are assumptions: with stronger ones more people are "
         "needed.",
     ]
-    if any(metric_of(name).is_pair for name in asked.metrics) and not asked.settings.verify.threshold:
+    if any(metric_of(name).is_pair for name in required.metrics) and not required.settings.verify.threshold:
         notes.append(
             "Thresholds that are set on held-out people need these in addition: with --split 0.5 twice as many people must be "
             "photographed, or give a separate set with --threshold-on."
         )
-    if any(metric_of(name).is_search for name in asked.metrics):
+    if any(metric_of(name).is_search for name in required.metrics):
         notes.append(
-            "Of 1:N: FNIR counts people who are in the gallery, with one photograph enrolled and the others "
+            "For 1:N: FNIR counts people who are in the gallery, with one photograph enrolled and the others "
             "searched; FPIR counts people who are not in it. The numbers apply to each kind."
         )
     return notes
 
 
 def margin_text(need: Need) -> str:
-    """A margin, marked where the plan chose it."""
+    """A margin, marked if it is the margin of the plan."""
     return margin(need.margin.size, is_ratio=need.margin.is_ratio) + (" *" if need.chosen else "")
 
 
 def people_text(people: float) -> str:
-    """A number of people; a dash where none is enough."""
+    """A number of people; a dash if no number is enough."""
     return NO_NUMBER if math.isnan(people) else f"{people:,.0f}"
 
 
 def photographs_text(people: float, photographs: int) -> str:
-    """Photographs of a group."""
+    """Number of photographs of a group."""
     return people_text(people * photographs)
 
 
@@ -274,16 +274,16 @@ NEEDS = (
 # ---- plan.toml ----
 
 
-def planned_people(asked: Asked, found: Sequence[Need]) -> dict[str, int]:
-    """People of each group by metric: as asked for, or as finding a gap as large as the margin needs.
+def planned_people(required: Requirements, found: Sequence[Need]) -> dict[str, int]:
+    """People of each group by metric: as given, or as needed to find a gap as large as the margin.
 
     Raises
     ------
-    SettingError : no number of people is enough, so --people must say one
+    SettingError : no number of people is enough, so --people is needed
     """
     chosen = {need.metric.name: need for need in found if need.chosen}
-    if asked.people is not None:
-        return dict.fromkeys(chosen, asked.people)
+    if required.people is not None:
+        return dict.fromkeys(chosen, required.people)
     for name, need in chosen.items():
         if math.isnan(need.find):
             raise SettingError(
@@ -294,17 +294,17 @@ def planned_people(asked: Asked, found: Sequence[Need]) -> dict[str, int]:
     return {name: int(need.find) for name, need in chosen.items()}
 
 
-def plan_text(asked: Asked, found: Sequence[Need]) -> str:
+def plan_text(required: Requirements, found: Sequence[Need]) -> str:
     """The text of plan.toml."""
-    settings, stated = asked.settings, margins_of(asked.settings.groups.margin)
+    settings, stated = required.settings, margins_of(required.settings.groups.margin)
     groups, verify = settings.groups, settings.verify
-    people = planned_people(asked, found)
-    compared = any(metric_of(name).task == "embed" for name in asked.metrics)
+    people = planned_people(required, found)
+    compared = any(metric_of(name).task == "embed" for name in required.metrics)
     lines = [
         "# A plan that is fixed before the data are seen. `facegap audit --plan` applies it and rejects options that "
         "contradict it.",
         "version = 1",
-        f"name = {toml(asked.name)}",
+        f"name = {toml(required.name)}",
         f"by = {toml([term.strip() for term in str(settings.by).split(',') if term.strip()])}",
         f"alpha = {groups.alpha!r}  # false-alarm rate of all verdicts of the run together",
         f"level = {groups.level!r}  # of the interval of each rate",
@@ -312,15 +312,15 @@ def plan_text(asked: Asked, found: Sequence[Need]) -> str:
         f"cluster = {toml(groups.cluster)}",
         "",
         "[primary]  # the gaps that get a verdict, tested together; all others are exploratory",
-        f"by = {toml([asked.primary])}",
-        f"metrics = {toml(asked.metrics)}",
-        f"groups = {toml(asked.groups)}",
+        f"by = {toml([required.primary])}",
+        f"metrics = {toml(required.metrics)}",
+        f"groups = {toml(required.groups)}",
         "",
         '[margins]  # "x2" is a ratio of 2, "0.02" a difference of 2 percentage points',
-        *(f'{name} = "{"x" if stated[name].is_ratio else ""}{stated[name].size:g}"' for name in asked.metrics),
+        *(f'{name} = "{"x" if stated[name].is_ratio else ""}{stated[name].size:g}"' for name in required.metrics),
     ]
     if compared:
-        at = {"fmr": verify.fmr, "threshold": verify.threshold, "rank": asked.rank, "fpir": asked.fpir}
+        at = {"fmr": verify.fmr, "threshold": verify.threshold, "rank": required.rank, "fpir": required.fpir}
         lines += ["", "[thresholds]", *(f"{name} = {toml(values)}" for name, values in at.items() if values)]
     for name, number in people.items():
         lines += [
@@ -328,38 +328,38 @@ def plan_text(asked: Asked, found: Sequence[Need]) -> str:
             "[[sample]]  # people of each group, and the assumptions behind the number",
             f'metric = "{name}"',
             f"people = {number}",
-            f"photographs = {asked.sampling.photographs}  # of each person",
-            f"rate = {asked.expected[name]!r}",
-            f"power = {asked.power!r}",
-            f"correlation = {float(asked.sampling.correlation)!r}",
-            f"people_per_cluster = {float(asked.sampling.people_per_cluster)!r}",
-            f"cluster_correlation = {float(asked.sampling.cluster_correlation)!r}",
+            f"photographs = {required.sampling.photographs}  # of each person",
+            f"rate = {required.expected[name]!r}",
+            f"power = {required.power!r}",
+            f"correlation = {float(required.sampling.correlation)!r}",
+            f"people_per_cluster = {float(required.sampling.people_per_cluster)!r}",
+            f"cluster_correlation = {float(required.sampling.cluster_correlation)!r}",
         ]
     return "\n".join(lines) + "\n"
 
 
 def toml(value: object) -> str:
-    """Text, or a list of texts or numbers, as TOML has it; its strings are those of JSON."""
+    """A string, or a list of strings or numbers, as TOML; its strings are valid JSON."""
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=True)
 
 
-def write_plan(asked: Asked, out: Path) -> tuple[list[Need], str]:
-    """Write plan.toml; what is needed, and the sha256 of the text.
+def write_plan(required: Requirements, out: Path) -> tuple[list[Need], str]:
+    """Write plan.toml; return the needs and the sha256 of the text.
 
     Raises
     ------
-    TableError : the file is there already; a plan is never changed, another one has another name
+    TableError : the file exists; a plan is never changed, and another plan needs another name
     """
-    found = needs(asked)
-    content = plan_text(asked, found).encode()
+    found = needs(required)
+    content = plan_text(required, found).encode()
     if out.exists():
         raise TableError(f"{out}: already exists, and a plan is never overwritten; choose another --out")
     write_bytes(out, content)
-    read_plan(out)  # what is written is what an audit reads
+    read_plan(out)  # check that an audit can read it
     return found, hashlib.sha256(content).hexdigest()
 
 
-def said_of(out: Path, sha256: str) -> list[str]:
+def next_steps(out: Path, sha256: str) -> list[str]:
     """What to do with the plan."""
     return [
         f"Written to {out}, SHA-256 {sha256}. A file does not prove when it was made: publish this hash, or send it "

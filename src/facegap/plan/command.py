@@ -1,4 +1,4 @@
-"""What a set of people can show: before the data, and after."""
+"""What a set of people can show, before data collection and afterwards."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def plan(
         print_tables(own_tables(powers))
         print_sentences([f"Written to {run / PAGE}"])
         return
-    from facegap.plan.ahead import asked_for, need_table, said_of, write_plan
+    from facegap.plan.ahead import need_table, next_steps, requirements, write_plan
 
     if groups is None:
         raise typer.BadParameter(
@@ -172,7 +172,7 @@ def plan(
             "--run",
             param_hint="--groups",
         )
-    asked = asked_for(
+    required = requirements(
         settings,
         groups=groups,
         metric_names=metric or ["error_rate_all"],
@@ -188,6 +188,6 @@ def plan(
         fpir=fpir or (),
         name=name,
     )
-    found, sha256 = write_plan(asked, out)
-    print_tables([need_table(asked, found)])
-    print_sentences(said_of(out, sha256))
+    found, sha256 = write_plan(required, out)
+    print_tables([need_table(required, found)])
+    print_sentences(next_steps(out, sha256))

@@ -1,4 +1,4 @@
-"""The families of a run as planted worlds need them: who has how many trials, the pooled rate, how far people differ."""
+"""The families of a run as input of simulations: trials per person, pooled rate, and variation between people."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from facegap.store.run import Run
 from facegap.types import BoolArray, FloatArray, IntArray
 
 FEW_ERRORS = 10
-ASSUMED = 0.1  # of how far people differ, where too few errors were seen to tell
-MOST_PEOPLE = 20_000  # of a group, for pairs
-MOST_MATCHES = 300_000  # expected in one world at the observed rate
+ASSUMED = 0.1  # variation between people if there are too few errors to estimate it
+MOST_PEOPLE = 20_000  # in a group, for pairs
+MOST_MATCHES = 300_000  # expected in one simulation at the observed rate
 MOST_GROUPS = 40
 
 
 def own_families(run: Run) -> tuple[list[OwnFamily], list[str]]:
-    """Every part of the primary family of the run that can be planted, and a sentence for each that cannot.
+    """The parts of the primary family that can be simulated, and a sentence for each that cannot.
 
-    A part is of one grouping and metric, at the first threshold; all are tested together. Exploratory families get no verdict,
-    so that nothing can be found in them. Groups under the run's minimum are in no family. People are the sampling unit, or
-    what --cluster put them into.
+    A part has one grouping and metric, at the first threshold; all parts are tested together. Exploratory families have no
+    verdict, so no gap can be found in them. Groups below the run's minimum are in no family. The sampling unit is the person,
+    or the unit of --cluster.
     """
     found, left_out = list[OwnFamily](), list[str]()
     primary = run.gaps[run.gaps["primary"]]
@@ -60,12 +60,12 @@ def own_families(run: Run) -> tuple[list[OwnFamily], list[str]]:
 
 
 def pairs_in(family: OwnFamily) -> int:
-    """Pairs of groups of a family."""
+    """Number of pairs of groups in a family."""
     return len(family.groups) * (len(family.groups) - 1) // 2
 
 
 def single_families(run: Run) -> Iterator[OwnFamily]:
-    """Families whose trials are of one person each: answers and searches."""
+    """Families whose trials belong to one person each: predictions and searches."""
     units, metrics = units_of_run(run), run_metrics(run)
     subjects = subject_codes(run.manifest) if units is None else units
     named = primary_family(run.record, run.rates["metric"])
@@ -81,7 +81,7 @@ def single_families(run: Run) -> Iterator[OwnFamily]:
 
 
 def search_outcomes(run: Run) -> list[tuple[str, Operating, BoolArray, BoolArray]]:
-    """The first judgement of FNIR and of FPIR with a threshold, as trials and errors by manifest row."""
+    """The first evaluation of FNIR and of FPIR with a threshold, as trials and errors by manifest row."""
     if run.searched is None:
         return []
     found: dict[str, tuple[str, Operating, BoolArray, BoolArray]] = {}
@@ -92,7 +92,7 @@ def search_outcomes(run: Run) -> list[tuple[str, Operating, BoolArray, BoolArray
 
 
 def pair_families(run: Run, left_out: list[str]) -> Iterator[OwnFamily]:
-    """FNMR and FMR at the run's first threshold; adds to `left_out` why there is none."""
+    """FNMR and FMR at the run's first threshold; appends the reason to `left_out` if there is none."""
     pairs, operating = all_comparisons_of(run, "facegap plan --run"), operating_of(run)
     if pairs is None or not operating:
         return
@@ -103,7 +103,7 @@ def pair_families(run: Run, left_out: list[str]) -> Iterator[OwnFamily]:
         cells = cells_of(run.manifest, grouping)
         yield refusals(run, pairs, cells, point)
         if pairs.listed_only:
-            left_out.append("fmr: only listed pairs were compared, but the simulated worlds compare all pairs")
+            left_out.append("fmr: only listed pairs were compared, but the simulation compares all pairs")
         elif (family := matches(run, pairs, cells, point)) is not None:
             yield family
         else:
@@ -132,7 +132,7 @@ def refusals(run: Run, pairs: Comparisons, cells: Cells, point: Operating) -> Ow
 def singles(
     run: Run, metric: str, cells: Cells, point: Operating, subjects: IntArray, codes: IntArray, wrong: BoolArray
 ) -> OwnFamily:
-    """A family of trials of one person each. subjects, codes, wrong : one entry per trial."""
+    """A family whose trials belong to one person each. subjects, codes, wrong : one entry per trial."""
     people, errors, trials = list[People](), list[FloatArray](), list[FloatArray]()
     for code, name in enumerate(known_names(cells)):
         mine = codes == code
@@ -149,12 +149,12 @@ def singles(
 
 
 def effective_count(trials: IntArray) -> float:
-    """People that count towards the minimum: fewer than heads where trials are unequal."""
+    """Number of people that counts towards the minimum: fewer than all if trials are unequal."""
     return float(weights_of(trials, np.zeros(len(trials), np.int64), n_cells=1).effective[0])
 
 
 def matches(run: Run, pairs: Comparisons, cells: Cells, point: Operating) -> OwnFamily | None:
-    """FMR within each group; None where it would take too long or too much memory to plant."""
+    """FMR within each group; None if the simulation would take too much time or memory."""
     people, matched, images = list[People](), list[tuple[IntArray, IntArray]](), list[IntArray]()
     listed = pairs.false_matches(point.threshold)
     for name, group in zip(known_names(cells), known_groups(cells), strict=True):
@@ -189,9 +189,9 @@ def assembled(
     *,
     repeats: bool,
 ) -> OwnFamily:
-    """The family, with what had to be assumed where few errors were seen.
+    """The family, with notes on what is assumed if there are few errors.
 
-    repeats : whether people have more than one trial, so that it matters how far they differ
+    repeats : whether people have more than one trial, so that the variation between them matters
     """
     notes = []
     if errors < FEW_ERRORS and repeats:
@@ -222,15 +222,15 @@ def assembled(
 
 
 def known_names(cells: Cells) -> list[str]:
-    """Names of the groups whose labels are all there, in order."""
+    """Names of the groups with complete labels, in order."""
     return [str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known]
 
 
 def known_groups(cells: Cells) -> list[BoolArray]:
-    """Rows of each of those groups."""
+    """Rows of each of these groups."""
     return [cells.codes == k for k, known in enumerate(cells.known) if known]
 
 
 def pairs_among(images: IntArray) -> int:
-    """Image pairs of different people."""
+    """Number of image pairs of different people."""
     return int((images.sum() ** 2 - (images**2).sum()) // 2)

@@ -1,4 +1,4 @@
-"""The page of `plan --run RUN`: with these subjects, a gap of d is found with probability p."""
+"""The page of `plan --run RUN`: the probability of finding a gap of a given size with these subjects."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ METHOD = (
 TERMS = ("simulated world", "planted gap", "probability of detection", "false gap", "margin", "verdict")
 OF_SECTION = ("subjects", "interval", "coverage", "rho and icc", "Monte Carlo error")
 MOST_CURVES = 6
-HARDLY = 0.05  # a chance under which something is not worth hoping for
-MOST_LINES = 12  # of a table on a terminal
+HARDLY = 0.05  # a probability below this is negligible
+MOST_LINES = 12  # maximum lines of a table on a terminal
 
 
 def own_page(powers: Sequence[OwnPower], left_out: Sequence[str], *, seed: int) -> str:
@@ -51,7 +51,7 @@ def own_page(powers: Sequence[OwnPower], left_out: Sequence[str], *, seed: int) 
 
 
 def own_claim(power: OwnPower) -> Claim:
-    """A family in a sentence or two, as the page begins with it."""
+    """A family in one or two sentences, at the top of the page."""
     error = standard_error(power.false_alarm, power.worlds)
     alarm = (
         f"If no groups differ, a gap is reported in {power.false_alarm:.3f} ± {error:.3f} of {power.worlds} worlds "
@@ -61,7 +61,7 @@ def own_claim(power: OwnPower) -> Claim:
 
 
 def heading(power: OwnPower) -> str:
-    """The family by name."""
+    """The name of the family."""
     family = power.family
     at = "" if math.isnan(family.threshold) else f", threshold {score(family.threshold)}"
     title = title_of(family.metric)
@@ -69,7 +69,7 @@ def heading(power: OwnPower) -> str:
 
 
 def sentences(power: OwnPower) -> list[str]:
-    """With these subjects, a gap of d is found with probability p: for the family, then the best and the worst pair."""
+    """The probability of finding a gap of size d: for the family, then for the best and the worst pair."""
     family = power.family
     known = [k for k, share in enumerate(power.found_any) if not math.isnan(share)]
     people = people_in_words([len(group.trials) for group in family.groups])
@@ -98,7 +98,7 @@ def sentences(power: OwnPower) -> list[str]:
 
 
 def people_in_words(subjects: Sequence[int]) -> str:
-    """How many people the groups have, and how many groups there are."""
+    """The number of people and of groups."""
     fewest, most = min(subjects), max(subjects)
     among = f"{fewest:,} to {most:,} subjects in" if fewest < most else f"{most:,} subjects in each of"
     return f"{among} {len(subjects)} groups"
@@ -110,18 +110,18 @@ def gap_size(power: OwnPower, gap: float) -> str:
 
 
 def margin_in_words(power: OwnPower) -> str:
-    """The margin in the same words."""
+    """The margin in words."""
     return gap_size(power, power.family.margin)
 
 
 def family_section(number: int, power: OwnPower) -> Section:
-    """One family: its sizes, the chart of the pairs, and both tables."""
+    """The section of one family: its sizes, the chart of the pairs, and both tables."""
     family = power.family
     repeats = any((group.trials > 1).any() for group in family.groups)
     differ = (
         f"variation between people: {'rho' if family.sort == 'pairs' else 'icc'} {family.strength:.2g}"
         if repeats or family.sort == "pairs"
-        else "each of another person"
+        else "each of a different person"
     )
     seen = f"{family.errors:,} errors in {family.trials:,} trials, {rough_percent(family.rate)} planted; {differ}."
     pairs, few = pair_table(power), len(power.found) <= MOST_LINES
@@ -144,7 +144,7 @@ def pair_names(power: OwnPower) -> list[str]:
 
 
 def power_chart(number: int, power: OwnPower) -> Figure:
-    """Share of worlds in which a gap is found, by its size: the pairs, or the best, middle and worst of many, and any."""
+    """Proportion of simulations in which a gap is found, by its size: all pairs, or the best, middle and worst of many, and any."""
     names, unit = pair_names(power), 1 if power.family.is_ratio else 100
     chosen = list(range(len(names)))
     if len(chosen) > MOST_CURVES - 1:
@@ -171,7 +171,7 @@ def power_chart(number: int, power: OwnPower) -> Figure:
 
 
 def gap_axis(power: OwnPower) -> alt.X:
-    """Ratios on a log scale with a tick for each; points on a plain one."""
+    """Ratios on a log scale with a tick for each; points on a linear scale."""
     if not power.family.is_ratio:
         return alt.X("gap:Q", title="planted gap, points", axis=alt.Axis(grid=False))
     ticks = alt.Axis(values=[float(gap) for gap in power.gaps], format="~g", grid=False)
@@ -179,22 +179,22 @@ def gap_axis(power: OwnPower) -> alt.X:
 
 
 def size_table(power: OwnPower) -> TextTable:
-    """The groups as they were planted."""
+    """The simulated groups."""
     unit = "images" if power.family.sort == "pairs" else "trials"
     rows = tuple(
         (
             group.name,
             f"{len(group.trials):,}",
             f"{int(group.trials.sum()):,}",
-            f"{held:.3f} ± {standard_error(float(held), power.worlds):.3f}",
+            f"{covered:.3f} ± {standard_error(float(covered), power.worlds):.3f}",
         )
-        for group, held in zip(power.family.groups, power.held, strict=True)
+        for group, covered in zip(power.family.groups, power.covered, strict=True)
     )
     return TextTable("The groups", ("group", "subjects", unit, "coverage of 95% intervals"), rows)
 
 
 def pair_table(power: OwnPower) -> TextTable:
-    """Probability of each planted gap, pair by pair."""
+    """Probability of finding each planted gap, by pair."""
     sizes = (f"ratio {gap:g}" if power.family.is_ratio else f"{100 * gap:.2g} points" for gap in power.gaps)
     columns = ("groups", *sizes, "80% from", f"no gap larger than {margin_in_words(power)}, if there is none")
     lines = [(name, power.found[k], f"{power.cleared[k]:.2f}") for k, name in enumerate(pair_names(power))]
@@ -211,18 +211,18 @@ def pair_table(power: OwnPower) -> TextTable:
 
 
 def reached(power: OwnPower, curve: FloatArray) -> str:
-    """The gap from which on a curve is at 80%, in words."""
+    """The gap at which a curve reaches 80%, in words."""
     gap = crossing(power.gaps, curve, POWER)
     return NO_NUMBER if math.isnan(gap) else gap_size(power, gap).removeprefix("a ")
 
 
 def own_tables(powers: Sequence[OwnPower]) -> list[TextTable]:
-    """The pair tables for a terminal, each with the name of its family; of many pairs a few, and how many there are."""
+    """The pair tables for a terminal, each with the name of its family; long tables are shortened."""
     return [short(pair_table(power), f"{heading(power)}: found with probability") for power in powers]
 
 
 def short(table: TextTable, title: str) -> TextTable:
-    """The table with only its most, middle and least found pairs where it is long; its last row is of all pairs."""
+    """A long table shortened to its best, middle and worst pairs; the last row is for any pair."""
     if len(table.rows) <= MOST_LINES:
         return replace(table, title=title)
     *pairs, together = table.rows

@@ -1,4 +1,4 @@
-"""Which pairs to have compared, as a file: for a service that somebody else asks, or a machine that cannot compare all."""
+"""Choose pairs to compare and write them to a file, for a service or machine that cannot compare all pairs."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from facegap.tables import PAIR_LIST, check_known
 
 
 def write_pair_plan(manifest: Path, out: Path, settings: AuditSettings, *, seed: int, directed: bool) -> Iterator[str]:
-    """Choose the pairs, write them, and say what they will show; the sentences as they come.
+    """Choose the pairs, write them, and yield sentences on what they will show.
 
     Raises
     ------
-    TableError : the manifest is malformed, or the file is there already
+    TableError : the manifest is invalid, or the file already exists
     SettingError : too few pairs for the groups
     """
     if out.exists():
@@ -48,7 +48,7 @@ def write_pair_plan(manifest: Path, out: Path, settings: AuditSettings, *, seed:
     )
     terms = settings.by or ",".join("*".join(grouping) for grouping in groupings)
     check_known(listed, PAIR_LIST, out.name)
-    buffer = io.BytesIO()  # as it is: csv_bytes would mark names of images, by which pairs are found again
+    buffer = io.BytesIO()  # unchanged: csv_bytes would escape image names, which identify the pairs
     listed.to_csv(buffer, index=False, lineterminator="\n")
     write_bytes(out, buffer.getvalue())
     yield (

@@ -1,8 +1,8 @@
-"""What an audit of these very people could have found: their numbers of images, an observed rate, planted gaps.
+"""What an audit of the people of a run could have found: their numbers of images, the observed rate, planted gaps.
 
-Everybody keeps as many images, pairs or searches as in the run, people differ as much as they were seen to, and all
-groups get one rate. Then one group after the other is made worse by a gap, and the audit's own functions judge the
-family: how often is the gap found?
+Everyone keeps the number of images, pairs or searches of the run, people vary as much as observed, and all groups get one
+rate. Then each group in turn gets a higher rate, and the audit's own functions test the family: how often is the gap
+found?
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from facegap.statistics.family_tests import Judged, holm_among
 from facegap.statistics.lending import lent_trials
 from facegap.statistics.verdicts import GAPS_FOUND, WITHIN, verdicts
 from facegap.types import AnyArray, FloatArray, IntArray
-from facegap.worlds.families import judge_rates, pairs_of
+from facegap.worlds.families import evaluate_rates, pairs_of
 from facegap.worlds.pairs import sparse_false_matches
 from facegap.worlds.people import binomial, person_chances
 from facegap.worlds.rates import covers
@@ -30,14 +30,14 @@ DIFFERENCES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
 RATIOS = (1.5, 2.0, 3.0, 5.0, 10.0)
 HIGHEST_RATE = 0.95
 STRONGEST_PAIRS, STRONGEST = 0.4, 0.9
-PEOPLE_AT_ONCE = 2_000_000  # people x worlds drawn at once
+PEOPLE_AT_ONCE = 2_000_000  # people x simulations per part
 
 
 @dataclass(frozen=True, eq=False)
 class People:
     """A group of a run.
 
-    trials : of each subject, int64 [S], all above 0; for `pairs` the images of each subject
+    trials : of each subject, int64 [S], all positive; for `pairs`, the images of each subject
     """
 
     name: str
@@ -46,15 +46,15 @@ class People:
 
 @dataclass(frozen=True, eq=False)
 class OwnFamily:
-    """A family of gaps of a run, with what is planted in it.
+    """A family of gaps of a run, and the parameters of its simulation.
 
-    sort     : singles (each trial is of one person) or pairs (of two people, all images against all)
-    rate     : observed over all groups together; it is planted in all of them
-    strength : how far people differ: intraclass correlation for singles, rho for pairs
-    margin   : of the run: a ratio where `is_ratio`, else a difference
+    sort     : singles (each trial belongs to one person) or pairs (of two people, all images against all)
+    rate     : observed rate of all groups together, planted in each of them
+    strength : variation between people: intraclass correlation for singles, rho for pairs
+    margin   : of the run: a ratio if `is_ratio`, otherwise a difference
     alpha    : false-alarm rate of the primary family
-    beside   : gaps of other metrics that are tested together with these; what they show is left open, so they never help
-    notes    : what was assumed
+    beside   : number of gaps of other metrics that are tested together with these; assumed never to be found
+    notes    : assumptions
     """
 
     metric: str
@@ -79,12 +79,12 @@ class OwnPower:
     """How often gaps between these groups are found.
 
     gaps        : planted, [D]
-    found       : float64 [pairs, D], share of worlds in which this pair gets `gap` or a larger one, the smaller of two
-                  shares: with the first group worse and with the second one. NaN where the rate would be too high
-    found_any   : float64 [D], share of worlds in which any pair with the worse group gets it, whichever group that is
-    false_alarm : share of worlds without any gap in which some pair gets it
-    cleared     : float64 [pairs], share of those worlds in which the pair gets `no gap larger than the margin`
-    held        : float64 [groups], share of those worlds whose interval holds the planted rate
+    found       : float64 [pairs, D], proportion of simulations in which this pair gets `gap` or a larger verdict; the minimum
+                  of either group being the worse one; NaN if the rate would be too high
+    found_any   : float64 [D], proportion in which any pair with the worse group gets it; the minimum over worse groups
+    false_alarm : proportion of simulations without any gap in which some pair gets it
+    cleared     : float64 [pairs], proportion of these in which the pair gets `no gap larger than the margin`
+    covered     : float64 [groups], proportion of these whose interval covers the planted rate
     """
 
     family: OwnFamily
@@ -94,27 +94,27 @@ class OwnPower:
     found_any: FloatArray
     false_alarm: float
     cleared: FloatArray
-    held: FloatArray
+    covered: FloatArray
 
 
 Rates = tuple[FloatArray, FloatArray]  # value and effective trials, [worlds] each
 
 
 def own_power(family: OwnFamily, worlds: int, seed: Sequence[int], step: Callable[[], None] = lambda: None) -> OwnPower:
-    """Plant every gap in every group and judge.
+    """Plant every gap in every group and test the family.
 
-    seed : of this family; step : called after each of the groups x (gaps + 1) draws
+    seed : of this family; step : called after each of the groups x (gaps + 1) simulations
     """
     gaps = np.array(RATIOS if family.is_ratio else DIFFERENCES)
     first, second = pairs_of(len(family.groups))
-    held = np.empty(len(family.groups))
+    covered = np.empty(len(family.groups))
     base: list[Rates] = []
     for place, group in enumerate(family.groups):
-        value, effective, low, high = drawn(family, group, family.rate, worlds, [*seed, place, 0])
-        held[place] = covers(low, high, family.rate).mean()
+        value, effective, low, high = simulated_rates(family, group, family.rate, worlds, [*seed, place, 0])
+        covered[place] = covers(low, high, family.rate).mean()
         base.append((value, effective))
         step()
-    alike = judged_worlds(family, base, first, second)
+    alike = evaluated_worlds(family, base, first, second)
     said = verdicts(beyond_margin=alike.beyond_margin, within_margin=alike.within_margin, differs=alike.differs)
     found = np.full((len(family.groups), len(first), len(gaps)), np.nan)
     found_any = np.full((len(family.groups), len(gaps)), np.nan)
@@ -122,9 +122,9 @@ def own_power(family: OwnFamily, worlds: int, seed: Sequence[int], step: Callabl
         for level, gap in enumerate(gaps):
             rate = family.rate * gap if family.is_ratio else family.rate + gap
             if rate <= HIGHEST_RATE:
-                value, effective, _, _ = drawn(family, group, rate, worlds, [*seed, place, level + 1])
+                value, effective, _, _ = simulated_rates(family, group, rate, worlds, [*seed, place, level + 1])
                 raised = [*base[:place], (value, effective), *base[place + 1 :]]
-                found[place, :, level], found_any[place, level] = shares_found(
+                found[place, :, level], found_any[place, level] = proportions_found(
                     family, raised, alike, place, first, second
                 )
             step()
@@ -138,14 +138,14 @@ def own_power(family: OwnFamily, worlds: int, seed: Sequence[int], step: Callabl
         found_any.min(axis=0),
         float(np.isin(said, GAPS_FOUND).any(axis=1).mean()),
         (said == WITHIN).mean(axis=0),
-        held,
+        covered,
     )
 
 
-def judged_worlds(family: OwnFamily, rates: Sequence[Rates], first: IntArray, second: IntArray) -> Judged:
-    """The family of every world, as an audit judges it."""
+def evaluated_worlds(family: OwnFamily, rates: Sequence[Rates], first: IntArray, second: IntArray) -> Judged:
+    """The family of every simulation, tested as in an audit."""
     value, effective = together(family, rates)
-    return judge_rates(
+    return evaluate_rates(
         value,
         effective,
         first,
@@ -153,11 +153,11 @@ def judged_worlds(family: OwnFamily, rates: Sequence[Rates], first: IntArray, se
         is_ratio=family.is_ratio,
         margin=family.margin,
         alpha=family.alpha,
-        others=nothing_beside(family, len(value)),
+        others=p_of_other_gaps(family, len(value)),
     )
 
 
-def nothing_beside(family: OwnFamily, worlds: int) -> FloatArray:
+def p_of_other_gaps(family: OwnFamily, worlds: int) -> FloatArray:
     """p of the gaps that are tested together with a family, float64 [worlds, beside]: none of them is found."""
     return np.ones((worlds, family.beside))
 
@@ -177,31 +177,31 @@ def trials_of(family: OwnFamily, group: People) -> int:
     return (total * total - int((group.trials**2).sum())) // 2 if family.sort == "pairs" else total
 
 
-def shares_found(
+def proportions_found(
     family: OwnFamily, raised: Sequence[Rates], alike: Judged, worse: int, first: IntArray, second: IntArray
 ) -> tuple[FloatArray, float]:
-    """Per pair the share of worlds with `gap` or a larger one, float64 [pairs], and the share with any among those of the worse group.
+    """Per pair the proportion of simulations with `gap` or a larger verdict, float64 [pairs], and the proportion with any.
 
-    Pairs without the worse group are as they were: only their place in Holm's order changes.
+    Pairs without the worse group are unchanged except for their place in Holm's order.
     """
     value, effective = together(family, raised)
     touched = np.flatnonzero((first == worse) | (second == worse))
-    # The intervals against the margin are at alpha over all pairs of the family, not over those that are judged again.
+    # The intervals for the margin are at alpha over all pairs of the family, not only over the pairs that are updated.
     alpha = family.alpha * len(touched) / (len(first) + family.beside)
-    again = judge_rates(
+    again = evaluate_rates(
         value, effective, first[touched], second[touched], is_ratio=family.is_ratio, margin=family.margin, alpha=alpha
     )
     p, within, beyond = alike.p.copy(), alike.within_margin.copy(), alike.beyond_margin.copy()
     p[:, touched], within[:, touched], beyond[:, touched] = again.p, again.within_margin, again.beyond_margin
-    differs = holm_among(p, nothing_beside(family, len(p))) <= family.alpha
+    differs = holm_among(p, p_of_other_gaps(family, len(p))) <= family.alpha
     said = np.isin(verdicts(beyond_margin=beyond, within_margin=within, differs=differs), GAPS_FOUND)
     return said.mean(axis=0), float(said[:, touched].any(axis=1).mean())
 
 
-def drawn(
+def simulated_rates(
     family: OwnFamily, group: People, rate: float, worlds: int, seed: Sequence[int]
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Rates of a group in many worlds: value, effective trials, low and high, float64 [worlds] each."""
+    """Rates of a group in many simulations: value, effective trials, low and high, float64 [worlds] each."""
     rng = np.random.default_rng(list(seed))
     if family.sort == "pairs":
         rows = [matched_rate(group.trials, rate, family.strength, rng) for _ in range(worlds)]
@@ -216,7 +216,7 @@ def drawn(
 def single_rates(
     trials: IntArray, rate: float, strength: float, worlds: int, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Worlds of trials of one person each."""
+    """Rates of simulations whose trials belong to one person each."""
     shape = (worlds, len(trials))
     chance = person_chances(rate, "beta", strength, shape, rng)
     errors = binomial(1 if (trials == 1).all() else trials, chance, shape, rng)
@@ -228,21 +228,21 @@ def single_rates(
 def matched_rate(
     images: IntArray, rate: float, strength: float, rng: np.random.Generator
 ) -> tuple[float, float, float, float]:
-    """One world of pairs of two people."""
+    """The rate of one simulation of pairs of two people."""
     left, right = sparse_false_matches(images, rate, strength, rng)
     found = dyadic_fmr(left, right, np.ones(len(left), np.int64), images=images)
     return found.value, found.effective_trials, found.low, found.high
 
 
-# ---- how far people differ ----
+# ---- variation between people ----
 
 
 def intraclass_correlation(errors: Sequence[FloatArray], trials: Sequence[FloatArray]) -> float:
-    """How alike two trials of one person are beyond the rate of the group, pooled over groups: 0 to 0.9.
+    """Excess correlation of two trials of one person, given the rate of the group, pooled over groups: 0 to 0.9.
 
     errors, trials : per group, float64 [S]
-    Formula        : sum_i [(e_i - p m_i)^2 S/(S-1) - p (1-p) m_i] / sum_i p (1-p) m_i (m_i - 1), each group at its own p
-    Edge           : 0 where nobody has two trials or no group errs
+    Formula        : sum_i [(e_i - p m_i)^2 S/(S-1) - p (1-p) m_i] / sum_i p (1-p) m_i (m_i - 1), with each group's own p
+    Edge           : 0 if no person has two trials or there are no errors
     """
     above, below = 0.0, 0.0
     for wrong, tried in zip(errors, trials, strict=True):
@@ -285,10 +285,10 @@ def shared_correlation(matches: Sequence[tuple[IntArray, IntArray]], images: Seq
 
 
 def rho_of(correlation: float, rate: float) -> float:
-    """The rho at which two pairs that share a person match together as often as they were seen to: 0 to 0.4."""
+    """The rho at which two pairs that share a person match together as often as observed: 0 to 0.4."""
     if not correlation > 0 or not 0 < rate < 1:
         return 0.0
-    from scipy.optimize import brentq  # half a second that workers need not spend
+    from scipy.optimize import brentq  # imported here because it takes half a second, which workers can save
 
     nodes, weights = normal_nodes(80)
     threshold, aimed = ndtri(rate), correlation * rate * (1 - rate)
@@ -301,7 +301,7 @@ def rho_of(correlation: float, rate: float) -> float:
 
 
 def crossing(gaps: AnyArray, curve: AnyArray, share: float) -> float:
-    """Where a rising curve reaches a share; NaN where it does not."""
+    """The point at which an increasing curve reaches a proportion; NaN if it does not."""
     above = np.flatnonzero(curve >= share)
     if not len(above):
         return float("nan")

@@ -1,4 +1,4 @@
-"""`facegap plan --run RUN`: which gaps an audit of these very people could have found, attached to its run folder."""
+"""The gaps that an audit of these people could have found (`facegap plan --run RUN`), attached to its run folder."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from facegap.worlds.pool import in_processes
 
 PAGE, RESULT, RESULT_VERSION = "power.html", "power.json", 1
 WORLDS, FEWEST_WORLDS = 500, 100
-MOST_DRAWS = 40_000  # groups x gaps x worlds of one family: some seconds
-FEW_FAMILIES = 3  # that one process has drawn before others have started
-Progress = Callable[[int, int], None]  # draws done, draws in all
+MOST_DRAWS = 40_000  # groups x gaps x simulations of one family: a few seconds
+FEW_FAMILIES = 3  # families that one process finishes before others have started
+Progress = Callable[[int, int], None]  # finished simulations, all simulations
 
 
 def simulated_power(
@@ -35,10 +35,10 @@ def simulated_power(
     workers: int | None = None,
     progress: Progress = lambda done, total: None,
 ) -> tuple[list[OwnPower], list[str]]:
-    """Planted gaps between the groups of a run, family by family, and what was left out and why.
+    """Simulate gaps between the groups of a run, family by family; return also what was omitted and why.
 
-    worlds   : of each family; None: 500, fewer for many groups
-    progress : one draw is one group at one planted gap in all worlds
+    worlds   : simulations of each family; None: 500, fewer for many groups
+    progress : one step is one group at one planted gap in all simulations
     """
     families, left_out = own_families(run)
     jobs = [(family, worlds or worlds_for(family), (seed, 33, number)) for number, family in enumerate(families)]
@@ -57,7 +57,7 @@ def simulated_power(
 def each_family(
     jobs: Sequence[tuple[OwnFamily, int, tuple[int, ...]]], workers: int, count: Callable[[int], None]
 ) -> Iterator[tuple[int, OwnPower]]:
-    """Number and result of each family as it is done."""
+    """Index and result of each family as it finishes."""
     if workers == 1 or len(jobs) <= FEW_FAMILIES:
         yield from ((number, own_power(*job, lambda: count(1))) for number, job in enumerate(jobs))
         return
@@ -67,12 +67,12 @@ def each_family(
 
 
 def draws_of(family: OwnFamily) -> int:
-    """Groups x (planted gaps and none)."""
+    """Groups x (number of planted gaps + 1)."""
     return len(family.groups) * (1 + len(RATIOS if family.is_ratio else DIFFERENCES))
 
 
 def worlds_for(family: OwnFamily) -> int:
-    """As many worlds as take some seconds."""
+    """The number of simulations that takes a few seconds."""
     return int(np.clip(MOST_DRAWS // draws_of(family), FEWEST_WORLDS, WORLDS))
 
 
@@ -84,7 +84,7 @@ def add_power(
     workers: int | None = None,
     progress: Progress = lambda done, total: None,
 ) -> tuple[list[OwnPower], list[str]]:
-    """Write power.html and power.json into a finished run folder and hash the folder again."""
+    """Write power.html and power.json into a finished run folder and update its hashes."""
     powers, left_out = simulated_power(run, seed=seed, workers=workers, progress=progress)
     plain = json.dumps(as_plain(powers, left_out, seed), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     write_bytes(folder / RESULT, plain.encode())
@@ -97,21 +97,21 @@ def add_power(
 def power_of_finished_run(
     folder: Path, *, seed: int = 0, workers: int | None = None, progress: Progress = lambda done, total: None
 ) -> tuple[list[OwnPower], list[str]]:
-    """`add_power` to a run that was finished earlier, black boxes included.
+    """`add_power` for a run that was finished earlier, including black boxes.
 
     Raises
     ------
-    RunError : no finished run, one that was changed after it finished, or one that another process is writing
+    RunError : the run is unfinished, was changed after it finished, or is being written by another process
     """
     changed = [said for said in broken_hashes(folder) if not said.startswith((f"{PAGE}:", f"{RESULT}:"))]
-    if changed:  # the new page would give changed tables new hashes
+    if changed:  # updating the hashes would hide the change
         raise RunError(f"{folder}: the run was changed after it finished: {'; '.join(changed[:3])}")
     with open_folder(folder, resume=True), fitting_together(folder):
         return add_power(folder, read_run(folder), seed=seed, workers=workers, progress=progress)
 
 
 def as_plain(powers: Sequence[OwnPower], left_out: Sequence[str], seed: int) -> dict[str, Any]:
-    """The result as JSON holds it; the same run and seed give the same bytes."""
+    """The result as JSON values; the same run and seed give the same bytes."""
     return {
         "version": RESULT_VERSION,
         "facegap": version_of("facegap"),
@@ -122,7 +122,7 @@ def as_plain(powers: Sequence[OwnPower], left_out: Sequence[str], seed: int) -> 
 
 
 def family_as_plain(power: OwnPower) -> dict[str, Any]:
-    """One family: its people as counts, then what was found."""
+    """One family: its people as counts, then the results."""
     family = power.family
     first, second = np.triu_indices(len(family.groups), 1)
     names = [group.name for group in family.groups]
@@ -154,9 +154,9 @@ def family_as_plain(power: OwnPower) -> dict[str, Any]:
                 "name": group.name,
                 "subjects": len(group.trials),
                 "images_or_trials": int(group.trials.sum()),
-                "interval_holds": float(held),
+                "interval_holds": float(covered),
             }
-            for group, held in zip(family.groups, power.held, strict=True)
+            for group, covered in zip(family.groups, power.covered, strict=True)
         ],
         "worlds": power.worlds,
         "false_alarm": power.false_alarm,

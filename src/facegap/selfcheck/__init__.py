@@ -1,1 +1,1 @@
-"""`facegap selfcheck`: facegap validated by simulation."""
+"""Validation of facegap by simulation (`facegap selfcheck`)."""

@@ -1,4 +1,4 @@
-"""Charts of planted worlds: rows in, charts out."""
+"""Charts of simulation results."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from facegap.derive.metrics import metric_of
 from facegap.report.figures.style import INK, PALETTE, SHAPES, Figure, data, finished
 from facegap.report.text import rough_percent
 from facegap.selfcheck.claims import KIND_TITLES
-from facegap.selfcheck.study import CoverageRow, FamilyRow, LabelRow, PowerRow
+from facegap.selfcheck.rows import CoverageRow, FamilyRow, LabelRow, PowerRow
 from facegap.worlds.curves import HEIGHT_PX, WIDTH_PX, curves, ends
 
-ROW_PX, NAME_LETTERS = 34, 22  # of a family, whose name is folded beyond so many letters
+ROW_PX, NAME_LETTERS = 34, 22  # height of a family's row; maximum letters of its name in one line
 BLANK = f"lastindexof(slice(datum.value, 0, {NAME_LETTERS + 1}), ' ')"
 FOLDED = (
     f"length(datum.value) <= {NAME_LETTERS} || {BLANK} < 1 ? datum.value : "
@@ -28,7 +28,7 @@ AIMED = 0.95
 
 
 def coverage_figures(rows: Sequence[CoverageRow]) -> tuple[Figure, ...]:
-    """Per kind of rate: coverage by number of subjects, the audit's interval beside the naive one."""
+    """One chart per kind of rate: coverage by number of subjects, with the audit's interval and the naive one."""
     return tuple(
         coverage_figure(kind, found)
         for kind in KIND_TITLES
@@ -37,7 +37,7 @@ def coverage_figures(rows: Sequence[CoverageRow]) -> tuple[Figure, ...]:
 
 
 def coverage_figure(kind: str, rows: Sequence[CoverageRow]) -> Figure:
-    """One kind: a mark per setting and method, over the least coverage that is asked for."""
+    """The chart of one kind: a mark per setting and method, with the required coverage."""
     least = min(min(row.naive, row.facegap, row.floor) for row in rows)
     marks = [
         {"subjects": str(row.subjects), "method": method, "coverage": value}
@@ -75,7 +75,7 @@ def coverage_figure(kind: str, rows: Sequence[CoverageRow]) -> Figure:
 
 
 def power_figures(rows: Sequence[PowerRow]) -> tuple[Figure, ...]:
-    """Per kind of rate: how often a gap is found, by number of subjects, a curve per size of gap."""
+    """One chart per kind of rate: how often a gap is found by number of subjects, with a curve per size of gap."""
     kinds = list(dict.fromkeys((row.kind, row.rate, row.images, row.strength, row.groups) for row in rows))
     return tuple(
         power_figure(
@@ -87,7 +87,7 @@ def power_figures(rows: Sequence[PowerRow]) -> tuple[Figure, ...]:
 
 
 def power_figure(number: int, rows: Sequence[PowerRow]) -> Figure:
-    """One kind: the share of worlds with the verdict `gap`."""
+    """The chart of one kind: the proportion of simulations with the verdict `gap`."""
     marks: list[dict[str, Any]] = [
         {
             "subjects": row.subjects,
@@ -123,7 +123,7 @@ def power_figure(number: int, rows: Sequence[PowerRow]) -> Figure:
 
 
 def alarm_figure(rows: Sequence[FamilyRow], allowed: float) -> tuple[Figure, ...]:
-    """False alarms of each family without a gap, beside what is allowed; nothing where there is none."""
+    """False alarms of each family without a gap, with the maximum allowed; empty if there is no such family."""
     alike = [row for row in rows if not math.isnan(row.false_alarm)]
     if not alike:
         return ()
@@ -156,7 +156,7 @@ def alarm_figure(rows: Sequence[FamilyRow], allowed: float) -> tuple[Figure, ...
 
 
 def label_figures(rows: Sequence[LabelRow]) -> tuple[Figure, ...]:
-    """Coverage of the true gap against the share of wrong labels, a curve per interval; nothing without rows."""
+    """Coverage of the true gap against the proportion of wrong labels, a curve per interval; empty without rows."""
     kinds = list(dict.fromkeys((row.kind, row.subjects, row.images, row.strength) for row in rows))
     return tuple(
         label_figure(number, [row for row in rows if (row.kind, row.subjects, row.images, row.strength) == key])
@@ -165,7 +165,7 @@ def label_figures(rows: Sequence[LabelRow]) -> tuple[Figure, ...]:
 
 
 def label_figure(number: int, rows: Sequence[LabelRow]) -> Figure:
-    """One setting with more and more wrong labels."""
+    """The chart of one setting with increasing numbers of wrong labels."""
     marks = [
         {"flipped": row.flipped, "interval": name, "coverage": value, **ends(value, row.worlds)}
         for row in rows
@@ -194,7 +194,7 @@ def label_figure(number: int, rows: Sequence[LabelRow]) -> Figure:
 
 
 def gap_in_words(metric: str, gap: float) -> str:
-    """The size of a gap as a curve is named: a ratio of false match rates, else points."""
+    """The size of a gap as the name of its curve: a ratio of false match rates, otherwise points."""
     return f"ratio {gap:g}" if metric_of(metric).is_ratio else f"{100 * gap:g} points"
 
 

@@ -1,4 +1,4 @@
-"""What planted worlds show, as claims: which bands hold, which do not, and where too few worlds were drawn to tell."""
+"""Claims from simulation results: which requirements hold, which do not, and where too few simulations were run to tell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from facegap.report.text import rough_percent
 from facegap.selfcheck.crowds import crowd_claims, state_of
 from facegap.selfcheck.doses import DoseRow, dose_claims
 from facegap.selfcheck.exposure import ExposureRow, exposure_claims
-from facegap.selfcheck.study import CoverageRow, CrowdRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow
+from facegap.selfcheck.rows import CoverageRow, CrowdRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow
 from facegap.statistics.gaps import ALPHA
 from facegap.statistics.verdicts import POWER, WITHIN
 from facegap.worlds.curves import standard_error
@@ -18,7 +18,7 @@ from facegap.worlds.families import NO_GAP, SMALLER, merged
 from facegap.worlds.layout import Claim
 from facegap.worlds.rates import BAND_CEILING, ENOUGH_ERRORS, WIDTH_CEILING
 
-WORLDS_OF_A_BAND = 2_000  # that the bands are meant for
+WORLDS_OF_A_BAND = 2_000  # for which the requirements are defined
 MOST_NAMED = 5
 KIND_TITLES = {
     "classification": "Error rates of a classifier",
@@ -29,7 +29,7 @@ KIND_TITLES = {
 
 
 def claims_of(rows: Sequence[Row]) -> tuple[Claim, ...]:
-    """Every claim that the rows of a study bear on, those with a band first."""
+    """Every claim that the rows of a study support, those with a requirement first."""
     coverage = [row for row in rows if isinstance(row, CoverageRow)]
     families = [row for row in rows if isinstance(row, FamilyRow)]
     powers = [row for row in rows if isinstance(row, PowerRow)]
@@ -46,7 +46,7 @@ def claims_of(rows: Sequence[Row]) -> tuple[Claim, ...]:
 
 
 def coverage_claim(kind: str, rows: Sequence[CoverageRow]) -> Claim | None:
-    """Intervals of one kind of rate hold the truth often enough."""
+    """Coverage of the intervals of one kind of rate."""
     if not rows:
         return None
     excess = [(row.floor - row.facegap, standard_error(row.floor, row.worlds)) for row in rows]
@@ -65,7 +65,7 @@ def coverage_claim(kind: str, rows: Sequence[CoverageRow]) -> Claim | None:
 
 
 def width_claim(rows: Sequence[CoverageRow]) -> Claim | None:
-    """Intervals are not bought with width."""
+    """Intervals are not too wide."""
     enough = [row for row in rows if row.expected_errors >= ENOUGH_ERRORS]
     if not enough:
         return None
@@ -83,7 +83,7 @@ def width_claim(rows: Sequence[CoverageRow]) -> Claim | None:
 
 
 def false_alarm_claim(rows: Sequence[FamilyRow]) -> Claim | None:
-    """A gap that is not there is seldom found."""
+    """A gap is seldom found if none was planted."""
     alike = [row for row in rows if not math.isnan(row.false_alarm)]
     if not alike:
         return None
@@ -99,7 +99,7 @@ def false_alarm_claim(rows: Sequence[FamilyRow]) -> Claim | None:
 
 
 def honesty_claim(rows: Sequence[FamilyRow | PowerRow]) -> Claim | None:
-    """A gap as large as the margin is seldom called smaller than it."""
+    """A gap as large as the margin is seldom called smaller."""
     told = [(row, share) for row in rows if (share := dishonest(row)) is not None]
     if not told:
         return None
@@ -117,17 +117,17 @@ def honesty_claim(rows: Sequence[FamilyRow | PowerRow]) -> Claim | None:
 
 
 def dishonest(row: FamilyRow | PowerRow) -> float | None:
-    """Share of worlds in which a gap of the margin or more is called smaller; None without such a gap."""
+    """Proportion of simulations in which a gap of the margin or more is called smaller; None without such a gap."""
     if isinstance(row, FamilyRow):
         return None if math.isnan(row.dishonest) else row.dishonest
     said = {size: verdicts for size, verdicts in row.confusion.items() if size not in (NO_GAP, SMALLER)}
-    if not said or row.groups > 2:  # of more groups the confusion counts gaps, not worlds
+    if not said or row.groups > 2:  # with more groups the confusion counts gaps, not simulations
         return None
     return sum(verdicts[WITHIN] for verdicts in said.values()) / row.worlds
 
 
 def family_in_words(row: FamilyRow | PowerRow) -> str:
-    """A family by its name, or by what is planted in it."""
+    """A family by its name, or by its planted gap."""
     if isinstance(row, FamilyRow):
         return row.name
     size = f"a ratio of {row.gap:g}" if metric_of(row.metric).is_ratio else f"{100 * row.gap:g} points"
@@ -135,7 +135,7 @@ def family_in_words(row: FamilyRow | PowerRow) -> str:
 
 
 def naive_claim(rows: Sequence[CoverageRow]) -> Claim | None:
-    """For contrast: trials taken as independent fail the same test."""
+    """For comparison: intervals that treat trials as independent fail the same requirement."""
     if not rows:
         return None
     low = [row for row in rows if row.naive < row.floor]
@@ -149,7 +149,7 @@ def naive_claim(rows: Sequence[CoverageRow]) -> Claim | None:
 
 
 def stronger_claim(rows: Sequence[CoverageRow]) -> Claim | None:
-    """Worlds that no band was set for."""
+    """Settings without a requirement."""
     if not rows:
         return None
     worst = min(rows, key=lambda row: row.facegap)
@@ -162,7 +162,7 @@ def stronger_claim(rows: Sequence[CoverageRow]) -> Claim | None:
 
 
 def power_claim(rows: Sequence[PowerRow]) -> Claim | None:
-    """From how many subjects on a planted gap is found."""
+    """The number of subjects from which a planted gap is found."""
     if not rows:
         return None
     curves: dict[tuple[object, ...], list[PowerRow]] = {}
@@ -186,7 +186,7 @@ def power_claim(rows: Sequence[PowerRow]) -> Claim | None:
 
 
 def search_claim(rows: Sequence[SearchRow]) -> Claim | None:
-    """Rates of searches."""
+    """Coverage of the rates of searches."""
     if not rows:
         return None
     return Claim(
@@ -199,7 +199,7 @@ def search_claim(rows: Sequence[SearchRow]) -> Claim | None:
 
 
 def label_claim(rows: Sequence[LabelRow]) -> Claim | None:
-    """Wrong labels."""
+    """The effect of wrong labels."""
     if not rows:
         return None
     worst = max(rows, key=lambda row: row.flipped)
@@ -214,23 +214,23 @@ def label_claim(rows: Sequence[LabelRow]) -> Claim | None:
 
 
 def confusion_of(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
-    """Planted size -> verdict -> how often, over all families and power settings."""
+    """Planted size -> verdict -> count, over all families and power settings."""
     return merged([row.confusion for row in rows if isinstance(row, FamilyRow | PowerRow)])
 
 
 def span(values: Sequence[float]) -> str:
-    """Least to greatest."""
+    """Minimum to maximum."""
     low, high = f"{min(values):.3f}", f"{max(values):.3f}"
     return low if low == high else f"{low} to {high}"
 
 
 def settings(rows: Sequence[object]) -> str:
-    """How many settings, in words."""
+    """The number of settings in words."""
     return "1 setting" if len(rows) == 1 else f"{len(rows)} settings"
 
 
 def families_of(rows: Sequence[object]) -> str:
-    """How many families, in words."""
+    """The number of families in words."""
     return "1 family" if len(rows) == 1 else f"{len(rows)} families"
 
 
@@ -241,12 +241,12 @@ def described(row: CoverageRow) -> str:
 
 
 def effect_in_words(effect: str, strength: float) -> str:
-    """How far people differ: rho of a probit effect, icc of a beta one."""
+    """The difference between people: rho of a probit effect, icc of a beta one."""
     return f"{'rho' if effect == 'probit' else 'icc'} {strength:g}"
 
 
 def named(rows: Sequence[CoverageRow], numbers: Callable[[CoverageRow], str]) -> tuple[str, ...]:
-    """The first few settings with their numbers, and how many more there are."""
+    """The first few settings with their numbers, and the number of others."""
     found = [f"{described(row)}: {numbers(row)}" for row in rows[:MOST_NAMED]]
     more = len(rows) - MOST_NAMED
     return (*found, f"and {more} more") if more > 0 else tuple(found)

@@ -1,4 +1,4 @@
-"""facegap validated by simulation."""
+"""Validate facegap by simulation."""
 
 from __future__ import annotations
 

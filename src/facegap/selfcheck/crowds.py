@@ -1,4 +1,4 @@
-"""What worlds of people who are far from alike show: claims, and the table of their settings."""
+"""Results of simulations with heterogeneous people: claims, and the table of their settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from facegap.report.tables import TextTable
 from facegap.report.text import number, rough_percent
-from facegap.selfcheck.study import CrowdRow
+from facegap.selfcheck.rows import CrowdRow
 from facegap.statistics.gaps import ALPHA
 from facegap.worlds.crowd_rates import ENOUGH_ERRORS, WIDEST
 from facegap.worlds.curves import SURE, standard_error
@@ -33,13 +33,13 @@ LAWS = {
 
 
 def crowd_claims(rows: Sequence[CrowdRow]) -> list[Claim | None]:
-    """Coverage, width and false alarms where people are far from alike; and what is said of a few with most errors."""
+    """Coverage, width and false alarms with heterogeneous people, and warnings if a few people have most errors."""
     required = [row for row in rows if row.required]
     return [coverage_claim(required), width_claim(required), alarm_claim(rows), few_claim(rows)]
 
 
 def coverage_claim(rows: Sequence[CrowdRow]) -> Claim | None:
-    """Intervals hold the truth in worlds that nobody tuned for."""
+    """Coverage of intervals under laws that were not used for tuning."""
     if not rows:
         return None
     shares = [(row, share) for row in rows for share in (row.coverage, row.per_person, row.gap_coverage)]
@@ -63,13 +63,13 @@ def least(row: CrowdRow) -> float:
 
 
 def width_claim(rows: Sequence[CrowdRow]) -> Claim | None:
-    """Intervals are not bought with width."""
+    """Intervals are not too wide."""
     enough = [row for row in rows if row.errors >= ENOUGH_ERRORS and not math.isnan(row.width)]
     if not enough:
         return None
     widest = max(enough, key=lambda row: row.width)
     wide = [row for row in enough if row.width > WIDEST]
-    # The width is a ratio of quantiles; a tenth is about two Monte Carlo errors of it at 400 worlds.
+    # The width is a ratio of quantiles; with 400 simulations its Monte Carlo error is about a twentieth.
     return Claim(
         "Heterogeneous people: intervals are not too wide",
         state_of([(row.width - WIDEST, WIDEST / math.sqrt(row.worlds)) for row in enough]),
@@ -80,7 +80,7 @@ def width_claim(rows: Sequence[CrowdRow]) -> Claim | None:
 
 
 def alarm_claim(rows: Sequence[CrowdRow]) -> Claim | None:
-    """A gap that is not there is seldom found, a few people with most errors or not."""
+    """A gap is seldom found if none was planted, whether or not a few people have most errors."""
     if not rows:
         return None
     worst = max(rows, key=lambda row: row.false_alarm)
@@ -95,7 +95,7 @@ def alarm_claim(rows: Sequence[CrowdRow]) -> Claim | None:
 
 
 def few_claim(rows: Sequence[CrowdRow]) -> Claim | None:
-    """What is said of rates that a few people make."""
+    """How often rates dominated by a few people are marked."""
     few = [row for row in rows if not row.required]
     if not few:
         return None
@@ -112,14 +112,14 @@ def few_claim(rows: Sequence[CrowdRow]) -> Claim | None:
 
 
 def state_of(excess: Sequence[tuple[float, float]]) -> State:
-    """One state of many settings. excess : by how much each is outside its band (below 0: inside), and its error."""
+    """One state of many settings. excess : distance outside the required band (negative inside), and its error"""
     if any(beyond > SURE * error for beyond, error in excess):
         return "does not hold"
     return "too few worlds to tell" if any(beyond > 0 for beyond, _ in excess) else "holds"
 
 
 def crowd_section(rows: Sequence[CrowdRow]) -> Section:
-    """The part of the page."""
+    """The section of the page."""
     return Section(
         "Coverage with heterogeneous people",
         (
@@ -134,7 +134,7 @@ def crowd_section(rows: Sequence[CrowdRow]) -> Section:
 
 
 def crowd_table(rows: Sequence[CrowdRow]) -> TextTable:
-    """Every setting."""
+    """The table of every setting."""
     columns = (
         "setting",
         "errors",
@@ -168,7 +168,7 @@ def crowd_table(rows: Sequence[CrowdRow]) -> TextTable:
 
 
 def share(value: float, worlds: int) -> str:
-    """A share of worlds with its Monte Carlo error."""
+    """A proportion of simulations with its Monte Carlo error."""
     return f"{value:.3f} ± {standard_error(value, worlds):.3f}"
 
 
@@ -179,7 +179,7 @@ def described(row: CrowdRow) -> str:
 
 
 def images_in_words(row: CrowdRow) -> str:
-    """How many images people have."""
+    """The number of images per person."""
     fewest = 2 if row.kind == "genuine" else 1
     if row.images == "equal":
         return f"{row.most} image{'s' if row.most > 1 else ''} each"
@@ -187,11 +187,11 @@ def images_in_words(row: CrowdRow) -> str:
 
 
 def law_in_words(row: CrowdRow) -> str:
-    """How people err."""
+    """The law of the errors."""
     return LAWS[row.errs].format(row.strength, rough_percent(row.strength))
 
 
 def named(said: Sequence[str]) -> tuple[str, ...]:
-    """The first few, and how many more there are."""
+    """The first few, and the number of others."""
     more = len(said) - MOST_NAMED
     return (*said[:MOST_NAMED], f"and {more} more") if more > 0 else tuple(said)

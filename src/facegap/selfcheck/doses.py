@@ -1,4 +1,4 @@
-"""What worlds of perturbed images show: their row, claims, and the part of the page."""
+"""Results of simulated stress tests: their row, claims, and the section of the page."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DoseRow:
 
 
 def dose_row(spec: DoseSetting, worlds: int, seed: int) -> DoseRow:
-    """Simulate the worlds of a setting."""
+    """Run the simulations of a setting."""
     seen = dose_outcome(spec, worlds, seed)
     return DoseRow(
         spec.people,
@@ -46,12 +46,12 @@ def dose_row(spec: DoseSetting, worlds: int, seed: int) -> DoseRow:
 
 
 def dose_claims(rows: Sequence[DoseRow]) -> list[Claim | None]:
-    """No larger rise is said where none is planted; a planted one is covered, and found as often as the page says."""
+    """No larger increase is reported without a planted one; planted ones are covered, and their power is reported."""
     return [alarm_claim(rows), coverage_claim(rows)]
 
 
 def alarm_claim(rows: Sequence[DoseRow]) -> Claim | None:
-    """A larger rise is said of doses without one in few worlds."""
+    """A larger increase is seldom reported at doses without one."""
     if not rows:
         return None
     worst = max(rows, key=lambda row: row.alarms)
@@ -65,7 +65,7 @@ def alarm_claim(rows: Sequence[DoseRow]) -> Claim | None:
 
 
 def coverage_claim(rows: Sequence[DoseRow]) -> Claim | None:
-    """Intervals of the difference of changes hold the planted one."""
+    """Coverage of the planted difference of changes."""
     if not rows:
         return None
     worst = min(rows, key=lambda row: row.coverage)
@@ -89,7 +89,7 @@ def described(row: DoseRow) -> str:
 
 
 def dose_section(rows: Sequence[DoseRow]) -> Section:
-    """The part of the page."""
+    """The section of the page."""
     return Section(
         "Detection of a group whose errors rise more in a stress test",
         (
@@ -101,7 +101,7 @@ def dose_section(rows: Sequence[DoseRow]) -> Section:
 
 
 def dose_table(rows: Sequence[DoseRow]) -> TextTable:
-    """Every setting."""
+    """The table of every setting."""
     columns = ("planted", "people", "images", "doses", "false alarms", "found", "coverage", "width", "worlds")
     lines = tuple(
         (

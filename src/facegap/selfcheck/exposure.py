@@ -1,4 +1,4 @@
-"""What worlds with a gap that goes with exposure show: their row, claims, and the part of the page."""
+"""Results of simulations with a gap that depends on exposure: their row, claims, and the section of the page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facegap.worlds.exposure import ExposureSetting, exposure_coverage
 from facegap.worlds.layout import Claim, Section, State
 
 LEAST_COVERAGE = 0.93
-LEAST_PEOPLE = 100  # of each group, from where on the band holds
+LEAST_PEOPLE = 100  # in each group, from which the required coverage applies
 WORDS = {
     "through": "entirely associated with exposure",
     "half": "half associated with exposure",
@@ -22,7 +22,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class ExposureRow:
-    """`ExposureSetting` and `ExposureOutcome` as one row; `required`: held to the band of coverage."""
+    """`ExposureSetting` and `ExposureOutcome` as one row; `required`: the required coverage applies."""
 
     people: int
     images: int
@@ -42,7 +42,7 @@ class ExposureRow:
 
 
 def exposure_row(spec: ExposureSetting, worlds: int, seed: int) -> ExposureRow:
-    """Simulate the worlds of a setting."""
+    """Run the simulations of a setting."""
     found = exposure_coverage(spec, worlds, seed)
     return ExposureRow(
         spec.people,
@@ -64,7 +64,7 @@ def exposure_row(spec: ExposureSetting, worlds: int, seed: int) -> ExposureRow:
 
 
 def exposure_claims(rows: Sequence[ExposureRow]) -> list[Claim | None]:
-    """The gap that is left is the true one; with a noisy covariate it is between the true and the raw one, and marked."""
+    """The balanced gap is the true one; with a noisy covariate it lies between the true and the raw gap, and is marked."""
     return [
         coverage_claim([row for row in rows if row.required]),
         noise_claim([row for row in rows if row.reliability < 1]),
@@ -72,7 +72,7 @@ def exposure_claims(rows: Sequence[ExposureRow]) -> list[Claim | None]:
 
 
 def coverage_claim(rows: Sequence[ExposureRow]) -> Claim | None:
-    """Intervals of the gap after balancing hold the truth."""
+    """Coverage of the true gap by the intervals after balancing."""
     if not rows:
         return None
     worst = min(rows, key=lambda row: row.coverage)
@@ -89,7 +89,7 @@ def coverage_claim(rows: Sequence[ExposureRow]) -> Claim | None:
 
 
 def noise_claim(rows: Sequence[ExposureRow]) -> Claim | None:
-    """With a noisy covariate the gap left is between the true and the raw gap, and says so."""
+    """With a noisy covariate the balanced gap lies between the true and the raw gap, and is marked."""
     if not rows:
         return None
     outside = [row for row in rows if not is_between(row) or row.marked < 1]
@@ -106,14 +106,14 @@ def noise_claim(rows: Sequence[ExposureRow]) -> Claim | None:
 
 
 def is_between(row: ExposureRow) -> bool:
-    """Whether the mean gap left is between the true and the raw gap, to two Monte Carlo errors."""
+    """Whether the mean balanced gap lies between the true and the raw gap, within two Monte Carlo errors."""
     error = SURE * row.width / 3.92 / math.sqrt(row.worlds)
     low, high = sorted((row.true_gap, row.raw_gap))
     return low - error <= row.left <= high + error
 
 
 def state_of(excess: Sequence[tuple[float, float]]) -> State:
-    """One state of many settings. excess : by how much each is outside its band (below 0: inside), and its error."""
+    """One state of many settings. excess : distance outside the required band (negative inside), and its error"""
     if any(beyond > SURE * error for beyond, error in excess):
         return "does not hold"
     return "too few worlds to tell" if any(beyond > 0 for beyond, _ in excess) else "holds"
@@ -127,7 +127,7 @@ def described(row: ExposureRow) -> str:
 
 
 def exposure_section(rows: Sequence[ExposureRow]) -> Section:
-    """The part of the page."""
+    """The section of the page."""
     return Section(
         "Gaps after balancing, compared with the truth",
         (
@@ -139,7 +139,7 @@ def exposure_section(rows: Sequence[ExposureRow]) -> Section:
 
 
 def exposure_table(rows: Sequence[ExposureRow]) -> TextTable:
-    """Every setting."""
+    """The table of every setting."""
     columns = (
         "gap",
         "people",

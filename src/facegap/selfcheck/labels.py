@@ -1,8 +1,8 @@
-"""Planted label noise: some people stand in the wrong group, and the audit is asked about the right ones.
+"""Simulated label noise: some people are labelled as the wrong group, and the target is the gap of the true groups.
 
-A person's label is wrong with one probability, independently of the model's errors. That pulls a gap towards none, so
-an interval that takes labels as certain is sure of the wrong number. Beside it stands the interval of
-statistics/label_uncertainty, which is told how many labels are wrong.
+Each person's label is wrong with the same probability, independently of the model's errors. This biases a gap towards zero,
+so an interval that treats labels as certain covers the wrong value. It is compared with the interval of
+statistics/label_uncertainty, which is given the number of wrong labels.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ GROUPS = ("group 1", "group 2")
 
 @dataclass(frozen=True)
 class LabelSetting:
-    """Two true groups of `subjects` people each, in error at `rate` + `gap` and at `rate`; `flipped` of all labels."""
+    """Two true groups of `subjects` people, with error rates `rate` + `gap` and `rate`; `flipped`: proportion of wrong labels."""
 
     kind: Kind
     subjects: int
@@ -45,12 +45,12 @@ class LabelSetting:
 
 @dataclass(frozen=True)
 class LabelOutcome:
-    """What an audit says of the gap between the true groups.
+    """Results for the gap between the true groups.
 
-    observed       : mean of the gap that is seen
-    certain        : coverage of the true gap by the interval that takes labels as certain
-    informed        : likewise by the interval that is told how many labels are wrong
-    gap, gap_informed : share of worlds in which the verdict is `gap` or a larger one, by each
+    observed       : mean of the observed gap
+    certain        : coverage of the true gap by the interval that treats labels as certain
+    informed        : the same for the interval that is given the number of wrong labels
+    gap, gap_informed : proportion of simulations with the verdict `gap` or larger, by each
     """
 
     setting: LabelSetting
@@ -63,7 +63,7 @@ class LabelOutcome:
 
 
 def label_coverage(setting: LabelSetting, worlds: int, seed: int) -> LabelOutcome:
-    """Draw worlds, flip labels, and hold both intervals against the gap between the true groups."""
+    """Simulate people, flip labels, and compare both intervals with the gap between the true groups."""
     numbers = (setting.subjects, setting.images, round(setting.rate * 1e6), round(setting.gap * 1e6))
     more = (round(setting.strength * 100), round(setting.flipped * 1e6), len(setting.effect), len(setting.kind))
     rng = np.random.default_rng([seed, 55, *numbers, *more])
@@ -87,7 +87,7 @@ def label_coverage(setting: LabelSetting, worlds: int, seed: int) -> LabelOutcom
 def said_of(
     setting: LabelSetting, errors: FloatArray, trials: IntArray, labels: IntArray, rng: np.random.Generator
 ) -> tuple[float, bool, bool, bool, bool]:
-    """One world: the gap that is seen, whether each interval holds the true one, and whether each verdict says that there is a gap."""
+    """One simulation: the observed gap, whether each interval covers the true one, and whether each verdict reports a gap."""
     rates = rates_of_clusters(errors, trials, labels, n_cells=2)
     family = gap_family(
         GROUPS,

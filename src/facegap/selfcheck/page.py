@@ -1,4 +1,4 @@
-"""The page of `facegap selfcheck`: what holds, what does not, and the numbers behind it."""
+"""The page of `facegap selfcheck`: the requirements that hold, those that do not, and the numbers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from facegap.selfcheck.claims import (
 from facegap.selfcheck.crowds import crowd_section
 from facegap.selfcheck.doses import DoseRow, dose_section
 from facegap.selfcheck.exposure import ExposureRow, exposure_section
-from facegap.selfcheck.study import CoverageRow, CrowdRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow, Study
+from facegap.selfcheck.rows import CoverageRow, CrowdRow, FamilyRow, LabelRow, PowerRow, Row, SearchRow
+from facegap.selfcheck.study import Study
 from facegap.statistics.gaps import ALPHA
 from facegap.statistics.verdicts import VERDICTS
 from facegap.worlds.curves import standard_error
@@ -65,7 +66,7 @@ def selfcheck_page(study: Study, rows: Sequence[Row], claims: Sequence[Claim], *
 
 
 def summary(claims: Sequence[Claim]) -> str:
-    """How many of the claims with a band hold, in a sentence."""
+    """The number of requirements that hold, in a sentence."""
     states = [claim.state for claim in claims if claim.state != "reported"]
     if not states:
         return "no result here has a requirement."
@@ -74,7 +75,7 @@ def summary(claims: Sequence[Claim]) -> str:
 
 
 def worlds_in_words(study: Study) -> str:
-    """How many worlds, and whether these are as many as a band is meant for."""
+    """The number of simulations, and whether there are as many as the requirements are defined for."""
     counts = [job.worlds for job in study.jobs]
     few = sum(job.worlds < WORLDS_OF_A_BAND for job in study.jobs if job.part == "coverage")
     short = (
@@ -86,7 +87,7 @@ def worlds_in_words(study: Study) -> str:
 
 
 def sections_of(rows: Sequence[Row]) -> list[Section]:
-    """The parts of the page that the rows have something to say on."""
+    """The sections of the page for which there are rows."""
     coverage = [row for row in rows if isinstance(row, CoverageRow)]
     families = [row for row in rows if isinstance(row, FamilyRow)]
     powers = [row for row in rows if isinstance(row, PowerRow)]
@@ -174,12 +175,12 @@ def sections_of(rows: Sequence[Row]) -> list[Section]:
 
 
 def with_error(share: float, worlds: int) -> str:
-    """A share of worlds with its Monte Carlo error; a dash where it is of nothing."""
+    """A proportion of simulations with its Monte Carlo error; a dash if it is NaN."""
     return NO_NUMBER if math.isnan(share) else f"{share:.3f} ± {standard_error(share, worlds):.3f}"
 
 
 def span_table(rows: Sequence[CoverageRow]) -> TextTable:
-    """Coverage by kind, strength and subjects: least to greatest over images and rates."""
+    """Coverage by kind, strength and subjects: minimum to maximum over images and rates."""
     keys = list(dict.fromkeys((row.kind, row.effect, row.strength, row.subjects) for row in rows))
     lines: list[tuple[str, ...]] = []
     dimmed = set[int]()
@@ -221,12 +222,12 @@ def span_table(rows: Sequence[CoverageRow]) -> TextTable:
 
 
 def ends_of(values: Sequence[float]) -> str:
-    """Least to greatest, short."""
+    """Minimum to maximum, in short form."""
     return f"{min(values):.3f} to {max(values):.3f}" if len(values) > 1 else f"{values[0]:.3f}"
 
 
 def coverage_table(rows: Sequence[CoverageRow]) -> TextTable:
-    """Every setting."""
+    """The table of every setting."""
     lines = tuple(
         (
             KIND_TITLES[row.kind],
@@ -262,7 +263,7 @@ def coverage_table(rows: Sequence[CoverageRow]) -> TextTable:
 
 
 def family_table(rows: Sequence[FamilyRow]) -> TextTable:
-    """Families: false alarms, honesty and what is found."""
+    """Families: false alarms, verdicts below the margin, and detected gaps."""
     lines = tuple(
         (
             row.name,
@@ -292,7 +293,7 @@ def family_table(rows: Sequence[FamilyRow]) -> TextTable:
 
 
 def each(values: Sequence[int]) -> str:
-    """One number where all groups have the same."""
+    """One number if all groups have the same."""
     return f"{values[0]} each" if len(set(values)) == 1 else " / ".join(str(value) for value in values)
 
 
@@ -322,7 +323,7 @@ def confusion_table(rows: Sequence[Row]) -> TextTable:
     for planted, said in confusion_of(rows).items():
         total = sum(said.values())
         lines.append((planted, *(percent(said[verdict] / total, 1) for verdict in VERDICTS), f"{total:,}"))
-    return TextTable("Verdicts by planted gap", ("planted", *VERDICTS, "gaps judged"), tuple(lines))
+    return TextTable("Verdicts by planted gap", ("planted", *VERDICTS, "gaps tested"), tuple(lines))
 
 
 def search_table(rows: Sequence[SearchRow]) -> TextTable:
@@ -360,7 +361,7 @@ def search_table(rows: Sequence[SearchRow]) -> TextTable:
 
 
 def label_table(rows: Sequence[LabelRow]) -> TextTable:
-    """Coverage of the true gap, and verdicts, with more and more wrong labels."""
+    """Coverage of the true gap, and verdicts, with increasing numbers of wrong labels."""
     lines = tuple(
         (
             f"{rough_percent(row.flipped)} wrong",
@@ -390,7 +391,7 @@ def label_table(rows: Sequence[LabelRow]) -> TextTable:
 
 
 def claim_lines(claims: Sequence[Claim]) -> list[str]:
-    """The claims for a terminal, a line each."""
+    """The claims for a terminal, one line each."""
     return [
         line
         for claim in claims

@@ -1,4 +1,4 @@
-"""`facegap selfcheck`: the auditor audited, on planted worlds whose truth is known."""
+"""Validate the statistics by simulation with known truth (`facegap selfcheck`)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,8 @@ from facegap.errors import RunError
 from facegap.runtime import version_of
 from facegap.selfcheck.claims import claims_of, confusion_of
 from facegap.selfcheck.page import selfcheck_page
-from facegap.selfcheck.study import (
-    PARTS,
-    Job,
-    Row,
-    Study,
-    cost_of,
-    row_from_plain,
-    row_to_plain,
-    run_job,
-)
+from facegap.selfcheck.rows import PARTS, Row, row_from_plain, row_to_plain
+from facegap.selfcheck.study import Job, Study, cost_of, run_job
 from facegap.selfcheck.worlds_file import preset_path, read_study
 from facegap.store.files import explained, is_scratch, write_bytes
 from facegap.worlds.layout import Claim
@@ -32,12 +24,12 @@ from facegap.worlds.pool import in_processes
 
 PAGE, RESULT, DONE_PART = "selfcheck.html", "selfcheck.json", "selfcheck.jsonl"
 RESULT_VERSION = 1
-Progress = Callable[[int, int], None]  # settings done, settings in all
+Progress = Callable[[int, int], None]  # finished settings, all settings
 
 
 @dataclass(frozen=True)
 class SelfCheck:
-    """A study that was run: one row per setting in the order of the study, and what they show."""
+    """A finished study: one row per setting in the order of the study, and the claims."""
 
     study: Study
     seed: int
@@ -57,17 +49,17 @@ def selfcheck(
     resume: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> SelfCheck:
-    """Draw planted worlds, judge them by the functions of an audit, and write selfcheck.html and selfcheck.json.
+    """Simulate people, evaluate them with the functions of an audit, and write selfcheck.html and selfcheck.json.
 
-    worlds  : TOML file that names the worlds (docs/selfcheck.md); None: the preset
-    quick   : fewer worlds of each setting
-    out     : a new folder; with `resume` one in which the same study was broken off
-    workers : processes; None: one for each processor. The numbers do not depend on it
+    worlds  : TOML file that defines the simulations (docs/selfcheck.md); None: the preset
+    quick   : fewer simulations of each setting
+    out     : a new folder; with `resume`, a folder with an interrupted run of the same study
+    workers : number of processes; None: one per processor. The results do not depend on it
 
     Raises
     ------
-    TableError : the file of worlds is wrong; the message names the key
-    RunError   : `out` holds something else, or cannot be written; a worker was killed
+    TableError : the TOML file is invalid; the message names the key
+    RunError   : `out` has other content or cannot be written, or a worker was killed
     """
     named = preset_path(preset) if worlds is None else worlds
     study = read_study(named, quick=quick, source=f"preset {preset}" if worlds is None else None)
@@ -93,7 +85,7 @@ def selfcheck(
 
 
 def write(found: SelfCheck, out: Path) -> None:
-    """The page, the JSON, and no more need of the parts."""
+    """Write the page and the JSON file, and delete the file of partial results."""
     write_bytes(
         out / RESULT, (json.dumps(as_plain(found), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
     )
@@ -103,7 +95,7 @@ def write(found: SelfCheck, out: Path) -> None:
 
 
 def as_plain(found: SelfCheck) -> dict[str, Any]:
-    """A self-check as JSON holds it; the same seed and worlds give the same bytes."""
+    """A self-check as JSON values; the same seed and settings give the same bytes."""
     parts: dict[str, list[dict[str, Any]]] = {part: [] for part in PARTS}
     for job, row in zip(found.study.jobs, found.rows, strict=True):
         parts[job.part].append(row_to_plain(row))
@@ -126,7 +118,7 @@ def as_plain(found: SelfCheck) -> dict[str, Any]:
 
 
 def run_jobs(jobs: Sequence[Job], seed: int, *, skip: dict[int, Row], workers: int) -> Iterator[tuple[int, Row]]:
-    """Number and row of each job that is not in `skip`, as they are done, in the order of `mixed`."""
+    """Number and row of each job that is not in `skip`, as they finish, started in the order of `mixed`."""
     left = mixed([k for k in range(len(jobs)) if k not in skip], jobs)
     if workers == 1 or len(left) < 2:
         yield from ((number, run_job(jobs[number], seed)) for number in left)
@@ -136,18 +128,18 @@ def run_jobs(jobs: Sequence[Job], seed: int, *, skip: dict[int, Row], workers: i
 
 
 def mixed(numbers: Sequence[int], jobs: Sequence[Job]) -> list[int]:
-    """The longest, the shortest, the next longest and so on: no worker ends with a long one, and time left is foreseeable."""
+    """Alternate long and short jobs, longest first, so that no worker ends with a long job and the remaining time is predictable."""
     rising = sorted(numbers, key=lambda k: cost_of(jobs[k]))
     half = len(rising) // 2
     short, long = rising[:half], rising[half:][::-1]
     return [k for pair in zip_longest(long, short) for k in pair if k is not None]
 
 
-# ---- the folder while it is made ----
+# ---- the folder during a run ----
 
 
 def opened(out: Path, *, resume: bool) -> None:
-    """Make the folder, or raise RunError where it holds something else."""
+    """Create the folder, or raise RunError if it has other content."""
     with explained(out):
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
         present = {path.name for path in out.iterdir() if not is_scratch(path)}
@@ -160,14 +152,14 @@ def opened(out: Path, *, resume: bool) -> None:
 
 
 def taken_up(path: Path, request: dict[str, Any], jobs: Sequence[Job]) -> dict[int, Row]:
-    """Rows of the jobs that were done before; none where nothing was begun.
+    """Rows of the jobs that were finished before; empty if the run is new.
 
-    Raises : RunError where what was begun is another study, or the file is not one of these
+    Raises : RunError if the folder belongs to another study, or the file is invalid
     """
     if not path.exists():
         return {}
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # a killed writer's last line has no end
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # the last line of a killed writer is incomplete
         begun, *rows = [json.loads(line) for line in lines] or [request]
         found = {row["job"]: row_from_plain(jobs[range(len(jobs))[row["job"]]].part, row["row"]) for row in rows}
     except (OSError, ValueError, LookupError, TypeError) as error:
@@ -181,7 +173,7 @@ def taken_up(path: Path, request: dict[str, Any], jobs: Sequence[Job]) -> dict[i
 
 @contextlib.contextmanager
 def appending(path: Path, entries: Sequence[dict[str, Any]]) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """A function that appends an entry as a line of JSON to a file that begins with `entries`."""
+    """A function that appends an entry as a line of JSON to a file that starts with `entries`."""
     write_bytes(path, "".join(json.dumps(entry) + "\n" for entry in entries).encode())
     with explained(path.parent), path.open("a", encoding="utf-8") as file:
 
@@ -193,5 +185,5 @@ def appending(path: Path, entries: Sequence[dict[str, Any]]) -> Iterator[Callabl
 
 
 def done_entry(number: int, row: Row) -> dict[str, Any]:
-    """A job that is done, as a line of the file."""
+    """A finished job, as a line of the file."""
     return {"job": number, "row": row_to_plain(row)}

@@ -1,6 +1,6 @@
-"""Planted worlds from a TOML file, read strictly: an unknown key, a wrong type or a number out of range is an error.
+"""Simulation settings from a TOML file, read strictly: an unknown key, a wrong type or a number out of range is an error.
 
-docs/selfcheck.md describes the format; the presets beside this file are examples of it.
+docs/selfcheck.md describes the format; the presets next to this file are examples.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pydantic import Field, model_validator
 from facegap.errors import TableError
 from facegap.inputs.strict_toml import ListOf, Table, Tables, checked, numbers, read_toml
 from facegap.selfcheck.labels import LabelSetting
-from facegap.selfcheck.study import PARTS, CrowdSetting, Job, PowerSetting, Study
+from facegap.selfcheck.rows import PARTS
+from facegap.selfcheck.study import CrowdSetting, Job, PowerSetting, Study
 from facegap.worlds import crowds
 from facegap.worlds.doses import DoseSetting
 from facegap.worlds.exposure import ExposureSetting, Route
@@ -28,7 +29,7 @@ from facegap.worlds.searches import SearchSetting
 MAX_BYTES = 16 * 1024  # tomllib needs time quadratic in dotted keys
 MAX_JOBS, MAX_ERRORS, MAX_GROUPS = 2_000, 300_000, 40
 FEWEST_WORLDS, QUICK_WORLDS = 10, 200
-HIGHEST_RATE = 0.95  # that a planted gap may lead to
+HIGHEST_RATE = 0.95  # highest rate that a planted gap may produce
 WORLDS_WANTED = "a whole number from 10 to 1,000,000"
 Spec = Setting | Family | PowerSetting | SearchSetting | LabelSetting | CrowdSetting | ExposureSetting | DoseSetting
 
@@ -43,16 +44,16 @@ Images = Annotated[tuple[int, ...], numbers(1, 20, whole=True)]
 
 
 def preset_path(name: str) -> Path:
-    """The file of a preset."""
+    """The path of a preset."""
     return Path(__file__).parent / "presets" / f"{name}.toml"
 
 
 def read_study(path: Path, *, quick: bool, source: str | None = None) -> Study:
-    """The study that a TOML file names.
+    """The study that a TOML file defines.
 
-    quick  : draw `quick_worlds` where the file says `worlds`, and in proportion where an entry has its own number
-    source : what the study is called in the output; None: the name of the file
-    Raises : TableError that names the file and the key, or the line where the TOML itself is broken
+    quick  : use `quick_worlds` instead of `worlds`, and scale an entry's own number in proportion
+    source : name of the study in the output; None: the name of the file
+    Raises : TableError, which names the file and the key, or the line of invalid TOML
     """
     content, tables = read_toml(path, max_bytes=MAX_BYTES)
     said = checked(StudyFile, tables, path)
@@ -69,7 +70,7 @@ def read_study(path: Path, *, quick: bool, source: str | None = None) -> Study:
 
 
 class Entry(Table, ABC):
-    """One table of a file: what varies in it is crossed, and every combination is a setting."""
+    """One table of a file: every combination of its lists is a setting."""
 
     worlds: OwnWorlds = None
 
@@ -82,7 +83,7 @@ class Entry(Table, ABC):
 
     @abstractmethod
     def settings(self) -> Iterator[Spec]:
-        """The settings of the entry; a ValueError names the key that does not go with the others."""
+        """The settings of the entry; a ValueError names the key that is inconsistent with the others."""
 
 
 class CoverageEntry(Entry):
@@ -103,7 +104,7 @@ class CoverageEntry(Entry):
 
 
 class FamiliesEntry(Entry):
-    """[[families]]: groups that are looked at together."""
+    """[[families]]: groups that are tested together."""
 
     name: Line
     kind: Literal["impostor", "genuine", "classification"]
@@ -138,7 +139,7 @@ class FamiliesEntry(Entry):
 
 
 class PowerEntry(Entry):
-    """[[power]]: groups alike but for the first, whose rate is higher."""
+    """[[power]]: equal groups except the first, whose rate is higher."""
 
     kind: Literal["impostor", "genuine", "classification"]
     rate: Rate
@@ -184,7 +185,7 @@ class SearchEntry(Entry):
 
 
 class LabelsEntry(Entry):
-    """[[labels]]: two groups with labels of which some are wrong."""
+    """[[labels]]: two groups with some wrong labels."""
 
     kind: Literal["genuine", "classification"]
     subjects: Annotated[tuple[int, ...], numbers(2, 5_000, whole=True)]
@@ -206,7 +207,7 @@ class LabelsEntry(Entry):
 
 
 class CrowdsEntry(Entry):
-    """[[crowds]]: people who are far from alike, in families of groups of such people."""
+    """[[crowds]]: heterogeneous people, in families of such groups."""
 
     kind: Literal["classification", "genuine", "impostor"]
     subjects: Annotated[tuple[int, ...], numbers(10, 2_000, whole=True)]
@@ -257,7 +258,7 @@ class CrowdsEntry(Entry):
 
 
 class ExposureEntry(Entry):
-    """[[exposure]]: a gap that goes with exposure, in part or not at all, before and after balancing."""
+    """[[exposure]]: a gap that depends on exposure completely, in part or not at all, before and after balancing."""
 
     gap: Annotated[tuple[Route, ...], ListOf, Field(description="a list of through, half, beside")]
     subjects: Annotated[tuple[int, ...], numbers(20, 5_000, whole=True)]
@@ -273,7 +274,7 @@ class ExposureEntry(Entry):
 
 
 class DosesEntry(Entry):
-    """[[doses]]: errors of two groups under a perturbation that rise alike, or by more in one at the last dose."""
+    """[[doses]]: errors of two groups that increase equally with a perturbation, or by more in one at the last dose."""
 
     planted: Annotated[tuple[float, ...], numbers(0, 0.5)]
     subjects: Annotated[tuple[int, ...], numbers(20, 5_000, whole=True)]
@@ -302,7 +303,7 @@ class StudyFile(Table):
     doses: Annotated[tuple[DosesEntry, ...], Tables] = ()
 
     def jobs(self, *, quick: bool) -> Iterator[Job]:
-        """A job for each setting, by part and in the order of the file."""
+        """A job for each setting, by kind and in the order of the file."""
         fewer = min(self.worlds, QUICK_WORLDS) if self.quick_worlds is None else self.quick_worlds
         for part in PARTS:
             entries: tuple[Entry, ...] = getattr(self, part)
@@ -312,16 +313,16 @@ class StudyFile(Table):
                 yield from (Job(setting, drawn) for setting in entry.settings())
 
 
-# ---- what goes together ----
+# ---- combinations of keys ----
 
 
 def is_ratio(kind: Kind) -> bool:
-    """Whether gaps of this kind of error are ratios."""
+    """Whether gaps in this kind of error are ratios."""
     return METRICS[kind].is_ratio
 
 
 def check_people(kind: Kind, images: Sequence[int], effect: Effect, **strengths: Sequence[float]) -> None:
-    """Raise ValueError for images, an effect or strengths (by the key that holds them) that a kind cannot have."""
+    """Raise ValueError if images, effect or strengths (by their key) are invalid for a kind."""
     if kind == "genuine" and min(images) < 2:
         raise ValueError("key images: give a whole number from 2 to 20 for kind = 'genuine'; pairs need two images")
     if kind in PAIR_KINDS and effect != "probit":
@@ -332,7 +333,7 @@ def check_people(kind: Kind, images: Sequence[int], effect: Effect, **strengths:
 
 
 def check_raised_rate(key: str, rate: float, gap: float, *, ratio: bool) -> None:
-    """Raise ValueError for a gap that leads to a rate above HIGHEST_RATE."""
+    """Raise ValueError if a gap leads to a rate above HIGHEST_RATE."""
     if (rate * gap if ratio else rate + gap) > HIGHEST_RATE:
         raise ValueError(
             f"key {key}: give a gap that leaves the raised rate under {HIGHEST_RATE}; {rate:g} and {gap:g} do not"
@@ -340,14 +341,14 @@ def check_raised_rate(key: str, rate: float, gap: float, *, ratio: bool) -> None
 
 
 def per_group(values: tuple[int, ...], groups: int, key: str) -> tuple[int, ...]:
-    """A number for each group; one number is for all of them."""
+    """A number for each group; a single number applies to all."""
     if len(values) not in (1, groups):
         raise ValueError(f"key {key}: give one number for all groups, or {groups}, one for each rate")
     return values * groups if len(values) == 1 else values
 
 
 def small_enough(setting: Setting) -> Setting:
-    """The setting, or a ValueError where one world of it would not fit into memory."""
+    """The setting, or a ValueError if one simulation of it would not fit into memory."""
     if setting.kind == "across" and setting.subjects > 500:
         raise ValueError("key subjects: give at most 500 for kind = 'across', for which every pair is simulated")
     if setting.kind in PAIR_KINDS and setting.expected_errors > MAX_ERRORS:

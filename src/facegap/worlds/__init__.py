@@ -1,1 +1,1 @@
-"""Simulated people whose error rates are known; shared by plan and selfcheck."""
+"""Simulated people with known error rates, used by plan and selfcheck."""

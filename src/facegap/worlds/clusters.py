@@ -1,11 +1,12 @@
-"""Planted worlds in which people do not vary independently, or hold very unequal numbers of images.
+"""Simulations in which people are not independent, or have very unequal numbers of images.
 
-Sessions: people of one session err more, or less, together. Each session has a rate of its own, from a beta distribution
-with the given mean and intraclass correlation, and images err independently at the rate of their session. The estimand is
-the mean rate over sessions, which have as many images each.
+Sessions: errors of people in one session are correlated. Each session has its own rate from a beta distribution with the
+given mean and intraclass correlation, and images err independently at the rate of their session. The estimand is the mean
+rate over sessions, all of which have the same number of images.
 
-Unequal images: a person has 1 to `most` images, with probability in inverse proportion (Zipf), and a rate of their own from
-a beta distribution. The estimand is the rate per image, which is the mean rate of people, as images say nothing about it.
+Unequal images: a person has 1 to `most` images, with probability inversely proportional to the number (Zipf), and their own
+rate from a beta distribution. The estimand is the rate per image, which equals the mean rate of people, because the number
+of images is independent of the rate.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from facegap.types import BoolArray, FloatArray, IntArray
 class Sessions:
     """A group of people who were photographed in sessions.
 
-    people : of each session
-    images : of each person
+    people : number in each session
+    images : number of each person
     icc    : intraclass correlation of errors within a session
     """
 
@@ -39,7 +40,7 @@ class Sessions:
 
 
 def beta_rates(rate: float, icc: float, size: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
-    """Rates with a mean and an intraclass correlation; all alike where that is 0."""
+    """Rates with a given mean and intraclass correlation; all equal if the correlation is 0."""
     if icc == 0:
         return np.full(size, rate)
     strength = (1 - icc) / icc
@@ -53,7 +54,7 @@ def session_errors(setting: Sessions, worlds: int, rng: np.random.Generator) -> 
 
 
 def session_rates(setting: Sessions, errors: IntArray) -> tuple[RateColumns, RateColumns]:
-    """The rate of each world with people, and with sessions, as what varies independently."""
+    """The rate of each simulation, with people and with sessions as the sampling units."""
     worlds = len(errors)
     by_person = errors.reshape(worlds, -1)
     found = []
@@ -64,16 +65,16 @@ def session_rates(setting: Sessions, errors: IntArray) -> tuple[RateColumns, Rat
 
 
 def covered(rates: RateColumns, truth: float) -> BoolArray:
-    """Whether each interval holds the truth; NaN holds nothing."""
+    """Whether each interval contains the truth; false for NaN."""
     return np.asarray((rates.low <= truth) & (truth <= rates.high), np.bool_)
 
 
 def session_alarms(
     setting: Sessions, groups: int, worlds: int, rng: np.random.Generator, *, shared: bool
 ) -> tuple[float, float]:
-    """How often a family of groups that are alike has a gap: with people, and with sessions, as what varies.
+    """How often a gap is found between identical groups, with people and with sessions as the sampling units.
 
-    shared : every session photographs people of all groups; otherwise each group has sessions of its own
+    shared : each session has people of all groups; otherwise each group has its own sessions
     """
     alarms = np.zeros(2)
     for _ in range(worlds):
@@ -93,7 +94,7 @@ def session_alarms(
 
 
 def has_gap(rates: RateColumns, groups: int, correlation: FloatArray | None) -> bool:
-    """Whether any two groups differ by Holm's p; groups of few units are tested too."""
+    """Whether any two groups differ by Holm's p; small groups are tested, too."""
     family = gap_family(
         [f"group {k}" for k in range(groups)],
         rates.errors,
@@ -111,11 +112,11 @@ def has_gap(rates: RateColumns, groups: int, correlation: FloatArray | None) -> 
 def session_matches(
     setting: Sessions, worlds: int, rng: np.random.Generator, *, of_people: float
 ) -> tuple[BoolArray, BoolArray]:
-    """Whether the interval of an FMR holds the truth, bool [worlds]: with people, and with sessions, as what varies.
+    """Whether the interval of an FMR contains the truth, bool [worlds], with people and with sessions as the sampling units.
 
-    A score is sqrt(icc) (w_s + w_t) + sqrt(of_people) (u_i + u_j) + noise, of variance 1, with w of the sessions and u of
-    the people; two people of one session have 2 w. The threshold gives the rate between sessions; the estimand is the rate
-    over all pairs, those within sessions among them.
+    A score is sqrt(icc) (w_s + w_t) + sqrt(of_people) (u_i + u_j) + noise, with variance 1, where w are effects of the
+    sessions and u of the people; two people in one session share 2 w. The threshold gives the rate between sessions; the
+    estimand is the rate over all pairs, including those within sessions.
     """
     from scipy.stats import norm
 
@@ -126,7 +127,7 @@ def session_matches(
     within = np.sqrt(4 * setting.icc + 2 * of_people + noise**2)
     same = np.mean(own[left] == own[right])
     truth = (1 - same) * setting.rate + same * norm.sf(threshold / within)
-    held = np.zeros((2, worlds), np.bool_)
+    hits = np.zeros((2, worlds), np.bool_)
     for world in range(worlds):
         effect = np.sqrt(setting.icc) * rng.standard_normal(setting.sessions)[own]
         effect += np.sqrt(of_people) * rng.standard_normal(size)
@@ -134,12 +135,12 @@ def session_matches(
         listed = left[wrong], right[wrong], np.ones(int(wrong.sum()), np.int64)
         for k, units in enumerate((None, own)):
             rate = dyadic_fmr(*listed, images=np.ones(size, np.int64), units=units)
-            held[k, world] = rate.low <= truth <= rate.high
-    return held[0], held[1]
+            hits[k, world] = rate.low <= truth <= rate.high
+    return hits[0], hits[1]
 
 
 def zipf_images(people: int, most: int, worlds: int, rng: np.random.Generator) -> IntArray:
-    """Images of each person, int64 [worlds, people]: 1 to `most`, with probability in inverse proportion."""
+    """Images of each person, int64 [worlds, people]: 1 to `most`, with probability inversely proportional to the number."""
     sizes = np.arange(1, most + 1)
     return rng.choice(sizes, (worlds, people), p=(1 / sizes) / (1 / sizes).sum()).astype(np.int64)
 
@@ -147,7 +148,7 @@ def zipf_images(people: int, most: int, worlds: int, rng: np.random.Generator) -
 def unequal_rates(
     people: int, most: int, rate: float, icc: float, worlds: int, rng: np.random.Generator
 ) -> RateColumns:
-    """The rate of each world of people with unequal images."""
+    """The rate of each simulation of people with unequal numbers of images."""
     images = zipf_images(people, most, worlds, rng)
     errors = rng.binomial(images, beta_rates(rate, icc, images.shape, rng))
     cells = np.repeat(np.arange(worlds), people)

@@ -1,4 +1,4 @@
-"""facegap's rates of planted crowds: coverage, width against an oracle, how often a rate is dominated, false alarms."""
+"""Rates of simulated crowds: coverage, width relative to an oracle, dominated rates, and false alarms."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from facegap.worlds.people import METRICS
 
 LEVEL = 0.95
 CELLS_AT_ONCE = 2_000_000
-ENOUGH_PEOPLE, ENOUGH_ERRORS = 40, 10  # from which more is asked for
+ENOUGH_PEOPLE, ENOUGH_ERRORS = 40, 10  # above these, stricter criteria apply
 FLOOR_OF_FEW, FLOOR, WIDEST = 0.90, 0.93, 2.0
 
 
 @dataclass(frozen=True)
 class CrowdOutcome:
-    """What 95% intervals of one crowd did over many worlds.
+    """Results of 95% intervals for one crowd over many simulations.
 
-    coverage, per_person : of the rate per image, and of the rate where people weigh equally
-    width, person_width  : median width over the central 95% range of the estimate over the worlds
-    dominated            : share of worlds in which the rate is named as dominated by a few people
-    missed               : share of worlds in which the interval misses and nothing says so
+    coverage, per_person : of the rate per image, and of the rate with equal weight per person
+    width, person_width  : median width relative to the central 95% range of the estimate over simulations
+    dominated            : proportion of simulations in which the rate is marked as dominated by a few people
+    missed               : proportion of simulations in which the interval misses the truth without any warning
     """
 
     crowd: Crowd
@@ -50,12 +50,12 @@ class CrowdOutcome:
 
 @dataclass(frozen=True)
 class CrowdGaps:
-    """What an audit said of the gaps among groups of one crowd, which are none, over many worlds.
+    """Verdicts on gaps among groups of one crowd, with no true gap, over many simulations.
 
-    coverage    : of the gap of the first two groups, on the scale of its margin, by the interval of that gap alone
-    false_alarm : share of worlds with a gap found anywhere in the family; groups under the minimum stay out
-    differs     : share of worlds with a Holm p of at most 0.05, whether a verdict is given or withheld
-    withheld    : share of worlds in which some verdict is withheld as a group is dominated
+    coverage    : of the gap of the first two groups, on the scale of its margin, by its own interval
+    false_alarm : proportion of simulations with a gap found anywhere in the family, without groups below the minimum
+    differs     : proportion of simulations with a Holm p of at most 0.05, with or without a verdict
+    withheld    : proportion of simulations in which a verdict is withheld because a group is dominated
     """
 
     crowds: tuple[Crowd, ...]
@@ -67,29 +67,29 @@ class CrowdGaps:
 
 
 def crowd_rates(crowd: Crowd, worlds: int, rng: np.random.Generator) -> Iterator[RateColumns]:
-    """Rates of freshly drawn worlds, one row per world, in parts that bound the memory."""
+    """Rates of new simulations, one row each, computed in parts to bound the memory."""
     at_once = max(1, CELLS_AT_ONCE // (crowd.people**2 if crowd.kind == "impostor" else crowd.people))
     for start in range(0, worlds, at_once):
         size = min(at_once, worlds - start)
         if crowd.kind == "impostor":
             yield pair_columns(pair_worlds(crowd, size, rng))
         else:
-            drawn = crowd_worlds(crowd, size, rng)
-            tried = drawn.trials.ravel() > 0
+            simulated = crowd_worlds(crowd, size, rng)
+            tried = simulated.trials.ravel() > 0
             cells = np.repeat(np.arange(size), crowd.people)[tried]
             session = np.tile(np.arange(crowd.people) // OF_A_SESSION, size)[tried]
             yield rates_of_clusters(
-                drawn.errors.ravel()[tried],
-                drawn.trials.ravel()[tried],
+                simulated.errors.ravel()[tried],
+                simulated.trials.ravel()[tried],
                 cells,
                 n_cells=size,
                 units=session if crowd.errs == "sessions" else None,
             )
 
 
-def pair_columns(drawn: PairWorlds) -> RateColumns:
-    """Rates of worlds as `dyadic_fmr` makes them one at a time."""
-    errors, images = drawn.errors.astype(np.float64), drawn.images.astype(np.float64)
+def pair_columns(simulated: PairWorlds) -> RateColumns:
+    """Rates of all simulations, as `dyadic_fmr` computes them for one."""
+    errors, images = simulated.errors.astype(np.float64), simulated.images.astype(np.float64)
     worlds, people = images.shape
     trials = images[:, :, None] * images[:, None, :]
     here = np.arange(people)
@@ -127,7 +127,7 @@ def pair_columns(drawn: PairWorlds) -> RateColumns:
             exact_trials=np.full(worlds, float(people // 2)),
             level=LEVEL,
         ),
-        dominated_by=dominating(drawn.errors, own, wrong, total),
+        dominated_by=dominating(simulated.errors, own, wrong, total),
     )
 
 
@@ -140,7 +140,7 @@ def pair_sums(errors: FloatArray, trials: FloatArray, even: PairSums | None = No
 
 
 def dominating(errors: IntArray, own: FloatArray, wrong: FloatArray, total: FloatArray) -> IntArray:
-    """How many people have most of the false matches of each world, where they are few."""
+    """Number of people with most of the false matches of each simulation, if they are few."""
     found = np.zeros(len(errors), np.int64)
     for world in np.flatnonzero(wrong >= FEWEST_ERRORS):
         low, high = np.nonzero(np.triu(errors[world]))
@@ -151,48 +151,48 @@ def dominating(errors: IntArray, own: FloatArray, wrong: FloatArray, total: Floa
 
 
 def crowd_coverage(crowd: Crowd, worlds: int, seed: int) -> CrowdOutcome:
-    """Coverage and width over `worlds` worlds."""
+    """Coverage and width over `worlds` simulations."""
     parts = list(crowd_rates(crowd, worlds, np.random.default_rng([seed, 31, *crowd_key(crowd)])))
     truth = truth_of(crowd)
     names = ("value", "low", "high", "per_person", "per_person_low", "per_person_high", "dominated_by")
     value, low, high, person, person_low, person_high, dominated = (
         np.concatenate([getattr(part, name) for part in parts]) for name in names
     )
-    held = (low <= truth.per_image) & (truth.per_image <= high)
+    hits = (low <= truth.per_image) & (truth.per_image <= high)
     of_people = (person_low <= truth.per_person) & (truth.per_person <= person_high)
     return CrowdOutcome(
         crowd,
         worlds,
         float(np.mean([part.errors.mean() for part in parts])),
-        float(held.mean()),
+        float(hits.mean()),
         relative_width(value, low, high),
         float(of_people.mean()),
         relative_width(person, person_low, person_high),
         float((dominated > 0).mean()),
-        float((~held & (dominated == 0)).mean()),
+        float((~hits & (dominated == 0)).mean()),
     )
 
 
 def relative_width(value: FloatArray, low: FloatArray, high: FloatArray) -> float:
-    """Median width of the intervals over the central 95% range of the estimate; NaN where that is a point."""
+    """Median width of the intervals relative to the central 95% range of the estimate; NaN if that range is empty."""
     least, most = np.quantile(value, [0.025, 0.975])
     return float(np.median(high - low) / (most - least)) if most > least else float("nan")
 
 
 def floor_of(crowd: Crowd) -> float:
-    """Least coverage asked for."""
+    """The required coverage."""
     return FLOOR if crowd.units >= ENOUGH_PEOPLE else FLOOR_OF_FEW
 
 
 def faults_of(found: CrowdOutcome) -> str:
-    """What of the band is missed: coverage, and width where errors are enough."""
+    """Violated criteria: coverage, and width if there are enough errors."""
     faults = ["low"] if found.coverage < floor_of(found.crowd) else []
     faults += ["wide"] if found.errors >= ENOUGH_ERRORS and found.width > WIDEST else []
     return " ".join(faults)
 
 
 def crowd_gaps(crowds: Sequence[Crowd], worlds: int, seed: int) -> CrowdGaps:
-    """What an audit says of groups whose rates are equal."""
+    """Verdicts for groups with equal rates."""
     rng = np.random.default_rng([seed, 32, len(crowds), *crowd_key(crowds[0])])
     groups = [list(crowd_rates(crowd, worlds, rng)) for crowd in crowds]
 
@@ -206,31 +206,31 @@ def crowd_gaps(crowds: Sequence[Crowd], worlds: int, seed: int) -> CrowdGaps:
     first, second = np.triu_indices(len(crowds), 1)
     sides = (rate[:, first], effective[:, first], rate[:, second], effective[:, second])
     found = judged(sides, is_ratio=metric.is_ratio, margin=metric.margin, alpha=ALPHA)
-    said = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)
+    verdict = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)
     front = stacked("dominated_by")
-    given = withheld(said, (rate[:, first], rate[:, second]), (front[:, first], front[:, second]))
+    given = withheld(verdict, (rate[:, first], rate[:, second]), (front[:, first], front[:, second]))
     enough = (people[:, first] >= MINIMUM_SUBJECTS) & (people[:, second] >= MINIMUM_SUBJECTS)
     of_two = (sides[0][:, 0], sides[1][:, 0], sides[2][:, 0], sides[3][:, 0])
     low, high = (ratio_at if metric.is_ratio else difference_at)(*of_two, two_sided_z(LEVEL))
     truths = [truth_of(crowd).per_image for crowd in crowds[:2]]
     gap = truths[0] / truths[1] if metric.is_ratio else truths[0] - truths[1]
-    held = np.isnan(low) | ((low <= gap + 1e-12) & (gap - 1e-12 <= high))
+    hits = np.isnan(low) | ((low <= gap + 1e-12) & (gap - 1e-12 <= high))
     return CrowdGaps(
         tuple(crowds),
         worlds,
-        float(held.mean()),
+        float(hits.mean()),
         any_of(np.isin(given, GAPS_FOUND) & enough),
         any_of(found.differs),
-        any_of(given != said),
+        any_of(given != verdict),
     )
 
 
 def any_of(hits: BoolArray) -> float:
-    """Share of worlds, the first axis, with a hit."""
+    """Proportion of simulations (the first axis) with any hit."""
     return float(hits.any(axis=1).mean())
 
 
 def crowd_key(crowd: Crowd) -> list[int]:
-    """Whole numbers that name a crowd, so that every crowd has its own stream of random numbers."""
+    """Integers that identify a crowd, so that every crowd has its own stream of random numbers."""
     text = f"{crowd.kind} {crowd.images} {crowd.errs}"
     return [crowd.people, crowd.most, round(crowd.rate * 1e6), round(1e4 + crowd.strength * 1e3), *text.encode()]

@@ -1,9 +1,9 @@
-"""Planted worlds of people who are far from alike: in their images, in their errors, in how they come by them.
+"""Simulated people who differ strongly in their images, in their error rates, and in how these are related.
 
-A crowd is a group of people. A law says how many images each has, another how often each errs. There are two laws for
-every kind of trouble, so that a method chosen on one can be held against the other. The estimand is the rate of the
-population that the people come from: per image (each pair of images of a person or of two counts once), or per person
-(people, or pairs of two people, weigh equally). They differ where errors go with images.
+A crowd is a group of people. One law gives the number of images of each person, another the error rate. There are two
+laws for every kind of difficulty, so that a method chosen on one can be tested on the other. The estimand is the rate in
+the population: per image (each pair of images has equal weight), or per person (people, or pairs of people, have equal
+weight). They differ if the error rate depends on the number of images.
 """
 
 from __future__ import annotations
@@ -28,41 +28,41 @@ FEW_PEOPLE = (
     "lookalikes",
     "relatives",
     "twins",
-)  # laws by which a few people have most of the errors
-POPULATION = 400_000  # people from whom a truth without a formula is computed
+)  # laws in which a few people have most of the errors
+POPULATION = 400_000  # people used to compute a truth without a formula
 OF_PEOPLE = 0.05
-HIGH = 0.6  # error rate of a goat, of a wolf's pairs, of lookalikes
+HIGH = 0.6  # error rate of goats, of pairs with a wolf, and of lookalikes
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """One group of a planted world.
+    """One simulated group.
 
-    images   : law of the images of a person, 1 to `most` (genuine pairs: 2 to `most`):
+    images   : law of the number of images of a person, 1 to `most` (genuine pairs: 2 to `most`):
                equal       `most` each
-               zipf        probability in inverse proportion to the number
-               lognormal   median a sixth of `most`, sigma 1
-               uniform     each number alike
-               two sizes   `most` for a fifth of the people, a fifteenth of it for the others
-    errs     : law of the error rate of a person, with mean `rate`; `strength` is
+               zipf        probability inversely proportional to the number
+               lognormal   median of one sixth of `most`, sigma 1
+               uniform     all numbers equally likely
+               two sizes   `most` for one fifth of the people, a fifteenth of it for the others
+    errs     : law of the error rate of a person, with mean `rate`; the meaning of `strength` is
                alike       unused
                beta        the intraclass correlation
                probit      rho
-               goats       the proportion of people who err at HIGH, the others alike
+               goats       the proportion of people with error rate HIGH, the others being equal
                heavy       sigma of a lognormal factor: a few people err very often
-               with images the power of the number of images that the rate goes with
-               many images how many times as often people err who have more than a third of `most`
-               bad images  the proportion of images that fail; a pair of images errs where either does (genuine pairs)
-               sessions    the intraclass correlation of the OF_A_SESSION people of one session; the session is the
-                           sampling unit then
-    of impostor pairs instead:
-               pairs       variance of an effect of each pair of people on their scores, beside OF_PEOPLE of either person
-               wolves      the proportion of people who match anybody at HIGH
-               heavy       sigma of a lognormal factor of either person
-               lookalikes  the proportion of the false matches that pairs of two lookalikes have, who match at HIGH
-               relatives   likewise, in families of three
-               twins       likewise, in pairs of which each stands in the crowd with both
-               with images as above, of the images of both
+               with images the exponent of the number of images in the rate
+               many images factor of the error rate of people who have more than a third of `most`
+               bad images  the proportion of images that fail; a pair errs if either image does (genuine pairs)
+               sessions    the intraclass correlation of the OF_A_SESSION people of one session; the session is then the
+                           sampling unit
+    for impostor pairs:
+               pairs       variance of an effect of each pair of people on their scores, in addition to OF_PEOPLE per person
+               wolves      the proportion of people who match anyone at rate HIGH
+               heavy       sigma of a lognormal factor of each person
+               lookalikes  the proportion of the false matches in pairs of lookalikes, who match at rate HIGH
+               relatives   the same, in families of three
+               twins       the same, in pairs of which both are in the crowd
+               with images as above, for the images of both people
     """
 
     kind: CrowdKind
@@ -75,17 +75,17 @@ class Crowd:
 
     @property
     def units(self) -> int:
-        """Sampling units: the people, or the sessions that they were photographed in."""
+        """Sampling units: the people, or their sessions."""
         return self.people // OF_A_SESSION if self.errs == "sessions" else self.people
 
     @property
     def few_have_most(self) -> bool:
-        """Whether a few people have most of the errors, so that a sample may hold none of them."""
+        """Whether a few people have most of the errors, so that a sample may contain none of them."""
         return self.errs in FEW_PEOPLE
 
     @property
     def estimand(self) -> str:
-        """What the interval of the rate is held against."""
+        """The quantity that the interval of the rate should cover."""
         return {
             "classification": "error rate per image",
             "genuine": "FNMR per genuine pair of images",
@@ -95,7 +95,7 @@ class Crowd:
 
 @dataclass(frozen=True, eq=False)
 class CrowdWorlds:
-    """Trials and errors of each person of many worlds, int64 [worlds, people]."""
+    """Trials and errors of each person in many simulations, int64 [worlds, people]."""
 
     errors: IntArray
     trials: IntArray
@@ -103,9 +103,9 @@ class CrowdWorlds:
 
 @dataclass(frozen=True, eq=False)
 class PairWorlds:
-    """False matches of each pair of people, int64 [worlds, people, people], symmetric with an empty diagonal.
+    """False matches of each pair of people, int64 [worlds, people, people], symmetric with a zero diagonal.
 
-    images : of each person, [worlds, people]; a pair has the product of both as trials
+    images : of each person, [worlds, people]; the trials of a pair are the product of both
     """
 
     errors: IntArray
@@ -130,14 +130,14 @@ def images_of(crowd: Crowd, shape: tuple[int, ...], rng: np.random.Generator) ->
     if crowd.images == "equal":
         return np.full(shape, crowd.most, dtype=np.int64)
     if crowd.images == "lognormal":
-        drawn = np.exp(np.log(crowd.most / 6) + rng.standard_normal(shape))
-        return np.asarray(np.clip(np.rint(drawn), least, crowd.most), dtype=np.int64)
+        simulated = np.exp(np.log(crowd.most / 6) + rng.standard_normal(shape))
+        return np.asarray(np.clip(np.rint(simulated), least, crowd.most), dtype=np.int64)
     if crowd.images == "two sizes":
         few = max(least, crowd.most // 15)
         return np.where(rng.random(shape) < 0.2, crowd.most, few).astype(np.int64)
     weight = 1 / sizes if crowd.images == "zipf" else np.ones(len(sizes))
-    drawn_sizes: IntArray = rng.choice(sizes, shape, p=weight / weight.sum())
-    return drawn_sizes
+    random_sizes: IntArray = rng.choice(sizes, shape, p=weight / weight.sum())
+    return random_sizes
 
 
 def trials_of(crowd: Crowd, images: IntArray) -> IntArray:
@@ -149,7 +149,7 @@ def trials_of(crowd: Crowd, images: IntArray) -> IntArray:
 
 
 def chances(crowd: Crowd, images: IntArray, rng: np.random.Generator) -> FloatArray:
-    """Chance of an error of each person, float64 of the shape of `images`."""
+    """Error probability of each person, float64 of the shape of `images`."""
     rate, strength = crowd.rate, crowd.strength
     if crowd.errs in ("beta", "probit"):
         return person_chances(rate, "beta" if crowd.errs == "beta" else "probit", strength, images.shape, rng)
@@ -172,7 +172,7 @@ def chances(crowd: Crowd, images: IntArray, rng: np.random.Generator) -> FloatAr
 
 
 def crowd_worlds(crowd: Crowd, worlds: int, rng: np.random.Generator) -> CrowdWorlds:
-    """Worlds of a crowd whose trials are of one person each.
+    """Simulations of a crowd whose trials belong to one person each.
 
     Examples
     --------
@@ -196,7 +196,7 @@ def crowd_worlds(crowd: Crowd, worlds: int, rng: np.random.Generator) -> CrowdWo
 
 
 def pair_worlds(crowd: Crowd, worlds: int, rng: np.random.Generator) -> PairWorlds:
-    """Worlds of a crowd whose trials are of two people each."""
+    """Simulations of a crowd whose trials belong to two people each."""
     images = images_of(crowd, (worlds, crowd.people), rng)
     first, second = np.triu_indices(crowd.people, 1)
     chance = pair_chance(crowd, images, first, second, rng)
@@ -209,7 +209,7 @@ def pair_worlds(crowd: Crowd, worlds: int, rng: np.random.Generator) -> PairWorl
 def pair_chance(
     crowd: Crowd, images: IntArray, first: IntArray, second: IntArray, rng: np.random.Generator
 ) -> FloatArray:
-    """Chance of a false match of an image of each with one of the other, float64 [worlds, pairs]."""
+    """Probability of a false match between an image of each of two people, float64 [worlds, pairs]."""
     shape, rate, strength = (len(images), len(first)), crowd.rate, crowd.strength
     if crowd.errs == "probit":
         own = np.sqrt(strength) * rng.standard_normal(images.shape)
@@ -229,11 +229,11 @@ def pair_chance(
         factor = np.exp(strength * rng.standard_normal(images.shape) - strength**2 / 2)
         return np.asarray(np.minimum(rate * factor[:, first] * factor[:, second], 1.0))
     if crowd.errs == "lookalikes":
-        return with_alike(crowd, rng.random(shape) < alike_share(crowd))
+        return with_alike(crowd, rng.random(shape) < lookalike_proportion(crowd))
     if crowd.errs in ("relatives", "twins"):
         size = 3 if crowd.errs == "relatives" else 2
         together = (first // size == second // size) & (np.maximum(first, second) < crowd.people // size * size)
-        of_family = rng.random((len(images), crowd.people // size + 1)) < alike_share(crowd) / together.mean()
+        of_family = rng.random((len(images), crowd.people // size + 1)) < lookalike_proportion(crowd) / together.mean()
         return with_alike(crowd, together & of_family[:, first // size])
     if crowd.errs == "with images":
         return np.asarray(np.minimum(rate * (images[:, first] * images[:, second] / images.mean() ** 2) ** strength, 1))
@@ -241,18 +241,18 @@ def pair_chance(
 
 
 def wolf_rate(crowd: Crowd) -> float:
-    """How often a wolf's pairs match, so that they have nine tenths of the false matches."""
+    """Match rate of pairs with a wolf, chosen so that they have nine tenths of the false matches."""
     return min(0.9 * crowd.rate / (1 - (1 - crowd.strength) ** 2), HIGH)
 
 
-def alike_share(crowd: Crowd) -> float:
-    """Proportion of pairs of people who look alike, so that they have `strength` of the false matches."""
+def lookalike_proportion(crowd: Crowd) -> float:
+    """Proportion of pairs of people who look alike, chosen so that they have `strength` of the false matches."""
     return crowd.strength * crowd.rate / HIGH
 
 
 def with_alike(crowd: Crowd, alike: BoolArray) -> FloatArray:
-    """Chances of pairs that look alike and of the others."""
-    share = alike_share(crowd)
+    """Match probabilities of pairs that look alike and of the others."""
+    share = lookalike_proportion(crowd)
     return np.where(alike, HIGH, crowd.rate * (1 - crowd.strength) / (1 - share))
 
 
@@ -260,7 +260,7 @@ def with_alike(crowd: Crowd, alike: BoolArray) -> FloatArray:
 
 
 def truth_of(crowd: Crowd) -> Truth:
-    """The estimands, by formula where the images say nothing of the errors, else from a large population."""
+    """The estimands: by formula if errors are independent of images, otherwise from a large population."""
     if crowd.errs == "bad images":
         value = 1 - (1 - crowd.strength) ** 2 * (1 - crowd.rate)
         return Truth(value, value)

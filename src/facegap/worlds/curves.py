@@ -1,4 +1,4 @@
-"""Curves of what simulated worlds showed, with their Monte Carlo error: a share of worlds against what was varied."""
+"""Charts of simulation results with Monte Carlo errors: a proportion of simulations against the varied quantity."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facegap.report.figures.style import DASHES, PALETTE, SHAPES, data
 from facegap.report.text import clean
 
 WIDTH_PX, HEIGHT_PX = 270, 210
-SHORT_LEGEND, LEGEND_PX = 34, 400  # letters of all names that fit side by side; pixels of one name
+SHORT_LEGEND, LEGEND_PX = 34, 400  # maximum letters of all names in one row; pixels per name
 SURE = 2.0  # standard errors
 
 
@@ -21,13 +21,13 @@ def curves(marks: Sequence[dict[str, Any]], x: Any, y: Any, series: str, order: 
     shown = [clean(name) for name in order]
     columns = 1 if sum(len(name) for name in shown) > SHORT_LEGEND else len(shown)
 
-    def told_by(channel: Any, looks: Sequence[Any]) -> Any:
+    def encoded(channel: Any, looks: Sequence[Any]) -> Any:
         chosen = [looks[k % len(looks)] for k in range(len(shown))]
         scale, legend = alt.Scale(domain=shown, range=chosen), alt.Legend(columns=columns, labelLimit=LEGEND_PX)
         return channel(f"{series}:N", title=None, sort=shown, scale=scale, legend=legend)
 
-    colour, shape = told_by(alt.Color, PALETTE), told_by(alt.Shape, SHAPES)
-    dash = told_by(alt.StrokeDash, [list(pattern) for pattern in DASHES])
+    colour, shape = encoded(alt.Color, PALETTE), encoded(alt.Shape, SHAPES)
+    dash = encoded(alt.StrokeDash, [list(pattern) for pattern in DASHES])
     base = alt.Chart(data(marks))
     lines = base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour, strokeDash=dash)
     points = base.mark_point(filled=True, size=46).encode(x=x, y=y, color=colour, shape=shape)
@@ -36,12 +36,12 @@ def curves(marks: Sequence[dict[str, Any]], x: Any, y: Any, series: str, order: 
 
 
 def ends(share: float, worlds: int) -> dict[str, float]:
-    """Two Monte Carlo errors on either side of a share."""
+    """The limits two Monte Carlo errors below and above a proportion."""
     reach = SURE * standard_error(share, worlds)
     return {"low": max(share - reach, 0.0), "high": min(share + reach, 1.0)}
 
 
 def standard_error(share: float, worlds: int) -> float:
-    """Monte Carlo error of a share of worlds; at 0 and 1 that of half a world, for it is not known to be exact."""
-    held = min(max(share, 0.5 / worlds), 1 - 0.5 / worlds)
-    return math.sqrt(held * (1 - held) / worlds)
+    """Monte Carlo error of a proportion of simulations; at 0 and 1 that of half a simulation, since it is not known exactly."""
+    bounded = min(max(share, 0.5 / worlds), 1 - 0.5 / worlds)
+    return math.sqrt(bounded * (1 - bounded) / worlds)

@@ -1,7 +1,7 @@
-"""Simulated worlds in which a gap goes with exposure, in part or not at all: is the gap after balancing the true one?
+"""Simulated gaps that depend on exposure in part, completely, or not at all: is the balanced gap the true one?
 
-Two groups are photographed at different exposures. The chance of an error rises with exposure, whoever the person is, and
-one group has a chance that is higher by a constant at every exposure: that constant is the gap that must be left.
+Two groups are photographed at different exposures. The error probability increases with exposure for everyone, and in one
+group it is higher by a constant at every exposure: balancing must leave this constant.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ BASE, SLOPE, SHIFT = (
     -2.2,
     1.0,
     0.8,
-)  # log odds of an error, per standard deviation of exposure; how far the groups are apart
-PERSON = 0.3  # of the variance of exposure within a group, where people have several images
-RHO = 0.1  # of the variance of a score that belongs to a person, exposure apart
+)  # log odds of an error per standard deviation of exposure; difference between the groups in exposure
+PERSON = 0.3  # proportion of the variance of exposure within a group due to the person, if people have several images
+RHO = 0.1  # proportion of the variance of a score due to the person, apart from exposure
 REPLICATES, LEVEL = 200, 0.95
 QUADRATURE = 64
 
@@ -32,8 +32,8 @@ QUADRATURE = 64
 class ExposureSetting:
     """Two groups of `people` people with `images` each.
 
-    route       : through: the whole gap goes with exposure; half: half of it; beside: exposure differs, errors do not go with it
-    reliability : share of the variance of the measured exposure within a group that is no noise; 1: measured exactly
+    route       : through: exposure explains the whole gap; half: half of it; beside: exposure differs without an effect
+    reliability : proportion of the variance of the measured exposure within a group that is not noise; 1: no noise
     """
 
     people: int
@@ -43,23 +43,23 @@ class ExposureSetting:
 
     @property
     def true_gap(self) -> float:
-        """What is left at equal exposure."""
+        """The gap at equal exposure."""
         return 0.0 if self.route == "through" else through_exposure()
 
     @property
     def raw_gap(self) -> float:
-        """What is seen without balancing."""
+        """The gap without balancing."""
         return self.true_gap + (0.0 if self.route == "beside" else through_exposure())
 
 
 @dataclass(frozen=True)
 class ExposureOutcome:
-    """What an audit says of the gap that is left.
+    """Results for the balanced gap.
 
     coverage : of the true gap; left, raw: mean gap after and before balancing; width: mean width of the interval
-    between  : share of worlds in which the gap left lies between the true and the raw one of the population, to two standard
-               errors of the estimate
-    marked   : share of worlds in which it is marked as attenuated; undefined: of worlds without a number
+    between  : proportion of simulations in which the balanced gap lies between the true and the raw gap of the population,
+    within two standard errors of the estimate
+    marked   : proportion in which it is marked as attenuated; undefined: proportion without a value
     """
 
     worlds: int
@@ -73,7 +73,7 @@ class ExposureOutcome:
 
 
 def through_exposure() -> float:
-    """The gap that goes with exposure where any does, by Gauss-Hermite quadrature."""
+    """The gap that exposure explains if it has an effect, by Gauss-Hermite quadrature."""
     at, weight = np.polynomial.hermite_e.hermegauss(QUADRATURE)
     share = weight / weight.sum()
     rates = [float(share @ expit(BASE + SLOPE * (at + shift))) for shift in (SHIFT, 0.0)]
@@ -81,7 +81,7 @@ def through_exposure() -> float:
 
 
 def exposure_coverage(setting: ExposureSetting, worlds: int, seed: int) -> ExposureOutcome:
-    """Simulate worlds and hold the gap after balancing against the true one."""
+    """Simulate data and compare the gap after balancing with the true one."""
     numbers = (setting.people, setting.images, len(setting.route), round(setting.reliability * 1e6))
     rng = np.random.default_rng([seed, 71, *numbers])
     rows: list[tuple[float, float, float, float]] = []
@@ -107,7 +107,7 @@ def exposure_coverage(setting: ExposureSetting, worlds: int, seed: int) -> Expos
 
 
 def exposed_people(setting: ExposureSetting, rng: np.random.Generator) -> tuple[Trials, FloatArray]:
-    """One world: its trials, and the exposure of each as it is measured."""
+    """One simulation: its trials, and the measured exposure of each."""
     people, images = 2 * setting.people, setting.images
     person = np.repeat(np.arange(people), images)
     group = person < setting.people
@@ -116,7 +116,7 @@ def exposed_people(setting: ExposureSetting, rng: np.random.Generator) -> tuple[
     exposure = shared**0.5 * own + (1 - shared) ** 0.5 * of_image + SHIFT * group
     slope = 0.0 if setting.route == "beside" else SLOPE
     chance = expit(BASE + slope * exposure) + setting.true_gap * group
-    # A normal score of the person and of the image, as everywhere in these worlds: the chance of an error stays `chance`.
+    # Normal scores of the person and of the image, as in all simulations, keep the error probability at `chance`.
     score = ndtr(RHO**0.5 * rng.normal(size=people)[person] + (1 - RHO) ** 0.5 * rng.normal(size=len(person)))
     noise = (1 / setting.reliability - 1) ** 0.5 * rng.normal(size=len(person))
     return Trials(score < chance, group, person, np.ones(len(person))), exposure + noise

@@ -1,6 +1,6 @@
-"""Families of planted gaps: how often the verdicts of an audit are right about them.
+"""Simulated families of gaps: how often the verdicts of an audit are correct.
 
-The rates are those of `planted_rates`, the tests are the audit's own (statistics/judged.py), over all worlds at once.
+The rates come from `worlds.rates`, and the tests are the audit's own, applied to all simulations at once.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ WORLDS_AT_ONCE, NUMBERS_AT_ONCE = 500, 2_000_000
 
 @dataclass(frozen=True)
 class Family:
-    """Groups whose rates are looked at together.
+    """Groups whose rates are tested together.
 
-    groups : a setting each, all of one kind
-    margin : as in `gap_family`; None takes the default of the metric
+    groups : one setting each, all of one kind
+    margin : as in `gap_family`; None uses the default of the metric
     """
 
     name: str
@@ -62,16 +62,16 @@ class Family:
 
 @dataclass(frozen=True)
 class FamilyOutcome:
-    """What was said of a family in many worlds.
+    """Verdicts on a family in many simulations.
 
-    false_alarm : share of worlds in which two groups of one rate get `gap` or a larger one; NaN where no two are planted
-                  alike
-    differs     : likewise, Holm's p at most alpha
-    dishonest   : share of worlds in which a gap as large as the margin or larger gets `no gap larger than the margin`;
-                  NaN where none is planted
-    found       : share of worlds in which the largest planted gap gets `gap` or a larger one; NaN where none is planted
-    found_any   : likewise for any gap that is planted
-    confusion   : planted size -> verdict -> how often, over worlds and pairs of groups
+    false_alarm : proportion of simulations in which two groups with equal rates get `gap` or a larger verdict; NaN if no two
+                  rates are equal
+    differs     : the same for Holm's p of at most alpha
+    dishonest   : proportion of simulations in which a gap at or above the margin gets `no gap larger than the margin`;
+                  NaN if there is none
+    found       : proportion of simulations in which the largest gap gets `gap` or a larger verdict; NaN if there is none
+    found_any   : the same for any planted gap
+    confusion   : planted size -> verdict -> count, over simulations and pairs of groups
     """
 
     family: Family
@@ -84,40 +84,40 @@ class FamilyOutcome:
     confusion: dict[str, dict[str, int]]
 
 
-def judge(family: Family, worlds: int, seed: int) -> FamilyOutcome:
-    """Draw worlds of a family and count what an audit says of its gaps."""
+def evaluate_family(family: Family, worlds: int, seed: int) -> FamilyOutcome:
+    """Simulate a family and count the verdicts on its gaps."""
     rng = np.random.default_rng([seed, 77, *setting_key(family.groups[0]), len(family.groups)])
-    rates, effective = drawn_family(family, worlds, rng)
+    rates, effective = simulated_family(family, worlds, rng)
     first, second = pairs_of(len(family.groups))
-    found = judge_rates(rates, effective, first, second, is_ratio=family.is_ratio, margin=family.used_margin)
+    found = evaluate_rates(rates, effective, first, second, is_ratio=family.is_ratio, margin=family.used_margin)
     return outcome_of(family, found, planted_gaps(family, first, second))
 
 
-def drawn_family(family: Family, worlds: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """Rates and effective trials, with what groups of few errors borrow, of many worlds: float64 [worlds, groups] each."""
-    drawn = [rates_of_many(group, worlds, rng) for group in family.groups]
-    rates = np.stack([np.concatenate([part.value for part in parts]) for parts in drawn], axis=1)
-    effective = np.stack([np.concatenate([part.effective_trials for part in parts]) for parts in drawn], axis=1)
+def simulated_family(family: Family, worlds: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Rates and effective trials, with trials lent to groups with few errors, of many simulations: float64 [worlds, groups]."""
+    simulated = [rates_of_many(group, worlds, rng) for group in family.groups]
+    rates = np.stack([np.concatenate([part.value for part in parts]) for parts in simulated], axis=1)
+    effective = np.stack([np.concatenate([part.effective_trials for part in parts]) for parts in simulated], axis=1)
     trials, subjects = (
-        np.array([getattr(parts[0], name)[0] for parts in drawn], np.int64) for name in ("trials", "subjects")
+        np.array([getattr(parts[0], name)[0] for parts in simulated], np.int64) for name in ("trials", "subjects")
     )
     return rates, lent_trials(np.rint(rates * trials).astype(np.int64), trials, subjects, effective)
 
 
 def rates_of_many(setting: Setting, worlds: int, rng: np.random.Generator) -> list[RateColumns]:
-    """Rates of one group in many worlds, drawn in parts to bound the memory."""
+    """Rates of one group in many simulations, computed in parts to bound the memory."""
     heavy = setting.subjects > 100 and setting.kind in PAIR_KINDS
     size = max(1, min(50 if heavy else WORLDS_AT_ONCE, NUMBERS_AT_ONCE // cells_of_a_world(setting)))
     return [rates_of(setting, min(size, worlds - start), rng)[0] for start in range(0, worlds, size)]
 
 
 def pairs_of(groups: int) -> tuple[IntArray, IntArray]:
-    """Places of both groups of each gap, in the order of `gap_family`."""
+    """Indices of both groups of each gap, in the order of `gap_family`."""
     first, second = np.triu_indices(groups, 1)
     return first.astype(np.int64), second.astype(np.int64)
 
 
-def judge_rates(
+def evaluate_rates(
     rates: FloatArray,
     effective: FloatArray,
     first: IntArray,
@@ -128,13 +128,13 @@ def judge_rates(
     alpha: float = ALPHA,
     others: FloatArray | None = None,
 ) -> Judged:
-    """The gaps between groups `first` and `second` in many worlds, as `gap_family` judges them one at a time.
+    """The gaps between groups `first` and `second` in many simulations, as `gap_family` tests them for one.
 
     rates, effective : float64 [worlds, groups]
     others           : p of the gaps that are tested together with these, float64 [worlds, any]; None: no others
     returns          : arrays [worlds, gaps]
     """
-    known = np.nan_to_num(effective)  # a rate without an interval can enter no test
+    known = np.nan_to_num(effective)  # a rate without an interval cannot be tested
     sides: Sides = (rates[:, first], known[:, first], rates[:, second], known[:, second])
     return judged(sides, is_ratio=is_ratio, margin=margin, alpha=alpha, others=others)
 
@@ -147,7 +147,7 @@ def planted_gaps(family: Family, first: IntArray, second: IntArray) -> FloatArra
 
 
 def planted_size(gaps: FloatArray, margin: float, *, is_ratio: bool) -> AnyArray:
-    """Each gap as one of PLANTED. Twice a ratio of 2 is a ratio of 4: on the scale where gaps add up."""
+    """Each gap as one of PLANTED. Twice a ratio of 2 is a ratio of 4, since ratios are added on the log scale."""
     size = np.log(gaps) if is_ratio else gaps
     unit = np.log(margin) if is_ratio else margin
     share = size / unit
@@ -159,46 +159,46 @@ def planted_size(gaps: FloatArray, margin: float, *, is_ratio: bool) -> AnyArray
 
 
 def outcome_of(family: Family, found: Judged, gaps: FloatArray) -> FamilyOutcome:
-    """Shares and counts of the verdicts of many worlds."""
-    said = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)
-    is_found = np.isin(said, GAPS_FOUND)
+    """Proportions and counts of the verdicts of many simulations."""
+    outcome = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)
+    is_found = np.isin(outcome, GAPS_FOUND)
     size = planted_size(gaps, family.used_margin, is_ratio=family.is_ratio)
     none, reaching = size == NO_GAP, ~np.isin(size, (NO_GAP, SMALLER))
     return FamilyOutcome(
         family=family,
-        worlds=len(said),
-        false_alarm=share_of_worlds(is_found[:, none]),
-        differs=share_of_worlds(found.differs[:, none]),
-        dishonest=share_of_worlds((said == WITHIN)[:, reaching]),
-        found=share_of_worlds(is_found[:, ~none & (gaps == gaps.max(initial=0))]),
-        found_any=share_of_worlds(is_found[:, ~none]),
+        worlds=len(outcome),
+        false_alarm=proportion_of_worlds(is_found[:, none]),
+        differs=proportion_of_worlds(found.differs[:, none]),
+        dishonest=proportion_of_worlds((outcome == WITHIN)[:, reaching]),
+        found=proportion_of_worlds(is_found[:, ~none & (gaps == gaps.max(initial=0))]),
+        found_any=proportion_of_worlds(is_found[:, ~none]),
         confusion={
-            str(planted): {verdict: int((said[:, size == planted] == verdict).sum()) for verdict in VERDICTS}
+            str(planted): {verdict: int((outcome[:, size == planted] == verdict).sum()) for verdict in VERDICTS}
             for planted in PLANTED
             if (size == planted).any()
         },
     )
 
 
-def share_of_worlds(hits: AnyArray) -> float:
-    """Share of worlds, the first axis, with a hit in any gap; NaN without gaps."""
+def proportion_of_worlds(hits: AnyArray) -> float:
+    """Proportion of simulations (the first axis) with a hit in any gap; NaN without gaps."""
     return float(hits.any(axis=1).mean()) if hits.shape[1] else float("nan")
 
 
 def raised_family(base: Setting, groups: int, gap: float, name: str) -> Family:
-    """A family of equal groups of which the first has a rate that is higher by `gap`: a ratio, or a difference."""
+    """A family of equal groups except the first, whose rate is higher by `gap`: a ratio, or a difference."""
     is_ratio = METRICS[base.kind].is_ratio
     raised = replace(base, rate=base.rate * gap if is_ratio else base.rate + gap)
     return Family(name, (raised, *[base] * (groups - 1)), group_labels(groups))
 
 
 def group_labels(groups: int) -> tuple[str, ...]:
-    """Names of groups that were given none."""
+    """Default names of groups."""
     return tuple(f"group {k + 1}" for k in range(groups))
 
 
 def merged(confusions: Sequence[dict[str, dict[str, int]]]) -> dict[str, dict[str, int]]:
-    """Several confusion tables as one."""
+    """Several confusion tables added up."""
     total: dict[str, dict[str, int]] = {}
     for planted in PLANTED:
         rows = [table[planted] for table in confusions if planted in table]

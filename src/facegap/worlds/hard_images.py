@@ -1,8 +1,8 @@
-"""Planted worlds whose labels err together with the model: the images that are hard for one are hard for the other.
+"""Simulated labels whose errors depend on the model's errors: images that are hard for one are hard for the other.
 
-No interval can cover this, and no resampling of labels that errs independently of the model: two groups whose true error
-rates are equal differ where hard images are labelled as one of them more often than as the other. Such worlds have no part
-in coverage; they are for bounds that state how far labels may err with the model.
+No interval can cover this, and neither can resampling of labels with independent errors: two groups with equal true error
+rates differ if hard images are labelled as one group more often than as the other. These simulations are not used for
+coverage, but for bounds that state how strongly label errors may depend on the model's errors.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from facegap.worlds.people import person_chances
 
 @dataclass(frozen=True)
 class HardImages:
-    """People of two true groups, one image each unless `images` says more; some images are hard.
+    """People of two true groups, one image each unless `images` is larger; some images are hard.
 
     Estimand: the error rate per image of each true group, `rates`; their difference is the planted gap.
 
-    people      : of each true group
+    people      : number in each true group
     rates       : error rate of each true group over all its images
-    hard        : proportion of images that are hard, the same in both groups
-    times_worse : the error rate of hard images over that of the others
-    mislabelled : of hard images, the proportion whose label is taken anew without regard to the true group
-    as_second   : of those, the proportion labelled as the second group; 0.5 blurs a gap, more makes one
-    easy_wrong  : of the other images, the proportion with the wrong label
+    hard        : proportion of hard images, the same in both groups
+    times_worse : error rate of hard images divided by that of the others
+    mislabelled : proportion of hard images whose label is replaced independently of the true group
+    as_second   : proportion of these that get the second group's label; above 0.5 this creates a gap, at 0.5 it dilutes one
+    easy_wrong  : proportion of the other images with a wrong label
     strength    : intraclass correlation of the errors of a person
     """
 
@@ -44,13 +44,13 @@ class HardImages:
 
 @dataclass(frozen=True, eq=False)
 class HardImageWorlds:
-    """Arrays [worlds, images of both groups], people after people, the first true group first.
+    """Arrays [worlds, images of both groups], grouped by person, the first true group first.
 
-    wrong    : the model errs
-    label    : the group that the image is labelled as, 0 or 1
+    wrong    : whether the model errs
+    label    : the labelled group, 0 or 1
     truth    : the true group, 0 or 1, [images]
     person   : codes, [images]
-    is_hard  : the image is hard; an auditor does not know
+    is_hard  : whether the image is hard, which an auditor does not know
     """
 
     wrong: BoolArray
@@ -61,7 +61,7 @@ class HardImageWorlds:
 
 
 def hard_image_worlds(setting: HardImages, worlds: int, rng: np.random.Generator) -> HardImageWorlds:
-    """Worlds of a setting.
+    """Simulations of a setting.
 
     Examples
     --------
@@ -77,14 +77,14 @@ def hard_image_worlds(setting: HardImages, worlds: int, rng: np.random.Generator
     is_hard = rng.random((worlds, len(truth))) < setting.hard
     wrong = rng.random(is_hard.shape) < chances_of(setting, is_hard, person, rng)
     anew = is_hard & (rng.random(is_hard.shape) < setting.mislabelled)
-    drawn = rng.random(is_hard.shape) < setting.as_second
+    simulated = rng.random(is_hard.shape) < setting.as_second
     swapped = ~is_hard & (rng.random(is_hard.shape) < setting.easy_wrong)
-    label = np.where(anew, drawn, np.where(swapped, 1 - truth, truth)).astype(np.int64)
+    label = np.where(anew, simulated, np.where(swapped, 1 - truth, truth)).astype(np.int64)
     return HardImageWorlds(wrong, label, truth, person, is_hard)
 
 
 def chances_of(setting: HardImages, is_hard: BoolArray, person: IntArray, rng: np.random.Generator) -> FloatArray:
-    """Chance of an error of each image: that of its person, raised where the image is hard, with the mean planted."""
+    """Error probability of each image: that of its person, higher for hard images, with the planted mean."""
     shape = (len(is_hard), setting.people)
     own = np.concatenate([person_chances(rate, "beta", setting.strength, shape, rng) for rate in setting.rates], axis=1)
     average = setting.hard * setting.times_worse + 1 - setting.hard

@@ -1,4 +1,4 @@
-"""A page of claims, charts and tables as one HTML file: no script, nothing loaded, every value escaped."""
+"""A page of claims, charts and tables as one HTML file: no scripts, no external resources, every value escaped."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ CLASSES: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Claim:
-    """One thing that an auditor must get right, and whether these worlds show it.
+    """A property that an auditor must have, and whether the simulations show it.
 
-    subject  : of what; sentence : the numbers; named : settings that are outside, each with its own
+    subject  : what it is about; sentence : the numbers; named : failed settings, each with its own numbers
     """
 
     subject: str
@@ -37,7 +37,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page; `details` are tables that are folded away under `summary`. terms : keys of the glossary."""
+    """A section of the page; `details` are tables folded under `summary`. terms : keys of the glossary."""
 
     title: str
     paragraphs: tuple[str, ...] = ()
@@ -57,7 +57,7 @@ def render(
     *,
     terms: Sequence[str] = (),
 ) -> str:
-    """The page as text. terms : keys of the glossary that the lead and the claims use."""
+    """The page as text. terms : keys of the glossary used by the lead and the claims."""
     style = stylesheet("claims.css", "facegap.worlds")
     return (
         environment("facegap.worlds")
@@ -79,12 +79,12 @@ def render(
     )
 
 
-MOST_OPEN = 6  # rows of a table that is shown at once where no chart says the same first
+MOST_OPEN = 6  # maximum rows of a table that is shown unfolded if there is no chart
 
 
 @dataclass(frozen=True)
 class ShownSection:
-    """A section with its tables as the template of tables takes them. folded : those behind a chart, and long ones."""
+    """A section with its tables for the table template. folded : tables behind a chart, and long ones."""
 
     title: str
     paragraphs: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Planted worlds: people with a known error rate and a known strength of personal effect, drawn by seed.
+"""Simulated people with a known error rate and a known strength of personal effects, reproducible by seed.
 
 probit : sqrt(rho) u_i + sqrt(1 - rho) e for classification and genuine pairs, sqrt(rho) (u_i + u_j) + sqrt(1 - 2 rho) e
          for impostor pairs, compared with a threshold that gives the planted rate
@@ -19,22 +19,22 @@ from facegap.types import FloatArray, IntArray
 
 Kind = Literal["classification", "genuine", "impostor", "across"]
 Effect = Literal["probit", "beta"]
-KINDS: tuple[Kind, ...] = ("impostor", "genuine", "classification", "across")  # the order is part of the seeds
+KINDS: tuple[Kind, ...] = ("impostor", "genuine", "classification", "across")  # the order determines the seeds
 EFFECTS: tuple[Effect, ...] = ("probit", "beta")
 METRICS: Mapping[Kind, Metric] = {"impostor": FMR, "across": FMR, "genuine": FNMR, "classification": ERROR_RATE_ALL}
 PAIR_KINDS = ("impostor", "across")
-FEWEST_REQUIRED = 10  # subjects; nothing is promised of fewer
+FEWEST_REQUIRED = 10  # subjects; no coverage is claimed below this
 STRONGEST_REQUIRED = 0.1
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One group of people in a planted world.
+    """One simulated group of people.
 
     kind     : impostor (pairs within a group), across (impostor pairs between two groups of `subjects` each), genuine
                (all pairs of a person's images) or classification
-    images   : of each person
-    rate     : of error, of the population that the people are drawn from
+    images   : number of each person
+    rate     : error rate in the population
     effect   : probit (strength is rho) or beta (strength is the intraclass correlation); pairs of two people: probit
     """
 
@@ -47,7 +47,7 @@ class Setting:
 
     @property
     def trials(self) -> int:
-        """Trials of one world."""
+        """Trials of one simulation."""
         n, m = self.subjects, self.images
         return {
             "impostor": m * m * n * (n - 1) // 2,
@@ -58,28 +58,28 @@ class Setting:
 
     @property
     def expected_errors(self) -> float:
-        """Errors expected in one world."""
+        """Expected errors in one simulation."""
         return self.rate * self.trials
 
     @property
     def must_hold(self) -> bool:
-        """Whether the intervals are held to a band; stronger effects and rates between groups are reported only."""
+        """Whether coverage is required; stronger effects and rates between groups are only reported."""
         return self.strength <= STRONGEST_REQUIRED and self.kind != "across" and self.subjects >= FEWEST_REQUIRED
 
     @property
     def floor(self) -> float:
-        """Least coverage asked for."""
+        """The required coverage."""
         return 0.93 if self.subjects >= 40 else 0.90
 
 
 def setting_key(setting: Setting) -> list[int]:
-    """Whole numbers that name a setting, so that every setting has its own stream of random numbers."""
+    """Integers that identify a setting, so that every setting has its own stream of random numbers."""
     numbers = (setting.subjects, setting.images, round(setting.rate * 1e6), round(setting.strength * 100))
     return [KINDS.index(setting.kind), EFFECTS.index(setting.effect), *numbers]
 
 
 def subject_errors(setting: Setting, worlds: int, rng: np.random.Generator) -> tuple[FloatArray, int]:
-    """Errors of each subject, float64 [worlds, subjects], and the trials that each of them has."""
+    """Errors of each subject, float64 [worlds, subjects], and the number of trials of each."""
     trials = setting.images if setting.kind == "classification" else setting.images * (setting.images - 1) // 2
     chance = person_chances(setting.rate, setting.effect, setting.strength, (worlds, setting.subjects), rng)
     return binomial(trials, chance, (worlds, setting.subjects), rng), trials
@@ -88,7 +88,7 @@ def subject_errors(setting: Setting, worlds: int, rng: np.random.Generator) -> t
 def person_chances(
     rate: float, effect: Effect, strength: float, shape: tuple[int, ...], rng: np.random.Generator
 ) -> FloatArray:
-    """Each person's own chance of an error; its mean over the population is `rate`."""
+    """Error probability of each person; its mean over the population is `rate`."""
     if not strength or not 0 < rate < 1:
         return np.full(shape, rate)
     if effect == "probit":
@@ -101,7 +101,7 @@ def person_chances(
 def impostor_errors(setting: Setting, worlds: int, rng: np.random.Generator) -> FloatArray:
     """False matches of each pair of people, float64 [worlds, people, people], symmetric.
 
-    Within a group the diagonal is empty; between two the people are those of both, and only pairs across have trials.
+    Within a group the diagonal is zero; between two groups the people of both are included, and only pairs across have trials.
     """
     people = setting.subjects * (2 if setting.kind == "across" else 1)
     first, second = np.triu_indices(people, 1)
@@ -118,14 +118,14 @@ def impostor_errors(setting: Setting, worlds: int, rng: np.random.Generator) -> 
 
 
 def pair_chances(rate: float, strength: float, both: FloatArray) -> FloatArray:
-    """Chance of a false match of two people whose effects, sqrt(rho) u each, add up to `both`."""
+    """Probability of a false match of two people whose effects, sqrt(rho) u each, sum to `both`."""
     return np.asarray(ndtr((ndtri(rate) + both) / np.sqrt(1 - 2 * strength)), dtype=np.float64)
 
 
 def binomial(
     trials: int | IntArray, chance: FloatArray | float, shape: tuple[int, ...], rng: np.random.Generator
 ) -> FloatArray:
-    """Binomial draws of one shape; a single trial is a comparison, which is several times faster."""
+    """Binomial random numbers of one shape; a single trial uses a comparison, which is several times faster."""
     if np.ndim(trials) == 0 and trials == 1:
         return (rng.random(shape) < chance).astype(np.float64)
     return rng.binomial(trials, chance, size=shape).astype(np.float64)

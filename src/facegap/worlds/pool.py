@@ -1,4 +1,4 @@
-"""Planted worlds shared among processes; this file imports little, since every process imports it when it starts."""
+"""Parallel simulations; this file has few imports because every process imports it when it starts."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Result = TypeVar("Result")
 def in_processes(
     work: Callable[..., Result], jobs: Sequence[tuple[Any, ...]], workers: int
 ) -> Iterator[tuple[int, Result]]:
-    """Position and result of `work(*job)` for each job, as they are done; begun in the order given.
+    """Index and result of `work(*job)` for each job, in the order of completion; jobs start in the given order.
 
-    work    : a function of a module, whose result depends on its arguments alone
-    Raises  : RunError where a worker was killed
+    work    : a module-level function whose result depends only on its arguments
+    Raises  : RunError if a worker was killed
     """
     pool = ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), initializer=belong_to_the_parent)
     try:
@@ -36,13 +36,13 @@ def in_processes(
 
 
 def belong_to_the_parent() -> None:
-    """Leave Ctrl-C, which goes to the whole group of processes, to the one that started this one, and end when that ends."""
+    """Ignore Ctrl-C, which reaches the whole process group, and exit when the parent process exits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_the_parent, daemon=True).start()
 
 
 def end_with_the_parent() -> None:
-    """End this process, whatever it computes, as soon as its parent is gone: killed, or ended by Ctrl-C."""
+    """Exit as soon as the parent process is gone, whether killed or interrupted."""
     parent = parent_process()
     assert parent is not None
     parent.join()

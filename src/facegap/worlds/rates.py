@@ -1,4 +1,4 @@
-"""facegap's rates of planted worlds, and how often their intervals hold the planted truth."""
+"""Rates of simulated people, and how often their intervals contain the true rate."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from facegap.worlds.pairs import sparse_false_matches
 from facegap.worlds.people import PAIR_KINDS, Setting, impostor_errors, setting_key, subject_errors
 
 BAND_CEILING, WIDTH_CEILING, ENOUGH_ERRORS = 0.985, 2.5, 10
-CELLS_AT_ONCE = 2_000_000  # numbers drawn at once: bounds the memory
-MOST_PEOPLE_OF_A_MATRIX = 250  # of more, only the false matches are drawn
+CELLS_AT_ONCE = 2_000_000  # random numbers per part, to bound the memory
+MOST_PEOPLE_OF_A_MATRIX = 250  # with more people, only the false matches are simulated
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Coverage of three methods over the worlds of a setting, and facegap's median width over that of the plain one.
+    """Coverage of three methods over the simulations of a setting, and facegap's median width relative to the plain method.
 
     facegap : the interval of an audit
-    plain   : Wilson on the effective trials of the published variance (facegap's interval where there is no error)
+    plain   : Wilson on the effective trials of the published variance (facegap's interval if there are no errors)
     naive   : Wilson with every pair or image as an independent trial
     """
 
@@ -37,7 +37,7 @@ class Outcome:
 
     @property
     def faults(self) -> str:
-        """What of the band is missed; empty if nothing is, or if the setting is only reported."""
+        """The violated criteria; empty if there are none, or if the setting is only reported."""
         if not self.setting.must_hold:
             return ""
         faults = ["low"] if self.facegap < self.setting.floor else []
@@ -48,7 +48,7 @@ class Outcome:
 
 
 def rates_of(setting: Setting, worlds: int, rng: np.random.Generator) -> tuple[RateColumns, FloatArray]:
-    """Rates and plain variances of freshly drawn worlds, one row per world."""
+    """Rates and plain variances of new simulations, one row each."""
     if setting.kind not in PAIR_KINDS:
         return cluster_rates(*subject_errors(setting, worlds, rng))
     if setting.kind == "impostor" and setting.subjects > MOST_PEOPLE_OF_A_MATRIX:
@@ -57,15 +57,15 @@ def rates_of(setting: Setting, worlds: int, rng: np.random.Generator) -> tuple[R
 
 
 def impostor_rates(setting: Setting, errors: FloatArray) -> tuple[RateColumns, FloatArray]:
-    """Rates of worlds as `dyadic_fmr` makes them one at a time, and the plain formula's variance.
+    """Rates of all simulations, as `dyadic_fmr` computes them for one, and the variance of the plain formula.
 
-    errors : as from `impostor_errors`
+    errors : as returned by `impostor_errors`
     """
     return pair_rates(setting, errors.sum(-1), (errors**2).sum(-1))
 
 
 def sparse_rates(setting: Setting, worlds: int, rng: np.random.Generator) -> tuple[RateColumns, FloatArray]:
-    """`impostor_rates` of worlds of which only the false matches are drawn."""
+    """`impostor_rates` of simulations in which only the false matches are generated."""
     people, images = setting.subjects, np.full(setting.subjects, setting.images)
     sums, squares = np.zeros((worlds, people)), np.zeros((worlds, people))
     for world in range(worlds):
@@ -78,7 +78,7 @@ def sparse_rates(setting: Setting, worlds: int, rng: np.random.Generator) -> tup
 
 
 def pair_rates(setting: Setting, by_person: FloatArray, own_squares: FloatArray) -> tuple[RateColumns, FloatArray]:
-    """Rates of worlds from each person's false matches and the sum of their squares by pair of people.
+    """Rates from each person's false matches and the sum of their squares by pair of people.
 
     by_person, own_squares : float64 [worlds, people]
     """
@@ -109,7 +109,7 @@ def pair_rates(setting: Setting, by_person: FloatArray, own_squares: FloatArray)
 
 
 def cluster_rates(errors: FloatArray, trials: int) -> tuple[RateColumns, FloatArray]:
-    """Rates of worlds, each world a cell of the audit's own function, and the plain cluster-robust variance."""
+    """Rates of all simulations, each as one cell of the audit's own function, and the plain cluster-robust variance."""
     worlds, subjects = errors.shape
     cells = np.repeat(np.arange(worlds), subjects)
     columns = rates_of_clusters(errors.ravel(), np.full(errors.size, trials), cells, n_cells=worlds)
@@ -118,12 +118,12 @@ def cluster_rates(errors: FloatArray, trials: int) -> tuple[RateColumns, FloatAr
 
 
 def covers(low: FloatArray, high: FloatArray, truth: FloatArray | float) -> BoolArray:
-    """Whether each interval holds the truth; NaN does not."""
+    """Whether each interval contains the truth; false for NaN."""
     return np.asarray((low <= truth) & (truth <= high))
 
 
 def coverage(setting: Setting, worlds: int, seed: int) -> Outcome:
-    """Coverage over `worlds` worlds. The plain method takes facegap's interval where there are no errors."""
+    """Coverage over `worlds` simulations. The plain method uses facegap's interval if there are no errors."""
     rng = np.random.default_rng([seed, *setting_key(setting)])
     hits, widths, left = [], [], worlds
     while left:
@@ -141,7 +141,7 @@ def coverage(setting: Setting, worlds: int, seed: int) -> Outcome:
 
 
 def plain_interval(columns: RateColumns, variance: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Wilson on the effective trials of the plain variance; facegap's interval where that gives none."""
+    """Wilson on the effective trials of the plain variance; facegap's interval if there are none."""
     value, trials = columns.value, columns.trials.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         effective = np.minimum(value * (1 - value) / variance, trials)
@@ -151,12 +151,12 @@ def plain_interval(columns: RateColumns, variance: FloatArray) -> tuple[FloatArr
 
 
 def worlds_at_once(setting: Setting) -> int:
-    """As many worlds as the bound on memory allows."""
+    """The number of simulations within the bound on memory."""
     return max(1, CELLS_AT_ONCE // cells_of_a_world(setting))
 
 
 def cells_of_a_world(setting: Setting) -> int:
-    """Numbers drawn for one world."""
+    """Random numbers used by one simulation."""
     if setting.kind == "across":
         return 4 * setting.subjects**2
     matrix = setting.kind == "impostor" and setting.subjects <= MOST_PEOPLE_OF_A_MATRIX

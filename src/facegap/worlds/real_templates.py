@@ -1,9 +1,9 @@
-"""Worlds resampled from real templates: people drawn from a population whose every pair was compared.
+"""Resampling of real templates: people sampled from a population in which every pair was compared.
 
-Scores of real people have what no generator plants: lookalikes, relatives, people who match many, photographs that match
-badly. The population is everybody there is, so that its rates at a threshold are known, and each world is a sample of its
-people without replacement. Estimand: the rate per pair of images over all pairs of the population, or the rate where people
-(or pairs of people) weigh equally. A sample of a few hundredths of the population is close to one of endless many people.
+Scores of real people include effects that no generator simulates: lookalikes, relatives, people who match many others, and
+photographs that match badly. All people form the population, whose rates at a threshold are known, and each replicate is a
+sample of them without replacement. Estimand: the rate per pair of images over all pairs of the population, or the rate with
+equal weight per person (or pair of people). A sample of a few per cent approximates an infinite population.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ ROWS_AT_ONCE = 1_000
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """People, their images, and how often they err at one threshold.
+    """People, their images, and their errors at one threshold.
 
     images      : int64 [N], templates of each person
-    matches     : int64 [N, N], false matches of each pair of people, symmetric with an empty diagonal
+    matches     : int64 [N, N], false matches of each pair of people, symmetric with a zero diagonal
     non_matches : int64 [N], false non-matches among the genuine pairs of each person
     """
 
@@ -38,7 +38,7 @@ class Population:
 
 
 def population_of(templates: AnyArray, subjects: AnyArray, threshold: float) -> Population:
-    """The errors of all pairs of templates at a threshold; a pair matches where its score is at or above it.
+    """The errors of all pairs of templates at a threshold; a pair matches if its score is at or above it.
 
     templates : float [n, d]; scores are cosines
     subjects  : the person of each, any dtype
@@ -62,7 +62,7 @@ def population_of(templates: AnyArray, subjects: AnyArray, threshold: float) -> 
         part = unit[start : start + ROWS_AT_ONCE] @ unit.T >= threshold
         by_row[start : start + ROWS_AT_ONCE] = np.add.reduceat(part.astype(np.int64), starts, axis=1)
     reached = np.add.reduceat(by_row, starts, axis=0)
-    of_own = (np.diag(reached) - images) // 2  # each genuine pair stands twice, and each image matches itself
+    of_own = (np.diag(reached) - images) // 2  # each genuine pair is counted twice, and each image matches itself
     np.fill_diagonal(reached, 0)
     return Population(images, reached, images * (images - 1) // 2 - of_own)
 
@@ -89,13 +89,13 @@ def resampled_pairs(population: Population, people: int, worlds: int, rng: np.ra
 
 
 def resampled_people(population: Population, people: int, worlds: int, rng: np.random.Generator) -> CrowdWorlds:
-    """Genuine pairs of samples of the people who have one."""
+    """Genuine pairs of samples of the people who have any."""
     paired = np.flatnonzero(population.genuine > 0)
     chosen = paired[samples_of(len(paired), people, worlds, rng)]
     return CrowdWorlds(population.non_matches[chosen], population.genuine[chosen])
 
 
 def samples_of(size: int, people: int, worlds: int, rng: np.random.Generator) -> IntArray:
-    """Different people of each world, int64 [worlds, people]."""
+    """Distinct people of each replicate, int64 [worlds, people]."""
     keys: FloatArray = rng.random((worlds, size))
     return np.argpartition(keys, people - 1, axis=1)[:, :people].astype(np.int64)

@@ -1,7 +1,7 @@
-"""Whole runs without a gap: how often an audit says somewhere that there is one.
+"""Simulated runs without a gap: how often an audit reports one anywhere.
 
-A run looks at several families: every grouping, every rate, every threshold. Each is drawn by itself, so that their data
-are independent and false alarms add up as fast as they can.
+A run tests several families: every grouping, every rate, every threshold. Each is simulated independently, because false
+alarms accumulate fastest in independent data.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from facegap.statistics.family_tests import Judged
 from facegap.statistics.gaps import ALPHA
 from facegap.statistics.verdicts import GAPS_FOUND, verdicts
 from facegap.types import BoolArray, FloatArray
-from facegap.worlds.families import Family, drawn_family, judge_rates, pairs_of
+from facegap.worlds.families import Family, evaluate_rates, pairs_of, simulated_family
 from facegap.worlds.people import Kind, Setting
 
 RATES: dict[Kind, float] = {"classification": 0.1, "impostor": 0.01, "genuine": 0.1}
@@ -23,10 +23,10 @@ RATES: dict[Kind, float] = {"classification": 0.1, "impostor": 0.01, "genuine": 
 
 @dataclass(frozen=True)
 class RunAlarms:
-    """Proportions of simulated runs without a gap in which some gap is found.
+    """Proportions of simulated runs without a gap in which a gap is reported.
 
-    each_family : in any family, each judged by itself
-    primary     : in the primary family, judged as one
+    each_family : in any family, each tested separately
+    primary     : in the primary family, tested as one
     """
 
     worlds: int
@@ -36,10 +36,10 @@ class RunAlarms:
 
 
 def null_families(groupings: int, groups: int, *, people: int, images: int, strength: float) -> list[Family]:
-    """Families of equal groups: of every grouping the errors of a classifier, FMR and FNMR.
+    """Families of equal groups: the errors of a classifier, FMR and FNMR of every grouping.
 
-    people   : of each group; images: of each person
-    strength : how far people differ, rho of `Setting`
+    people   : number in each group; images: number of each person
+    strength : between-person correlation, rho of `Setting`
     """
     return [
         Family(f"{kind} {k}", (Setting(kind, people, images, rate, "probit", strength),) * groups, ("",) * groups)
@@ -49,7 +49,7 @@ def null_families(groupings: int, groups: int, *, people: int, images: int, stre
 
 
 def run_alarms(families: Sequence[Family], primary: int, worlds: int, seed: int) -> RunAlarms:
-    """False alarms of a run over some families of equal groups, of which the first `primary` are the primary family.
+    """False alarms of a run over families of equal groups, of which the first `primary` are the primary family.
 
     Examples
     --------
@@ -57,27 +57,27 @@ def run_alarms(families: Sequence[Family], primary: int, worlds: int, seed: int)
     >>> (found.families, 0 <= found.primary <= found.each_family <= 1)
     (3, True)
     """
-    drawn = [
-        drawn_family(family, worlds, np.random.default_rng([seed, 88, number]))
+    simulated = [
+        simulated_family(family, worlds, np.random.default_rng([seed, 88, number]))
         for number, family in enumerate(families)
     ]
-    alone = [judged_family(family, *rates) for family, rates in zip(families, drawn, strict=True)]
+    alone = [family_results(family, *rates) for family, rates in zip(families, simulated, strict=True)]
     anywhere = np.any([is_alarm(found) for found in alone], axis=0)
     together = np.zeros(worlds, np.bool_)
     for k in range(primary):
         others = np.concatenate(
             [found.p for j, found in enumerate(alone[:primary]) if j != k] or [alone[k].p[:, :0]], 1
         )
-        together |= is_alarm(judged_family(families[k], *drawn[k], others=others))
+        together |= is_alarm(family_results(families[k], *simulated[k], others=others))
     return RunAlarms(worlds, len(families), float(anywhere.mean()), float(together.mean()))
 
 
-def judged_family(
+def family_results(
     family: Family, rates: FloatArray, effective: FloatArray, *, others: FloatArray | None = None
 ) -> Judged:
-    """A family in every world, beside what it is tested together with."""
+    """A family in every simulation, with the p values that are tested together with it."""
     first, second = pairs_of(len(family.groups))
-    return judge_rates(
+    return evaluate_rates(
         rates,
         effective,
         first,
@@ -90,6 +90,6 @@ def judged_family(
 
 
 def is_alarm(found: Judged) -> BoolArray:
-    """Whether some pair of groups gets a verdict that says there is a gap, bool [worlds]."""
-    said = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)
-    return np.asarray(np.isin(said, GAPS_FOUND).any(axis=1))
+    """Whether any pair of groups gets a verdict that reports a gap, bool [worlds]."""
+    verdict = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)
+    return np.asarray(np.isin(verdict, GAPS_FOUND).any(axis=1))

@@ -1,4 +1,4 @@
-"""Simulated impostor pairs of which only a sample is paid for: do its intervals hold the rate over all, and that of others?"""
+"""Simulated samples of impostor pairs: do the intervals cover the rate over all pairs, and that of the population?"""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from facegap.types import BoolArray, FloatArray, IntArray
 class SampledWorld:
     """People of several cells, whose pairs have scores with an effect of each person.
 
-    people : of each cell
-    images : of each person, at most; the numbers go round from 1
-    rates  : false match rate of pairs within each cell; between two cells their geometric mean over ten
-    rho    : part of the variance of a score that one of the two people explains
-    budget : pairs that are compared, genuine ones included
+    people : number in each cell
+    images : maximum number of each person; the numbers cycle from 1
+    rates  : false match rate of pairs within each cell; between two cells, a tenth of the geometric mean
+    rho    : proportion of the variance of a score due to one of the two people
+    budget : number of compared pairs, including genuine ones
     """
 
     people: tuple[int, ...]
@@ -32,13 +32,13 @@ class SampledWorld:
 
 @dataclass(frozen=True)
 class SampledCoverage:
-    """Of how many worlds the interval held the truth, for the last group: all cells together, then each alone.
+    """Coverage for all cells together (the last group) and for each cell.
 
-    superpopulation : [groups], the rate of the population from which these people are drawn, by the whole interval
-    these_people    : [groups], the rate over all pairs of these people, by the interval of sampling alone
-    high_without_errors : [groups], of the worlds without an error: whether the upper limit held; NaN without such a world
-    without_errors  : [groups], worlds without an error
-    width           : [groups], median width of the interval over that of the same formula on all pairs
+    superpopulation : [groups], coverage of the rate in the population of these people, by the whole interval
+    these_people    : [groups], coverage of the rate over all pairs of these people, by the interval of sampling alone
+    high_without_errors : [groups], proportion of upper limits at or above the truth without errors; NaN if there are none
+    without_errors  : [groups], simulations without an error
+    width           : [groups], median width of the interval relative to the same formula on all pairs
     """
 
     superpopulation: FloatArray
@@ -49,7 +49,7 @@ class SampledCoverage:
 
 
 def simulate_sampled(world: SampledWorld, worlds: int, rng: np.random.Generator) -> SampledCoverage:
-    """Coverage over some worlds, each with people and a sample of its own."""
+    """Coverage over several simulations, each with new people and a new sample."""
     cell_of = np.repeat(np.arange(len(world.people)), world.people)
     images = 1 + np.arange(len(cell_of)) % world.images
     person = np.repeat(np.arange(len(cell_of)), images)
@@ -71,11 +71,11 @@ def simulate_sampled(world: SampledWorld, worlds: int, rng: np.random.Generator)
         sample = sample_pairs(
             names, subjects, cells, [str(k) for k in range(len(rates))], pairs=world.budget, seed=number
         )
-        rows.append(judged(sample, table, person, cells, limit, left, right, wrong))
-    held, design, high, none, width = (np.array(column) for column in zip(*rows, strict=True))
+        rows.append(evaluate_sample(sample, table, person, cells, limit, left, right, wrong))
+    hits, design, high, none, width = (np.array(column) for column in zip(*rows, strict=True))
     with np.errstate(invalid="ignore", divide="ignore"):
         return SampledCoverage(
-            held.mean(axis=0),
+            hits.mean(axis=0),
             design.mean(axis=0),
             (high & none).sum(axis=0) / none.sum(axis=0),
             none.sum(axis=0),
@@ -83,7 +83,7 @@ def simulate_sampled(world: SampledWorld, worlds: int, rng: np.random.Generator)
         )
 
 
-def judged(
+def evaluate_sample(
     sample: PairSample,
     table: BoolArray,
     person: IntArray,
@@ -93,7 +93,7 @@ def judged(
     right: IntArray,
     wrong: BoolArray,
 ) -> tuple[list[bool], list[bool], list[bool], list[bool], list[float]]:
-    """For each group whether its intervals held, whether there was no error, and how much wider they are than on all pairs."""
+    """For each group: whether its intervals cover, whether there is no error, and the width relative to all pairs."""
     from scipy.special import ndtr
 
     chosen = ~sample.genuine
@@ -105,7 +105,7 @@ def judged(
     )
     sizes = np.array([s.pairs for s in sample.strata])
     of = np.array([[s.first, s.second] for s in sample.strata])
-    held, design, high, none, width = [], [], [], [], []
+    hits, design, high, none, width = [], [], [], [], []
     for group in (None, *range(len(limit))):
         mine = np.ones(len(sizes), np.bool_) if group is None else (of == group).all(axis=1)
         inside = mine[stratum]
@@ -114,9 +114,9 @@ def judged(
         among = np.ones(len(left), np.bool_) if group is None else (cells[left] == group) & (cells[right] == group)
         every = sampled_fmr(person[left][among], person[right][among], wrong[among], np.ones(int(among.sum())))
         low, high_end = sampling_interval(erred[inside], stratum[inside], np.where(mine, sizes, 0))
-        held.append(bool(rate.low <= truth <= rate.high))
+        hits.append(bool(rate.low <= truth <= rate.high))
         design.append(bool(low <= every.value <= high_end))
         none.append(not rate.errors)
         high.append(bool(truth <= rate.high))
         width.append((rate.high - rate.low) / (every.high - every.low))
-    return held, design, high, none, width
+    return hits, design, high, none, width

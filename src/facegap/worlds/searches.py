@@ -1,10 +1,10 @@
-"""Planted searches (1:N): a gallery of strangers, probes with and without a mate, and the audit's rates of them.
+"""Simulated searches (1:N): a gallery of non-mates, probes with and without a mate, and the audit's rates.
 
-Scores of strangers are those of impostor pairs, sqrt(rho)(u_i + v_j) + sqrt(1 - 2 rho) e with an effect of the probe's
-person and one of the enrolled person. A mate's score is mu + sqrt(rho) w_i + sqrt(1 - rho) e. Of the gallery only the
-candidates at or above the threshold are drawn, as in planted_pairs.py; all others can be neither a false alarm nor
-before a mate that counts. What an audit claims is a rate for its own gallery, so the truth is taken for each gallery as
-it was drawn, by summing over the probes that could come.
+Scores of non-mates are those of impostor pairs, sqrt(rho)(u_i + v_j) + sqrt(1 - 2 rho) e, with effects of the probe's
+person and of the enrolled person. A mate's score is mu + sqrt(rho) w_i + sqrt(1 - rho) e. Only candidates at or above the
+threshold are simulated, as in pairs.py, because the others affect neither false alarms nor ranks that count. An audit
+estimates the rate for its own gallery, so the truth is computed for each simulated gallery, by integration over the
+probes.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ WORLDS_PER_GALLERY = 20
 
 @dataclass(frozen=True)
 class SearchSetting:
-    """A gallery of `gallery` people with one image each; `people` mated and as many non-mated people search it.
+    """A gallery of `gallery` people with one image each, searched by `people` mated and as many non-mated people.
 
     images     : searches of each person
-    fpir, fnir : planted rates: of a false alarm of a non-mate, over galleries; of a mate under the threshold
-    rank       : candidates that are read
+    fpir, fnir : planted rates: false alarms of non-mated searches, averaged over galleries; mates below the threshold
+    rank       : number of candidates considered
     strength   : rho
     """
 
@@ -49,7 +49,7 @@ class SearchSetting:
 
 @dataclass(frozen=True)
 class SearchOutcome:
-    """Coverage of both rates of a search, of facegap's interval and of Wilson with every search as a trial."""
+    """Coverage of both rates of a search, by facegap's interval and by Wilson with every search as a trial."""
 
     setting: SearchSetting
     worlds: int
@@ -71,7 +71,7 @@ class Gallery:
 
 
 def search_coverage(setting: SearchSetting, worlds: int, seed: int) -> SearchOutcome:
-    """How often the intervals of FPIR and FNIR hold the truth."""
+    """How often the intervals of FPIR and FNIR contain the truth."""
     numbers = (setting.gallery, setting.people, setting.images, setting.rank)
     shares = (round(setting.fpir * 1e6), round(setting.fnir * 1e6), round(setting.strength * 100))
     rng = np.random.default_rng([seed, 99, *numbers, *shares])
@@ -90,7 +90,7 @@ def search_coverage(setting: SearchSetting, worlds: int, seed: int) -> SearchOut
 def hits_of(
     setting: SearchSetting, gallery: Gallery, threshold: float, false_alarms: RateColumns, missed: RateColumns
 ) -> AnyArray:
-    """Whether each interval holds the truth for this gallery: facegap and naive of fpir, then of fnir; bool [4, worlds]."""
+    """Whether each interval contains the truth for this gallery: facegap and naive for fpir, then for fnir; bool [4, worlds]."""
     found = []
     for rates, truth in (
         (false_alarms, true_fpir(setting, gallery, threshold)),
@@ -103,8 +103,8 @@ def hits_of(
 
 @cache
 def planted_threshold(setting: SearchSetting) -> float:
-    """The score at which the FPIR, on average over probes and galleries, is as planted."""
-    from scipy.optimize import brentq  # half a second that workers need not spend
+    """The score at which the mean FPIR over probes and galleries is the planted one."""
+    from scipy.optimize import brentq  # imported here because it takes half a second, which workers can save
 
     nodes, weights = normal_nodes(48)
 
@@ -116,13 +116,13 @@ def planted_threshold(setting: SearchSetting) -> float:
 
 
 def stranger_chances(threshold: float, strength: float, probe: FloatArray, enrolled: FloatArray) -> FloatArray:
-    """Chance that two strangers with these effects, in standard deviations, score at or above a threshold."""
+    """Probability that two non-mates with these effects, in standard deviations, score at or above a threshold."""
     both = np.sqrt(strength) * (probe + enrolled)
     return np.asarray(ndtr((both - threshold) / np.sqrt(1 - 2 * strength)), dtype=np.float64)
 
 
 def draw_gallery(setting: SearchSetting, rng: np.random.Generator) -> Gallery:
-    """Enrolled people by block of rising effects."""
+    """Enrolled people by block of increasing effects."""
     effects = np.sort(rng.standard_normal(setting.gallery))
     block = np.floor((effects - effects[0]) / BLOCK_WIDTH)
     starts = np.flatnonzero(np.diff(block, prepend=-1.0))
@@ -134,8 +134,10 @@ def draw_gallery(setting: SearchSetting, rng: np.random.Generator) -> Gallery:
 def draw_searches(
     setting: SearchSetting, gallery: Gallery, threshold: float, worlds: int, rng: np.random.Generator
 ) -> tuple[RateColumns, RateColumns]:
-    """FPIR and FNIR of worlds that search one gallery, by the functions that an audit calls."""
-    people = np.repeat(np.arange(worlds * 2 * setting.people), setting.images)  # half of each world's have a mate
+    """FPIR and FNIR of searches in one gallery, by the functions of an audit."""
+    people = np.repeat(
+        np.arange(worlds * 2 * setting.people), setting.images
+    )  # half of each simulation's people have a mate
     mated = people % 2 == 0
     effect = rng.standard_normal(worlds * 2 * setting.people)
     scores, is_mate = candidates(setting, gallery, threshold, effect[people], people, mated, rng)
@@ -156,7 +158,7 @@ def candidates(
     mated: BoolArray,
     rng: np.random.Generator,
 ) -> tuple[FloatArray, BoolArray]:
-    """Candidate lists: every stranger at or above the threshold, and the mate; float64 and bool [searches, places]."""
+    """Candidate lists: every non-mate at or above the threshold, and the mate; float64 and bool [searches, places]."""
     highest = events_of(stranger_chances(threshold, setting.strength, probe[:, None], gallery.highest[None, :]))
     thrown = rng.poisson(highest * gallery.sizes)
     search, block = (np.repeat(axis.ravel(), thrown.ravel()) for axis in np.indices(thrown.shape))
@@ -167,8 +169,8 @@ def candidates(
     search, member = distinct // len(gallery.effects), distinct % len(gallery.effects)
     places = max(int(np.bincount(search, minlength=1).max()) + 1, setting.rank + 1)
     scores, is_mate = np.full((len(probe), places), np.nan), np.zeros((len(probe), places), np.bool_)
-    place = np.arange(len(search)) - np.searchsorted(search, search)  # searches rise, so this counts within each
-    # A stranger's score, given that it is at or above the threshold: the upper tail of a normal distribution.
+    place = np.arange(len(search)) - np.searchsorted(search, search)  # searches are sorted, so this counts within each
+    # A non-mate's score, given that it is at or above the threshold: the upper tail of a normal distribution.
     tail = stranger_chances(threshold, setting.strength, probe[search], gallery.effects[member])
     noise = -ndtri(np.maximum(tail * (1 - rng.random(len(search))), 1e-300)) * np.sqrt(1 - 2 * setting.strength)
     scores[search, place] = np.maximum(
@@ -180,7 +182,7 @@ def candidates(
 
 
 def mate_scores(setting: SearchSetting, threshold: float, people: IntArray, rng: np.random.Generator) -> FloatArray:
-    """Score of each mate; the planted share of them is under the threshold."""
+    """Score of each mate; the planted proportion is below the threshold."""
     own = rng.standard_normal(int(people.max(initial=-1)) + 1)[people]
     noise = rng.standard_normal(len(people))
     middle = threshold - ndtri(setting.fnir)
@@ -188,13 +190,13 @@ def mate_scores(setting: SearchSetting, threshold: float, people: IntArray, rng:
 
 
 def true_fpir(setting: SearchSetting, gallery: Gallery, threshold: float) -> float:
-    """Share of all searches without a mate that raise a false alarm in this gallery."""
+    """Proportion of all non-mated searches that raise a false alarm in this gallery."""
     nodes, weights = normal_nodes(64)
     return float(weights @ -np.expm1(-strangers_above(setting, gallery, np.array([threshold]), nodes)[0]))
 
 
 def true_fnir(setting: SearchSetting, gallery: Gallery, threshold: float) -> float:
-    """Share of all searches with a mate that miss it: under the threshold, or behind `rank` strangers."""
+    """Proportion of all mated searches that miss: mate below the threshold, or behind `rank` non-mates."""
     nodes, weights = normal_nodes(40)
     middle = threshold - ndtri(setting.fnir)
     places, of_place = leggauss(60)
@@ -202,18 +204,18 @@ def true_fnir(setting: SearchSetting, gallery: Gallery, threshold: float) -> flo
     scores = threshold + (places + 1) / 2 * (end - threshold)
     density = np.exp(-0.5 * (scores - middle) ** 2) / np.sqrt(2 * np.pi) * of_place * (end - threshold) / 2
     above = strangers_above(setting, gallery, scores, nodes)
-    # The number of strangers at or above a score is close to Poisson; below rank 1 that is exact.
+    # The number of non-mates at or above a score is approximately Poisson; exactly for rank 1.
     seen = gammaincc(setting.rank, above) @ weights
     return float(1 - density @ seen)
 
 
 def strangers_above(setting: SearchSetting, gallery: Gallery, scores: FloatArray, probe: FloatArray) -> FloatArray:
-    """Mean of the Poisson number of strangers at or above each score for each probe, float64 [scores, probes]."""
+    """Mean of the Poisson number of non-mates at or above each score for each probe, float64 [scores, probes]."""
     chance = [stranger_chances(score, setting.strength, probe[:, None], gallery.mean[None, :]) for score in scores]
     return np.stack([events_of(one) @ gallery.sizes for one in chance]).astype(np.float64)
 
 
 def normal_nodes(count: int) -> tuple[FloatArray, FloatArray]:
-    """Nodes and weights that sum a function over a standard normal variable."""
+    """Nodes and weights to integrate a function over a standard normal variable."""
     nodes, weights = hermegauss(count)
     return nodes, weights / weights.sum()

@@ -1,4 +1,4 @@
-"""Planned audits: how often a verdict that a plan promises is reached, on simulated people of the planned number."""
+"""Simulated audits of a planned size: how often the planned verdict is reached."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from facegap.statistics.sizes import Goal, Kind, Sampling, trials_per_person
 from facegap.statistics.verdicts import GAPS_FOUND, WITHIN, verdicts
 from facegap.types import FloatArray
 from facegap.worlds.clusters import beta_rates
-from facegap.worlds.families import judge_rates
+from facegap.worlds.families import evaluate_rates
 from facegap.worlds.pairs import sparse_false_matches
 
 
@@ -28,27 +28,29 @@ def power_reached(
     worlds: int,
     seed: int,
 ) -> float:
-    """Proportion of worlds in which two groups of `people` get the verdict that `power_of_plan` is about.
+    """Proportion of simulations in which two groups of `people` get the verdict of `power_of_plan`.
 
-    Parameters as of `power_of_plan`. People of a cluster err together, and so do trials of one person; where both are
-    asked for, people have one trial each.
+    Parameters as in `power_of_plan`. Errors of people in a cluster are correlated, and so are trials of one person; if both
+    are requested, people have one trial each.
     """
     rng = np.random.default_rng([seed, 44, people, round(rate * 1e6), round(1000 * margin), sampling.photographs])
     worse = rate if goal == "exclude" else rate * margin if is_ratio else rate + margin
-    drawn = [drawn_rates(kind, people, sampling, one, worlds, rng) for one in (worse, rate)]
-    value, effective = (np.stack([one[k] for one in drawn], axis=1) for k in (0, 1))
-    units, trials = (np.array([one[k] for one in drawn], np.int64) for k in (2, 3))
+    simulated = [simulated_rates(kind, people, sampling, one, worlds, rng) for one in (worse, rate)]
+    value, effective = (np.stack([one[k] for one in simulated], axis=1) for k in (0, 1))
+    units, trials = (np.array([one[k] for one in simulated], np.int64) for k in (2, 3))
     effective = lent_trials(np.rint(value * trials).astype(np.int64), trials, units, effective)
     one, other = np.array([0]), np.array([1])
-    found = judge_rates(value, effective, one, other, is_ratio=is_ratio, margin=margin, alpha=alpha)
-    said = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)[:, 0]
-    return float(np.isin(said, GAPS_FOUND if goal == "find" else (WITHIN,)).mean())
+    found = evaluate_rates(value, effective, one, other, is_ratio=is_ratio, margin=margin, alpha=alpha)
+    verdict = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)[
+        :, 0
+    ]
+    return float(np.isin(verdict, GAPS_FOUND if goal == "find" else (WITHIN,)).mean())
 
 
-def drawn_rates(
+def simulated_rates(
     kind: Kind, people: int, sampling: Sampling, rate: float, worlds: int, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray, int, int]:
-    """Rates of one group in many worlds: value and effective trials, float64 [worlds]; sampling units and trials of each."""
+    """Rates of one group in many simulations: value and effective trials, float64 [worlds]; sampling units, and trials of each."""
     if kind == "impostor pair":
         images = np.full(people, sampling.photographs)
         listed = [sparse_false_matches(images, rate, sampling.correlation, rng) for _ in range(worlds)]

@@ -1,8 +1,8 @@
-"""Simulated comparisons whose thresholds are set at a target FMR, and how often intervals hold the rates at the true threshold.
+"""Simulated comparisons with thresholds at a target FMR, and how often intervals cover the rates at the true threshold.
 
-The score of two people is the sum of a shift of each one's group, an effect of each person and noise, of variance 1 in
-all. Only pairs near the threshold are simulated, by how many of each two people's pairs reach the floor of the list; the
-rest is known by subtraction, as in an audit. Thresholds and rates are computed by the functions that an audit uses.
+The score of two people is the sum of their groups' shifts, an effect of each person, and noise, with variance 1 in total.
+Only pairs near the threshold are simulated, as the number of each two people's pairs that reach the floor of the list; the
+rest follows by subtraction, as in an audit. Thresholds and rates are computed by the functions of an audit.
 """
 
 from __future__ import annotations
@@ -30,19 +30,23 @@ from facegap.statistics.gaps import gap_family
 from facegap.types import BoolArray, FloatArray, IntArray, Rate
 
 LEVEL = 0.95
-LISTED = ((200, 15.0), (100, 30.0), (0, np.inf))  # from how many people on: down to which multiple of the target
+LISTED = (
+    (200, 15.0),
+    (100, 30.0),
+    (0, np.inf),
+)  # (minimum number of people, multiple of the target FMR at the end of the list)
 
 
 @dataclass(frozen=True)
 class World:
-    """A setting.
+    """A simulation setting.
 
-    subjects : of each group; shifts : of each group's people, so that a pair within it scores twice that higher
-    images   : of each person, all compared with all
-    rho      : proportion of a pair's variance that one person's effect makes; of a genuine pair likewise
-    target   : FMR that the threshold is set for
-    fnmr     : of everybody at the true threshold; worse : of the second group, how much lower its genuine scores are
-    shared   : correlation of a person's effect on false matches with that on false non-matches
+    subjects : number in each group; shifts : of the people of each group, so that a pair within it scores twice that higher
+    images   : number of each person, all compared with each other
+    rho      : proportion of a pair's variance due to one person's effect; the same for genuine pairs
+    target   : target FMR of the threshold
+    fnmr     : of all people at the true threshold; worse : decrease of the second group's genuine scores
+    shared   : correlation between a person's effects on false matches and on false non-matches
     """
 
     subjects: tuple[int, ...]
@@ -61,16 +65,16 @@ class World:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """A row per image with its person."""
+        """One row per image with its person."""
         return pd.DataFrame({"subject": np.repeat(np.arange(sum(self.subjects)), self.images)})
 
     @cached_property
     def verify(self) -> Verify:
-        """The settings that set the threshold."""
+        """The settings that determine the threshold."""
         return Verify(fmr=(self.target,))
 
     def fmr(self, threshold: float, group: int | None = None) -> float:
-        """The true false match rate of a group, or of everybody."""
+        """The true false match rate of a group, or of all people."""
         if group is not None:
             return float(ndtr(2 * self.shifts[group] - threshold))
         people = np.array(self.subjects, np.float64)
@@ -79,7 +83,7 @@ class World:
         return float((pairs * ndtr(shift - threshold)).sum() / pairs.sum())
 
     def true_fnmr(self, threshold: float, group: int | None = None) -> float:
-        """The true false non-match rate of a group, or of everybody."""
+        """The true false non-match rate of a group, or of all people."""
         if group is not None:
             return float(ndtr(threshold - self.genuine_means[group]))
         each = [self.true_fnmr(threshold, k) for k in range(len(self.subjects))]
@@ -87,12 +91,12 @@ class World:
 
     @cached_property
     def threshold(self) -> float:
-        """The true threshold: everybody's FMR is the target there."""
+        """The true threshold, at which the FMR of all people is the target."""
         return float(brentq(lambda at: self.fmr(at) - self.target, -5.0, 12.0))
 
     @cached_property
     def floor(self) -> float:
-        """The end of the list: where everybody's FMR is a multiple of the target."""
+        """The end of the list, at which the FMR of all people is a multiple of the target."""
         people = sum(self.subjects)
         down_to = next(times for least, times in LISTED if people >= least) * self.target
         return float(brentq(lambda at: self.fmr(at) - down_to, -5.0, 12.0)) if down_to < 1 else -np.inf
@@ -104,7 +108,7 @@ class World:
 
 
 def compared(world: World, rng: np.random.Generator) -> Comparisons:
-    """All comparisons of one world."""
+    """All comparisons of one simulation."""
     people, groups = sum(world.subjects), world.groups
     effect = rng.standard_normal(people)
     left, right = np.triu_indices(people, 1)
@@ -145,7 +149,7 @@ def genuine_pairs(world: World, effect: FloatArray, rng: np.random.Generator) ->
 
 
 def halved(pairs: Comparisons, rng: np.random.Generator) -> tuple[Comparisons, Comparisons]:
-    """The comparisons of a half of the people that is set aside, and of the other half."""
+    """The comparisons of a interval_coverage-out half of the people, and of the other half."""
     people = int(pairs.subjects.max()) + 1
     aside = np.zeros(people, np.bool_)
     aside[rng.permutation(people)[: people // 2]] = True
@@ -170,11 +174,11 @@ Of = int | Literal["ratio"] | None
 
 @dataclass(frozen=True)
 class Seen:
-    """One rate in one world, of everybody (None), of a group, or the ratio of the first two groups.
+    """One rate in one simulation: of all people (None), of a group, or the ratio of the first two groups.
 
-    has_trials          : whether there is a rate
-    plain_low, plain_high : interval with the threshold taken as given; low, high : with its uncertainty
-    at_target, at_use   : the true rate at the true threshold, and at the one that the run reports for use
+    has_trials          : whether the rate is defined
+    plain_low, plain_high : interval for a fixed threshold; low, high : including the threshold's uncertainty
+    at_target, at_use   : the true rate at the true threshold, and at the threshold that the run reports for use
     """
 
     metric: str
@@ -191,14 +195,14 @@ class Seen:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which rates of a world are computed beside everybody's FMR."""
+    """The rates of a simulation to compute in addition to the FMR of all people."""
 
     groups: bool = True
     ratios: bool = False
 
 
 def seen_by(world: World, pairs: Comparisons, basis: Basis, wanted: Wanted) -> Iterator[Seen]:
-    """Rates at a threshold for the target that was set on a basis: of everybody, of the last group, and ratios.
+    """Rates at a threshold set on a basis for the target: of all people, of the last group, and ratios.
 
     Raises
     ------
@@ -224,7 +228,7 @@ def seen_by(world: World, pairs: Comparisons, basis: Basis, wanted: Wanted) -> I
 
 
 def ratio_of(rates: list[Rate]) -> tuple[float, float]:
-    """Interval of the ratio of two groups, as a gap has it: with the threshold taken as given."""
+    """Interval of the ratio of two groups, as for a gap: with a fixed threshold."""
     columns = columns_of(rates, level=LEVEL)
     family = gap_family(
         ["a", "b"],
@@ -247,7 +251,7 @@ def by_split(world: World, pairs: Comparisons, rng: np.random.Generator, wanted:
 
 
 def by_folds(world: World, pairs: Comparisons, rng: np.random.Generator, wanted: Wanted) -> list[Seen]:
-    """Rates of everybody at thresholds set by folds."""
+    """Rates of all people at thresholds set by folds."""
     folds = deal_folds(world.table["subject"], world.groups[pairs.subjects], int(rng.integers(2**31)))
     folded = replace(pairs, folds=folds)
     return list(seen_by(world, folded, Basis(folded, world.table, "folds", same_people=True), wanted))
@@ -257,15 +261,15 @@ METHODS = {"split": by_split, "folds": by_folds}
 
 
 @dataclass(frozen=True)
-class Held:
-    """How often intervals held the truth, of one rate in one setting by one method.
+class IntervalCoverage:
+    """Coverage of one rate in one setting by one method.
 
-    worlds                : in which there was a threshold and a rate
-    plain, with_threshold : proportion that held the rate at the true threshold, by either interval
-    at_use                : proportion whose interval with the threshold held the true rate at the threshold for use
-    below, above          : proportion that missed the rate at the true threshold, being below or above it
-    plain_width, width    : median width over the true rate, without and with the threshold's uncertainty
-    errors                : mean errors
+    worlds                : simulations with a threshold and a rate
+    plain, with_threshold : proportion that cover the rate at the true threshold, by either interval
+    at_use                : proportion whose interval with the threshold covers the true rate at the threshold for use
+    below, above          : proportion entirely below or above the rate at the true threshold
+    plain_width, width    : median width relative to the true rate, without and with the threshold's uncertainty
+    errors                : mean number of errors
     """
 
     metric: str
@@ -284,10 +288,10 @@ class Held:
 
 def studied(
     world: World, worlds: int, rng: np.random.Generator, *, with_groups: int | None = None, with_ratios: int = 0
-) -> list[Held]:
+) -> list[IntervalCoverage]:
     """Both methods on the same simulated comparisons.
 
-    with_groups, with_ratios : in how many of the worlds groups and FNMR are looked at, and the ratios of two groups
+    with_groups, with_ratios : number of simulations with rates of groups and FNMR, and with ratios of two groups
     """
     with_groups = worlds if with_groups is None else with_groups
     found: dict[tuple[str, str, Of], list[Seen]] = {}
@@ -301,18 +305,18 @@ def studied(
             for one in seen:
                 if one.has_trials:
                     found.setdefault((name, one.metric, one.of), []).append(one)
-    return [held(name, seen) for (name, _, _), seen in found.items()]
+    return [interval_coverage(name, seen) for (name, _, _), seen in found.items()]
 
 
-def held(method: str, seen: list[Seen]) -> Held:
-    """One row."""
+def interval_coverage(method: str, seen: list[Seen]) -> IntervalCoverage:
+    """One row of results."""
     columns = {
         name: np.array([getattr(one, name) for one in seen])
         for name in ("plain_low", "plain_high", "low", "high", "at_target", "at_use", "errors")
     }
     low, high, truth, used = (columns[name] for name in ("low", "high", "at_target", "at_use"))
     plain_low, plain_high = columns["plain_low"], columns["plain_high"]
-    return Held(
+    return IntervalCoverage(
         metric=seen[0].metric,
         of=seen[0].of,
         method=method,
