@@ -225,11 +225,12 @@ def need_notes(required: Requirements) -> list[str]:
     )
     notes = [
         f"{required.tests} gap{'s are' if required.tests > 1 else ' is'} tested together ({required.count} groups, "
-        f"{len(required.metrics)} metric{'s' if len(required.metrics) > 1 else ''}), at a false-alarm rate of {groups.alpha:g} for the whole run: each at "
-        f"{required.alpha:.2g}, the first step of Holm's method. The numbers apply to each of two groups, of which one "
+        f"{len(required.metrics)} metric{'s' if len(required.metrics) > 1 else ''}), at a "
+        f"false-alarm rate of {groups.alpha:g} for the whole run: each at {required.alpha:.2g}, the first step of Holm's method. "
+        f"The numbers apply to each of two groups, of which one "
         f"has the expected rate and the other differs from it by the margin; * marks the margin of the plan.",
-        f"Correlation {sampling.correlation:g} between two trials of one person (for impostor pairs, the proportion of the variance "
-        f"of a score due to one of the two people).{clusters} These are assumptions: with stronger ones more people are "
+        f"Correlation {sampling.correlation:g} between two trials of one person (for impostor pairs, the proportion of the "
+        f"variance of a score due to one of the two people).{clusters} These are assumptions: with stronger ones more people are "
         "needed.",
     ]
     if any(metric_of(name).is_pair for name in required.metrics) and not required.settings.verify.threshold:
