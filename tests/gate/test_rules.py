@@ -1,4 +1,4 @@
-"""Every rule ends in one of three states, on the interval and not on luck; the exit code says which; a policy is strict."""
+"""Every rule ends in one of three states, decided on the interval; the exit code reports it; policies are parsed strictly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from facegap.cli import app
 from facegap.errors import RunError, TableError
 from facegap.gate.policy import Rule, read_policy
-from facegap.gate.rules import gate, judged, outcome
+from facegap.gate.rules import gate, state_of, outcome
 from facegap.store.run import read_run
 from fixtures.settings import audit_predictions
 
@@ -25,7 +25,7 @@ HOSTILE = "=1+1<script>alert(1)</script>"
 def audited(
     folder: Path, *, wrong_women: int, women: int = 200, men: int = 200, least: int = 20, town: str = "Ayr"
 ) -> Path:
-    """A run in which so many of the women are misclassified, two of the men and nobody else."""
+    """A run in which this many women and two men are misclassified."""
     folder.mkdir(exist_ok=True)
     gender = ["female"] * women + ["male"] * men
     said = ["male"] * wrong_women + ["female"] * (women - wrong_women) + ["female"] * 2 + ["male"] * (men - 2)
@@ -44,7 +44,7 @@ def audited(
 
 @pytest.fixture(scope="module")
 def unequal(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """60 of 200 women wrong, 2 of 200 men."""
+    """60 of 200 women misclassified, and 2 of 200 men."""
     return audited(tmp_path_factory.mktemp("unequal"), wrong_women=60)
 
 
@@ -73,15 +73,15 @@ def rate(limit: float, **more: Any) -> str:
         (math.nan, math.nan, "cannot tell"),
     ],
 )
-def test_a_limit_is_judged_on_the_whole_interval(low: float, high: float, state: str) -> None:
-    assert judged(0.04, low, high, Rule("rate", "", "fta", 0.05)) == state
+def test_a_limit_is_evaluated_on_the_whole_interval(low: float, high: float, state: str) -> None:
+    assert state_of(0.04, low, high, Rule("rate", "", "fta", 0.05)) == state
 
 
-def test_the_point_value_is_judged_only_where_the_rule_says_so() -> None:
+def test_the_point_value_is_used_only_where_the_rule_says_so() -> None:
     rule = Rule("rate", "", "fta", 0.05, judge="point")
-    assert judged(0.04, 0.01, 0.3, rule) == "holds"
-    assert judged(0.06, 0.01, 0.3, rule) == "broken"
-    assert judged(math.nan, 0.01, 0.3, rule) == "cannot tell"
+    assert state_of(0.04, 0.01, 0.3, rule) == "holds"
+    assert state_of(0.06, 0.01, 0.3, rule) == "broken"
+    assert state_of(math.nan, 0.01, 0.3, rule) == "cannot tell"
 
 
 def test_the_worst_group_decides(unequal: Path, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_the_worst_group_decides(unequal: Path, tmp_path: Path) -> None:
     assert "female 30.00% [24.0" in found.line and "60/200, 200 people; limit 10.00%" in found.line
 
 
-def test_gaps_are_held_against_their_limit_whichever_group_is_worse(unequal: Path, tmp_path: Path) -> None:
+def test_gaps_are_compared_with_their_limit_whichever_group_is_worse(unequal: Path, tmp_path: Path) -> None:
     gap = '[[gap]]\nmetric = "error_rate_all"\nby = "gender"\n'
     assert states(unequal, tmp_path, gap + "max_difference = 0.5\n") == ["holds"]
     assert states(unequal, tmp_path, gap + "max_difference = 0.3\n") == ["cannot tell"]
@@ -122,7 +122,7 @@ def test_verdicts_that_are_forbidden_break_a_rule_and_too_little_data_cannot_tel
     verdict = '[[verdict]]\nmetric = "error_rate_all"\nby = "{}"\nforbid = {}\n'
     run = read_run(unequal)
     of_gender = run.gaps[(run.gaps["family"] == "gender") & (run.gaps["metric"] == "error_rate_all")]["verdict"].iloc[0]
-    assert of_gender == "gap larger than the margin"  # who forbids a gap forbids a larger one
+    assert of_gender == "gap larger than the margin"  # a forbidden gap implies forbidden larger gaps
     assert states(unequal, tmp_path, verdict.format("gender", '["gap"]')) == ["broken"]
     assert states(unequal, tmp_path, verdict.format("gender", '["gap larger than the margin"]')) == ["broken"]
     assert states(unequal, tmp_path, verdict.format("gender", '["no gap larger than the margin"]')) == ["holds"]
@@ -132,10 +132,10 @@ def test_verdicts_that_are_forbidden_break_a_rule_and_too_little_data_cannot_tel
     assert states(alike, tmp_path, verdict.format("gender", '["gap", "not enough data"]')) == ["broken"]
 
 
-def test_a_rule_on_the_verdict_of_an_exploratory_gap_is_an_error_with_its_cure(unequal: Path, tmp_path: Path) -> None:
+def test_a_rule_on_the_verdict_of_an_exploratory_gap_is_an_error_with_its_remedy(unequal: Path, tmp_path: Path) -> None:
     of_town = '[[verdict]]\nmetric = "error_rate_all"\nby = "town"\nforbid = ["gap"]\n'
     with pytest.raises(
-        TableError, match=r"policy\.toml.*1 of the 1 gaps it is about are exploratory.*\[\[gap\]\].*plan"
+        TableError, match=r"policy\.toml.*1 of the 1 gaps it applies to are exploratory.*\[\[gap\]\].*plan"
     ):
         states(unequal, tmp_path, of_town)
     everywhere = '[[verdict]]\nmetric = "error_rate_all"\nforbid = ["gap"]\n'
@@ -150,20 +150,20 @@ def test_people_are_counted_per_group(unequal: Path, tmp_path: Path) -> None:
     assert states(unequal, tmp_path, '[[subjects]]\nmin = 200\nby = "gender"\n') == ["holds"]
     found = gate(unequal, policy(tmp_path, "[[subjects]]\nmin = 201\nby = 'gender'\n"))[1][0]
     assert found.state == "broken"
-    assert "200 people; least 201" in found.line
+    assert "200 people; minimum 201" in found.line
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         (rate(0.1, by="race"), "audit it with --by race"),
-        ('[[rate]]\nmetric = "fmr"\nmax = 0.1\n', "it has no_answer_rate, error_rate_answered, error_rate_all"),
+        ('[[rate]]\nmetric = "fmr"\nmax = 0.1\n', "the run has no_answer_rate, error_rate_answered, error_rate_all"),
         (rate(0.4, by="gender", groups=["nobody"]), "no group nobody"),
         (rate(0.4, by="gender", groups=["female", "nobody"]), "no group nobody"),
-        (rate(0.4, threshold=0.3), "no row of the run fits"),
-        # a group of another grouping than the rule's: it is in the run, and yet nothing is said of it
-        (rate(0.5, by="gender", groups=["female", "Ayr"]), "no group Ayr there; of the others female 30.00%"),
-        ('[[subjects]]\nmin = 5\nby = "gender"\ngroups = ["female", "Ayr"]\n', "no group Ayr there; of the others"),
+        (rate(0.4, threshold=0.3), "no row of the run matches"),
+        # a group of another grouping than the rule's: the run has it, but not in this grouping
+        (rate(0.5, by="gender", groups=["female", "Ayr"]), "no group Ayr; of the others female 30.00%"),
+        ('[[subjects]]\nmin = 5\nby = "gender"\ngroups = ["female", "Ayr"]\n', "no group Ayr; of the others"),
         (
             '[[gap]]\nmetric = "error_rate_all"\nmax_difference = 0.9\ngroups = ["female", "male", "nobody"]\n',
             "no group nobody",
@@ -174,17 +174,17 @@ def test_people_are_counted_per_group(unequal: Path, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_the_run_does_not_have_cannot_be_told(unequal: Path, tmp_path: Path, text: str, said: str) -> None:
+def test_what_the_run_does_not_have_is_undecided(unequal: Path, tmp_path: Path, text: str, said: str) -> None:
     (found,) = gate(unequal, policy(tmp_path, text))[1]
     assert found.state == "cannot tell"
     assert said in found.line
 
 
-def test_a_line_holds_no_escape_whatever_an_edited_run_folder_says(unequal: Path) -> None:
+def test_a_line_contains_no_escape_sequence_from_an_edited_run_folder(unequal: Path) -> None:
     run = read_run(unequal)
     edited = replace(run, rates=run.rates.assign(metric="a\x1b[2Jb\u202ec\nd"))
     line = outcome(Rule("rate", "", "fmr", 0.1), edited).line
-    assert line == "cannot tell  falsely matched (FMR): no row of the run fits it (it has a\ufffd[2Jb\ufffdc\ufffdd)"
+    assert line == "cannot tell  falsely matched (FMR): no row of the run matches (the run has a\ufffd[2Jb\ufffdc\ufffdd)"
 
 
 def run_gate(run: Path, path: Path) -> Any:
@@ -200,16 +200,16 @@ def test_exit_codes_are_0_1_and_2_and_broken_goes_first(unequal: Path, tmp_path:
     ):
         result = run_gate(unequal, policy(tmp_path, text))
         assert result.exit_code == code, result.output
-        assert len(result.output.splitlines()) == text.count("[[") + 1  # one line per rule, and the sum
+        assert len(result.output.splitlines()) == text.count("[[") + 1  # one line per rule, and the summary
 
 
 def test_a_policy_or_run_that_cannot_be_read_is_an_error_that_ends_with_2(unequal: Path, tmp_path: Path) -> None:
     for run, path in ((unequal, tmp_path / "none.toml"), (tmp_path, policy(tmp_path, rate(0.5)))):
-        with pytest.raises((RunError, TableError)):  # main() turns these into one line and exit code 2
+        with pytest.raises((RunError, TableError)):  # main() converts these to one line and exit code 2
             gate(run, path)
 
 
-def test_a_run_that_was_changed_is_not_judged(tmp_path: Path) -> None:
+def test_a_run_that_was_changed_is_not_evaluated(tmp_path: Path) -> None:
     run = audited(tmp_path / "a", wrong_women=60)
     rates = (run / "rates.csv").read_text()
     (run / "rates.csv").write_text(rates.replace("60,200", "0,200"))
@@ -217,7 +217,7 @@ def test_a_run_that_was_changed_is_not_judged(tmp_path: Path) -> None:
         gate(run, policy(tmp_path, rate(0.5)))
 
 
-def test_the_example_of_the_documentation_is_read_and_judges_a_run(unequal: Path, tmp_path: Path) -> None:
+def test_the_example_of_the_documentation_is_read_and_applied_to_a_run(unequal: Path, tmp_path: Path) -> None:
     found = {rule.line.split("  ")[0]: rule for rule in gate(unequal, DOCS / "policy.toml")[1]}
     assert set(found) == {"holds", "broken", "cannot tell"}
     fine = audited(tmp_path / "fine", wrong_women=2, women=2000, men=2000)
@@ -225,7 +225,7 @@ def test_the_example_of_the_documentation_is_read_and_judges_a_run(unequal: Path
     assert [line for line in lines if not line.startswith("holds")] == [
         line
         for line in lines
-        if "FTA" in line  # black boxes judge no detector
+        if "FTA" in line  # audits of black boxes have no detector
     ]
 
 
@@ -275,14 +275,14 @@ def test_hostile_names_of_groups_reach_the_terminal_without_escapes(tmp_path: Pa
         ("x = \n", "not valid TOML"),
     ],
 )
-def test_a_mistake_in_a_policy_is_named_with_file_key_and_cure(tmp_path: Path, text: str, said: str) -> None:
+def test_a_mistake_in_a_policy_is_reported_with_file_key_and_remedy(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(TableError) as refused:
         read_policy(policy(tmp_path, text))
     assert said in str(refused.value)
     assert "policy.toml" in str(refused.value)
 
 
-def test_a_policy_without_its_version_is_refused(tmp_path: Path) -> None:
+def test_a_policy_without_its_version_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "p.toml"
     for text in ("", "version = 2\n", "version = true\n"):
         path.write_text(text + rate(0.1))
@@ -290,12 +290,12 @@ def test_a_policy_without_its_version_is_refused(tmp_path: Path) -> None:
             read_policy(path)
 
 
-# ---- answers without labels ----
+# ---- predictions without labels ----
 
 
 @pytest.fixture(scope="module")
 def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """60 of 200 women are called happy and 20 of 200 men; nothing says who is."""
+    """60 of 200 women and 20 of 200 men are predicted happy, without ground truth."""
     folder = tmp_path_factory.mktemp("answered")
     image = [f"{k}.png" for k in range(400)]
     people = pd.DataFrame({"image": image, "subject": image, "gender": ["female"] * 200 + ["male"] * 200})
@@ -309,18 +309,18 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("limit", "state"),
     [("max_difference = 0.5", "holds"), ("max_difference = 0.1", "broken"), ("max_difference = 0.2", "cannot tell")],
 )
-def test_a_difference_between_answer_rates_is_held_against_its_interval(
+def test_a_difference_between_answer_rates_is_evaluated_on_its_interval(
     answered: Path, tmp_path: Path, limit: str, state: str
 ) -> None:
     text = f'[[answer]]\noutput = "mood"\nanswer = "happy"\n{limit}\n'
     (found,) = gate(answered, policy(tmp_path, text))[1]
     assert found.state == state
-    assert "answered happy: female against male 20.00 points" in found.said
+    assert "predicted happy: female against male 20.00 points" in found.said
     assert "200 and 200 people" in found.said
     assert "error" not in found.line
 
 
-def test_without_an_answer_the_worst_of_all_decides_and_sad_holds(answered: Path, tmp_path: Path) -> None:
+def test_a_rule_for_all_predictions_is_decided_by_the_worst_one(answered: Path, tmp_path: Path) -> None:
     text = '[[answer]]\noutput = "mood"\nmax_difference = 0.1\n[[answer]]\noutput = "mood"\nanswer = "sad"\nmax_difference = 0.1\n'
     worst, sad = gate(answered, policy(tmp_path, text))[1]
     assert (worst.state, sad.state) == ("broken", "holds")
@@ -330,12 +330,12 @@ def test_without_an_answer_the_worst_of_all_decides_and_sad_holds(answered: Path
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('output = "emotion"', "it has answer rates of mood"),
-        ('output = "mood"\nanswer = "glad"', "the answers of mood are happy, calm, sad"),
-        ('output = "mood"\ngroups = ["nobody", "male"]', "no group nobody there"),
+        ('output = "emotion"', "the run has prediction rates of mood"),
+        ('output = "mood"\nanswer = "glad"', "the predictions of mood are happy, calm, sad"),
+        ('output = "mood"\ngroups = ["nobody", "male"]', "no group nobody"),
     ],
 )
-def test_an_answer_that_the_run_has_not_cannot_be_told(answered: Path, tmp_path: Path, text: str, said: str) -> None:
+def test_a_prediction_that_the_run_does_not_have_is_undecided(answered: Path, tmp_path: Path, text: str, said: str) -> None:
     (found,) = gate(answered, policy(tmp_path, f"[[answer]]\n{text}\nmax_difference = 0.1\n"))[1]
     assert (found.state, said in found.said) == ("cannot tell", True), found.said
 

@@ -65,7 +65,7 @@ def named_folds(table: pd.DataFrame, column: str, units: pd.Series) -> IntArray:
     Raises
     ------
     TableError : if the column is missing, a row has no fold, a unit is in two folds, or there are fewer than three folds or
-       more than run.json can hold
+        more than run.json can hold
     """
     if column not in table.columns:
         raise TableError(

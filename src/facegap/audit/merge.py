@@ -57,7 +57,7 @@ def merge(folders: Sequence[Path], output: Output, *, mixed_workers: bool = Fals
     """Merge all shards of an audit into one run, written to the folder of `output`.
 
     mixed_workers : accept shards from different types of processor, whose results may differ in the last digits; the run
-       reports this
+        reports this
 
     Raises
     ------

@@ -54,7 +54,7 @@ def read_pairs(path: Path, manifest: pd.DataFrame, *, meaning: str, repeats: boo
     Raises
     ------
     TableError : if the file is unreadable, a column is missing, an image is not in the manifest, a pair has twice the same image,
-       or a pair is repeated
+        or a pair is repeated
     """
     listed = lfw_names(path, manifest) if is_lfw(path) else csv_names(path, meaning)
     place = pd.Series(np.arange(len(manifest)), index=manifest["image"])

@@ -19,7 +19,7 @@ from facegap.statistics.sizes import shared_errors
 from facegap.types import BoolArray, FloatArray, IntArray
 
 MOST_STRATA_CELLS = 100  # 5,050 pairs of groups
-MOST_PAIRS = 20_000_000  # in a sample: about 1 GB while it is drawn
+MOST_PAIRS = 20_000_000  # in a sample: about 1 GB while it is made
 CORRELATION = 0.1  # assumed, as in `facegap plan`
 EXPECTED_FMR, EXPECTED_FNMR = 0.001, 0.02
 WEIGHTED = (
@@ -57,7 +57,7 @@ class Precision:
     genuine, impostor : pairs in the sample, and in total
     people            : subjects with an impostor pair in the sample; genuine_people : with a genuine pair
     none_by_people, none_by_pairs : upper limit of FMR if no sampled pair is a false match: the valid one, and the one that would
-                       hold if all pairs were independent
+                        hold if all pairs were independent
     fmr, fnmr         : limits of the interval at the expected rates; NaN without pairs
     """
 

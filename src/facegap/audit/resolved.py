@@ -55,7 +55,7 @@ class ResolvedAudit:
     settings      : as requested
     margins       : equivalence margin of every metric, fixed before any data are seen
     manifest      : the subjects, with joined labels; one row per image, or per template if templates are pooled
-                   from several images
+                    from several images
     groupings     : the groups that are compared; notes: why some label columns are not used for groups
     models        : chosen for detection, classification and embedding; empty if no model runs here
     threshold_set : manifest of other subjects, on whom thresholds are set; None without one
@@ -63,7 +63,7 @@ class ResolvedAudit:
     roles         : per row of the manifest `evaluation` or `threshold_set`
     folds         : int64 (rows,), fold of each row if thresholds are set by folds; otherwise None
     target_group  : bool, per row of the table on which thresholds are set: the group whose impostor pairs define a target FMR;
-                   None: all
+                    None: all
     pairs         : the only pairs to compare; None: all
     excluded      : reviewed pairs that are excluded from all rates
     search_roles  : per row `gallery`, `probe` or empty; None without identification

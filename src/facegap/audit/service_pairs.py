@@ -100,7 +100,7 @@ def ask_pairs(
     Parameters
     ----------
     plan      : left and right (manifest rows; the probe and the reference) in the order of the calls; other columns are
-               kept
+                kept
     originals : the images; every row of the plan has been checked
     workers   : number of concurrent calls
     on_pair   : called after each pair

@@ -1,1 +1,1 @@
-"""`facegap explain`: what is left of a gap after balancing measured covariates."""
+"""`facegap explain`: how much of a gap remains after balancing measured covariates."""

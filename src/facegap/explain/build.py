@@ -1,4 +1,4 @@
-"""`facegap explain RUN`: every estimate of every gap to one group, before and after balancing measured covariates."""
+"""`facegap explain RUN`: all estimates of the gaps to a reference group, before and after balancing measured covariates."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ TABLE, PAGE = "explain.csv", "explain.html"
 
 
 def explain(folder: Path, choices: Choices, progress: Progress = silent) -> Answer:
-    """Look into the gaps of a finished run.
+    """Estimate how much of the gaps of a finished run remains after balancing covariates.
 
-    progress : is told of gaps done, and gaps in all
+    progress : called with the number of finished gaps and their total
 
     Raises
     ------
-    RunError     : no finished run, or nothing in it that could be looked into
-    SettingError : a covariate, group, metric or reliability that cannot be; a covariate that is part of the groups
-    TableError   : a grouping or a file of covariates that cannot be used
+    RunError     : if there is no finished run, or it contains no suitable gap
+    SettingError : if a covariate, group, metric or reliability is invalid, or a covariate defines the groups
+    TableError   : if a grouping or a file of covariates cannot be used
     """
     run = read_finished(folder)
     with fitting_together(folder):
@@ -32,16 +32,16 @@ def explain(folder: Path, choices: Choices, progress: Progress = silent) -> Answ
 
 
 def explain_run(run: Run, choices: Choices, progress: Progress = silent) -> Answer:
-    """Look into the gaps of a run in memory."""
+    """Like `explain`, for a run in memory."""
     return explained_run(run, all_comparisons_of(run, "facegap explain"), choices, progress)
 
 
 def write_explained(found: Answer, out: Path) -> list[str]:
-    """Write the table and the page to a folder that is new or empty; the names of the files.
+    """Write the table and the page to a new or empty folder; return the file names.
 
     Raises
     ------
-    RunError : the folder holds something, or cannot be written
+    RunError : if the folder is not empty, or cannot be written
     """
     from facegap.explain.page import write_page
 

@@ -1,4 +1,4 @@
-"""Gaps before and after balancing as people hold them in Python: estimates, finding, chart, and the look in a notebook."""
+"""Gaps before and after balancing as a Python object: estimates, finding, chart, and display in a notebook."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
-    """What is left of the gaps of a run after balancing covariates.
+    """How much of the gaps of a run remains after balancing covariates.
 
-    Made by `facegap.explain`. Every table is a copy that may be changed.
+    Returned by `facegap.explain`. Every table is a copy that may be changed.
 
     Parameters
     ----------
     answer
-        The estimates, as the command holds them.
+        The estimates, as used by the command.
     """
 
     answer: Answer
@@ -46,7 +46,7 @@ class Explanation:
 
     @property
     def finding(self) -> str:
-        """Per metric the widest raw gap, what is left of it, the effective people, and the verdict."""
+        """Per metric, the widest raw gap, what remains of it, the effective number of people, and the verdict."""
         return clean(" ".join(self._said()))
 
     def plot(self) -> alt.TopLevelMixin:
@@ -55,7 +55,7 @@ class Explanation:
         Raises
         ------
         FacegapError
-            No gap could be estimated, so that there is nothing to draw.
+            If no gap could be estimated, so that there is no chart.
         """
         import altair as alt
 
@@ -67,22 +67,22 @@ class Explanation:
         return alt.LayerChart.from_dict(figure.spec, validate=False)
 
     def write(self, folder: str | Path) -> Path:
-        """Write explain.html and explain.csv to a folder that is new or empty, and return its path.
+        """Write explain.html and explain.csv to a new or empty folder, and return its path.
 
         Raises
         ------
         RunError
-            The folder holds something, or cannot be written.
+            If the folder is not empty, or cannot be written.
         """
         write_explained(self.answer, Path(folder))
         return Path(folder)
 
     def __repr__(self) -> str:
-        """What was asked, the finding, and what the table holds."""
+        """The request, the finding, and the contents of the table."""
         return "\n".join((self._about(), self.finding, self._contents()))
 
     def _repr_html_(self) -> str:
-        """The finding, the gaps of the first metric and their chart; escaped, and nothing in it is loaded."""
+        """The finding, the gaps of the first metric and their chart; escaped and without external resources."""
         from facegap.report.figures.render import drawn
         from facegap.report.page import environment
 

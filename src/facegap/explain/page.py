@@ -1,4 +1,4 @@
-"""explain.html: gaps before and after balancing as one file that asks the network for nothing and runs no script."""
+"""explain.html: gaps before and after balancing, in one file without network access or scripts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from facegap.derive.balanced.question import Answer
 
 TEMPLATE = "explain.html"
-MOST_OPEN = 20  # rows of a table; a longer one is folded, as the picture says the same
+MOST_OPEN = 20  # rows of a table; a longer one is collapsed, as the chart shows the same
 METHODS: Mapping[str, str] = {
     "Gap after balancing": "Overlap weights (Li, Morgan and Zaslavsky 2018): a logistic model of the group on a linear spline of each "
     "covariate, with knots at its terciles; the weight of each trial is the probability of the other group. Both groups then "

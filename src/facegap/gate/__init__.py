@@ -1,1 +1,1 @@
-"""`facegap gate`: a run against a policy."""
+"""`facegap gate`: check a run against a policy."""

@@ -1,4 +1,4 @@
-"""A run against a policy, for continuous integration."""
+"""Check a run against a policy, for continuous integration."""
 
 from __future__ import annotations
 

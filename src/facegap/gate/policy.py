@@ -1,4 +1,4 @@
-"""The policy of `facegap gate`: a strict TOML file of rules, each with what it looks at and what it allows."""
+"""The policy of `facegap gate`: a strict TOML file of rules, each with its scope and limit."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ EVERYBODY = "everybody"
 class Rule:
     """One rule.
 
-    metric    : as in rates.csv; empty for subjects over all rates, and of answers
-    output, answer : of answers, as in answer_gaps.csv; answer empty: every answer
-    limit     : of a rate or gap; the least number of people for subjects; NaN for verdicts
+    metric    : as in rates.csv; empty for subjects over all rates, and for predictions without labels
+    output, answer : for predictions without labels, as in answer_gaps.csv; answer empty: all of them
+    limit     : of a rate or gap; the minimum number of people for subjects; NaN for verdicts
     scale     : of a gap: "difference" or "ratio"
-    forbidden : of verdicts
-    by        : names of the attributes of the groups; None: every grouping of the run, and for rates everybody too;
-                () everybody alone
-    groups    : names of groups as they are printed; empty: all
+    forbidden : verdicts that break the rule
+    by        : attributes of the groups; None: every grouping of the run, and for rates also all subjects together;
+                () all subjects together only
+    groups    : names of groups as printed; empty: all
     threshold : NaN: every threshold of the run; threshold_from : text that its source must contain
     """
 
@@ -55,7 +55,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Policy:
-    """What a policy file says. name : for the reader; rules in the order of the file, by kind."""
+    """The content of a policy file. name : for the reader; rules in the order of the file, by kind."""
 
     name: str
     rules: tuple[Rule, ...] = field(default=())
@@ -66,8 +66,8 @@ def read_policy(path: Path) -> Policy:
 
     Raises
     ------
-    TableError : not readable, no TOML, an unknown or missing key, a value of another kind, no rule at all; the message
-                 names file, key and cure
+    TableError : if the file is unreadable, not TOML, has an unknown, missing or invalid key, or no rule; the message
+                names file, key and remedy
     """
     _, content = read_toml(path, max_bytes=MOST_BYTES)
     said = checked(PolicyFile, content, path)
@@ -95,7 +95,7 @@ def _known_verdict(name: str) -> str:
 
 
 def _attributes(said: Any) -> Any:
-    """`gender*race` as its names, `everybody` as none."""
+    """`gender*race` as its attributes, `everybody` as none."""
     if not isinstance(said, str):
         raise ValueError("give a grouping of the run in quotes, such as 'gender*race', or 'everybody'")
     names = () if said == EVERYBODY else tuple(name.strip() for name in said.split("*"))
@@ -114,7 +114,7 @@ Words = Annotated[str, Field(description="text in quotes")]
 
 
 class _RuleTable(Table):
-    """What every rule may say."""
+    """Keys common to all rules."""
 
     name: Words = ""
     by: By = None
@@ -122,7 +122,7 @@ class _RuleTable(Table):
 
 
 class _AtThreshold(_RuleTable):
-    """What a rule about rates at a threshold may say."""
+    """Keys of rules about rates at a threshold."""
 
     metric: Metric
     threshold: Annotated[float, Field(description="a score")] = math.nan
@@ -130,7 +130,7 @@ class _AtThreshold(_RuleTable):
 
 
 class SubjectsTable(_RuleTable):
-    """[[subjects]]: the least number of people in every group."""
+    """[[subjects]]: the minimum number of people in every group."""
 
     min: Annotated[int, Field(ge=1, description="a whole number of people from 1 up")]
     metric: Metric = ""
@@ -141,7 +141,7 @@ class SubjectsTable(_RuleTable):
 
 
 class RateTable(_AtThreshold):
-    """[[rate]]: the largest rate."""
+    """[[rate]]: the maximum rate."""
 
     max: Annotated[float, Field(ge=0, le=1, description=PROPORTION)]
     judge: OwnJudge = None
@@ -152,7 +152,7 @@ class RateTable(_AtThreshold):
 
 
 class GapTable(_AtThreshold):
-    """[[gap]]: the largest gap, as a difference or as a ratio."""
+    """[[gap]]: the maximum gap, as a difference or as a ratio."""
 
     max_difference: Annotated[float | None, Field(ge=0, le=1, description=PROPORTION)] = None
     max_ratio: Annotated[float | None, Field(ge=1, description="a ratio of 1 or more")] = None
@@ -174,7 +174,7 @@ class GapTable(_AtThreshold):
 
 
 class VerdictTable(_AtThreshold):
-    """[[verdict]]: verdicts that no gap may have; who forbids a gap forbids one larger than the margin."""
+    """[[verdict]]: verdicts that no gap may have; to forbid a gap also forbids one larger than the margin."""
 
     forbid: Annotated[
         tuple[Annotated[str, AfterValidator(_known_verdict)], ...],
@@ -197,7 +197,7 @@ class VerdictTable(_AtThreshold):
 
 
 class AnswerTable(_RuleTable):
-    """[[answer]]: the largest difference between how often two groups get an answer, where nothing says what is true."""
+    """[[answer]]: the maximum difference between two groups in how often a class is predicted, without ground truth."""
 
     output: Words
     answer: Words = ""
@@ -258,6 +258,6 @@ def _rule_at(
 
 
 def hint(key: str, known: tuple[str, ...]) -> str:
-    """What may have been meant."""
+    """A suggestion for an unknown key."""
     close = difflib.get_close_matches(key, known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"

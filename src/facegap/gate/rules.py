@@ -1,7 +1,7 @@
-"""`facegap gate RUN --policy FILE`: does a run keep the limits of a policy? Every rule ends in one of three states.
+"""`facegap gate RUN --policy FILE`: does a run satisfy the rules of a policy? Every rule ends in one of three states.
 
-A limit is evaluated on the interval: it holds where the whole interval keeps it, it is broken where the whole interval lies
-beyond it, and else the run cannot tell. On request a rule evaluates the point value instead; then chance decides near it.
+A limit is evaluated on the interval: the rule holds if the whole interval is within the limit, is broken if all of it is
+beyond, and otherwise the run cannot tell. A rule may use the point value instead, for which chance decides near the limit.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from facegap.types import Group
 State = Literal["holds", "broken", "cannot tell"]
 STATES: tuple[State, ...] = ("broken", "cannot tell", "holds")  # the worst first
 EXIT_CODES: dict[State, int] = {"holds": 0, "broken": 1, "cannot tell": 2}
-STATE_LETTERS = 13  # of a state at the beginning of a line, with the blanks behind it
-SAME_THRESHOLD = 5e-5  # thresholds are printed to four places
+STATE_LETTERS = 13  # width of the state at the beginning of a line, with the spaces after it
+SAME_THRESHOLD = 5e-5  # thresholds are printed to four decimals
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one row of a table says to a rule. weight : how far it is from holding; the largest is named."""
+    """The result of a rule for one row of a table. weight : how far it is from holding; the largest is reported."""
 
     state: State
     weight: float
@@ -45,7 +45,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run says to a rule. said : its deciding row with numbers, n and interval, or why there is none."""
+    """The result of a rule for a run. said : its deciding row with numbers, n and interval, or why there is none."""
 
     rule: Rule
     state: State
@@ -53,18 +53,18 @@ class Outcome:
 
     @property
     def line(self) -> str:
-        """The rule in one line, whatever a run folder that was made elsewhere has for names."""
+        """The rule in one line, with names from the run folder escaped."""
         return clean(f"{self.state:<{STATE_LETTERS}}{title(self.rule)}: {self.said}")
 
 
 def gate(folder: Path, policy: Path) -> tuple[Policy, list[Outcome]]:
-    """Every rule of a policy with what the run in a folder says to it.
+    """The outcome of every rule of a policy for the run in a folder.
 
     Raises
     ------
-    RunError   : no finished run, or one that was changed after it finished
-    TableError : the policy, or a rule that asks for the verdict of an exploratory gap, which has none; the message names
-                 file, key and cure
+    RunError   : if there is no finished run, or it was changed after it finished
+    TableError : if the policy is invalid, or a rule requests the verdict of an exploratory gap, which has none; the message
+                names file, key and remedy
     """
     chosen = read_policy(policy)
     run = read_finished(folder)
@@ -75,40 +75,40 @@ def gate(folder: Path, policy: Path) -> tuple[Policy, list[Outcome]]:
 
 
 def require_verdicts(rule: Rule, run: Run, policy: Path) -> None:
-    """Raise TableError where a rule asks for the verdict of a gap outside the primary family of the run."""
+    """Raise TableError if a rule requests the verdict of a gap outside the primary family of the run."""
     rows = rows_of(rule, run) if rule.kind == "verdict" else []
     exploratory = [row for row in rows if not row["primary"]]
     if not exploratory:
         return
     first = exploratory[0]
     named = clean(f"{rule.metric} by {first['family']}") + at(first)
-    judged_rows = [row for row in rows if row["primary"]]
+    primary_rows = [row for row in rows if row["primary"]]
     narrower = "ask for the interval instead, with [[gap]] in place of [[verdict]]"
-    if judged_rows:
-        family = clean(str(judged_rows[0]["family"]))
-        point = f" and threshold = {score(float(judged_rows[0]['threshold']))}" if at(first) else ""
+    if primary_rows:
+        family = clean(str(primary_rows[0]["family"]))
+        point = f" and threshold = {score(float(primary_rows[0]['threshold']))}" if at(first) else ""
         narrower = f'narrow the rule to the primary family with by = "{family}"{point}, or {narrower}'
     raise TableError(
-        f"{policy}, [[verdict]] {title(rule)!r}: {len(exploratory)} of the {len(rows)} gaps it is about are exploratory in this "
-        f"run and have no verdict (the first: {named}); {narrower}, or make the run with a plan whose primary family holds "
-        "them (facegap plan)"
+        f"{policy}, [[verdict]] {title(rule)!r}: {len(exploratory)} of the {len(rows)} gaps it applies to are exploratory in this "
+        f"run and have no verdict (the first: {named}); {narrower}, or repeat the run with a plan whose primary family "
+        "contains them (facegap plan)"
     )
 
 
 def exit_code(outcomes: Sequence[Outcome]) -> int:
-    """1 where any rule is broken, else 2 where any cannot be told, else 0."""
+    """1 if any rule is broken, otherwise 2 if any is undecided, otherwise 0."""
     worst: State = next((state for state in STATES if any(found.state == state for found in outcomes)), "holds")
     return EXIT_CODES[worst]
 
 
 def outcome(rule: Rule, run: Run) -> Outcome:
-    """What a run says to one rule: its worst row decides."""
+    """The outcome of one rule for a run: its worst row decides."""
     reason = unknown_grouping(rule, run)
     if reason:
         return Outcome(rule, "cannot tell", reason)
-    judged_rows = rows_of(rule, run)
-    if not judged_rows:
-        return Outcome(rule, "cannot tell", f"no row of the run fits it ({nothing(rule, run)})")
+    rows = rows_of(rule, run)
+    if not rows:
+        return Outcome(rule, "cannot tell", f"no row of the run matches ({nothing(rule, run)})")
     makers = {
         "rate": rate_findings,
         "gap": gap_findings,
@@ -116,10 +116,10 @@ def outcome(rule: Rule, run: Run) -> Outcome:
         "subjects": people_findings,
         "answer": answer_findings,
     }
-    found = makers[rule.kind](rule, judged_rows)
+    found = makers[rule.kind](rule, rows)
     state = next(state for state in STATES if any(one.state == state for one in found))
     deciding = max((one for one in found if one.state == state), key=lambda one: one.weight)
-    missing = missing_groups(rule, judged_rows)
+    missing = missing_groups(rule, rows)
     if missing and state == "holds":
         return Outcome(rule, "cannot tell", f"{missing}; of the others {deciding.said}")
     count = sum(one.state == state for one in found)
@@ -128,55 +128,55 @@ def outcome(rule: Rule, run: Run) -> Outcome:
 
 
 def rows_of(rule: Rule, run: Run) -> list[dict[str, Any]]:
-    """The rows of the run that a rule is about."""
+    """The rows of the run to which a rule applies."""
     if rule.kind == "answer":
         return answer_rows(rule, run)
     return gap_rows(rule, run) if rule.kind in ("gap", "verdict") else rate_rows(rule, run)
 
 
 def unknown_grouping(rule: Rule, run: Run) -> str:
-    """Why a rule's groups are none of the run's; empty where they are."""
+    """Why the run has no such grouping; empty if it has."""
     if not rule.by or set(rule.by) in [set(grouping) for grouping in groupings_of(run)]:
         return ""
     made = ", ".join("*".join(grouping) for grouping in groupings_of(run)) or "nothing"
     wanted = clean("*".join(rule.by))
-    return f"the run is not split by {wanted} but by {clean(made)}; audit it with --by {wanted}"
+    return f"the run has no grouping {wanted}, only {clean(made)}; audit it with --by {wanted}"
 
 
 def nothing(rule: Rule, run: Run) -> str:
-    """Why no row fits."""
+    """Why no row matches."""
     if rule.kind == "answer":
         return no_answers(rule, run)
     table = run.gaps if rule.kind in ("gap", "verdict") else run.rates
     metrics = list(dict.fromkeys(table["metric"])) if len(table) else []
     if rule.metric and rule.metric not in metrics:
-        return f"it has {', '.join(metrics) or 'no metric'}"
+        return f"the run has {', '.join(metrics) or 'no metric'}"
     anywhere = rows_of(replace(rule, groups=(), threshold=math.nan, threshold_from=""), run)
     if missing := missing_groups(rule, anywhere):
         return missing
     if len(rule.groups) == 1 and rule.kind in ("gap", "verdict"):
-        return "a gap is between two groups: name both, or none for all"
+        return "a gap is between two groups: name both, or none to include all"
     thresholds = ", ".join(score(point.threshold) for point in run.record.operating)
-    return f"its thresholds are {thresholds}" if thresholds else "its groups are too small to be tested"
+    return f"the run has thresholds {thresholds}" if thresholds else "the groups are too small to be tested"
 
 
 def missing_groups(rule: Rule, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Which groups that a rule names are in none of the rows it is evaluated on; empty where all are."""
+    """Which groups of a rule are in none of the evaluated rows; empty if all are."""
     present = {str(row[name]) for row in rows for name in ("group", "group_a", "group_b") if name in row}
     missing = [group for group in rule.groups if group not in present]
-    return f"no group {', '.join(clean(group) for group in missing)} there" if missing else ""
+    return f"no group {', '.join(clean(group) for group in missing)}" if missing else ""
 
 
-# ---- rates and people ----
+# ---- rates and subjects ----
 
 
 def rate_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding]:
-    """What each rate that the rule is about says to its limit."""
+    """The result for each rate to which the rule applies."""
     return [rate_finding(rule, row) for row in rows]
 
 
 def rate_rows(rule: Rule, run: Run) -> list[dict[str, Any]]:
-    """The rates that a rule is about, of groups whose labels are known."""
+    """The rates to which a rule applies, of groups with known labels."""
     rows = own_rates(run)
     rows = rows[rows["metric"] == rule.metric] if rule.metric else rows
     return [
@@ -187,7 +187,7 @@ def rate_rows(rule: Rule, run: Run) -> list[dict[str, Any]]:
 
 
 def is_meant(rule: Rule, grouping: Grouping, groups: Sequence[str], row: dict[str, Any]) -> bool:
-    """Whether a row is of the rule's grouping, groups and threshold."""
+    """Whether a row has the grouping, groups and threshold of the rule."""
     if rule.by is not None and set(grouping) != set(rule.by):
         return False
     if rule.groups and not set(groups) <= set(rule.groups):
@@ -207,7 +207,7 @@ def is_labelled(group: Group) -> bool:
 def rate_finding(rule: Rule, row: dict[str, Any]) -> Finding:
     """One rate against its limit."""
     value, low, high = float(row["value"]), float(row["low"]), float(row["high"])
-    state = judged(value, low, high, rule)
+    state = state_of(value, low, high, rule)
     said = (
         f"{clean(row['group'])} {percent(value)} {interval(low, high)} {row['errors']:,}/{row['trials']:,}, "
         f"{row['subjects']:,} people{at(row)}; limit {percent(rule.limit)}"
@@ -216,8 +216,8 @@ def rate_finding(rule: Rule, row: dict[str, Any]) -> Finding:
     return Finding(state, weight, said + manner(rule))
 
 
-def judged(value: float, low: float, high: float, rule: Rule) -> State:
-    """Whether a number keeps a limit from above: its interval does, or its point where the rule says so."""
+def state_of(value: float, low: float, high: float, rule: Rule) -> State:
+    """The state for an upper limit, from the interval, or from the point value if the rule says so."""
     if rule.judge == "point":
         return "cannot tell" if math.isnan(value) else "holds" if value <= rule.limit else "broken"
     if math.isnan(low) or math.isnan(high):
@@ -228,17 +228,17 @@ def judged(value: float, low: float, high: float, rule: Rule) -> State:
 
 
 def at(row: dict[str, Any]) -> str:
-    """The threshold of a row; nothing where it has none."""
+    """The threshold of a row; empty if it has none."""
     return "" if math.isnan(float(row["threshold"])) else f", threshold {score(float(row['threshold']))}"
 
 
 def manner(rule: Rule) -> str:
-    """That the point was judged, where it was."""
-    return " (point value judged)" if rule.judge == "point" else ""
+    """A note if the point value was used."""
+    return " (point value evaluated)" if rule.judge == "point" else ""
 
 
 def people_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding]:
-    """How many people stand behind each group; the most that any of its rates has, or those of the rule's metric."""
+    """The number of subjects in each group: the maximum over its rates, or that of the rule's metric."""
     people: dict[str, int] = {}
     for row in rows:
         people[str(row["group"])] = max(people.get(str(row["group"]), 0), int(row["subjects"]))
@@ -246,7 +246,7 @@ def people_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding]
         Finding(
             "holds" if count >= rule.limit else "broken",
             -count,
-            f"fewest in {clean(group)}: {count:,} people; least {rule.limit:,.0f}",
+            f"fewest in {clean(group)}: {count:,} people; minimum {rule.limit:,.0f}",
         )
         for group, count in people.items()
     ]
@@ -256,7 +256,7 @@ def people_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding]
 
 
 def gap_rows(rule: Rule, run: Run) -> list[dict[str, Any]]:
-    """The gaps that a rule is about."""
+    """The gaps to which a rule applies."""
     found = []
     for row in records(run.gaps):
         grouping = tuple(str(row["family"]).split(",")[0].split("*"))
@@ -266,12 +266,12 @@ def gap_rows(rule: Rule, run: Run) -> list[dict[str, Any]]:
 
 
 def gap_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding]:
-    """What each gap that the rule is about says to its limit."""
+    """The result for each gap to which the rule applies."""
     return [gap_finding(rule, row) for row in rows]
 
 
 def gap_finding(rule: Rule, row: dict[str, Any]) -> Finding:
-    """One gap against its limit; where labels are uncertain the wider interval counts."""
+    """One gap against its limit; if labels are uncertain, the wider interval is used."""
     uncertain = "label_" if row.get("label_draws", 0) else ""
     value, low, high = (
         float(row[name]) for name in (rule.scale, f"{uncertain}{rule.scale}_low", f"{uncertain}{rule.scale}_high")
@@ -281,9 +281,9 @@ def gap_finding(rule: Rule, row: dict[str, Any]) -> Finding:
     if value < least:  # the worse group first
         first, second, value = second, first, turned
         low, high = (inverse(high), inverse(low)) if rule.scale == "ratio" else (-high, -low)
-    # A gap the other way round beyond the limit breaks it as well.
+    # A gap in the opposite direction beyond the limit also breaks the rule.
     mirrored = inverse(low) if rule.scale == "ratio" else -low
-    state = judged(value, low, max(high, mirrored), rule)
+    state = state_of(value, low, max(high, mirrored), rule)
     shown, limit = difference(value, low, high), points(rule.limit)
     if rule.scale == "ratio":
         shown, limit = ratio(value, low, high), number(rule.limit)
@@ -293,11 +293,11 @@ def gap_finding(rule: Rule, row: dict[str, Any]) -> Finding:
     return Finding(state, worst if worst == worst else math.inf, said)
 
 
-# ---- answers without labels ----
+# ---- predictions without labels ----
 
 
 def answer_rows(rule: Rule, run: Run) -> list[dict[str, Any]]:
-    """The pairs of groups and answers that a rule is about; an answer rate is at no threshold."""
+    """The pairs of groups and predictions to which a rule applies; a prediction rate has no threshold."""
     return [
         {**row, "threshold": math.nan}
         for row in answers_of(run)
@@ -307,39 +307,39 @@ def answer_rows(rule: Rule, run: Run) -> list[dict[str, Any]]:
 
 
 def answers_of(run: Run) -> list[dict[str, Any]]:
-    """Every pair of groups and answers of outputs without labels."""
+    """Every pair of groups and predictions of outputs without labels."""
     table = run.extra.get(ANSWER_GAPS)
     return [] if table is None else [row for row in records(table) if row["measure"] == ANSWERED]
 
 
 def answer_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding]:
-    """What each difference between answer rates says to its limit; no error is meant, as nothing says what is true."""
+    """The result for each difference between prediction rates; these are not error rates, as there is no ground truth."""
     return [
-        replace(found, said=f"answered {clean(row['answer'])}: {found.said}")
+        replace(found, said=f"predicted {clean(row['answer'])}: {found.said}")
         for row in rows
         for found in [gap_finding(rule, row)]
     ]
 
 
 def no_answers(rule: Rule, run: Run) -> str:
-    """Why no answer rate fits."""
+    """Why no prediction rate matches."""
     known: dict[str, list[str]] = {}
     for row in answers_of(run):
         known.setdefault(str(row["output"]), []).append(str(row["answer"]))
     if rule.output not in known:
-        return f"it has answer rates of {clean(', '.join(known)) or 'no output'}; those of labelled outputs are error rates, [[gap]]"
+        return f"the run has prediction rates of {clean(', '.join(known)) or 'no output'}; labelled outputs need [[gap]]"
     if rule.answer and rule.answer not in known[rule.output]:
-        return f"the answers of {clean(rule.output)} are {clean(', '.join(dict.fromkeys(known[rule.output])))}"
-    return missing_groups(rule, answer_rows(replace(rule, groups=()), run)) or "its groups are too small to be tested"
+        return f"the predictions of {clean(rule.output)} are {clean(', '.join(dict.fromkeys(known[rule.output])))}"
+    return missing_groups(rule, answer_rows(replace(rule, groups=()), run)) or "the groups are too small to be tested"
 
 
 def inverse(value: float) -> float:
-    """1 / value; of 0 infinity."""
+    """1 / value; infinity for 0."""
     return math.inf if value == 0 else 1 / value
 
 
 def verdict_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding]:
-    """What each verdict that the rule is about says: one that is forbidden breaks it, too little data cannot tell."""
+    """The result for each verdict: a forbidden one breaks the rule, and with too little data the run cannot tell."""
     found = []
     for row in rows:
         verdict, gap = str(row["verdict"]), gap_row(row)
@@ -360,14 +360,14 @@ def verdict_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding
 
 
 def title(rule: Rule) -> str:
-    """What a rule is about."""
+    """Title of a rule."""
     if rule.name:
         return clean(rule.name)
-    groups = "" if rule.by is None else " of everybody" if rule.by == () else f" by {'*'.join(rule.by)}"
+    groups = "" if rule.by is None else " of all subjects" if rule.by == () else f" by {'*'.join(rule.by)}"
     metric = title_of(rule.metric) if rule.metric else "any rate"
-    answered = f"answered {rule.answer}" if rule.answer else "every answer"
+    predicted = f"predicted {rule.answer}" if rule.answer else "every prediction"
     words = {
-        "answer": f"difference in answers of {rule.output}, {answered}",
+        "answer": f"difference in predictions of {rule.output}, {predicted}",
         "rate": metric,
         "gap": f"gap in {metric}",
         "verdict": f"verdict on {metric}",
@@ -378,7 +378,7 @@ def title(rule: Rule) -> str:
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """How many rules ended in which state, and what that comes to."""
+    """The number of rules in each state, and the result of the policy."""
     counts = ", ".join(f"{sum(found.state == state for found in outcomes)} {state}" for state in EXIT_CODES)
-    end = {0: "the policy holds", 1: "the policy is broken", 2: "cannot be told from this run"}[exit_code(outcomes)]
+    end = {0: "the policy holds", 1: "the policy is broken", 2: "undecided by this run"}[exit_code(outcomes)]
     return f"{len(outcomes)} rules: {counts}; {end}"

@@ -1,6 +1,6 @@
-"""The exact comparison of everyone with everyone: score_pairs, search, count_scores.
+"""Exact comparison of all pairs: score_pairs, search, count_scores.
 
-A score is one float64 number, defined once (kernels.py); every faster product only rules pairs out (filters.py).
+A score is one float64 number, defined once (kernels.py); faster products are used only to rule pairs out (filters.py).
 """
 
 from facegap.matching.choice import FilterChoice, choose_filter

@@ -1,4 +1,4 @@
-"""The same blocks on many machines, through dask.distributed: each block committed once, counts merged by addition."""
+"""Count pairs on several machines through dask.distributed: each block is committed once, and counts are merged by addition."""
 
 from __future__ import annotations
 
@@ -27,16 +27,18 @@ LOCAL = "local:"
 INSTALL = "pip install 'facegap[cluster]'"
 RETRIES = 3  # of a block whose worker died; then the run fails
 CONNECT_S = 10
-DEATHS = 30  # of workers that had a task, until the task is taken to be the cause: kills alone must not end a run
-AHEAD = 2  # blocks sent for each worker: the rows of a block travel with it, so that not all are sent at once
+DEATHS = (
+    30  # of workers running a task before the task is taken to be the cause: killed workers alone must not end a run
+)
+AHEAD = 2  # blocks sent ahead per worker: the rows of a block are sent with it, so not all blocks are sent at once
 
 
-BlockId = tuple[int, int]  # numbers of the left and of the right super-block
+BlockId = tuple[int, int]  # numbers of the left and right super-blocks
 
 
 @dataclass(frozen=True)
 class Table:
-    """Where every worker finds the embeddings: a .npy file that all of them see."""
+    """The location of the embeddings for every worker: a shared .npy file."""
 
     path: str
 
@@ -67,20 +69,20 @@ def count_scores_on_cluster(
     client: Client | None = None,
     folder: Path | None = None,
 ) -> ScoreCounts:
-    """The ScoreCounts of count_scores, to the last integer, counted by the workers of a dask cluster.
+    """Compute the same ScoreCounts as count_scores, identical in every integer, on the workers of a dask cluster.
 
-    cluster : "local:N" for N processes of this machine, or the address of a scheduler, such as "tcp://host:8786". For the
-              latter the embeddings must be memory-mapped from .npy files that every worker sees under the same path
+    cluster : "local:N" for N processes on this machine, or the address of a scheduler, such as "tcp://host:8786". For the
+              latter, the embeddings must be memory-mapped from .npy files that every worker sees at the same path
     workers : threads in each of the cluster's workers
-    client  : of this cluster, connected already; None: one is opened
-    folder  : that every worker sees, for embeddings that lie in no file; None: only a local cluster takes those
-    filter  : auto is chosen on this machine, for all; a worker that cannot run it exactly fails by name
+    client  : connected to this cluster; None: a new one is opened
+    folder  : visible to every worker, for embeddings that are not in a file; None: only a local cluster accepts those
+    filter  : auto is resolved on this machine, for all; an error names a worker that cannot run it exactly
 
-    A worker may die at any time: its blocks are given to another. A block is added once, whoever finishes it again.
+    A worker may die at any time: its blocks are given to another. A block is added once, even if it is counted twice.
 
     Raises
     ------
-    MatchingError : as count_scores; no dask; embeddings that the workers cannot reach; a block that failed repeatedly
+    MatchingError : as in count_scores; if dask is missing, workers cannot read the embeddings, or a block failed repeatedly
     """
     run = plan(
         embeddings,
@@ -100,7 +102,7 @@ def count_scores_on_cluster(
         kernels=kernels,
         shape=shape,
     )
-    if client is not None and len(run.blocks) < 2:  # nothing to share out
+    if client is not None and len(run.blocks) < 2:  # nothing to distribute
         return count_blocks(run.blocks, run.embeddings, run.others, run.settings) + count_ledger(run)
     connected = client_of(cluster) if client is None else nullcontext(client)
     with connected as open_client, tables_of(run, cluster, folder) as tables:
@@ -108,7 +110,7 @@ def count_scores_on_cluster(
 
 
 def count_on_client(client: Client, run: Plan, tables: tuple[Table, Table]) -> ScoreCounts:
-    """The whole run on a connected client; what needs no block is counted here meanwhile."""
+    """Count a whole run on a connected client; what needs no block is counted here meanwhile."""
     waiting = iter(run.blocks)
     ahead = AHEAD * max(1, len(threads_of(client)))
     futures = dask().as_completed([submit(client, block, tables, run.settings) for block in first_of(waiting, ahead)])
@@ -123,9 +125,9 @@ def count_on_client(client: Client, run: Plan, tables: tuple[Table, Table]) -> S
 
 
 def commit(total: ScoreCounts, committed: set[BlockId], block: BlockId, counts: ScoreCounts) -> ScoreCounts:
-    """`total` with the counts of this block, which is noted in `committed`; as it was where it has them already.
+    """Add the counts of a block to `total` and note it in `committed`; unchanged if the block is already there.
 
-    dask may run a block again where a worker dies after it has answered.
+    dask may run a block again if a worker dies after it has returned the block.
     """
     if block in committed:
         return total
@@ -134,28 +136,28 @@ def commit(total: ScoreCounts, committed: set[BlockId], block: BlockId, counts: 
 
 
 def first_of(blocks: Iterator[Block], n: int) -> list[Block]:
-    """The next n blocks, fewer where they run out."""
+    """The next n blocks, or fewer if there are no more."""
     return [block for _, block in zip(range(n), blocks, strict=False)]
 
 
 def submit(client: Client, block: Block, tables: tuple[Table, Table], settings: Settings) -> Any:
-    """One block sent to the cluster; its rows are few megabytes, its embeddings are read where it runs."""
+    """Send one block to the cluster; its rows are a few megabytes, and its embeddings are read by the worker."""
     return client.submit(count_one, block, tables, settings, pure=False, retries=RETRIES)
 
 
 def count_one(block: Block, tables: tuple[Table, Table], settings: Settings) -> tuple[BlockId, ScoreCounts]:
-    """Id and counts of one block; what a worker of the cluster runs."""
+    """Id and counts of one block; runs on a worker."""
     return (block.left_number, block.right_number), count_blocks([block], tables[0].open(), tables[1].open(), settings)
 
 
 def result_of(future: Any) -> tuple[BlockId, ScoreCounts]:
-    """Result of a finished block. Raises MatchingError where it could not be counted."""
+    """Result of a finished block. Raises MatchingError if it could not be counted."""
     block, counts = answer_of(future)
     return block, counts
 
 
 def answer_of(future: Any) -> Any:
-    """What a finished task gave. Raises MatchingError where its workers died again and again, or see no table."""
+    """Result of a finished task. Raises MatchingError if its workers died repeatedly, or cannot read a table."""
     try:
         return future.result()
     except dask().KilledWorker as error:
@@ -169,7 +171,7 @@ def answer_of(future: Any) -> Any:
 
 @contextmanager
 def client_of(cluster: str) -> Iterator[Client]:
-    """A client of this cluster, closed afterwards; a local one is started and stopped. Raises MatchingError."""
+    """A client of this cluster, closed afterwards; a local cluster is started and stopped. Raises MatchingError."""
     if not cluster.startswith(LOCAL):
         place = {"scheduler_file": cluster} if cluster.endswith(".json") else {"address": cluster}
         try:
@@ -183,13 +185,13 @@ def client_of(cluster: str) -> Iterator[Client]:
             try:
                 yield client
             finally:
-                if client.status == "running":  # the scheduler serves others as well
+                if client.status == "running":  # the scheduler is shared with others
                     client.run_on_scheduler(allow_failures, before)
         return
     number = cluster.removeprefix(LOCAL)
     if not number.isdecimal() or int(number) < 1:
         raise MatchingError(f"cluster={cluster!r} is neither local:N nor the address of a scheduler")
-    # A free port for the dashboard: one that is taken would raise a warning, and nobody watches.
+    # A free port for the unused dashboard: an occupied one would cause a warning.
     with (
         quiet_dask(),
         dask().LocalCluster(
@@ -202,19 +204,19 @@ def client_of(cluster: str) -> Iterator[Client]:
 
 
 def outlive_kills(dask_scheduler: Any) -> int:
-    """Have a scheduler give a task to further workers though several died that had it; how many it allowed before."""
+    """Let a scheduler pass a task to other workers even if several workers died running it; returns the previous limit."""
     before = int(dask_scheduler.allowed_failures)
     dask_scheduler.allowed_failures = max(before, DEATHS)
     return before
 
 
 def allow_failures(number: int, dask_scheduler: Any) -> None:
-    """Set after how many deaths of workers a scheduler takes a task to be the cause."""
+    """Set the number of dead workers after which a scheduler takes the task to be the cause."""
     dask_scheduler.allowed_failures = number
 
 
 def quiet_dask() -> Any:
-    """Settings of dask for the time of a block: models and images that are sent are large, and that is meant."""
+    """Settings of dask for the duration of a block, without warnings about large arguments: models and images are large."""
     dask()
     from dask import config
 
@@ -222,13 +224,13 @@ def quiet_dask() -> Any:
 
 
 def threads_of(client: Client) -> dict[str, int]:
-    """Threads of each worker of a cluster, by address; empty while there is none."""
+    """Threads of each worker of a cluster, by address; empty without workers."""
     found: dict[str, int] = client.nthreads()  # type: ignore[no-untyped-call]
     return found
 
 
 def dask() -> Any:
-    """dask.distributed. Raises MatchingError where it is not installed."""
+    """The module dask.distributed. Raises MatchingError if it is not installed."""
     try:
         import distributed
     except ImportError as error:
@@ -238,7 +240,7 @@ def dask() -> Any:
 
 @contextmanager
 def tables_of(run: Plan, cluster: str, shared: Path | None = None) -> Iterator[tuple[Table, Table]]:
-    """Files of both tables that the workers can read; arrays in memory are written out, to a shared folder or a local cluster."""
+    """Files of both tables that the workers can read; arrays in memory are written to a shared folder, or for a local cluster."""
     with tempfile.TemporaryDirectory(prefix="facegap-", dir=shared) as folder:
         seen = shared is not None or cluster.startswith(LOCAL)
         left = table_of_rows(run.embeddings, Path(folder) / "embeddings.npy", seen=seen)
@@ -247,7 +249,7 @@ def tables_of(run: Plan, cluster: str, shared: Path | None = None) -> Iterator[t
 
 
 def table_of_rows(rows: Float32Array, spare: Path, *, seen: bool) -> Table:
-    """The .npy file that `rows` are mapped from, or `spare`, written now where workers see it. Raises MatchingError."""
+    """The .npy file that `rows` are mapped from, or `spare`, written now if workers can read it. Raises MatchingError."""
     path = mapped_file(rows)
     if path is None and not seen:
         raise MatchingError(
@@ -260,7 +262,7 @@ def table_of_rows(rows: Float32Array, spare: Path, *, seen: bool) -> Table:
 
 
 def mapped_file(rows: Float32Array) -> Path | None:
-    """The .npy file that holds exactly these rows, or None."""
+    """The .npy file that contains exactly these rows, or None."""
     name = getattr(rows, "filename", None)
     if not isinstance(rows, np.memmap) or name is None or not str(name).endswith(".npy"):
         return None

@@ -1,4 +1,4 @@
-"""Searches of a gallery on many machines, through dask.distributed: each block of probes searched where a worker is free."""
+"""Search a gallery on several machines through dask.distributed, one block of probes per task."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from facegap.matching.rows import Float32Array
 
-FEWEST_PROBES = 4096  # of a block: each prepares the whole gallery anew, which must not be most of its work
+FEWEST_PROBES = (
+    4096  # per block: each block prepares the whole gallery again, which must remain a small part of its work
+)
 
 
 def search_on_cluster(
@@ -32,18 +34,18 @@ def search_on_cluster(
     workers: int = 1,
     **words: Any,
 ) -> tuple[IntArray, FloatArray]:
-    """What `search` gives, to the last rank, found by the workers of a dask cluster in blocks of probes.
+    """Compute the same result as `search`, identical in every rank, on the workers of a dask cluster, in blocks of probes.
 
-    cluster : its address, "local:N" or another; client : of it, connected
-    folder  : that every worker sees, for tables that lie in no file of their own; None: only a local cluster takes those
+    cluster : its address, "local:N" or another; client : connected to it
+    folder  : visible to every worker, for tables that are not in a file; None: only a local cluster accepts those
     workers : threads in each of the cluster's workers
-    words   : further ones of `search`, which change the time and never the result
+    words   : further parameters of `search`, which affect time but not the result
 
-    A worker may die at any time: its probes are given to another. Few probes are searched here, as one block.
+    A worker may die at any time: its probes are given to another. A small number of probes is searched here, as one block.
 
     Raises
     ------
-    MatchingError : as `search`; tables that the workers cannot reach; a block that failed repeatedly
+    MatchingError : as in `search`; if workers cannot read the tables, or a block failed repeatedly
     """
     blocks = blocks_of(len(probes), len(threads_of(client)))
     if len(blocks) < 2:
@@ -67,7 +69,7 @@ def search_on_cluster(
 
 
 def blocks_of(probes: int, workers: int) -> list[tuple[int, int]]:
-    """Begin and end of each block of probes: AHEAD for each worker, of FEWEST_PROBES at least.
+    """Begin and end of each block of probes: AHEAD per worker, with at least FEWEST_PROBES each.
 
     Examples
     --------
@@ -82,5 +84,5 @@ def blocks_of(probes: int, workers: int) -> list[tuple[int, int]]:
 def search_block(
     block: tuple[int, int], tables: tuple[Table, Table], k: int, workers: int, words: dict[str, Any]
 ) -> tuple[tuple[int, int], tuple[IntArray, FloatArray]]:
-    """A block of probes and its candidates; what a worker of the cluster runs."""
+    """A block of probes and its candidates; runs on a worker."""
     return block, search(tables[0].open(), tables[1].open()[slice(*block)], k, workers=workers, **words)

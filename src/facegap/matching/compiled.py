@@ -1,7 +1,7 @@
-"""How the loops are compiled: without the global lock, kept on disk where there is a place for it.
+"""Compilation of the inner loops: without the global lock, and cached on disk if possible.
 
-numba's cache looks at the file of a function only. A compiled function must therefore stand in one file with everything
-that it inlines, or an edit elsewhere would leave old machine code in use.
+numba's cache tracks only the file of a function. A compiled function must therefore be in the same file as everything
+that it inlines, or an edit elsewhere would leave outdated machine code in use.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import numba
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` compiled without the global lock, kept on disk where there is a place for it.
+    """Compile `function` without the global lock, and cache it on disk if possible.
 
-    numba writes beside this file or into the user's cache folder and raises where it may do neither: on a read-only
-    file system the loops are then compiled again in each process, which takes some seconds.
+    numba writes next to this file or to the user's cache folder, and raises an error if it can do neither: on a read-only
+    file system the loops are compiled again in each process, which takes a few seconds.
     """
     return compiled_with(function, frozenset())
 
 
 def compiled_with(function: Callable[..., Any], reassociation: frozenset[str]) -> Callable[..., Any]:
-    """`function` compiled with these fast-math flags of LLVM; see `compiled`."""
+    """Compile `function` with these fast-math flags of LLVM; see `compiled`."""
     flags = set(reassociation) or False
     try:
         return numba.njit(nogil=True, cache=True, fastmath=flags, error_model="numpy")(function)
@@ -31,5 +31,5 @@ def compiled_with(function: Callable[..., Any], reassociation: frozenset[str]) -
 
 
 def compiled_for_norms(function: Callable[..., Any]) -> Callable[..., Any]:
-    """As `compiled`, with sums in any order: only for norms, where filters.ROUNDING covers the difference."""
+    """Like `compiled`, with sums in any order: only for norms, where filters.ROUNDING covers the difference."""
     return compiled_with(function, frozenset({"reassoc", "contract", "nsz", "nnan"}))

@@ -1,4 +1,4 @@
-"""The filter as an ONNX graph: product, comparison and places of the hits on any onnxruntime provider."""
+"""The filter as an ONNX graph: product, comparison and positions of the hits on any onnxruntime provider."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def above_graph(values: Float32Array) -> bytes:
     """ONNX model: codes float32 (m, d), limits float32 (m,) -> places int64 (2, hits) of codes @ values.T > limits, values.
 
-    The product is float32 with float32 sums, for which filters.float32_left states the bound. It holds for any order of
-    additions, so on a GPU too, but not for TF32, which rounds the factors to 10 bits: runtime.py switches that off.
-    Only the hits cross the bus.
+    The product is float32 with float32 sums, whose error bound is in filters.float32_left. It is valid for any order of
+    additions, so also on a GPU, but not for TF32, which rounds the factors to 10 bits; runtime switches that off.
+    Only the hits are copied from the device.
     """
     from onnx import TensorProto, helper, numpy_helper
 
@@ -49,6 +49,6 @@ def above_graph(values: Float32Array) -> bytes:
 
 
 def places_above(session: InferenceSession, codes: AnyArray, limits: AnyArray) -> tuple[IntArray, IntArray, AnyArray]:
-    """Rows and columns of the tile whose product is above the limit of its row, and those products."""
+    """Rows and columns of the tile whose product is above the limit of its row, and these products."""
     places, values = session.run(["places", "values"], {"codes": codes, "limits": limits})
     return places[0], places[1], values

@@ -1,7 +1,7 @@
-"""The inner loops, in two forms that give the same integers: compiled by numba, or numpy alone.
+"""The inner loops in two implementations with identical integers: compiled by numba, or numpy only.
 
 The *score* of two rows is defined here once for the whole package: the float64 dot product of the stored float32 rows,
-padded with zeros to a multiple of 16, added up in 16 interleaved partial sums that are then folded in halves.
+padded with zeros to a multiple of 16, accumulated in 16 interleaved partial sums that are then folded in halves.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from facegap.errors import MatchingError
 from facegap.matching.rows import Float32Array
 from facegap.types import AnyArray, FloatArray, IntArray
 
-LARGEST_CODE = 127  # of a component in int8, and its negative
+LARGEST_CODE = 127  # largest magnitude of a component in int8
 KernelChoice = Literal["auto", "numba", "numpy"]
 
 
 class Norms(NamedTuple):
-    """What bounds the error of a product; float64 (n,) for single rows, scalars, the largest, for a block of rows.
+    """Terms of the error bound of a product; float64 (n,) for single rows, scalars (the maximum) for a block of rows.
 
     unit      : value of one code step
     residual  : |row - quantised row|
     quantised : |quantised row|
     row       : |row|
-    rest      : norm of the components that the product leaves out; 0 where it takes all
+    rest      : norm of the components omitted from the product; 0 if there are none
     """
 
     unit: Any
@@ -47,13 +47,13 @@ def error_bound(left: Norms, right: Norms) -> FloatArray:
 
 
 class Table(NamedTuple):
-    """What is needed to sort the scored pairs of two super-blocks into counts.
+    """Everything needed to sort the scored pairs of two super-blocks into counts.
 
-    left_index, right_index : int64, places in the caller's tables
-    left_subject, ...       : int64; a pair of one subject is genuine and is counted elsewhere
+    left_index, right_index : int64, row numbers in the caller's tables
+    left_subject, ...       : int64; a pair of the same subject is genuine and is counted elsewhere
     left_group, ...         : int64, codes 0..G-1
-    one_table               : both sides are of one table, so that the smaller index is called left
-    excluded                : int64, sorted, left index * span + right index of pairs that are counted nowhere
+    one_table               : both sides are from the same table, so the smaller index is called left
+    excluded                : int64, sorted, left index * span + right index of pairs that are not counted
     span                    : rows of the right table
     edges                   : float64 (bins + 1,)
     """
@@ -71,7 +71,7 @@ class Table(NamedTuple):
 
 
 class Kernels(Protocol):
-    """Functions of kernels_numba and kernels_numpy. i, j: int32 rows of the left and of the right super-block."""
+    """Functions of kernels_numba and kernels_numpy. i, j: int32 rows of the left and right super-blocks."""
 
     def score_listed(self, left: Float32Array, right: Float32Array, i: AnyArray, j: AnyArray, out: FloatArray) -> None:
         """Write the score of each pair left[i[k]], right[j[k]] to out[k]."""
@@ -89,13 +89,13 @@ class Kernels(Protocol):
         p: AnyArray,
         found: int,
     ) -> tuple[int, int]:
-        """Append the pairs of a tile whose product is above the limit of their row to i, j from `found` on, it to p.
+        """Append the pairs of a tile whose product is above the limit of their row to i, j from `found` on, and the product to p.
 
-        products       : int32 or float32 (rows, columns) of a tile whose corner is (first_row, first_column)
+        products       : int32 or float32 (rows, columns) of a tile with corner (first_row, first_column)
         limits         : (rows,) of the same dtype
         above_diagonal : only pairs with column > row
-        row            : the row of the tile to begin at
-        returns        : pairs now in i, j, p, and the row reached; it stops early where the next row might not fit
+        row            : the row of the tile at which to begin
+        returns        : number of pairs now in i, j, p, and the row reached; stops early if the next row might not fit
         """
 
     def tally(
@@ -108,9 +108,9 @@ class Kernels(Protocol):
         counts: IntArray,
         tail: AnyArray,
     ) -> int:
-        """Add the impostor pairs that reach the first edge to counts [G, G, bins]; list those from tail_floor on.
+        """Add the impostor pairs that reach the first edge to counts [G, G, bins]; list those at or above tail_floor.
 
-        returns : number of pairs written to `tail`, PAIR_SCORE with room for all
+        returns : number of pairs written to `tail`, a PAIR_SCORE array with room for all
         """
 
     def tally_rows(
@@ -130,7 +130,7 @@ class Kernels(Protocol):
         """
 
     def tally_all(self, table: Table, i: AnyArray, j: AnyArray, scores: FloatArray, counts: IntArray) -> None:
-        """Add every impostor pair, excluded or not, to counts; the outer bins take what lies beyond the edges."""
+        """Add every impostor pair, excluded or not, to counts; the outer bins include scores beyond the edges."""
 
     def histogram(
         self,
@@ -146,11 +146,11 @@ class Kernels(Protocol):
         j: AnyArray,
         found: int,
     ) -> tuple[int, int]:
-        """Add the pairs whose float32 product settles their bin to counts; append the others to i, j.
+        """Add the pairs whose float32 product determines their bin to counts; append the others to i, j.
 
-        margins : (rows,), a bound on |product - score|. Edges must be equally spaced. Pairs of one subject are also
+        margins : (rows,), a bound on |product - score|. Edges must be equally spaced. Pairs of the same subject are also
                   appended.
-        returns : as emit_above
+        returns : as for emit_above
         """
 
     def insert_best(
@@ -162,7 +162,7 @@ class Kernels(Protocol):
         best_scores: FloatArray,
         best_index: IntArray,
     ) -> None:
-        """Enter the scored pairs into the sorted lists (q, k) of each left row; equal scores by lower index[j]."""
+        """Insert the scored pairs into the sorted lists (q, k) of each left row; ties are ordered by index[j]."""
 
     def raise_floors(
         self,
@@ -175,31 +175,31 @@ class Kernels(Protocol):
         floor: FloatArray,
         upper: FloatArray,
     ) -> None:
-        """Learn from products what the best scores are at least: each pair of row r has a score of unit[r] p +- bound[r].
+        """Raise lower bounds on the best scores from products: each pair of row r has a score of unit[r] p +- bound[r].
 
         i, p  : pairs of one block, as emitted; row r is i - first_row
-        lower : (rows, k), the highest lower ends so far of each row, falling; the pairs are entered
-        floor : (rows,), raised to the k-th lower end where that is higher: k rows reach it for certain
-        upper : (pairs,), written: the upper end of each pair
+        lower : (rows, k), the highest lower limits of each row so far, descending; the new ones are inserted
+        floor : (rows,), raised to the k-th lower limit if that is higher: at least k gallery rows reach it
+        upper : (pairs,), written: the upper limit of each pair
         """
 
     def kth_largest(self, products: AnyArray, k: int) -> AnyArray:
-        """k-th largest product of each row (rows,); needs at least k columns."""
+        """k-th largest product of each row (rows,); requires at least k columns."""
 
     def quantise_left(self, values: Float32Array, codes: AnyArray, zero_point: int, most: int) -> Norms:
-        """Write codes, uint8 (n or more, d or more) around `zero_point` modulo 256, each row with its own unit.
+        """Write codes, uint8 (n or more, d or more), offset by `zero_point` modulo 256; each row has its own unit.
 
         most : code of the largest component of a row
         """
 
     def worst_norms(self, values: Float32Array, unit: float, most: int) -> Norms:
-        """The largest norms of the rows where they are quantised with `unit`, components beyond `most` units clipped."""
+        """The largest norms of the rows quantised with `unit`, with components beyond `most` units clipped."""
 
     def codes_of_columns(self, values: Float32Array, unit: float, most: int) -> AnyArray:
-        """int8 codes (d, n) of rows (n, d), clipped likewise."""
+        """int8 codes (d, n) of rows (n, d), clipped in the same way."""
 
     def limits(self, left: Norms, right: Norms, floor: FloatArray) -> AnyArray:
-        """One int32 limit for each left row: a pair whose score reaches `floor` (rows,) has a product above it."""
+        """One int32 limit per left row: a pair whose score reaches `floor` (rows,) has a product above it."""
 
     def largest_of_rows(self, values: AnyArray, out: AnyArray) -> None:
         """Write max |x| of each float32 row (n, d) to out (n,); a NaN in a row makes its maximum NaN."""
@@ -209,11 +209,11 @@ class Kernels(Protocol):
 
 
 def choose_kernels(choice: KernelChoice = "auto") -> Kernels:
-    """The inner loops: numba's where it is installed, else numpy's; a `choice` other than auto is a promise.
+    """The inner loops: numba's if it is installed, otherwise numpy's; any other `choice` than auto is used or raises an error.
 
     Raises
     ------
-    MatchingError : numba was asked for and is not installed, or a name that is neither
+    MatchingError : if numba was requested and is not installed, or the name is unknown
     """
     if choice not in ("auto", "numba", "numpy"):
         raise MatchingError(f"kernels={choice!r} is not one of auto, numba, numpy")
@@ -230,5 +230,5 @@ def choose_kernels(choice: KernelChoice = "auto") -> Kernels:
 
 @functools.cache
 def numba_is_installed() -> bool:
-    """Whether numba can be imported; it is not imported here, which would take a second."""
+    """Whether numba can be imported; it is not imported here, as that takes a second."""
     return find_spec("numba") is not None

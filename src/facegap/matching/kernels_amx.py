@@ -1,7 +1,7 @@
-"""The int8 filter in the matrix unit of recent Intel processors (AMX): product and comparison without a trip to memory.
+"""The int8 filter in the matrix unit of recent Intel processors (AMX): product and comparison without a round trip to memory.
 
-A product of 32 x 32 pairs stays in eight tile registers until it is complete, is put down in 4 KiB that never leave the
-first-level cache, and is compared there at once.
+A product of 32 x 32 pairs stays in eight tile registers until it is complete, is stored in 4 KiB that remain in the
+first-level cache, and is compared there immediately.
 
 Source : Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18 (programming with AMX);
          Linux kernel documentation, arch/x86/xstate.rst (permission for the tile registers)
@@ -26,21 +26,21 @@ from facegap.matching.kernels import LARGEST_CODE
 from facegap.matching.rows import TILE_DEPTH, TILE_ROWS, aligned_zeros
 from facegap.types import AnyArray
 
-PAIRED = 2 * TILE_ROWS  # rows and columns of the products made at once: two tiles by two
+PAIRED = 2 * TILE_ROWS  # rows and columns of the products computed at once: two tiles by two
 SYS_ARCH_PRCTL, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA = 158, 0x1023, 18
 VOID, INT8, INT32, INT64 = ir.VoidType(), ir.IntType(8), ir.IntType(32), ir.IntType(64)
-# What LDTILECFG reads: palette 1, then for each of eight tiles the bytes of a row (uint16 from 16 on) and the rows (from 48).
+# Input of LDTILECFG: palette 1, then for each of eight tiles the bytes of a row (uint16 from 16 on) and the rows (from 48).
 CONFIGURATION = np.array([1, *[0] * 15, *[TILE_DEPTH, 0] * 8, *[0] * 16, *[TILE_ROWS] * 8, *[0] * 8], np.uint8)
-cgutils: Any = numba_cgutils  # it has no types
+cgutils: Any = numba_cgutils  # numba_cgutils has no type annotations
 
 
 def tile_instruction(build: Callable[..., Any]) -> Any:
-    """numba's `intrinsic`: the function names the types, and the function it returns writes the instructions."""
+    """numba's `intrinsic`: the decorated function declares the types, and the function it returns emits the instructions."""
     return intrinsic(build)
 
 
 def emit(builder: Any, name: str, *arguments: Any) -> None:
-    """One instruction of the matrix unit."""
+    """Emit one instruction of the matrix unit."""
     kind = ir.FunctionType(VOID, [argument.type for argument in arguments])
     builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.{name}"), arguments)
 
@@ -59,7 +59,7 @@ def configure_tiles(_typing: Any, configuration: Any) -> Any:
 
 @tile_instruction
 def release_tiles(_typing: Any) -> Any:
-    """Give the tile registers back, so that the system need not save them at each switch of threads."""
+    """Release the tile registers, so that the system need not save them at each context switch."""
 
     def build(context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
         emit(builder, "tilerelease")
@@ -70,13 +70,13 @@ def release_tiles(_typing: Any) -> Any:
 
 @tile_instruction
 def tile_products(_typing: Any, left: Any, row: Any, right: Any, group: Any, out: Any, out_row: Any) -> Any:
-    """Write the products of 32 left rows from `row` on with 32 right rows from 16 * group on to 32 rows of `out`.
+    """Write the products of 32 left rows from `row` on and 32 right rows from 16 * group on to 32 rows of `out`.
 
     out   : int32 (64, 32), from row `out_row` on
     left  : int8 (n, depth), n a multiple of 32, depth of 64, 64-byte aligned
-    right : int8 (groups, depth / 4, 64): 16 rows of the table make a group; four components of each stand together
+    right : int8 (groups, depth / 4, 64): 16 rows of the table form a group; four components of each are adjacent
 
-    Registers 0 to 3 hold the sums, 4 and 5 two tiles of the left side, 6 and 7 two of the right.
+    Registers 0 to 3 contain the sums, 4 and 5 two tiles of the left side, 6 and 7 two of the right side.
     """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -92,7 +92,7 @@ def tile_products(_typing: Any, left: Any, row: Any, right: Any, group: Any, out
             emit(builder, "tilezero", INT8(tile))
         with cgutils.for_range(builder, builder.udiv(depth, INT64(TILE_DEPTH))) as loop:
             left_at, right_at = builder.mul(loop.index, INT64(TILE_DEPTH)), builder.mul(loop.index, tile_size)
-            # A load before each product that needs it: the unit then works on one while the other comes in.
+            # Each tile is loaded just before the product that needs it: the unit computes one product while the next tile is loaded.
             for tile, start, at, stride, products in (
                 (4, upper, left_at, depth, ()),
                 (6, first, right_at, INT64(TILE_DEPTH), (0,)),
@@ -112,7 +112,7 @@ def tile_products(_typing: Any, left: Any, row: Any, right: Any, group: Any, out
 
 @tile_instruction
 def two_rows_above(_typing: Any, products: Any, row: Any, limit: Any, next_limit: Any) -> Any:
-    """uint64: bit k says products[row, k] > limit, bit 32 + k says products[row + 1, k] > next_limit."""
+    """uint64: bit k is products[row, k] > limit, bit 32 + k is products[row + 1, k] > next_limit."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
@@ -134,7 +134,7 @@ def two_rows_above(_typing: Any, products: Any, row: Any, limit: Any, next_limit
 
 @tile_instruction
 def lowest_bit(_typing: Any, mask: Any) -> Any:
-    """Number of the lowest set bit of a uint64 that is not 0."""
+    """Index of the lowest set bit of a nonzero uint64."""
 
     def build(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
@@ -146,10 +146,10 @@ def lowest_bit(_typing: Any, mask: Any) -> Any:
 def collect(  # type: ignore[no-untyped-def]
     products, half, limits, row, column, columns, first_row, first_column, above_diagonal, i, j, p, found
 ):
-    """Append the pairs of one half of `products`, whose corner in the tile is (row, column), that are above their limit."""
+    """Append the pairs of one half of `products`, with corner (row, column) in the tile, that are above their limit."""
     rows = limits.size
     for k in range(0, min(PAIRED, rows - row), 2):
-        # The second of the last two rows may be padding: it is left out below by its number.
+        # The second of the last two rows may be padding: it is excluded below by its number.
         mask = two_rows_above(products, half + k, limits[row + k], limits[min(rows - 1, row + k + 1)])
         while mask != 0:
             bit = lowest_bit(mask)
@@ -169,11 +169,11 @@ def collect(  # type: ignore[no-untyped-def]
 def emit_tiles(  # type: ignore[no-untyped-def]
     left, right, columns, limits, first_row, first_column, above_diagonal, row, i, j, p, found
 ):
-    """As Kernels.emit_above, from codes instead of products; `row` and the row reached are multiples of 32.
+    """Like Kernels.emit_above, from codes instead of products; `row` and the row reached are multiples of 32.
 
     left, right : see tile_products; rows and columns beyond limits.size and `columns` are padding
     """
-    # 64-byte aligned; one half is compared while the other is multiplied.
+    # 64-byte aligned; one half is compared while the other is computed.
     scratch = np.empty(2 * PAIRED * PAIRED + 16, np.int32)
     start = (-scratch.ctypes.data % 64) // 4
     products = scratch[start : start + 2 * PAIRED * PAIRED].reshape(2 * PAIRED, PAIRED)
@@ -227,7 +227,7 @@ def emit_tiles(  # type: ignore[no-untyped-def]
 @compiled_for_norms
 def pack(values, unit, packed):  # type: ignore[no-untyped-def]
     """Write the int8 codes of rows (n, d) with one unit, clipped at 127, to packed (groups, depth / 4, 64)."""
-    # The same operations in float64 as in Kernels.worst_norms, or the residual would be that of other codes.
+    # The same float64 operations as in Kernels.worst_norms; otherwise the residual would be that of other codes.
     inverse = 1.0 / unit
     codes = np.empty(values.shape[1], np.int8)
     for row in range(values.shape[0]):
@@ -253,7 +253,7 @@ def emit_packed(
     p: AnyArray,
     found: int,
 ) -> tuple[int, int]:
-    """As Kernels.emit_above, of left codes with a packed right block; see filters.amx_right."""
+    """Like Kernels.emit_above, for left codes and a packed right block; see filters.amx_right."""
     found, row = emit_tiles(
         codes, packed, columns, limits, first_row, first_column, above_diagonal, row, i, j, p, found
     )
@@ -261,7 +261,7 @@ def emit_packed(
 
 
 def tiles_are_exact() -> bool:
-    """Whether this process may use the matrix unit, and gets the integers right at the largest magnitudes."""
+    """Whether this process may use the matrix unit, and its integers are exact at the largest magnitudes."""
     if not may_use_tiles():
         return False
     rng = np.random.default_rng(0)
@@ -277,7 +277,7 @@ def tiles_are_exact() -> bool:
 
 
 def may_use_tiles() -> bool:
-    """Whether the processor has the unit and Linux lets this process use it, which it must ask for once."""
+    """Whether the processor has the unit and Linux grants it to this process, which must be requested once."""
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return False
     features = binding.get_host_cpu_features()

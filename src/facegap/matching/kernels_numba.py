@@ -1,4 +1,4 @@
-"""The inner loops compiled by numba: what each does stands in the protocol Kernels, plainly in kernels_numpy.py."""
+"""The inner loops compiled by numba; the protocol Kernels documents each, and kernels_numpy.py has the plain version."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from facegap.types import AnyArray, FloatArray
 def bin_of(score, edges, bins_per_unit):  # type: ignore[no-untyped-def]
     last = edges.size - 2
     place = max(0, min(last, np.int64((score - edges[0]) * bins_per_unit)))
-    # The quotient may round to a neighbour; the edges themselves decide.
+    # The quotient may round to a neighbouring bin; the edges themselves decide.
     while place > 0 and score < edges[place]:
         place -= 1
     while place < last and score >= edges[place + 1]:
@@ -93,7 +93,7 @@ def histogram(  # type: ignore[no-untyped-def]
         g, own = table.left_group[first_row + row], table.left_subject[first_row + row]
         for h in range(groups):
             base[h] = (min(g, h) * groups + max(g, h)) * bins
-        # Both additions and the product below are rounded to float32, by less than 2**-21 of a score in [-2, 2].
+        # Both additions and the product below are rounded to float32, with an error below 2**-21 of a score in [-2, 2].
         margin = np.float32((margins[row] + np.float32(5e-7)) * scale)
         start = max(0, first_row + row + 1 - first_column) if above_diagonal else 0
         for k in range(start, columns):
@@ -171,7 +171,7 @@ def quantise_left(values, codes, zero_point, most, unit, residual, quantised, ro
     steps, bits, whole = np.empty(depth, np.float64), values.view(np.int32), np.empty(1, np.int32)
     for row in range(values.shape[0]):
         line = values[row]
-        # Without their sign floats are ordered as their bits are, and LLVM vectorises the maximum of integers only.
+        # Without the sign, floats have the same order as their bits, and LLVM vectorises the maximum of integers only.
         largest = np.int32(0)
         for k in range(depth):
             largest = max(largest, bits[row, k] & np.int32(0x7FFFFFFF))
@@ -235,7 +235,7 @@ def read_only(array: AnyArray) -> AnyArray:
 
 
 class NumbaKernels:
-    """The compiled loops behind the signatures of the protocol Kernels."""
+    """The compiled loops with the signatures of the protocol Kernels."""
 
     def __init__(self) -> None:
         self.emit_above, self.tally, self.tally_rows, self.tally_all = emit_above, tally, tally_rows, tally_all
@@ -268,7 +268,7 @@ class NumbaKernels:
         return codes
 
     def largest_of_rows(self, values: AnyArray, out: AnyArray) -> None:
-        # The bits of a NaN are above those of every number, so that it survives as in numpy.
+        # The bits of a NaN are above those of every number, so that it is propagated as in numpy.
         largest_of_rows(read_only(np.ascontiguousarray(values)).view(np.int32), out.view(np.int32))
 
     def row_norms(self, values: Float32Array) -> FloatArray:

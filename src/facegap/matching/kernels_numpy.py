@@ -1,4 +1,4 @@
-"""The inner loops in numpy alone: the plain statement of each, and what runs where numba is not installed."""
+"""The inner loops in numpy only: the reference version, used if numba is not installed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ QUANTISED_AT_ONCE = 1 << 18  # float64 values: 2 MiB
 
 
 class NumpyKernels:
-    """See the protocol Kernels for what each method does."""
+    """The protocol Kernels documents each method."""
 
     def score_listed(self, left: Float32Array, right: Float32Array, i: AnyArray, j: AnyArray, out: FloatArray) -> None:
         depth = left.shape[1]
@@ -96,7 +96,7 @@ class NumpyKernels:
         j: AnyArray,
         found: int,
     ) -> tuple[int, int]:
-        # As many rows as may all be uncertain; the rest waits for the next call.
+        # As many rows as fit even if all pairs are uncertain; the rest waits for the next call.
         stop = min(len(products), row + (len(i) - found) // products.shape[1])
         rows = np.arange(first_row + row, first_row + stop)
         columns = np.arange(first_column, first_column + products.shape[1])
@@ -191,7 +191,7 @@ class NumpyKernels:
 
 
 def scores_of_rows(left: Float32Array, right: Float32Array) -> FloatArray:
-    """Score of each row of `left` with the same row of `right`, by the definition in kernels.py, float64 (n,)."""
+    """Score of each row of `left` with the same row of `right`, as defined in kernels.py, float64 (n,)."""
     lanes = np.zeros((len(left), LANES))
     for start in range(0, left.shape[1], LANES):
         part = slice(start, start + LANES)
@@ -204,13 +204,13 @@ def scores_of_rows(left: Float32Array, right: Float32Array) -> FloatArray:
 
 
 def parts_of_rows(values: Float32Array) -> list[slice]:
-    """Slices of rows that are small in float64."""
+    """Slices of rows that need little memory in float64."""
     step = max(1, QUANTISED_AT_ONCE // values.shape[1])
     return [slice(start, start + step) for start in range(0, len(values), step)]
 
 
 def codes_with(rows: FloatArray, unit: float, most: int) -> FloatArray:
-    """Nearest codes in -most..most, as whole float64 numbers."""
+    """Nearest codes in -most..most, as integer-valued float64 numbers."""
     return np.clip(np.rint(rows / unit), -most, most)
 
 
@@ -221,20 +221,20 @@ def norm(rows: FloatArray) -> FloatArray:
 
 
 def bins_of(scores: FloatArray, edges: FloatArray) -> IntArray:
-    """Bin of each score; the outer bins take what lies beyond the edges."""
+    """Bin of each score; the outer bins include scores beyond the edges."""
     place: IntArray = np.searchsorted(edges[1:-1], scores, side="right")
     return place
 
 
 def beyond_diagonal(shape: tuple[int, ...], first_row: int, first_column: int) -> BoolArray:
-    """Where column > row in a tile of this shape and corner."""
+    """Mask of column > row in a tile of this shape and corner."""
     return np.arange(first_column, first_column + shape[1]) > np.arange(first_row, first_row + shape[0])[:, None]
 
 
 def append(
     chosen: BoolArray, first_row: int, first_column: int, row: int, i: AnyArray, j: AnyArray, found: int
 ) -> tuple[int, int]:
-    """Append the chosen pairs of a tile from its row `row` on, whole rows only; see Kernels.emit_above."""
+    """Append the chosen pairs of a tile from its row `row` on, in whole rows only; see Kernels.emit_above."""
     ends = found + np.cumsum(chosen.sum(axis=1))
     rows = int(np.searchsorted(ends, len(i), side="right"))
     at = np.nonzero(chosen[:rows])

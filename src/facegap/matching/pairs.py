@@ -11,7 +11,7 @@ from facegap.matching.rows import LANES, Float32Array, gather, refuse_unfit_amon
 from facegap.matching.tiles import parts_of, share
 from facegap.types import FloatArray, IntArray
 
-PAIRS_AT_ONCE = 1 << 14  # one worker's task
+PAIRS_AT_ONCE = 1 << 14  # per task of a worker
 
 
 def score_pairs(
@@ -23,14 +23,14 @@ def score_pairs(
     workers: int = 1,
     kernels: KernelChoice = "auto",
 ) -> FloatArray:
-    """Score of each pair of rows: their float64 dot product in the order that kernels.py defines, float64 (n,).
+    """Score of each pair of rows: their float64 dot product, summed in the order defined in kernels.py, float64 (n,).
 
-    embeddings  : float32 (rows, depth), may be memory-mapped; normalise them first, the score is no cosine otherwise
-    left, right : whole numbers (n,), rows of `embeddings`; `right` of `probes` where those are given
+    embeddings  : float32 (rows, depth), may be memory-mapped; normalise them first, otherwise the score is not a cosine
+    left, right : whole numbers (n,), rows of `embeddings`; `right` refers to `probes` if they are given
 
     Raises
     ------
-    MatchingError : unfit rows (zero, not finite), lists of unequal length, or a row that is not there
+    MatchingError : if rows are unfit (zero, not finite), the lists have different lengths, or a row does not exist
     """
     others = embeddings if probes is None else probes
     require_matrix(embeddings, "embeddings")
@@ -40,7 +40,7 @@ def score_pairs(
     if len(left) != len(right):
         raise MatchingError(f"{len(left)} left rows and {len(right)} right rows cannot form a list of pairs")
     scores = scores_of_pairs(choose_kernels(kernels), embeddings, others, left, right, workers=workers)
-    # Reading every row beforehand would take as long as the scores. An unfit row shows in its scores: not finite, or 0.
+    # Checking every row beforehand would take as long as the scores. An unfit row shows in its scores: not finite, or 0.
     suspect = np.flatnonzero(~np.isfinite(scores) | (scores == 0))
     refuse_unfit_among(embeddings, np.unique(left[suspect]), "embeddings")
     refuse_unfit_among(others, np.unique(right[suspect]), "embeddings" if probes is None else "probes")
@@ -60,13 +60,13 @@ def row_numbers(values: NDArray[np.generic], rows: int, name: str) -> IntArray:
 
 
 def require_one_depth(embeddings: Float32Array, probes: Float32Array) -> None:
-    """Raise MatchingError unless both tables are of one model, as far as the depth tells."""
+    """Raise MatchingError if the depths of the two tables show that they are of different models."""
     if embeddings.shape[1] != probes.shape[1]:
         raise MatchingError(f"depth {embeddings.shape[1]} against {probes.shape[1]}: use one model for both tables")
 
 
 def in_c_order(table: Float32Array) -> bool:
-    """Whether the loops can read the rows where they lie."""
+    """Whether the loops can read the rows without a copy."""
     return table.flags.c_contiguous and table.flags.aligned
 
 
@@ -79,7 +79,7 @@ def scores_of_pairs(
     *,
     workers: int = 1,
 ) -> FloatArray:
-    """As score_pairs, of rows that are known to be fit."""
+    """Like score_pairs, for rows that are known to be fit."""
     scores = np.empty(len(left))
     in_place = embeddings.shape[1] % LANES == 0 and all(in_c_order(x) for x in (embeddings, others))
     step = PAIRS_AT_ONCE if in_place else min(PAIRS_AT_ONCE, super_rows(embeddings.shape[1]) // 4)

@@ -1,4 +1,4 @@
-"""What the processor can do that decides which filter may be used; everything that chooses or refuses one asks here."""
+"""Capabilities of the processor that determine which filters may be used; all choices and checks of filters use this module."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from facegap.matching.kernels import numba_is_installed
 
 @dataclass(frozen=True)
 class Processor:
-    """Capabilities of a processor, as the filters need them.
+    """Capabilities of a processor that the filters need.
 
-    exact_int8  : products of uint8 and int8 codes are made in vector registers, and are exact (AVX2, AVX-512 or VNNI)
+    exact_int8  : products of uint8 and int8 codes are computed in vector registers, and are exact (AVX2, AVX-512 or VNNI)
     matrix_unit : int8 tiles are multiplied in registers (AMX), and the system and numba let this process use them
     """
 
@@ -27,7 +27,7 @@ def this_processor() -> Processor:
 
 
 def codes_are_usable() -> bool:
-    """Whether numba has instructions for codes here, and they give the right integers."""
+    """Whether numba has instructions for codes here, with exact integers."""
     if not numba_is_installed():
         return False
     from facegap.matching.kernels_fused import codes_are_exact
@@ -36,7 +36,7 @@ def codes_are_usable() -> bool:
 
 
 def matrix_unit_is_usable() -> bool:
-    """Whether the matrix unit can be programmed here and gives the right integers."""
+    """Whether the matrix unit can be programmed here, with exact integers."""
     if not numba_is_installed():
         return False
     from facegap.matching.kernels_amx import tiles_are_exact

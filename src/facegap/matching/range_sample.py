@@ -1,8 +1,8 @@
-"""How often each score occurs, for charts, without a product of every pair: the list of the highest pairs, and a sample of the rest.
+"""Score histograms for charts without a product of every pair: the exact list of the highest pairs, and a sample of the rest.
 
-A histogram over all scores would need float32 products of all pairs, which is what the filters spare. Pairs from the floor of
-the exact list on are counted from that list; the others of each two groups are shared among the bins as a seeded sample of
-their pairs is. Sums over the bins are the exact numbers of pairs, and so is every bin above the floor.
+A histogram over all scores would need float32 products of all pairs, which the filters avoid. Pairs above the floor of
+the exact list are counted from that list; the other pairs of each two groups are distributed over the bins in proportion to a
+seeded sample. Sums over the bins are the exact numbers of pairs, and so are all bins above the floor.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from facegap.matching.pairs import scores_of_pairs
 from facegap.matching.rows import Float32Array
 from facegap.types import BoolArray, FloatArray, IntArray, ScoreCounts, ScoreHistogram
 
-SAMPLED_PAIRS = 400_000  # of all cells together: half of them within groups, half between two
+SAMPLED_PAIRS = 400_000  # of all cells together: half within groups, half between two
 SEED = 0
-FEWEST = 200  # pairs that are drawn of a cell, however many cells there are
-DRAWN_AT_ONCE = 4  # times the pairs wanted
-MOST_DRAWS = 64  # of a cell in which few pairs are impostor pairs
-MOST_LISTED = 1_000_000  # a cell of so few rows times rows is listed, not drawn from
+FEWEST = 200  # sampled pairs per cell, however many cells there are
+DRAWN_AT_ONCE = 4  # times the number of pairs requested
+MOST_DRAWS = 64  # for a cell with few impostor pairs
+MOST_LISTED = 1_000_000  # a cell with at most this many rows times rows is listed, not sampled
 
 
 def with_sampled_range(
@@ -40,29 +40,29 @@ def with_sampled_range(
     workers: int = 1,
     kernels: KernelChoice = "auto",
 ) -> ScoreCounts:
-    """The counts with a histogram over all scores, that of impostor pairs below the floor of the list from a sample.
+    """Add a histogram over all scores to the counts; impostor pairs below the floor of the list are represented by a sample.
 
     Parameters
     ----------
     counts
-        What count_scores returned for these very rows, everyone with everyone of one table.
+        Result of count_scores for the same rows, all pairs of one table.
     embeddings, subjects, groups, exclude
         As given to count_scores: float32 (rows, depth), whole numbers (rows,), whole numbers (m, 2).
     bins
         Equal bins of [-1, 1].
     pairs
-        Pairs that are drawn, with replacement, half of them within groups and half between two; a pair of groups with fewer
-        pairs is looked at whole.
+        Number of pairs to sample, with replacement, half of them within groups and half between two; a pair of groups with
+        fewer pairs is counted completely.
 
     Returns
     -------
     ScoreCounts
-        With `full_range.sampled` the number of pairs that were drawn. Genuine counts are exact.
+        `full_range.sampled` is the number of sampled pairs. Genuine counts are exact.
 
     Notes
     -----
-    The estimator is a stratified one, by pair of groups and by being in the list. The same arguments give the same
-    integers on every machine: the scores are the exact ones.
+    The estimator is stratified by pair of groups and by membership in the list. The same arguments give the same
+    integers on every machine, as scores are exact.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def members_of(subjects: IntArray, groups: IntArray, size: int) -> list[IntArray
 
 
 def of_cell(pairs: int, size: int, *, within: bool) -> int:
-    """Pairs to draw of one pair of groups: half of the sample is shared by those within, half by those between groups."""
+    """Number of pairs to sample of one pair of groups: half of the sample is for pairs within groups, half for pairs between."""
     cells = size if within else size * (size - 1) // 2
     return max(FEWEST, pairs // (2 * cells))
 
@@ -123,7 +123,7 @@ def draw(
     rows: int,
     wanted: int,
 ) -> IntArray:
-    """Impostor pairs of two groups, int64 (n, 2): `wanted` of them with replacement, or each once where they are few."""
+    """Impostor pairs of two groups, int64 (n, 2): `wanted` of them with replacement, or each once if there are few."""
     if len(left) * len(right) <= min(MOST_LISTED, 2 * wanted):
         pairs = np.stack(np.meshgrid(left, right, indexing="ij"), axis=-1).reshape(-1, 2)
         if left is right:
@@ -142,7 +142,7 @@ def draw(
 
 
 def impostors(pairs: IntArray, subjects: IntArray, dropped: IntArray, rows: int) -> BoolArray:
-    """Which pairs are of two people and not left out; dropped : int64 (m, 2), left < right."""
+    """Which pairs are of two subjects and not excluded; dropped : int64 (m, 2), left < right."""
     kept: BoolArray = subjects[pairs[:, 0]] != subjects[pairs[:, 1]]
     if len(dropped):
         ordered = np.sort(pairs, axis=1)
@@ -151,9 +151,9 @@ def impostors(pairs: IntArray, subjects: IntArray, dropped: IntArray, rows: int)
 
 
 def shared_out(total: int, sampled: IntArray, edges: FloatArray, floor: float) -> IntArray:
-    """`total` pairs shared among the bins as the sample is, in whole pairs by largest remainders.
+    """Distribute `total` pairs over the bins in proportion to the sample, in whole pairs by largest remainders.
 
-    Without a sampled pair (nearly all are above the floor) they are put in the bin just below the floor.
+    Without a sampled pair (nearly all are above the floor), they are put in the bin just below the floor.
     """
     if not sampled.sum():
         sampled = np.zeros_like(sampled)
@@ -161,6 +161,6 @@ def shared_out(total: int, sampled: IntArray, edges: FloatArray, floor: float) -
     exact = sampled * (total / sampled.sum())
     whole: IntArray = np.floor(exact).astype(np.int64)
     missing = total - int(whole.sum())
-    # The remainders of empty bins are 0, and so they come last; there are fewer missing pairs than bins with any.
+    # The remainders of empty bins are 0 and come last; there are fewer missing pairs than nonempty bins.
     whole[np.argsort(whole - exact, kind="stable")[:missing]] += 1
     return whole

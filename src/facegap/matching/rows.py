@@ -1,4 +1,4 @@
-"""Embedding rows at the border: checked, named by number where they are unfit, and cut into sorted super-blocks."""
+"""Embedding rows as input: checked, reported by number if unfit, and divided into sorted super-blocks."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from facegap.types import IntArray
 Float32Array = NDArray[np.float32]
 
 LANES = 16  # partial sums of a score; part of its definition, see kernels.py
-LARGEST_DEPTH = 4096  # the bounds on rounding in filters.py are derived for it
-LARGEST_COMPONENT = 1e6  # products of rows stay far inside float32
+LARGEST_DEPTH = 4096  # for which the bounds on rounding in filters.py are derived
+LARGEST_COMPONENT = 1e6  # products of rows stay well within float32
 SUPER_ROWS = 32_768  # rows of a super-block
-SUPER_VALUES = 32_768 * 512  # and its float32 values: 64 MiB, whatever the depth
+SUPER_VALUES = 32_768 * 512  # and float32 values in it: 64 MiB for any depth
 TILE_ROWS, TILE_DEPTH = 16, 64  # of a register of the matrix unit, see kernels_amx.py
 CHECK_ROWS = 4096  # rows read at once from an array that may be memory-mapped
 
 
 class LargestOfRows(Protocol):
-    """The one of the inner loops that is needed here; see kernels.py."""
+    """The only inner loop that is needed here; see kernels.py."""
 
     def largest_of_rows(self, values: NDArray[Any], out: NDArray[Any]) -> None:
         """Write max |x| of each float32 row to out; a NaN in a row makes its maximum NaN."""
@@ -31,10 +31,10 @@ class LargestOfRows(Protocol):
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows of a table: their places in it, and what is known of each.
+    """Some rows of a table: their row numbers, subjects and groups.
 
     index   : int64 (n,)
-    subject : int64 (n,), no two subjects alike
+    subject : int64 (n,), a distinct number per subject
     group   : int64 (n,), codes 0..G-1
     """
 
@@ -51,11 +51,11 @@ class Rows:
 
 
 def largest_components(embeddings: NDArray[Any], kernels: LargestOfRows, name: str = "embeddings") -> Float32Array:
-    """max |x| of each row, float32 (n,), of embeddings that are fit to be compared.
+    """max |x| of each row, float32 (n,), of embeddings that are fit for comparison.
 
     Raises
     ------
-    MatchingError : not a float32 matrix of depth 1 to 4096; or a row that is zero, not finite, or beyond 1e6
+    MatchingError : if it is not a float32 matrix of depth 1 to 4096, or a row is zero, not finite, or beyond 1e6
     """
     require_matrix(embeddings, name)
     largest = np.empty(len(embeddings), np.float32)
@@ -66,7 +66,7 @@ def largest_components(embeddings: NDArray[Any], kernels: LargestOfRows, name: s
 
 
 def require_matrix(embeddings: NDArray[Any], name: str) -> None:
-    """Raise MatchingError unless `embeddings` is a float32 matrix of a depth that the bounds cover."""
+    """Raise MatchingError unless `embeddings` is a float32 matrix of a depth for which the bounds hold."""
     if embeddings.ndim != 2 or embeddings.dtype != np.float32:
         raise MatchingError(f"{name}: need a float32 matrix (rows, depth); got {embeddings.dtype} {embeddings.shape}")
     if not 1 <= embeddings.shape[1] <= LARGEST_DEPTH:
@@ -74,7 +74,7 @@ def require_matrix(embeddings: NDArray[Any], name: str) -> None:
 
 
 def refuse_unfit(largest: Float32Array, name: str) -> None:
-    """Raise MatchingError for the first row that is no direction; `largest` is max |x| of each row."""
+    """Raise MatchingError for the first unfit row; `largest` is max |x| of each row."""
     unfit = np.flatnonzero(~((largest > 0) & (largest < LARGEST_COMPONENT)))
     if not len(unfit):
         return
@@ -88,14 +88,14 @@ def refuse_unfit(largest: Float32Array, name: str) -> None:
 
 
 def refuse_unfit_among(embeddings: NDArray[Any], rows: IntArray, name: str) -> None:
-    """As refuse_unfit, for a few rows only."""
+    """Like refuse_unfit, for a few rows only."""
     largest = np.ones(len(embeddings), np.float32)
     largest[rows] = np.abs(embeddings[rows]).max(axis=1, initial=0)
     refuse_unfit(largest, name)
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Zeros that begin at a multiple of 64 bytes: a row that straddles two cache lines takes twice as long to load."""
+    """Zeros aligned to 64 bytes: a row that straddles two cache lines takes twice as long to load."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     raw = np.zeros(size + 64, np.uint8)
     start = -raw.ctypes.data % 64
@@ -114,7 +114,7 @@ def padded_depth(depth: int) -> int:
 
 
 def super_rows(depth: int) -> int:
-    """Rows of a super-block at this depth."""
+    """Number of rows in a super-block of this depth."""
     return min(SUPER_ROWS, SUPER_VALUES // padded_depth(depth))
 
 
@@ -122,7 +122,7 @@ def gather(embeddings: NDArray[Any], index: IntArray) -> Float32Array:
     """Rows at `index` as a C-contiguous float32 matrix with zero columns up to a multiple of LANES."""
     depth = embeddings.shape[1]
     if depth == padded_depth(depth) and len(embeddings):
-        # The indices are in range; without `clip` numpy would go through a copy of the whole block.
+        # The indices are in range; without `clip`, numpy would copy the whole block through a buffer.
         return np.take(embeddings, index, axis=0, out=np.empty((len(index), depth), np.float32), mode="clip")
     values = np.zeros((len(index), padded_depth(depth)), np.float32)
     for start in range(0, len(index), CHECK_ROWS):
@@ -132,10 +132,10 @@ def gather(embeddings: NDArray[Any], index: IntArray) -> Float32Array:
 
 
 def super_blocks(rows: Rows, largest: Float32Array, size: int) -> list[Rows]:
-    """Consecutive parts of `rows` of `size` each, the last may be shorter, each ordered by `largest` of its rows.
+    """Consecutive parts of `rows` of `size` each (the last may be shorter), each sorted by `largest` of its rows.
 
-    largest : of every row of the table. With one quantisation unit for a block of unsorted rows the bound on the error
-              is about ten times wider.
+    largest : of every row of the table. With one quantisation unit for a block of unsorted rows, the error bound
+              would be about ten times wider.
     """
     parts = [rows.take(slice(start, start + size)) for start in range(0, len(rows), size)]
     return [part.take(np.argsort(largest[part.index], kind="stable")) for part in parts]

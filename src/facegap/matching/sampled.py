@@ -1,9 +1,9 @@
-"""Pairs of images that are chosen by a rule of chance, so that a sample of them speaks for all.
+"""Random samples of pairs of images that represent all pairs.
 
 Impostor pairs are sampled in strata: the pairs of two cells (groups that no further label divides). Within a stratum every
-pair has the same chance, without replacement, so that one of the sample stands for as many as its stratum has pairs over those
-sampled: its weight. No list of all pairs is ever made: the pairs of a stratum are numbered, and a number is turned into a pair.
-Images are ordered by person and name first, so that the sample does not depend on the order of a table.
+pair has the same probability, without replacement, so each sampled pair represents as many pairs as the stratum has divided by
+the number sampled: its weight. No list of all pairs is made: the pairs of a stratum are numbered, and numbers are converted to
+pairs. Images are first sorted by subject and name, so that the sample does not depend on the order of a table.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ import numpy as np
 from facegap.errors import MatchingError
 from facegap.types import BoolArray, FloatArray, IntArray
 
-FEWEST_OF_STRATUM = 2  # pairs, where a stratum has them: of one nothing is known about how pairs vary
+FEWEST_OF_STRATUM = 2  # pairs, if a stratum has them: one pair gives no information on the variance
 
 
 @dataclass(frozen=True)
 class Stratum:
     """Impostor pairs between two cells, or within one.
 
-    first, second : codes of the cells; equal within one. With directed pairs the left image is of `first`
-    people, others : people of either side who are in a pair
-    pairs         : all of them
-    sampled       : how many were chosen
+    first, second : codes of the cells; equal within one. With directed pairs, the left image is from `first`
+    people, others : number of subjects on either side with a pair
+    pairs         : total number
+    sampled       : number sampled
     """
 
     first: int
@@ -40,19 +40,19 @@ class Stratum:
 
     @property
     def weight(self) -> float:
-        """How many pairs one of the sample stands for; NaN where none was chosen."""
+        """How many pairs a sampled one represents; NaN if none was sampled."""
         return self.pairs / self.sampled if self.sampled else float("nan")
 
 
 @dataclass(frozen=True, eq=False)
 class PairSample:
-    """Pairs chosen out of all pairs of n images.
+    """Pairs sampled from all pairs of n images.
 
     left, right : int64 (m,), images; the genuine pairs come first
     genuine     : bool (m,)
-    weight      : float64 (m,), pairs of the same stratum (or genuine pairs of the same person) over those chosen of it
+    weight      : float64 (m,), pairs of the stratum (or genuine pairs of the subject) divided by those sampled from it
     strata      : all strata of impostor pairs, in order of their cells
-    genuine_pairs : all genuine pairs, chosen or not
+    genuine_pairs : number of all genuine pairs, sampled or not
     """
 
     left: IntArray
@@ -63,7 +63,7 @@ class PairSample:
     genuine_pairs: int
 
     def __len__(self) -> int:
-        """Pairs that were chosen."""
+        """Number of sampled pairs."""
         return len(self.left)
 
 
@@ -78,40 +78,40 @@ def sample_pairs(
     genuine_per_subject: int | None = None,
     directed: bool = False,
 ) -> PairSample:
-    """All genuine pairs, or some of each person, and a stratified sample of the impostor pairs.
+    """All genuine pairs, or some of each subject, and a stratified sample of the impostor pairs.
 
     Parameters
     ----------
     images, subjects : sequences of str (n,)
-        Name of each image, each once, and of the person in it.
+        Distinct name of each image, and its subject.
     cells : int64 (n,)
         Cell of each image, 0 to len(names) - 1.
     names : sequence of str
-        Name of each cell; with the seed it decides the sample of a stratum, whatever other cells there are.
+        Name of each cell; with the seed it determines the sample of a stratum, independently of other cells.
     pairs : int
-        Pairs to choose at most, genuine ones included.
+        Maximum number of pairs, including genuine pairs.
     seed : int
-        Of the sample.
+        Random seed of the sample.
     genuine_per_subject : int, optional
-        Genuine pairs of one person at most, chosen at random; None: all.
+        Maximum number of genuine pairs per subject, selected at random; None: all.
     directed : bool
         Whether (a, b) and (b, a) are two comparisons, as with probe and reference.
 
     Returns
     -------
     PairSample
-        Half of what the genuine pairs leave goes to the strata within one cell in equal parts, half to those between two; a
-        stratum with fewer pairs is taken whole, and what it leaves goes to the others.
+        Half of the pairs left by the genuine pairs goes in equal parts to the strata within one cell, half to those between two.
+        A stratum with fewer pairs is taken completely, and its remainder goes to the others.
 
     Raises
     ------
     MatchingError
-        An image is named twice; the genuine pairs leave too little for two impostor pairs of each stratum. The message says
+        If an image is named twice, or the genuine pairs leave too few pairs for two impostor pairs per stratum. The message says
         how many pairs are needed.
 
     Notes
     -----
-    Memory and time grow with images, pairs chosen and strata, not with the square of the images.
+    Memory and time grow with images, sampled pairs and strata, not with the square of the number of images.
 
     Examples
     --------
@@ -155,7 +155,7 @@ def sample_pairs(
 
 
 def ordered(images: Sequence[str], subjects: Sequence[str]) -> IntArray:
-    """Images by person and name, int64 (n,)."""
+    """Images sorted by subject and name, int64 (n,)."""
     names, people = np.asarray(images, np.str_), np.asarray(subjects, np.str_)
     order = np.lexsort((names, people)).astype(np.int64)
     again = np.sort(names)
@@ -166,21 +166,21 @@ def ordered(images: Sequence[str], subjects: Sequence[str]) -> IntArray:
 
 
 def generator(*parts: int | str) -> np.random.Generator:
-    """A generator of random numbers that depends on a seed and on names, and on nothing else."""
+    """A random number generator that depends only on a seed and names."""
     digest = hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).digest()
     return np.random.default_rng(int.from_bytes(digest, "little"))
 
 
 def distinct_numbers(rng: np.random.Generator, size: int, count: int) -> IntArray:
-    """`count` different numbers below `size`, every set of them equally likely, int64, rising.
+    """`count` different numbers below `size`, every set of them equally likely, int64, ascending.
 
-    Memory grows with `count`, whatever `size` is.
+    Memory grows with `count`, not with `size`.
     """
     if 2 * count >= size:
         return np.sort(rng.permutation(size)[:count]).astype(np.int64)
     found = np.empty(0, np.int64)
     while len(found) < count:
-        # Numbers that come again are passed over, which leaves every set of `count` equally likely.
+        # Repeated numbers are discarded, which leaves every set of `count` equally likely.
         more = np.concatenate([found, rng.integers(0, size, count - len(found))])
         _, first = np.unique(more, return_index=True)
         found = more[np.sort(first)]
@@ -189,9 +189,9 @@ def distinct_numbers(rng: np.random.Generator, size: int, count: int) -> IntArra
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """The images of one cell, by person: places in the order of all images, and where each image's person begins and ends.
+    """The images of one cell, by subject: positions among all images, and the range of each image's subject.
 
-    rows : int64 (n,), rising; person : int64 (n,), rising; start, stop : int64 (n,), places within the block
+    rows : int64 (n,), ascending; person : int64 (n,), ascending; start, stop : int64 (n,), positions within the block
     """
 
     rows: IntArray
@@ -200,10 +200,10 @@ class Block:
     stop: IntArray
 
     def others(self, block: Block, same: bool, *, directed: bool) -> tuple[IntArray, IntArray, IntArray]:
-        """Of each image how many images of `block` make a pair with it, and the gap of its own person's in between.
+        """For each image the number of images of `block` that form a pair with it, and the gap with its own subject's images.
 
-        returns : how many pairs begin with each image; where the gap begins and ends in `block`. Within a block, undirected,
-                  pairs begin with the lower image, so that all up to the person's own are in the gap
+        returns : number of pairs that begin with each image; begin and end of the gap in `block`. Within an undirected block,
+                  pairs begin with the lower image, so that all images up to the subject's own are in the gap
         """
         if same:
             begin = self.start if directed else np.zeros_like(self.start)
@@ -212,7 +212,7 @@ class Block:
         return len(block.rows) - (end - begin), begin.astype(np.int64), end.astype(np.int64)
 
     def pairs(self, block: Block, numbers: IntArray, same: bool, *, directed: bool) -> tuple[IntArray, IntArray]:
-        """The impostor pairs with some numbers, as places in the order of all images."""
+        """The impostor pairs with the given numbers, as positions among all images."""
         counts, begin, end = self.others(block, same, directed=directed)
         ends = np.cumsum(counts)
         at = np.searchsorted(ends, numbers, side="right")
@@ -221,7 +221,7 @@ class Block:
         return self.rows[at], block.rows[nth]
 
     def people_beside(self, block: Block, same: bool) -> tuple[int, int]:
-        """People of either side who are in an impostor pair of the two."""
+        """Number of subjects on either side in an impostor pair of the two blocks."""
         own, others = (
             len(np.unique(one.person[one.others(two, same, directed=True)[0] > 0]))
             for one, two in ((self, block), (block, self))
@@ -230,14 +230,14 @@ class Block:
 
 
 def block_of(rows: IntArray, people: IntArray) -> Block:
-    """The block of some places. people : int64, of each image, rising"""
+    """The block of some positions. people : int64, of each image, ascending."""
     person = people[rows]
     start, stop = (np.searchsorted(person, person, side) for side in ("left", "right"))
     return Block(rows, person, start.astype(np.int64), stop.astype(np.int64))
 
 
 def strata_of(blocks: Sequence[Block], *, directed: bool) -> Iterator[tuple[int, int, int]]:
-    """Both cells of every stratum with an impostor pair, and how many it has."""
+    """Both cells of every stratum with an impostor pair, and its number of pairs."""
     for first in range(len(blocks)):
         for second in range(0 if directed else first, len(blocks)):
             counts, _, _ = blocks[first].others(blocks[second], first == second, directed=directed)
@@ -246,7 +246,7 @@ def strata_of(blocks: Sequence[Block], *, directed: bool) -> Iterator[tuple[int,
 
 
 def allocated(sizes: IntArray, within: BoolArray, budget: int) -> IntArray:
-    """Pairs of each stratum: half of the budget to those within a cell, half to those between two, evenly among each.
+    """Pairs of each stratum: half of the budget to those within a cell, half to those between two, equally within each half.
 
     Examples
     --------
@@ -263,7 +263,7 @@ def allocated(sizes: IntArray, within: BoolArray, budget: int) -> IntArray:
 
 
 def even_parts(sizes: IntArray, budget: int) -> IntArray:
-    """Parts of a budget that are as even as the sizes allow; the first get what does not divide."""
+    """Parts of a budget that are as equal as the sizes allow; the first ones get the remainder."""
     found = np.zeros(len(sizes), np.int64)
     left = min(budget, int(sizes.sum()))
     while left:
@@ -280,13 +280,13 @@ def even_parts(sizes: IntArray, budget: int) -> IntArray:
 def genuine_pairs_of(
     people: IntArray, names: Sequence[str], *, seed: int, most: int | None, room: int, directed: bool
 ) -> tuple[IntArray, IntArray, FloatArray, int]:
-    """Genuine pairs as places in the order of images, their weights, and how many there are in all.
+    """Genuine pairs as positions among the images, their weights, and their total number.
 
-    people : int64 (n,), rising; names : of the person of each image
+    people : int64 (n,), ascending; names : subject of each image
 
     Raises
     ------
-    MatchingError : more than there is room for; it is said before a list of them is made
+    MatchingError : if there are more than allowed; raised before a list of them is made
     """
     _, start, images = np.unique(people, return_index=True, return_counts=True)
     own = images.astype(np.int64) * (images - 1) // (1 if directed else 2)
@@ -306,7 +306,7 @@ def genuine_pairs_of(
             f"{room:,} pairs are too few: the genuine pairs ({said}) are {chosen:,} of {total:,}; {cure}"
         )
     found = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
-    for size in np.unique(images[(kept == own) & (own > 0)]):  # people with as many images at once
+    for size in np.unique(images[(kept == own) & (own > 0)]):  # subjects with the same number of images together
         begin = start[(images == size) & (kept == own)]
         left, right = numbered_pairs(
             int(size), np.arange(size * (size - 1) // (1 if directed else 2)), directed=directed
@@ -323,7 +323,7 @@ def genuine_pairs_of(
 
 
 def numbered_pairs(images: int, numbers: IntArray, *, directed: bool) -> tuple[IntArray, IntArray]:
-    """The pairs of some images with some numbers.
+    """The pairs of `images` images that have the given numbers.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Tiles of two super-blocks, the workers that share them, and the buffers that each worker owns."""
+"""Tiles of two super-blocks, the workers that process them, and the buffers of each worker."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from facegap.types import AnyArray, FloatArray
 Task = TypeVar("Task")
 Part = TypeVar("Part")
 
-CANDIDATES = 1 << 16  # pairs that wait in a worker's buffer to be scored
-EMITTED_ROWS = 48  # a filter asks for room for all pairs of so many rows
-TURNED_VALUES = 1 << 20  # float64 values turned at once by a worker: 8 MiB
+CANDIDATES = 1 << 16  # pairs in a worker's buffer that wait to be scored
+EMITTED_ROWS = 48  # a filter asks for room for all pairs of this many rows
+TURNED_VALUES = 1 << 20  # float64 values that a worker rotates at a time: 8 MiB
 
 
 def buffer_size(width: int, least: int = CANDIDATES) -> int:
-    """Places of a buffer for blocks of `width` columns: twice what a filter asks for, so that half of it may stay full."""
+    """Size of a buffer for blocks of `width` columns: twice what a filter asks for, so that half of it may stay full."""
     return max(least, 2 * EMITTED_ROWS * width)
 
 
 class Tile(NamedTuple):
-    """Left rows [first, stop) against one right block; `diagonal`: only pairs with column > row are wanted."""
+    """Left rows [first, stop) against one right block; `diagonal`: only pairs with column > row."""
 
     block: int
     first: int
@@ -44,7 +44,7 @@ def parts_of(n: int, size: int) -> list[slice]:
 
 
 def tiles_of(left_rows: int, right_rows: int, shape: TileShape, *, triangle: bool) -> Iterator[Tile]:
-    """Tiles that cover every pair of two super-blocks once, or every pair i < j of one with itself."""
+    """Tiles that cover every pair of two super-blocks once, or every pair i < j of a single one."""
     for number, columns in enumerate(parts_of(right_rows, shape.columns)):
         for rows in parts_of(columns.stop if triangle else left_rows, shape.rows):
             yield Tile(number, rows.start, rows.stop, triangle and rows.stop > columns.start)
@@ -54,7 +54,7 @@ def share(tasks: Iterable[Task], workers: Sequence[Callable[[Task], None]]) -> N
     """Run every task once; each worker, a thread with its own buffers, takes the next task until none is left.
 
     The first error of a worker stops the others at their next task and is raised here. The caller must limit BLAS to
-    one thread: threads under threads are slow.
+    one thread, as nested threads are slow.
     """
     waiting, lock, failed = iter(tasks), threading.Lock(), threading.Event()
 
@@ -86,14 +86,14 @@ class Prepared:
     right_values: Float32Array
     left: Sequence[Left]
     right: Sequence[Right]
-    height: int  # rows of every left strip but the last
-    width: int  # columns of every right block but the last
+    height: int  # rows of every left strip except the last
+    width: int  # columns of every right block except the last
 
 
 def prepare(
     build: Callable[[Kernels, Any], Part], kernels: Kernels, values: Any, size: int, workers: int
 ) -> list[Part]:
-    """Every part of `size` rows of a super-block, prepared by `workers` threads; `values` has a length and takes slices."""
+    """All parts of `size` rows of a super-block, prepared by `workers` threads; `values` has a length and can be sliced."""
     slices = parts_of(len(values), size)
     parts: dict[int, Part] = {}
 
@@ -106,7 +106,7 @@ def prepare(
 
 @dataclass(frozen=True)
 class Side:
-    """The rows of a super-block in the order of their filter: float32 values for the scores, `form` for the products."""
+    """The rows of a super-block in the form of their filter: float32 values for the scores, `form` for the products."""
 
     rows: Rows
     values: Float32Array
@@ -114,21 +114,21 @@ class Side:
 
 
 def side_of(filter: Filter, kernels: Kernels, embeddings: Float32Array, rows: Rows, workers: int) -> Side:
-    """A super-block as this filter wants it."""
+    """A super-block in the form that this filter needs."""
     values = gather(embeddings, rows.index)
     if filter.turn is None:
         return Side(rows, values, values)
     turned = joined(prepare(filter.turn, kernels, values, max(1, TURNED_VALUES // values.shape[1]), workers))
     order = np.argsort(turned.rest[0], kind="stable")
     rows = rows.take(order)
-    del values  # two copies of a super-block are half of what a run may take
+    del values  # two copies of a super-block are half of the memory that a run may use
     return Side(rows, gather(embeddings, rows.index), turned[order])
 
 
 class Candidates:
     """Pairs that a filter could not rule out, i[:found] and j[:found], with their products p[:found].
 
-    `flush` scores them and hands them on to `consume`; `make_room` is called where the next pairs might not fit, and
+    `flush` scores them and passes them to `consume`; `make_room` is called if the next pairs might not fit, and
     flushes unless its owner has a `better` way.
     """
 
@@ -150,7 +150,7 @@ class Candidates:
         (self.better or self.flush)(prepared)
 
     def append(self, prepared: Prepared, i: AnyArray, j: AnyArray, p: AnyArray) -> None:
-        """Append pairs that another device has found."""
+        """Append pairs found by another device."""
         start = 0
         while start < len(i):
             if self.found == len(self.i):
@@ -161,7 +161,7 @@ class Candidates:
             self.found, start = here.stop, stop
 
     def flush(self, prepared: Prepared) -> None:
-        """Score the waiting pairs in float64 and hand them on."""
+        """Score the waiting pairs in float64 and pass them on."""
         if self.found:
             i, j, scores = self.i[: self.found], self.j[: self.found], self.scores[: self.found]
             self.kernels.score_listed(prepared.left_values, prepared.right_values, i, j, scores)
@@ -170,7 +170,7 @@ class Candidates:
 
 
 class Screen:
-    """What one worker owns to screen tiles: a buffer of products, for the filters that leave the comparison to others."""
+    """What a worker needs to screen tiles: a buffer of products, for filters that do not compare in registers."""
 
     def __init__(self, kernels: Kernels, filter: Filter, shape: TileShape) -> None:
         self.kernels = kernels
@@ -189,7 +189,7 @@ class Screen:
         )
 
     def margins(self, prepared: Prepared, tile: Tile) -> Float32Array:
-        """Bound on the error of each row's float32 products, rounded up."""
+        """Bound on the error of the float32 products of each row, rounded up."""
         bound = error_bound(*self.norms(prepared, tile)).astype(np.float32)
         return np.nextafter(bound, np.float32(np.inf))
 
@@ -203,7 +203,7 @@ class Screen:
         return products
 
     def emit(self, prepared: Prepared, tile: Tile, floor: FloatArray, candidates: Candidates) -> AnyArray:
-        """Append every pair of the tile whose score may reach `floor` (rows,); returns the products where it made them."""
+        """Append every pair of the tile whose score may reach `floor` (rows,); returns the products if they were computed."""
         right, limit = prepared.right[tile.block], self.limits(prepared, tile, floor)
         codes = prepared.left[tile.first // prepared.height].codes
         if right.above is not None:

@@ -1,4 +1,4 @@
-"""The only maker of onnxruntime sessions. A device that was asked for is a promise: kept, or an error."""
+"""All onnxruntime sessions are created here. They run on the requested device, or an error is raised."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from facegap.types import AnyArray, Device, Execution, Isolation, Unmade, Varian
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-# Not even errors: these are raised as well, and onnxruntime prints names from the model file with their escapes.
+# Not even errors: they are raised as well, and onnxruntime prints names from the model file with their escape sequences.
 LOG_NOTHING = 4
 NO_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 LONGEST_REASON, MOST_OF_AN_ERROR = 300, 20_000  # onnxruntime quotes whole graphs
-# How onnxruntime words its errors, and what they mean; applied in this order.
+# Patterns in onnxruntime's error messages and their replacements, applied in this order.
 PLAIN_WORDS: Sequence[tuple[re.Pattern[str], str]] = (
     (re.compile(r"\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : "), ""),
     (re.compile(r"\S*/onnxruntime/\S+\.(?:cc|cpp|cu|h|cuh):\d+ .*?\)(?: const)? (?=\S)"), ""),
@@ -32,7 +32,7 @@ PLAIN_WORDS: Sequence[tuple[re.Pattern[str], str]] = (
         re.compile(r"Non-zero status code returned while running (\w+) node\. Name:'([^']*)' Status Message: "),
         r"\1 (node \2): ",
     ),
-    (re.compile(r"(?<=: )\S[^.:]* was false\. (?=\S)"), ""),  # the condition as the source writes it
+    (re.compile(r"(?<=: )\S[^.:]* was false\. (?=\S)"), ""),  # the condition as in the source code
     (
         re.compile(r"Unsupported model IR version: (\d+), max supported IR version: (\d+).*"),
         r"it has IR version \1, and onnxruntime {version} supports up to \2; update onnxruntime, or export the model "
@@ -60,18 +60,18 @@ VERSIONED = ("facegap", *PACKAGES, *PLUGINS, "numpy", "opencv-python", "scipy", 
 def open_session(
     model: bytes, *, name: str, device: Device = "cpu", threads: int = 1, fixed: Mapping[str, int] | None = None
 ) -> InferenceSession:
-    """A session over `model` that runs on `device`, or an error; it never falls back to another one.
+    """A session for `model` on `device`, or an error; it never falls back to another device.
 
-    model   : the bytes of an .onnx file, already checked against its card; a file of somebody else's belongs into a process
-              of its own, see `facegap.runtime.models`
-    name    : what error messages call it
-    threads : threads inside one operator; several sessions of one thread beat one session of several
-    fixed   : free dimension name -> size, for graphs that onnxruntime plans better when sizes are known
+    model   : bytes of an .onnx file, already checked against its card; a file from a third party belongs in a separate process,
+             see `facegap.runtime.models`
+    name    : name in error messages
+    threads : threads within one operator; several sessions of one thread are faster than one session of several
+    fixed   : free dimension name -> size, for graphs that onnxruntime optimises better when sizes are known
 
     Raises
     ------
-    DeviceError : the provider is not in the installed onnxruntime, or the session was not given to it
-    ModelError  : not an ONNX graph, damaged, or with weights in further files
+    DeviceError : if the installed onnxruntime lacks the provider, or the session did not get it
+    ModelError  : if the file is not an ONNX graph, is damaged, or has weights in other files
     """
     require_sound(model, name)
     require_one_onnxruntime()
@@ -81,11 +81,11 @@ def open_session(
 def start_session(
     model: bytes, *, name: str, device: Device, threads: int, fixed: Mapping[str, int] | None = None
 ) -> InferenceSession:
-    """A session over bytes that `require_sound` let through.
+    """A session for bytes that have passed `require_sound`.
 
     Raises
     ------
-    DeviceError, ModelError : as `open_session`
+    DeviceError, ModelError : as in `open_session`
     """
     keep_to_ourselves()
     import onnxruntime
@@ -118,13 +118,13 @@ def start_session(
 
 
 def keep_to_ourselves() -> None:
-    """Have onnxruntime send nothing to its makers, and leave no identifier of this machine behind.
+    """Prevent onnxruntime from sending usage data to its makers and from storing an identifier of this machine.
 
-    From 1.29 on its official builds for Linux and macOS report processes, sessions and models (names and hashes among them)
-    unless this variable is set before it is loaded. Whoever set it already has decided. A program that loaded onnxruntime
-    before it called facegap must set it itself: then only what is not essential to its makers can be stopped.
+    From 1.29 on, its official builds for Linux and macOS report processes, sessions and models (including names and hashes)
+    unless this variable is set before it is loaded. A value that is already set is kept. A program that loaded onnxruntime
+    before facegap must set it itself: only reports that its makers call optional can be stopped afterwards.
 
-    Source : onnxruntime, pull request 27379; tests/test_runtime.py sees that no identifier and no report is written
+    Source : onnxruntime, pull request 27379; tests/test_runtime.py checks that no identifier and no report is written
     """
     if os.environ.setdefault(NO_TELEMETRY, "1") == "1" and "onnxruntime" in sys.modules:
         sys.modules["onnxruntime"].disable_telemetry_events()
@@ -133,15 +133,15 @@ def keep_to_ourselves() -> None:
 def run_session(
     session: InferenceSession, names: Sequence[str] | None, feed: Mapping[str, AnyArray | Unmade], *, name: str
 ) -> list[AnyArray]:
-    """Outputs `names` (all where None) of one run of a session.
+    """Outputs `names` (all if None) of one run of a session.
 
     Raises
     ------
-    ModelError : the graph refuses an input, or fails inside
+    ModelError : if the graph rejects an input, or fails
     """
     try:
         outputs: list[AnyArray] = session.run(names, dict(feed))
-    except ModelError:  # of a model in a separate process, which says the same
+    except ModelError:  # from a model in a separate process, already in this form
         raise
     except failures() as error:
         shapes = ", ".join(str(value.shape) for value in feed.values())
@@ -150,7 +150,7 @@ def run_session(
 
 
 def refusals() -> tuple[type[Exception], ...]:
-    """What onnxruntime raises about a file that it cannot open."""
+    """Exceptions of onnxruntime for a file that it cannot open."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     return (
@@ -167,7 +167,7 @@ def refusals() -> tuple[type[Exception], ...]:
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """What onnxruntime raises where a graph refuses an input or fails inside."""
+    """Exceptions of onnxruntime if a graph rejects an input or fails."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     return (
@@ -182,16 +182,16 @@ def failures() -> tuple[type[Exception], ...]:
 
 
 def session_options(threads: int, fixed: Mapping[str, int]) -> Any:
-    """Options of one session: `threads` threads in an operator, one operator at a time, the same result every time."""
+    """Options of one session: `threads` threads within an operator, one operator at a time, deterministic results."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = LOG_NOTHING
-    # Else bytes that read as ONNX and carry the mark of onnxruntime's own format would be read as that, unchecked.
+    # Otherwise bytes that are valid ONNX and contain the mark of onnxruntime's own format would be read as that, unchecked.
     options.add_session_config_entry("session.load_model_format", "ONNX")
-    # Threads that spin while they wait would steal the processor from the other workers.
+    # Threads that spin while waiting would take processor time from the other workers.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     for dimension, size in fixed.items():
@@ -209,9 +209,9 @@ def require_provider(device: Device, present: Sequence[str]) -> None:
 
 
 def require_used(device: Device, nodes: Mapping[str, int], name: str) -> None:
-    """Raise DeviceError where the provider of a device was given no node of a graph that has some: another ran all of it.
+    """Raise DeviceError if the provider of a device runs no node of a graph that has some, because another one runs all.
 
-    nodes : number of graph nodes by provider; empty where it is not known
+    nodes : number of graph nodes by provider; empty if unknown
     """
     if nodes and not nodes.get(PROVIDERS[device].name):
         ran = ", ".join(f"{provider} {count}" for provider, count in nodes.items())
@@ -222,7 +222,7 @@ def require_used(device: Device, nodes: Mapping[str, int], name: str) -> None:
 
 
 def require_one_onnxruntime(installed: Sequence[str] | None = None) -> None:
-    """Raise DeviceError where several packages of onnxruntime are installed: the later overwrote files of the earlier."""
+    """Raise DeviceError if several packages of onnxruntime are installed: the later one has overwritten files of the earlier."""
     names = installed_packages(PACKAGES) if installed is None else installed
     if len(names) > 1:
         raise DeviceError(
@@ -232,14 +232,14 @@ def require_one_onnxruntime(installed: Sequence[str] | None = None) -> None:
 
 
 def installed_packages(names: Sequence[str]) -> list[str]:
-    """Those of `names` that are installed here."""
+    """The `names` that are installed here."""
     return [name for name in names if version_of(name)]
 
 
 @functools.cache
 def version_of(package: str) -> str:
-    """Version of an installed package, empty where it is not installed."""
-    from importlib import metadata  # with the parser of e-mail, which the process of a model need not load
+    """Version of an installed package, empty if it is not installed."""
+    from importlib import metadata  # imports the e-mail parser, which the process of a model need not load
 
     try:
         return metadata.version(package)
@@ -248,7 +248,7 @@ def version_of(package: str) -> str:
 
 
 def nodes_per_provider(session: Any) -> dict[str, int]:
-    """Number of graph nodes that each provider was given; empty where this onnxruntime does not tell (before 1.24)."""
+    """Number of graph nodes assigned to each provider; empty if onnxruntime does not report it (before 1.24)."""
     if hasattr(session, "nodes"):  # of a model in a separate process
         return dict(session.nodes)
     if not hasattr(session, "get_provider_graph_assignment_info"):
@@ -272,7 +272,7 @@ def execution_record(
     sizes: Mapping[str, int] | None = None,
     variants: Mapping[str, VariantOf] | None = None,
 ) -> Execution:
-    """What the sessions of a run really run on; sessions, hashes, isolation, sizes and variants are by model name."""
+    """Where the sessions of a run actually run; sessions, hashes, isolation, sizes and variants are by model name."""
     used = {provider for session in sessions.values() for provider in session.get_providers()}
     return Execution(
         device_asked=device,
@@ -297,12 +297,12 @@ def execution_record(
 
 
 def versions_here() -> dict[str, str]:
-    """Versions of what computes here, by package."""
+    """Versions of the packages that compute, by name."""
     return {"python": platform.python_version(), **{name: version_of(name) for name in VERSIONED if version_of(name)}}
 
 
 def device_name(device: Device) -> str:
-    """Name of the processor, and for other devices of what the provider computes on, as far as it is known."""
+    """Name of the processor, or for other devices of the provider's hardware, as far as known."""
     if device == "cpu":
         return processor_name()
     on = "CUDA device 0" if device == "cuda" else PROVIDERS[device].name.removesuffix("ExecutionProvider")
@@ -310,7 +310,7 @@ def device_name(device: Device) -> str:
 
 
 def processor_name() -> str:
-    """Model name of the processor; the architecture where the system does not say."""
+    """Model name of the processor; its architecture if the system does not report a name."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as lines:  # noqa: PTH123
             for line in lines:
@@ -322,7 +322,7 @@ def processor_name() -> str:
 
 
 def without_cores(device_name: str) -> str:
-    """The type of a processor or device from its name: machines that differ in cores alone round alike.
+    """The type of a processor or device from its name: machines that differ only in cores round alike.
 
     Examples
     --------
@@ -333,12 +333,12 @@ def without_cores(device_name: str) -> str:
 
 
 def usable_cores() -> int:
-    """Processors that this process may use, which containers and taskset make fewer than the machine's."""
+    """Number of processors that this process may use, which containers and taskset can limit."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def reason(error: BaseException) -> str:
-    """What onnxruntime says is wrong, as one bounded line without the place and signature in its own C++ source."""
+    """The reason in an error of onnxruntime, as one bounded line without the location in its C++ source."""
     text = " ".join(str(error)[:MOST_OF_AN_ERROR].split())
     for pattern, words in PLAIN_WORDS:
         text = pattern.sub(words, text)
@@ -349,5 +349,5 @@ def reason(error: BaseException) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """First line of an error's text, bounded: onnxruntime quotes whole graphs."""
+    """First line of an error message, bounded: onnxruntime quotes whole graphs."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

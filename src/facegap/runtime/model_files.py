@@ -1,8 +1,8 @@
-"""What is looked at in the bytes of an .onnx file before anything is built from them: its form, its size, what it points to.
+"""Checks on the bytes of an .onnx file before anything is built from them: format, size, and references to other files.
 
-The bytes are walked as protobuf writes them, by the descriptors of the installed onnx, before any message is made of them.
-So every message is seen wherever it hides (attributes, sparse tensors, functions, training information), a field that onnx
-does not know is refused, and a small file that would unfold into many gigabytes costs nothing.
+The bytes are walked as protobuf, by the descriptors of the installed onnx, before any message is built from them.
+So every message is checked wherever it occurs (attributes, sparse tensors, functions, training information), unknown fields
+are rejected, and a small file that would expand to many gigabytes costs nothing.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 from facegap.errors import ModelError
 
 MOST_BYTES = 2**31 - 1  # protobuf reads no longer message
-MOST_LEVELS = 100  # of messages inside each other, as protobuf's own parsers
-MOST_MESSAGES = 1_000_000  # the largest face models here have some 20,000
+MOST_LEVELS = 100  # of nested messages, as in protobuf's own parsers
+MOST_MESSAGES = 1_000_000  # the largest face models here have about 20,000
 MOST_FIELDS = 5_000_000
-MOST_NODES = 100_000  # with functions written out
+MOST_NODES = 100_000  # with functions expanded
 UNCOUNTABLE = 10**15
-VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5  # how protobuf writes a value
+VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES = 0, 1, 2, 5  # wire types of protobuf
 TENSOR = "onnx.TensorProto"
 OTHER_FILES = "stores weights in other files; save it as one file (onnx.save_model without external data)"
 Name = tuple[str, str]  # domain and name of an operator or function
@@ -30,10 +30,10 @@ NOT_ONNX = "not an ONNX file ({reason}); fetch it again"
 
 @dataclass(frozen=True)
 class Known:
-    """One field that a message can have.
+    """One field of a kind of message.
 
-    written : the ways in which its values may be written
-    inside  : the fields of the message that it holds, None where it holds none
+    written : wire types in which its values may be written
+    inside  : the fields of the message that it contains, None if it contains none
     """
 
     name: str
@@ -43,31 +43,31 @@ class Known:
 
 @dataclass(frozen=True)
 class Message:
-    """A kind of message, and its fields by number; filled after it is made, since messages hold their own kind."""
+    """A kind of message, and its fields by number; filled after creation, since messages may contain their own kind."""
 
     name: str
     fields: dict[int, Known] = field(default_factory=dict)
 
 
 class NotOnnx(Exception):  # noqa: N818  (becomes a ModelError that names the file)
-    """Why bytes are refused."""
+    """Why a file is rejected."""
 
 
 def require_sound(model: bytes, name: str) -> None:
-    """Refuse the bytes of a model that is no ONNX graph, points to further files, or is larger than any face model.
+    """Reject a model that is not an ONNX graph, refers to other files, or is larger than any face model.
 
     Parameters
     ----------
     model : bytes
         The content of an .onnx file.
     name : str
-        What error messages call it.
+        Name in error messages.
 
     Raises
     ------
     ModelError
-        Not ONNX or damaged; a field that the installed onnx does not know; a tensor with external data, in whatever field;
-        nested or multiplied beyond the bounds of this module; an input that is declared to have no axes.
+        If it is not ONNX or damaged, has a field that the installed onnx does not know or a tensor with external data in any
+        field, exceeds the limits of this module, or has an input that is declared without axes.
 
     Examples
     --------
@@ -98,13 +98,13 @@ def require_sound(model: bytes, name: str) -> None:
 
 
 def kind_of(descriptor: Any) -> Message:
-    """The kind of message that a descriptor describes, with all kinds inside it."""
+    """The kind of message of a descriptor, with all kinds inside it."""
     return known_kinds(descriptor)[descriptor.full_name]
 
 
 @functools.cache
 def known_kinds(descriptor: Any) -> Mapping[str, Message]:
-    """Every kind of message that can stand inside one, by name."""
+    """Every kind of message that can occur inside one, by name."""
     kinds: dict[str, Message] = {}
     waiting = [descriptor]
     while waiting:
@@ -122,7 +122,7 @@ def known_kinds(descriptor: Any) -> Mapping[str, Message]:
 
 
 def inner_descriptors(descriptor: Any, seen: set[str]) -> Iterator[Any]:
-    """The descriptors of all messages below one, each once."""
+    """The descriptors of all messages inside one, each once."""
     for entry in descriptor.fields:
         inner = entry.message_type
         if inner is not None and inner.full_name not in seen:
@@ -132,7 +132,7 @@ def inner_descriptors(descriptor: Any, seen: set[str]) -> Iterator[Any]:
 
 
 def ways_to_write(entry: Any) -> frozenset[int]:
-    """How the values of a field may be written; several numbers also as one packed text, as all parsers take them."""
+    """Wire types of the values of a field; repeated numbers may also be packed, as all parsers accept."""
     if entry.message_type is not None or entry.type in (entry.TYPE_STRING, entry.TYPE_BYTES):
         return frozenset((LENGTH,))
     single = {
@@ -148,12 +148,12 @@ def ways_to_write(entry: Any) -> frozenset[int]:
 
 
 def walk(data: bytes, kind: Message) -> None:
-    """Go through every field of a message and of all messages inside it.
+    """Check every field of a message and of all messages inside it.
 
     Raises
     ------
-    NotOnnx : cut off, no protobuf, a field of no known number or written in another way than its type, external data, or
-              more than the bounds of this module
+    NotOnnx : if the file is truncated or not protobuf, a field is unknown or has a wrong wire type, a tensor has external data, or
+             a limit of this module is exceeded
     """
     open_messages = [(len(data), kind)]
     at, messages, fields = 0, 1, 0
@@ -196,7 +196,7 @@ def walk(data: bytes, kind: Message) -> None:
 
 
 def varint(data: bytes, at: int, end: int) -> tuple[int, int]:
-    """A number as protobuf writes it, and where it ends."""
+    """A varint of protobuf, and the position after it."""
     value = shift = 0
     while at < end and shift < 70:
         byte = data[at]
@@ -209,7 +209,7 @@ def varint(data: bytes, at: int, end: int) -> tuple[int, int]:
 
 
 def unknown(number: int, written: int, kind: Message, known: Known | None) -> str:
-    """Why a field is refused. The numbers of fields of later versions of onnx are small."""
+    """Why a field is rejected. Fields of later versions of onnx have small numbers."""
     if known is None and 0 < number < 1000 and written in (VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES):
         from facegap.runtime import version_of
 
@@ -224,7 +224,7 @@ def unknown(number: int, written: int, kind: Message, known: Known | None) -> st
 
 
 def require_few_nodes(proto: Any, name: str) -> None:
-    """Raise ModelError for more than MOST_NODES operators with every function written out, or one that calls itself."""
+    """Raise ModelError for more than MOST_NODES operators after expanding every function, or a function that calls itself."""
     calls: dict[Name, Counter[Name]] = {}
     for function in proto.functions:  # overloads of one name count as the largest of them together
         calls.setdefault(called(function.domain, function.name), Counter()).update(operators(function.node))
@@ -243,11 +243,11 @@ def require_few_nodes(proto: Any, name: str) -> None:
 
 
 def write_size(start: Name, calls: Mapping[Name, Counter[Name]], sizes: dict[Name, int], name: str) -> None:
-    """Write the number of operators of a function, and of those that it calls, into `sizes`; without recursion.
+    """Write the number of operators of a function and its callees to `sizes`, without recursion.
 
     Raises
     ------
-    ModelError : a function calls itself, directly or through others
+    ModelError : if a function calls itself, directly or indirectly
     """
     if start in sizes:
         return
@@ -265,12 +265,12 @@ def write_size(start: Name, calls: Mapping[Name, Counter[Name]], sizes: dict[Nam
 
 
 def times(counted: Counter[Name], sizes: Mapping[Name, int]) -> int:
-    """How many operators these are when each function is written out; no more than UNCOUNTABLE."""
+    """Number of operators after expanding each function; at most UNCOUNTABLE."""
     return min(sum(count * sizes.get(one, 1) for one, count in counted.items()), UNCOUNTABLE)
 
 
 def operators(nodes: Iterable[Any]) -> Counter[Name]:
-    """How often each operator or function is used, in the graphs inside nodes too."""
+    """How often each operator or function is used, including in graphs inside nodes."""
     return Counter(called(node.domain, node.op_type) for node in all_nodes(nodes))
 
 
@@ -289,7 +289,7 @@ def all_nodes(nodes: Iterable[Any]) -> Iterator[Any]:
 
 
 def require_axes(graph: Any, name: str) -> None:
-    """Raise ModelError where the one input of a graph is declared a single number: onnxruntime takes it for free."""
+    """Raise ModelError if the only input of a graph is declared a scalar: onnxruntime would accept any shape for it."""
     stored = {tensor.name for tensor in graph.initializer}
     inputs = [port for port in graph.input if port.name not in stored]
     if len(inputs) != 1:

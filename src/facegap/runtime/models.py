@@ -1,4 +1,4 @@
-"""The door for a model file that somebody else made: checked, and then run in a separate process unless that is refused."""
+"""Open model files from third parties: they are checked, and run in a separate process unless this is disabled."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ def open_model(
     at_once: int = 1,
     batch: int = 1,
 ) -> Any:
-    """A model that is ready to run; it answers what is asked of an onnxruntime session.
+    """An opened model with the interface of an onnxruntime session.
 
     Parameters
     ----------
     content : bytes
         The .onnx file, already checked against its card.
     name, file : str
-        What errors call the model, and its file.
+        Names of the model and its file in error messages.
     device : Device
-        Where it runs; never anywhere else.
+        The device on which it runs.
     timeout_s : float or None
-        How long one batch, and the opening, may take; None runs the model in this process, without restrictions.
+        Time limit in seconds for one batch, and for opening; None runs the model in this process, without restrictions.
     at_once, batch : int
-        How many threads will call it, and pictures in each call.
+        Number of threads that will call it, and images in each call.
 
     Raises
     ------
     DeviceError, ModelError
         See `facegap.runtime.open_session`.
     ModelStoppedError
-        The process of the model crashed, or took longer or more memory than it may.
+        If the process of the model crashed, or exceeded its time or memory limit.
 
     Notes
     -----
-    Stop an isolated model with `stop_model` as soon as it is not needed; it is stopped at the latest when nothing refers to it.
+    Stop an isolated model with `stop_model` when it is no longer needed; otherwise it is stopped when it is garbage collected.
     """
     session = begin_model(
         content, name=name, file=file, device=device, timeout_s=timeout_s, at_once=at_once, batch=batch
@@ -66,7 +66,7 @@ def begin_model(
     at_once: int = 1,
     batch: int = 1,
 ) -> Any:
-    """As `open_model`, without waiting: several models are loaded at the same time before `finish_models` waits for all."""
+    """Like `open_model`, without waiting: several models are loaded in parallel before `finish_models` waits for all."""
     if timeout_s is None:
         return runtime.open_session(content, name=name, device=device, threads=1)
     require_sound(content, name)
@@ -77,7 +77,7 @@ def begin_model(
 
 
 def finish_models(sessions: Iterable[Any]) -> None:
-    """Wait until models that were begun can be run; raises as `open_model`, and then the others have to be stopped."""
+    """Wait until these models can be run; raises like `open_model`, after which the other models must be stopped."""
     apart = [session for session in sessions if isinstance(session, IsolatedSession)]
     for session in apart:
         session.take_up()
@@ -86,18 +86,18 @@ def finish_models(sessions: Iterable[Any]) -> None:
 
 
 def fed(session: Any, tensor: AnyArray | Unmade) -> AnyArray | Unmade:
-    """A tensor as a session takes it: unmade where it is made in the memory that the process of the model reads."""
+    """A tensor in the form a session accepts; `Unmade` is kept if it can be computed directly in shared memory."""
     return tensor.made() if isinstance(tensor, Unmade) and not isinstance(session, IsolatedSession) else tensor
 
 
 def run_each(
     session: Any, names: Sequence[str] | None, feeds: Sequence[Mapping[str, AnyArray | Unmade]], *, name: str
 ) -> list[list[AnyArray]]:
-    """Outputs `names` (all where None) of several batches, one after the other; what is unmade is made when its turn comes.
+    """Outputs `names` (all if None) of several batches in order; an `Unmade` batch is computed when its turn comes.
 
     Raises
     ------
-    ModelError : the graph refuses an input, or fails inside
+    ModelError : if the graph rejects an input, or fails
     """
     if isinstance(session, IsolatedSession):
         return session.run_each(names, feeds)
@@ -108,11 +108,11 @@ def run_each(
 
 
 def stop_model(session: Any) -> None:
-    """End the process of a model, if it has one; batches under way end in ModelStoppedError."""
+    """End the process of a model, if it has one; batches in progress end with ModelStoppedError."""
     if isinstance(session, IsolatedSession):
         session.stop()
 
 
 def isolation_of(session: Any) -> Isolation:
-    """How a model is kept apart from this process."""
+    """How a model is isolated from this process."""
     return session.isolation if isinstance(session, IsolatedSession) else NOT_ISOLATED

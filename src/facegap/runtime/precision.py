@@ -1,7 +1,7 @@
-"""A model in lower precision, by onnxruntime's own tools: half precision, and 8-bit integers with calibrated ranges.
+"""Convert a model to lower precision with onnxruntime's tools: half precision, or 8-bit integers with calibrated ranges.
 
-The tools read and optimise the graph in this process, without the restrictions of `isolation`; what they run over pictures goes
-through a session that the caller opens.
+The tools read and optimise the graph in this process, without the restrictions of `isolation`; calibration runs in a
+session that the caller opens.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from facegap.runtime import keep_to_ourselves, reason, refusals, session_options
 from facegap.runtime.model_files import require_sound
 from facegap.types import AnyArray
 
-OLDEST_OPSET = 11  # older ones have no QuantizeLinear, and are brought to it
+OLDEST_OPSET = 11  # older ones have no QuantizeLinear, and are converted to it
 
 
 def half_precision(content: bytes, *, name: str) -> bytes:
-    """The graph with float16 weights and operators; its inputs and outputs stay as they are.
+    """The graph with float16 weights and operators; its inputs and outputs are unchanged.
 
     Parameters
     ----------
     content : bytes
         The .onnx file of a model in float32.
     name : str
-        What errors call it.
+        Name in error messages.
 
     Returns
     -------
@@ -40,12 +40,12 @@ def half_precision(content: bytes, *, name: str) -> bytes:
     Raises
     ------
     ModelError
-        No sound ONNX graph, or one that the tool cannot convert.
+        If it is not a valid ONNX graph, or the tool cannot convert it.
 
     Notes
     -----
-    Made by ``onnxruntime.transformers.float16.convert_float_to_float16`` with ``keep_io_types``. Operators that onnxruntime has
-    no half-precision kernel for compute in float32 between two casts.
+    Uses ``onnxruntime.transformers.float16.convert_float_to_float16`` with ``keep_io_types``. Operators without a half-precision
+    kernel in onnxruntime compute in float32 between two casts.
     """
     require_sound(content, name)
     keep_to_ourselves()
@@ -60,18 +60,18 @@ def half_precision(content: bytes, *, name: str) -> bytes:
 def eight_bit(
     content: bytes, batches: Iterable[Mapping[str, AnyArray]], *, name: str, opened: Callable[[bytes], Any]
 ) -> bytes:
-    """The graph with 8-bit weights and activations (QDQ), its ranges those that are seen on some batches.
+    """The graph with 8-bit weights and activations (QDQ), with ranges calibrated on some batches.
 
     Parameters
     ----------
     content : bytes
         The .onnx file of a model in float32.
     batches : iterable of Mapping[str, numpy.ndarray]
-        What the model is fed: arrays by name of the input.
+        Input of the model: arrays by input name.
     name : str
-        What errors call it.
+        Name in error messages.
     opened : Callable[[bytes], session]
-        Opens the graph that also gives the range of each of its tensors.
+        Opens the graph that also outputs the range of each of its tensors.
 
     Returns
     -------
@@ -81,12 +81,12 @@ def eight_bit(
     Raises
     ------
     ModelError
-        No sound ONNX graph, one that the tool cannot convert, or no batch.
+        If it is not a valid ONNX graph, the tool cannot convert it, or there is no batch.
 
     Notes
     -----
-    Static quantisation by onnxruntime.quantization: batch normalisation folded into convolutions by onnxruntime's basic
-    optimisations, ranges from the least and greatest value of each tensor, weights per channel in int8, activations in uint8.
+    Static quantisation by onnxruntime.quantization: batch normalisation is folded into convolutions by onnxruntime's basic
+    optimisations; ranges are the minimum and maximum of each tensor; weights are int8 per channel, activations uint8.
     """
     require_sound(content, name)
     keep_to_ourselves()
@@ -122,7 +122,7 @@ def eight_bit(
 
 
 class Reader:
-    """Batches as onnxruntime's calibration asks for them."""
+    """Batches with the interface that onnxruntime's calibration expects."""
 
     def __init__(self, batches: Iterator[Mapping[str, AnyArray]]) -> None:
         self.batches = batches
@@ -149,7 +149,7 @@ def optimised(content: bytes, folder: str) -> bytes:
 
 
 def with_shapes(content: bytes) -> Any:
-    """The graph with the shapes that ONNX infers."""
+    """The graph with the shapes inferred by ONNX."""
     import onnx
 
     return onnx.shape_inference.infer_shapes(onnx.load_from_string(content))
@@ -157,7 +157,7 @@ def with_shapes(content: bytes) -> Any:
 
 @contextlib.contextmanager
 def tools_found() -> Iterator[None]:
-    """While onnxruntime's tools are imported: some of them look for each other on the search path of modules."""
+    """Make onnxruntime's tools importable: some of them import each other as top-level modules."""
     import onnxruntime
 
     before = list(sys.path)
@@ -170,7 +170,7 @@ def tools_found() -> Iterator[None]:
 
 @contextlib.contextmanager
 def tool_errors(name: str, what: str) -> Iterator[None]:
-    """Errors of the tools, which check little, as a ModelError."""
+    """Convert errors of the tools, which check little, to ModelError."""
     from onnx.checker import ValidationError
 
     kinds: tuple[type[Exception], ...] = (
@@ -183,7 +183,7 @@ def tool_errors(name: str, what: str) -> Iterator[None]:
         AssertionError,
     )
     root = logging.getLogger()
-    root.addFilter(unsaid)  # remarks on operators, to whoever develops the tools
+    root.addFilter(unsaid)  # remarks for the developers of the tools
     try:
         yield
     except ModelError:
@@ -195,5 +195,5 @@ def tool_errors(name: str, what: str) -> Iterator[None]:
 
 
 def unsaid(_: logging.LogRecord) -> bool:
-    """Of any record, that it is not to be printed."""
+    """Reject every log record."""
     return False

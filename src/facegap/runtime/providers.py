@@ -1,6 +1,6 @@
-"""Which execution provider of onnxruntime stands for each device, and how one that comes as a package of its own is loaded.
+"""The execution provider of onnxruntime for each device, and how providers in separate packages are loaded.
 
-The options of a provider are fixed here: no option of a user's reaches onnxruntime, where some name files and libraries.
+The options of a provider are fixed here: users cannot pass options to onnxruntime, as some of them name files and libraries.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from facegap.types import Device
 
 @dataclass(frozen=True)
 class Provider:
-    """A provider and what is asked of it.
+    """A provider and its configuration.
 
     Attributes
     ----------
     name : str
-        As onnxruntime calls it.
+        Its name in onnxruntime.
     install : str
-        What brings it, as the end of an error.
+        How to install it, as the end of an error message.
     options : Mapping[str, str]
-        Handed to it; float32 is asked for wherever there is an option for it.
+        Passed to it; float32 is requested if there is an option for it.
     precision : str
-        In which precision it computes, as far as its options decide that.
+        The precision in which it computes, as far as its options determine it.
     plugin : str
-        Python module of the package that brings it beside onnxruntime; empty where there is none.
+        Python module of the package that provides it as a plugin; empty if there is none.
     """
 
     name: str
@@ -49,14 +49,14 @@ PROVIDERS: Mapping[Device, Provider] = MappingProxyType(
         "cuda": Provider(
             "CUDAExecutionProvider",
             f"pip uninstall onnxruntime, then pip install 'onnxruntime-gpu[cuda,cudnn]'; {CPU_INSTEAD}",
-            # TF32 rounds the factors of a product to 10 bits of mantissa; scores would then differ between GPU and CPU.
+            # TF32 rounds the factors of a product to 10 mantissa bits; scores would then differ between GPU and CPU.
             {"use_tf32": "0"},
             "float32, TF32 off",
         ),
         "openvino": Provider(
             "OpenVINOExecutionProvider",
             f"pip install onnxruntime-ep-openvino; {CPU_INSTEAD}",
-            {"device_type": "CPU", "precision": "ACCURACY"},  # that of the graph
+            {"device_type": "CPU", "precision": "ACCURACY"},  # precision of the graph
             "float32 requested; OpenVINO decides",
             "onnxruntime_ep_openvino",
         ),
@@ -95,7 +95,7 @@ PACKAGES = (
     "onnxruntime-gpu",
     "onnxruntime-openvino",
     "onnxruntime-directml",
-)  # of which one may be installed
+)  # only one of which may be installed
 
 
 def has_plugin(provider: Provider) -> bool:
@@ -104,16 +104,16 @@ def has_plugin(provider: Provider) -> bool:
 
 
 def options_asked(device: Device) -> Mapping[str, str]:
-    """What the provider of a device is asked for; a plugin, which has options of its own, takes its defaults."""
+    """The options for the provider of a device; a plugin, which has options of its own, uses its defaults."""
     return {} if has_plugin(PROVIDERS[device]) else PROVIDERS[device].options
 
 
 def plugin_devices(device: Device, onnxruntime: Any) -> list[Any]:
-    """The devices that the plugin of a provider offers; none where the provider has no plugin, or it is not installed.
+    """The devices that the plugin of a provider offers; none if the provider has no plugin, or it is not installed.
 
     Raises
     ------
-    DeviceError : the plugin cannot be loaded, or it loads and offers no device
+    DeviceError : if the plugin cannot be loaded, or offers no device
     """
     provider = PROVIDERS[device]
     if not has_plugin(provider):
@@ -134,17 +134,17 @@ def plugin_devices(device: Device, onnxruntime: Any) -> list[Any]:
 
 
 def offered(provider: Provider, devices: Sequence[Any]) -> list[Any]:
-    """The first of the devices that belong to a provider; as a list, as onnxruntime takes them."""
+    """The first of the devices that belong to a provider, as a list, as onnxruntime requires."""
     return [device for device in devices if device.ep_name == provider.name][:1]
 
 
-@functools.cache  # a library is registered once in a process
+@functools.cache  # a library can be registered only once in a process
 def registered(plugin: str, name: str, onnxruntime: Any) -> str:
-    """The library of a provider's plugin, once onnxruntime has it.
+    """The library of a provider's plugin, after it has been registered with onnxruntime.
 
     Raises
     ------
-    DeviceError : it cannot be loaded
+    DeviceError : if it cannot be loaded
     """
     try:
         path = str(importlib.import_module(plugin).get_library_path())

@@ -1,1 +1,1 @@
-"""A model in a separate process: what it may use, how batches travel, and how its end becomes an error."""
+"""Models in separate processes: restrictions, transfer of batches, and errors when a process ends."""

@@ -1,7 +1,7 @@
-"""The first lines of the process of a model, and of the fork server: the package, without what it loads for those who audit.
+"""Entry point of the process of a model, and of the fork server: the package without the modules of an audit.
 
-`import facegap` brings settings and commands with it, which takes as long as numpy does. The process of a model needs none of
-them, so the package stands there as a name with a folder only.
+`import facegap` loads settings and commands, which takes as long as numpy. The process of a model needs neither, so a
+package with only its path is registered here.
 """
 
 import os.path

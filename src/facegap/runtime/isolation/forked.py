@@ -1,4 +1,4 @@
-"""The fork server and its copies, as the audit starts, asks, watches and ends them. Linux only."""
+"""The fork server and its copies, as the audit starts, calls, monitors and ends them. Linux only."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ ANSWER_WITHIN_S = 60.0
 
 
 class Server:
-    """A process that makes copies of itself; it ends with this object, and with the audit however that ends."""
+    """A process that forks copies of itself; it ends with this object, and with the audit however that ends."""
 
     def __init__(self, environment: Mapping[str, str], owner: int) -> None:
-        """Start it, and wait until it has loaded what models need.
+        """Start the server, and wait until it has loaded what models need.
 
-        owner : the pid of this process; one that is forked from it must not end the server
+        owner : pid of this process; a process forked from it must not end the server
 
         Raises
         ------
-        OSError                       : the system gives no further process, file or folder
-        ConnectionError, TimeoutError : the process cannot be copied
+        OSError                       : if the system cannot provide another process, file or folder
+        ConnectionError, TimeoutError : if the process cannot be forked
         """
         folder = Path(tempfile.mkdtemp(prefix="facegap-"))
         try:
@@ -47,25 +47,25 @@ class Server:
                 command = [sys.executable, "-P", str(BEGIN), "fork-server", str(theirs.fileno())]
                 self.popen = start(command, [theirs.fileno()], folder=folder, env=environment)
         finally:
-            folder.rmdir()  # it stands there already, and so will its copies
+            folder.rmdir()  # the server already runs in it, and so will its copies
         self.control.settimeout(ANSWER_WITHIN_S)
-        self._lock = threading.RLock()  # garbage that is collected meanwhile may end a copy in this very thread
+        self._lock = threading.RLock()  # garbage collection may end a copy in the same thread
         self._in_step = True
         weakref.finalize(self, ended, self.popen, self.control, owner)
         self.ask(None)
 
     def ask(self, request: Mapping[str, Any] | None, handles: Sequence[int] = ()) -> tuple[dict[str, Any], list[int]]:
-        """What it answers to a request, and the handles that come with that; None waits for its first word.
+        """Send a request; return the reply and its handles. None waits for the first message of the server.
 
         Raises
         ------
-        OSError                       : it refused
-        ConnectionError, TimeoutError : it is gone, or was interrupted
+        OSError                       : if the server refused
+        ConnectionError, TimeoutError : if the server has ended, or was interrupted
         """
         with self._lock:
             if not self._in_step:
                 raise ConnectionError("the fork server was interrupted")
-            self._in_step = False  # a request that is interrupted would leave its answer to the next
+            self._in_step = False  # an interrupted request would leave its reply to the next one
             if request is not None:
                 socket.send_fds(self.control, [json.dumps(request).encode()], handles)
             content, received, flags, _ = socket.recv_fds(self.control, MOST_ANSWER_BYTES, 1)
@@ -81,7 +81,7 @@ class Server:
 
 
 def ended(popen: subprocess.Popen[bytes], control: socket.socket, owner: int) -> None:
-    """End a server; a process that was forked from the audit only lets go of it."""
+    """End a server; a process forked from the audit only closes its connection."""
     control.close()
     if os.getpid() == owner:
         popen.kill()
@@ -89,14 +89,14 @@ def ended(popen: subprocess.Popen[bytes], control: socket.socket, owner: int) ->
 
 
 class Forked:
-    """A copy of a server, with what is asked of a `subprocess.Popen`; several threads may ask."""
+    """A forked copy of a server with the interface of `subprocess.Popen`; thread-safe."""
 
     def __init__(self, server: Server, words: Words) -> None:
-        """Make it.
+        """Fork the copy.
 
         Raises
         ------
-        OSError : no copy can be made
+        OSError : if it cannot be forked
         """
         answer, (self._watched,) = server.ask({"words": words.text}, words.handles)
         self.pid: int = answer["pid"]
@@ -106,17 +106,17 @@ class Forked:
         weakref.finalize(self, os.close, self._watched).atexit = False
 
     def poll(self) -> int | None:
-        """Its exit code, None while it runs; minus a signal that ended it."""
+        """Its exit code, None while it runs; negative for a signal."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self.wait(0)
         return None
 
     def wait(self, timeout: float | None = None) -> int:
-        """Its exit code, once it has ended.
+        """Its exit code, after it has ended.
 
         Raises
         ------
-        subprocess.TimeoutExpired : it still runs
+        subprocess.TimeoutExpired : if it still runs
         """
         watch = select.poll()
         watch.register(self._watched, select.POLLIN)
@@ -126,7 +126,7 @@ class Forked:
             if self._code is None:
                 try:
                     self._code = int(self._server.ask({"reap": self.pid})[0]["code"])
-                except OSError:  # whoever kills the server kills its copies
+                except OSError:  # the copies end with the server
                     self._code = -signal.SIGKILL
             return self._code
 
@@ -137,11 +137,11 @@ class Forked:
 
 
 def forked(words: Words, environment: Mapping[str, str]) -> Forked | None:
-    """The process of a model as a copy of the fork server; None where no process can be copied.
+    """The process of a model as a copy of the fork server; None if processes cannot be forked.
 
     Raises
     ------
-    OSError : the system gives no further process or file
+    OSError : if the system cannot provide another process or file
     """
     if words.device != "cpu" or sys.platform != "linux" or not hasattr(os, "pidfd_open"):
         return None
@@ -150,14 +150,14 @@ def forked(words: Words, environment: Mapping[str, str]) -> Forked | None:
         return None
     try:
         return Forked(server, words)
-    except (ConnectionError, TimeoutError):  # the next model gets a new one
+    except (ConnectionError, TimeoutError):  # the next model gets a new server
         server_of.cache_clear()
         return None
 
 
 @functools.lru_cache(maxsize=1)
 def server_of(audit: int, environment: tuple[tuple[str, str], ...]) -> Server | None:
-    """The server of the process `audit`, for models with these variables; None where it cannot be copied."""
+    """The server of the process `audit`, for models with these variables; None if it cannot be forked."""
     try:
         return Server(dict(environment), audit)
     except (ConnectionError, TimeoutError):

@@ -1,4 +1,4 @@
-"""How much memory a model may take, and what its process takes: from what the system states, where it states it."""
+"""Memory limit and memory use of a model's process, from what the operating system reports, if it does."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ import os
 from pathlib import Path
 
 GIB, MIB = 1024**3, 1024**2
-FLOOR_BYTES = 4 * GIB  # beyond what the process takes before it sees the model
+FLOOR_BYTES = 4 * GIB  # besides the memory in use before the process receives the model
 PER_LANE_BYTES = GIB  # an arena of the allocator, a stack, and the results between operators
-PER_PICTURE_BYTES = 64 * MIB  # of a batch: some five results of 64 channels at 224 x 224 at once
-PER_MODEL_BYTE = 16  # the file, its message, the graph, and weights packed anew
+PER_PICTURE_BYTES = 64 * MIB  # of a batch: about five results of 64 channels at 224 x 224 at the same time
+PER_MODEL_BYTE = 16  # the file, its message, the graph, and repacked weights
 CGROUP_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def memory_limit(model_bytes: int, *, lanes: int, batch: int) -> int:
-    """Bytes that a model may take, from the size of its file; never more than this machine or container has.
+    """Memory in bytes that a model may use, from the size of its file; at most what this machine or container has.
 
     Parameters
     ----------
     model_bytes : int
         Size of the file.
     lanes, batch : int
-        Batches that may be under way at once, and pictures in each.
+        Batches that may run at the same time, and images in each.
 
     Returns
     -------
     int
-        At least 1 GiB, whatever the machine has: with less no model here runs.
+        At least 1 GiB on any machine: no model here runs with less.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def memory_limit(model_bytes: int, *, lanes: int, batch: int) -> int:
 
 
 def machine_bytes() -> int:
-    """Memory of this machine, or of the container where that has less; very much where neither is stated."""
+    """Memory of this machine, or of the container if that has less; a very large number if neither is reported."""
     stated = [2**62]
     with contextlib.suppress(AttributeError, ValueError, OSError):
         stated.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
@@ -50,7 +50,7 @@ def machine_bytes() -> int:
 
 
 def resident_bytes(pid: int) -> int:
-    """Memory that a process holds; 0 where the system does not say, or the process is gone."""
+    """Resident memory of a process; 0 if the system does not report it, or the process has ended."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
@@ -58,11 +58,11 @@ def resident_bytes(pid: int) -> int:
 
 
 def spent_seconds(pid: int) -> float:
-    """Processor time that a process has used.
+    """Processor time used by a process.
 
     Raises
     ------
-    OSError, ValueError : it is gone, or the system does not say
+    OSError, ValueError : if the process has ended, or the system does not report it
     """
     fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

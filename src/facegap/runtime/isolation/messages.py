@@ -1,7 +1,7 @@
-"""What travels between an audit and the process of a model: short JSON headers, and arrays in shared memory or after them.
+"""Messages between an audit and the process of a model: short JSON headers, and arrays in shared memory or after them.
 
-Nothing is unpickled. What the process of a model says is held to its form, type and size before it is used, because the
-process has run a stranger's file.
+Nothing is unpickled. Messages from the process of a model are checked for form, type and size before they are used, because
+the process has run an untrusted file.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from facegap.types import AnyArray, Device, Unmade
 MOST_HEADER_BYTES = 4 * 1024**2
 MOST_ARRAY_BYTES = 2**31  # of one output
 MOST_AXES = 16
-MOST_TEXT = 2000  # characters of an error
-ALIGNED = 64  # bytes at which arrays begin in shared memory
-# Types that travel, in numpy's words; text, sequences and bfloat16 do not. onnxruntime is built for this order of bytes only.
+MOST_TEXT = 2000  # characters of an error message
+ALIGNED = 64  # alignment in bytes of arrays in shared memory
+# Permitted dtypes; text, sequences and bfloat16 are not. onnxruntime is built for this byte order only.
 TYPES: Final = frozenset(("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8"))
 Made = TypeVar("Made")
 MODEL_ERROR, DEVICE_ERROR, MEMORY_ERROR = "ModelError", "DeviceError", "MemoryError"
 
 
 class Untrue(Exception):  # noqa: N818  (becomes a ModelError that names the model)
-    """The process of a model said something that it cannot have to say."""
+    """The process of a model sent a message that is not valid."""
 
 
 @dataclass(frozen=True)
 class Port:
-    """A port as onnxruntime describes one."""
+    """A port, as described by onnxruntime."""
 
     name: str
     type: str
@@ -44,7 +44,7 @@ class Port:
 
 @dataclass(frozen=True)
 class Description:
-    """What a process says of the model that it opened; `nodes` are by provider."""
+    """Description of an opened model by its process; `nodes` are by provider."""
 
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
@@ -54,13 +54,13 @@ class Description:
 
 @dataclass(frozen=True)
 class Words:
-    """What the process is told when it is started.
+    """Parameters of a process.
 
-    lanes        : handles of the connections, one per batch that may be under way
-    lifeline     : handle whose other end is closed when the audit is gone
-    memory       : descriptor of the shared memory, None where there is none
+    lanes        : handles of the connections, one per concurrent batch
+    lifeline     : handle whose other end is closed when the audit ends
+    memory       : descriptor of the shared memory, None without it
     room_bytes   : of the shared memory, for each lane
-    more_bytes   : address space for the model
+    more_bytes   : additional address space for the model
     """
 
     lanes: tuple[int, ...]
@@ -73,13 +73,13 @@ class Words:
 
     @classmethod
     def of(cls, text: str) -> Words:
-        """The words of a command line, or of a request to the fork server."""
+        """The parameters from a command line, or from a request to the fork server."""
         stated = json.loads(text)
         return cls(**{**stated, "lanes": tuple(stated["lanes"])})
 
     @property
     def text(self) -> str:
-        """As `of` reads them."""
+        """The text that `of` reads."""
         return json.dumps(asdict(self))
 
     @property
@@ -88,7 +88,7 @@ class Words:
         return (*self.lanes, self.lifeline, *(() if self.memory is None else (self.memory,)))
 
     def received(self, handles: Sequence[int]) -> Words:
-        """The same with the numbers that the handles have in the process that received them."""
+        """The same parameters with the handle numbers of the process that received them."""
         count = len(self.lanes)
         memory = None if self.memory is None else handles[count + 1]
         return replace(self, lanes=tuple(handles[:count]), lifeline=handles[count], memory=memory)
@@ -107,14 +107,14 @@ def receive(connection: Connection) -> dict[str, Any]:
 
     Raises
     ------
-    EOFError, OSError : the other side is gone
-    Untrue            : no JSON object, or one of megabytes
+    EOFError, OSError : if the other side has ended
+    Untrue            : if the message is not a JSON object, or is megabytes long
     """
     return header_in(connection.recv_bytes(MOST_HEADER_BYTES))
 
 
 def header_in(content: bytes) -> dict[str, Any]:
-    """A header from its bytes; Untrue where they hold no JSON object."""
+    """A header from its bytes; raises Untrue if they are not a JSON object."""
     try:
         header = json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -125,13 +125,13 @@ def header_in(content: bytes) -> dict[str, Any]:
 
 
 def text_of(header: Mapping[str, Any], key: str) -> str:
-    """A text of a header, cut to MOST_TEXT."""
+    """A string of a header, truncated to MOST_TEXT characters."""
     value = header.get(key)
     return value[:MOST_TEXT].encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else ""
 
 
 def texts_of(header: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """A list of texts of a header."""
+    """A list of strings of a header."""
     values = header.get(key)
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise Untrue(f"returned no list {key}")
@@ -143,7 +143,7 @@ def description_of(header: Mapping[str, Any]) -> Description:
 
     Raises
     ------
-    Untrue : it has not that form
+    Untrue : if the header does not have this form
     """
     nodes = header.get("nodes")
     if not isinstance(nodes, dict) or not all(isinstance(count, int) for count in nodes.values()):
@@ -166,17 +166,17 @@ def ports_of(header: Mapping[str, Any], key: str) -> tuple[Port, ...]:
 
 
 class Memo(Generic[Made]):
-    """The last two things that were made of something.
+    """The last two results of a function of one value.
 
-    Batches mostly have one shape and lie in one half of the shared memory or the other, so that headers are written and checked
-    once.
+    Most batches have the same shape and use one of the two halves of the shared memory, so that headers are written and checked
+    only once.
     """
 
     def __init__(self) -> None:
         self._last: list[tuple[Any, Made]] = []
 
     def of(self, what: Any, make: Callable[[], Made]) -> Made:
-        """What is made of `what`, as it was made before if that was of the same."""
+        """The result for `what`, reused if it is one of the last two."""
         for of, made in self._last:
             if of == what:
                 return made
@@ -190,7 +190,7 @@ class Memo(Generic[Made]):
 
 @dataclass(frozen=True)
 class Place:
-    """Where an array lies; `at` is its offset in the shared memory of its lane, None where it follows the header."""
+    """The place of an array; `at` is its offset in the shared memory of its lane, None if it follows the header."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -198,20 +198,20 @@ class Place:
 
     @functools.cached_property
     def bytes(self) -> int:
-        """Its size."""
+        """Size in bytes."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 def forms_of(arrays: Iterable[AnyArray | Unmade]) -> tuple[tuple[np.dtype[Any], tuple[int, ...]], ...]:
-    """Type and shape of each array: all that says where they will lie."""
+    """Type and shape of each array, which determine their places."""
     return tuple((array.dtype, array.shape) for array in arrays)
 
 
-Span = tuple[int, int]  # of the shared memory of a lane: where a batch and its outputs may lie
+Span = tuple[int, int]  # of the shared memory of a lane: the space for a batch and its outputs
 
 
 def laid_out(forms: Iterable[tuple[np.dtype[Any], tuple[int, ...]]], span: Span) -> list[Place]:
-    """Where arrays of these types and shapes lie in a span of shared memory, as far as they have room there."""
+    """Places of arrays with these types and shapes in a span of shared memory, as far as they fit."""
     start, end = span
     places = []
     for dtype, shape in forms:
@@ -226,14 +226,14 @@ def laid_out(forms: Iterable[tuple[np.dtype[Any], tuple[int, ...]]], span: Span)
 
 
 def put(arrays: Sequence[AnyArray | Unmade], places: Sequence[Place], room: memoryview | None) -> None:
-    """Write the arrays that have room in shared memory to their places."""
+    """Write the arrays that fit into shared memory to their places."""
     for array, place in zip(arrays, places, strict=True):
         if place.at is not None and place.bytes:
             write(array, view(place, room))
 
 
 def write(array: AnyArray | Unmade, out: AnyArray) -> None:
-    """An array at a place of its shape and type."""
+    """Write an array to a place of its shape and type."""
     if isinstance(array, Unmade):
         array.write(out)
     else:
@@ -241,17 +241,17 @@ def write(array: AnyArray | Unmade, out: AnyArray) -> None:
 
 
 def view(place: Place, room: memoryview | AnyArray | None, start: int = 0) -> AnyArray:
-    """The array in shared memory itself, not a copy of it. start : offset at which `room` begins"""
+    """The array in shared memory itself, without a copy. start : offset at which `room` begins."""
     assert room is not None and place.at is not None
     flat = np.frombuffer(room, np.dtype(place.dtype), math.prod(place.shape), place.at - start)
     return flat.reshape(place.shape)
 
 
 def copied(places: Sequence[Place], room: memoryview | None) -> tuple[int, AnyArray | None]:
-    """The stretch of shared memory in which arrays lie, as one copy, and its offset: cheaper than a copy of each.
+    """One copy of the part of shared memory that contains the arrays, and its offset: cheaper than a copy of each.
 
-    Whoever wrote the places has them follow each other; a stretch with more between them is that of a stranger, and no larger
-    than the shared memory.
+    Valid places are adjacent; places with gaps come from an untrusted process, and the copy is at most as large as the
+    shared memory.
     """
     inside = [(place.at, place.at + place.bytes) for place in places if place.at is not None and place.bytes]
     if room is None or not inside:
@@ -261,7 +261,7 @@ def copied(places: Sequence[Place], room: memoryview | None) -> tuple[int, AnyAr
 
 
 def send_rest(connection: Connection, arrays: Sequence[AnyArray | Unmade], places: Sequence[Place]) -> None:
-    """Send the arrays that had no room in shared memory, after their header."""
+    """Send the arrays that did not fit into shared memory, after their header."""
     for array, place in zip(arrays, places, strict=True):
         if place.at is None:
             made = array.made() if isinstance(array, Unmade) else array
@@ -271,11 +271,11 @@ def send_rest(connection: Connection, arrays: Sequence[AnyArray | Unmade], place
 def take(connection: Connection, places: Sequence[Place], room: memoryview | None, *, copy: bool) -> list[AnyArray]:
     """The arrays at their places.
 
-    copy : take those in shared memory out of it, as whoever does not trust the other side must; they are then parts of one copy
+    copy : copy arrays out of shared memory, which is required if the other side is not trusted; they are then parts of one copy
 
     Raises
     ------
-    EOFError, OSError : the other side is gone, or sent another size
+    EOFError, OSError : if the other side has ended, or sent another size
     """
     arrays: list[AnyArray] = []
     start, shared = copied(places, room) if copy else (0, room)
@@ -293,22 +293,22 @@ def take(connection: Connection, places: Sequence[Place], room: memoryview | Non
 
 
 def span_of(header: Mapping[str, Any], room_bytes: int) -> Span:
-    """The span that a header allows, within the shared memory."""
+    """The span of a header, limited to the shared memory."""
     start, end = header["room"]
     return max(0, int(start)), min(room_bytes, int(end))
 
 
 def as_json(places: Sequence[Place]) -> list[list[Any]]:
-    """Places for a header."""
+    """Places as JSON for a header."""
     return [[place.dtype, list(place.shape), place.at] for place in places]
 
 
 def places_of(header: Mapping[str, Any], key: str, count: int, room_bytes: int) -> list[Place]:
-    """The places in a header, each within the room and of a size that an output can have.
+    """The places in a header, each within the shared memory and of a permitted size.
 
     Raises
     ------
-    Untrue : another number of arrays, an unknown type, a shape that is none, or beyond the shared memory
+    Untrue : if the number of arrays is wrong, a type is unknown, a shape is invalid, or a place is outside the shared memory
     """
     entries = header.get(key)
     if not isinstance(entries, list) or len(entries) != count:
@@ -327,10 +327,10 @@ def places_of(header: Mapping[str, Any], key: str, count: int, room_bytes: int) 
 
 
 def is_shape(shape: Any) -> bool:
-    """Whether a value of JSON is the shape of an array."""
+    """Whether a JSON value is the shape of an array."""
     return isinstance(shape, list) and len(shape) <= MOST_AXES and all(is_whole(side) for side in shape)
 
 
 def is_whole(value: Any) -> bool:
-    """Whether a value of JSON is a whole number from 0 to 2**40."""
+    """Whether a JSON value is a whole number from 0 to 2**40."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 2**40

@@ -1,4 +1,4 @@
-"""The two ends of a connection between processes, one of them handed to a new process by number."""
+"""The two ends of a connection between processes; one is passed to a new process by its handle."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def pair() -> tuple[Connection, Connection]:
 
 
 def inherited(handle: int) -> Connection:
-    """The end that this process was started with."""
+    """The end that was passed to this process at its start."""
     if sys.platform == "win32":
         return connection.PipeConnection(handle)
     return Connection(handle)
@@ -26,11 +26,11 @@ def inherited(handle: int) -> Connection:
 def start(
     command: Sequence[str], handles: Sequence[int], *, folder: Path, env: Mapping[str, str]
 ) -> subprocess.Popen[bytes]:
-    """A new process that has these handles and no other; Ctrl-C in a terminal does not reach it.
+    """A new process with these handles only; Ctrl-C in a terminal does not reach it.
 
     Raises
     ------
-    OSError : it cannot be started
+    OSError : if it cannot be started
     """
     quiet = subprocess.DEVNULL
     if sys.platform == "win32":

@@ -1,4 +1,4 @@
-"""The process of a model, as the audit starts, watches and ends it."""
+"""The process of a model, as the audit starts, monitors and ends it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from facegap.runtime.isolation.messages import Memo, Place, Words
 from facegap.runtime.isolation.pipes import pair, start
 from facegap.types import Device
 
-ROOM_BYTES = 64 * 1024**2  # of shared memory for each batch under way; what is larger goes through the connection
+ROOM_BYTES = 64 * 1024**2  # of shared memory per concurrent batch; larger batches go through the connection
 LOOK_EVERY_S = 0.2
 END_WITHIN_S = 2.0
 GIB = 1024**3
 Running = subprocess.Popen[bytes] | Forked
-# Variables that Python, the loader and CUDA need; everything else (keys of services among it) stays outside.
+# Variables that Python, the loader and CUDA need; all others, such as keys of services, are withheld.
 KEPT_VARIABLES = (
     *("PATH", "LD_", "DYLD_", "PYTHONHOME", "VIRTUAL_ENV", "LANG", "LC_", "TZ", "TMP", "TEMP", "SYSTEMROOT", "WINDIR"),
     *("CUDA_", "NVIDIA_", "HOME", "USERPROFILE", "ORT_DISABLE_TELEMETRY", "GLIBC_TUNABLES"),
@@ -38,7 +38,7 @@ KEPT_VARIABLES = (
 
 @dataclass(frozen=True)
 class Guarded:
-    """What a process is held to, and what errors call the model."""
+    """The limits of a process, and the names of its model in errors."""
 
     name: str
     file: str
@@ -49,7 +49,7 @@ class Guarded:
 
 @dataclass(frozen=True)
 class Why:
-    """Outcome of a process, and what to do about it."""
+    """Why a process ended, and what to do about it."""
 
     what: str
     cure: str
@@ -62,11 +62,11 @@ TRUSTED = "use --no-isolation if you trust the file"
 
 @dataclass
 class Lane:
-    """One connection with its shared memory; one batch is computed at a time, and the next may lie ready.
+    """One connection with its shared memory; one batch is computed at a time, and the next may be ready.
 
-    until    : when the batch under way must be done, by the monotonic clock; None while there is none
-    question : the headers and places of the last batches
-    answer   : the places of their outputs, checked
+    until    : deadline of the current batch, by the monotonic clock; None without one
+    question : headers and places of the last batches
+    answer   : places of their outputs, checked
     """
 
     connection: Connection
@@ -78,7 +78,7 @@ class Lane:
 
 @dataclass
 class Process:
-    """The process, who watches it, and why it ended; `owner` is the pid of the audit that may end it."""
+    """The process, its monitoring thread, and why it ended; `owner` is the pid of the audit, which alone may end it."""
 
     popen: Running
     lifeline: Connection
@@ -90,8 +90,8 @@ class Process:
     owner: int = field(default_factory=os.getpid)
 
     def end(self, why: Why = STOPPED) -> None:
-        """End the process, if it has not ended yet; the first reason stays."""
-        if os.getpid() != self.owner:  # a process that was forked from the audit has come to its end
+        """End the process if it has not ended yet; the first reason is kept."""
+        if os.getpid() != self.owner:  # a process forked from the audit is exiting
             return
         with self.lock:
             ended = self.popen.poll()
@@ -105,9 +105,9 @@ class Process:
                 shutil.rmtree(self.folder, ignore_errors=True)
 
     def said(self, doing: str) -> ModelStoppedError:
-        """The error for a batch whose answer will not come any more."""
+        """The error for a batch whose outputs will not arrive."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.popen.wait(END_WITHIN_S)  # a process that crashes closes its connections a little before it is gone
+            self.popen.wait(END_WITHIN_S)  # a process that crashes closes its connections shortly before it ends
         self.end(Why("closed its connection", UNTRUE_CURE))
         assert self.why is not None
         held_to = self.held_to
@@ -119,7 +119,7 @@ def started(held_to: Guarded, lanes: int, device: Device, threads: int) -> Proce
 
     Raises
     ------
-    ModelError : the system gives no further process, file or folder
+    ModelError : if the system cannot provide another process, file or folder
     """
     memory = None
     try:
@@ -152,11 +152,11 @@ def started(held_to: Guarded, lanes: int, device: Device, threads: int) -> Proce
 
 
 def running(words: Words) -> tuple[Running, Path | None]:
-    """A process that serves these words, and its folder where that can only be removed when the process has ended.
+    """Start a process with these parameters; also returns its folder if that can only be removed after the process has ended.
 
     Raises
     ------
-    OSError : it cannot be started
+    OSError : if it cannot be started
     """
     variables = environment()
     copy = forked(words, variables)
@@ -171,14 +171,14 @@ def running(words: Words) -> tuple[Running, Path | None]:
         raise
     if sys.platform == "win32":
         return popen, folder
-    folder.rmdir()  # the process stands in it already, and a kill of the audit would leave it behind
+    folder.rmdir()  # the process already runs in it, and would leave it behind if the audit were killed
     return popen, None
 
 
 def shared_memory(size: int) -> int | None:
-    """A descriptor of memory without a name that nobody can make shorter or longer; None where the system has none.
+    """A descriptor of anonymous memory whose size cannot be changed; None if the system has none.
 
-    A mapping of a file that is made shorter would end the audit with SIGBUS. Pages are taken as they are written.
+    Truncating a mapped file would end the audit with SIGBUS. Pages are allocated when they are written.
     """
     if sys.platform != "linux" or not hasattr(os, "memfd_create"):
         return None
@@ -188,7 +188,7 @@ def shared_memory(size: int) -> int | None:
     try:
         os.ftruncate(memory, size)
         fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-    except OSError:  # a limit on the size of files (ulimit -f): batches go through the connection, which is slower
+    except OSError:  # a limit on file size (ulimit -f): batches go through the connection, which is slower
         os.close(memory)
         return None
     return memory
@@ -203,14 +203,14 @@ def rooms_in(memory: int | None, lanes: int) -> list[memoryview | None]:
 
 
 def environment() -> dict[str, str]:
-    """The variables that the process gets; it imports from the same places as this one."""
+    """The environment variables of the process; it imports from the same places as this one."""
     kept = {name: value for name, value in os.environ.items() if name.upper().startswith(KEPT_VARIABLES)}
     places = [str(Path(entry or ".").absolute()) for entry in sys.path]
     return {**kept, "PYTHONPATH": os.pathsep.join(places), "PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def watch(process: Process) -> None:
-    """End the process when a batch is late, or it takes too much memory; renew its processor time. Ends with it."""
+    """End the process if a batch is late or too much memory is used; extend its processor time. Returns when the process ends."""
     cores = os.cpu_count() or 1
     renew_at = 0.0
     while process.popen.poll() is None and process.why is None:
@@ -234,7 +234,7 @@ def watch(process: Process) -> None:
 
 
 def limit_processor_time(pid: int, more_s: float) -> None:
-    """Allow a process so much processor time beyond what it used; the last restriction if this process itself is stopped."""
+    """Allow a process this much more processor time; the last remaining limit if this process itself is stopped."""
     if sys.platform != "linux":
         return
     import resource
@@ -245,7 +245,7 @@ def limit_processor_time(pid: int, more_s: float) -> None:
 
 
 def how_it_ended(code: int) -> Why:
-    """The end of a process that nobody here ended, in words."""
+    """Describe the end of a process that was not ended from here."""
     if code >= 0:
         return Why(f"exited unexpectedly (exit code {code})", "export it again, or update onnxruntime")
     try:

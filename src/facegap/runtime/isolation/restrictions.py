@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-# The names under which run.json lists them.
+# Names of the restrictions in run.json.
 OWN_PROCESS = "separate process"
 DEADLINE = "deadline for each batch"
 EMPTY_FOLDER = "empty working folder"
@@ -28,7 +28,7 @@ ALL_RESTRICTIONS = (
 )
 
 CLONE_THREAD = 0x00010000
-# Each of these fails with EPERM. Reading, writing and mapping what is open, memory, threads and clocks stay.
+# Each of these fails with EPERM. Reading, writing and mapping of open files, memory, threads and clocks remain available.
 FORBIDDEN_CALLS = (
     *("open", "openat", "openat2", "creat", "open_by_handle_at", "name_to_handle_at", "memfd_create", "memfd_secret"),
     *("socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "sendmsg", "sendmmsg", "recvmsg"),
@@ -49,9 +49,9 @@ MUST_BE_KNOWN = ("openat", "socket", "connect", "execve", "unlinkat", "renameat2
 
 
 def stop_with(lifeline: int) -> None:
-    """Have the system end this process when the other end of a socket is closed, whatever the process is doing then.
+    """End this process when the other end of a socket is closed, whatever the process is doing.
 
-    Nobody ever writes to the socket: its only event is that the audit is gone. Where the system cannot signal that, a
+    Nothing is ever written to the socket: its only event is the end of the audit. If the system cannot signal that, a
     thread waits for it.
     """
     if sys.platform == "win32":
@@ -67,7 +67,7 @@ def stop_with(lifeline: int) -> None:
 
 
 def wait_in_a_thread(lifeline: int) -> None:
-    """End this process from a thread when the other end is closed; onnxruntime lets other threads run while it works."""
+    """End this process from a thread when the other end is closed; onnxruntime lets other threads run while it computes."""
     import threading
 
     from facegap.runtime.isolation.pipes import inherited
@@ -81,9 +81,9 @@ def wait_in_a_thread(lifeline: int) -> None:
 
 
 def apply(memory_bytes: int) -> list[str]:
-    """Apply permanently what this system offers for a model on the CPU; return the names of the restrictions applied.
+    """Permanently apply the restrictions available on this system for a model on the CPU; return their names.
 
-    memory_bytes : how much address space is left for the model beyond what is in use now
+    memory_bytes : address space allowed for the model beyond what is in use now
     """
     restrictions: tuple[tuple[str, Callable[[], bool]], ...] = (
         (ADDRESS_SPACE, lambda: limit_address_space(memory_bytes)),
@@ -99,7 +99,7 @@ def apply(memory_bytes: int) -> list[str]:
 
 
 def leave_no_core() -> None:
-    """A crash must not leave the pixels of faces in a file. Below one page the system neither writes nor pipes a core."""
+    """Prevent a crash from writing the pixels of faces to a core file. With a limit below one page no core is written or piped."""
     if sys.platform != "win32":
         import resource
 
@@ -108,7 +108,7 @@ def leave_no_core() -> None:
 
 
 def limit_address_space(more_bytes: int) -> bool:
-    """Allow `more_bytes` beyond the address space that is in use; on Linux, where the system says how much that is."""
+    """Allow `more_bytes` beyond the address space in use; on Linux, where the system reports the latter."""
     if sys.platform != "linux":
         return False
     import resource
@@ -121,7 +121,7 @@ def limit_address_space(more_bytes: int) -> bool:
 
 
 def open_no_files() -> bool:
-    """Allow no further file descriptor: neither a file nor a socket can be opened, on any POSIX system."""
+    """Allow no further file descriptor, so that neither a file nor a socket can be opened, on any POSIX system."""
     if sys.platform == "win32":
         return False
     import resource
@@ -131,12 +131,12 @@ def open_no_files() -> bool:
 
 
 def filter_calls() -> bool:
-    """Forbid FORBIDDEN_CALLS, and new processes, to all threads of this process for good.
+    """Permanently forbid FORBIDDEN_CALLS and new processes for all threads of this process.
 
     Raises
     ------
-    ImportError, RuntimeError : pyseccomp or libseccomp are not installed
-    OSError                   : the kernel has no filters, or a call that must be known is not
+    ImportError, RuntimeError : if pyseccomp or libseccomp is not installed
+    OSError                   : if the kernel has no filters, or a required call is unknown
     """
     if sys.platform != "linux":
         return False
@@ -147,7 +147,7 @@ def filter_calls() -> bool:
     for call in FORBIDDEN_CALLS:
         try:
             rules.add_rule(refused, call)
-        except OSError:  # of another architecture, or younger than libseccomp
+        except OSError:  # of another architecture, or newer than libseccomp
             if call in MUST_BE_KNOWN:
                 raise
     # glibc starts threads with clone3, whose flags a filter cannot see, and falls back to clone, whose flags it can.
@@ -159,7 +159,7 @@ def filter_calls() -> bool:
 
 
 def loaded_seccomp() -> Any:
-    """The module, which looks for libseccomp when it is loaded: before files can no longer be opened."""
+    """The seccomp module, which searches for libseccomp on import: must be called before files can no longer be opened."""
     import pyseccomp
 
     return pyseccomp

@@ -1,6 +1,6 @@
-"""The fork server: `begin.py` calls `main`. It has loaded what every model needs and never sees one; models get copies of it.
+"""The fork server: `begin.py` calls `main`. It has loaded what every model needs and never receives a model; its copies do.
 
-Copies start in some hundredths of a second, since numpy and onnxruntime are loaded once for all of them.
+A copy starts within hundredths of a second, because numpy and onnxruntime are already loaded.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ MOST_HANDLES = 253  # that Linux sends at once
 
 
 def main(text: str) -> None:
-    """Make copies for the audit at the other end of a socket, whose handle the command line says, until it is gone.
+    """Fork copies for the audit at the other end of a socket, whose handle is on the command line, until the audit ends.
 
-    A request of `words` is answered with the pid of a copy that serves them, and with a handle of it; its end is kept by the
-    system until a request to `reap` it, so that no other process gets its pid meanwhile.
+    The reply to a request with `words` is the pid of a copy that serves them, and a handle for it; the exit status is kept by the
+    system until a request to `reap` it, so that no other process gets its pid before.
     """
     control = socket.socket(fileno=int(text))
     worker.warm_up()
     if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208  (short-lived process, no pathlib yet)
         sys.exit("a process of several threads cannot be copied")
-    gc.freeze()  # a copy's first collection would touch, and so copy, every page
+    gc.freeze()  # otherwise the first garbage collection of a copy would write to, and so duplicate, every page
     answer(control, {"ready": True})
     while True:
         try:
@@ -56,11 +56,11 @@ def main(text: str) -> None:
 
 
 def copied(control: socket.socket, words: messages.Words) -> None:
-    """Make a copy that serves these words, and tell its pid.
+    """Fork a copy that serves these parameters, and send its pid.
 
     Raises
     ------
-    OSError : the system gives no further process or file
+    OSError : if the system cannot provide another process or file
     """
     pid = os.fork()
     if pid == 0:
@@ -69,7 +69,7 @@ def copied(control: socket.socket, words: messages.Words) -> None:
             os.setpgid(0, 0)
             worker.work(words, warm=True)
             os._exit(0)
-        finally:  # whatever happens, a copy never goes on as a server
+        finally:  # a copy must never continue as a server
             os._exit(1)
     try:
         watched = os.pidfd_open(pid)
@@ -84,5 +84,5 @@ def copied(control: socket.socket, words: messages.Words) -> None:
 
 
 def answer(control: socket.socket, header: Mapping[str, Any], handles: Sequence[int] = ()) -> None:
-    """Send an answer with its handles."""
+    """Send a reply with its handles."""
     socket.send_fds(control, [json.dumps(header).encode()], handles)

@@ -1,4 +1,4 @@
-"""A model in a separate process, as seen from the audit: it answers what is asked of an onnxruntime session."""
+"""A model in a separate process, with the interface of an onnxruntime session."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from facegap.runtime.isolation.process import GIB, TRUSTED, UNTRUE_CURE, Guarded
 from facegap.types import AnyArray, Device, Isolation, Unmade
 
 MOST_LANES = 64
-START_WITHIN_S = 60.0  # of the process itself, which is no fault of the model; busy machines load Python slowly
+START_WITHIN_S = 60.0  # for the process itself, which does not depend on the model; busy machines load Python slowly
 
 
 class IsolatedSession:
-    """A model in a separate process. Several threads may call `run`; as many batches as there are lanes are under way."""
+    """A model in a separate process. Several threads may call `run`, with as many concurrent batches as there are lanes."""
 
     def __init__(
         self,
@@ -38,11 +38,11 @@ class IsolatedSession:
         lanes: int = 1,
         batch: int = 1,
     ) -> None:
-        """Start the process, which loads what it needs while this one goes on; `take_up` and then `opened` make it ready.
+        """Start the process, which loads in the background; `take_up` and then `opened` make it ready.
 
         Raises
         ------
-        ModelError : the process cannot be started
+        ModelError : if the process cannot be started
         """
         lanes = min(lanes, MOST_LANES)
         on_cpu = device == "cpu"
@@ -56,11 +56,11 @@ class IsolatedSession:
             self._free.put(lane)
 
     def get_inputs(self) -> Sequence[Port]:
-        """The inputs, as the process states them."""
+        """The inputs, as reported by the process."""
         return self._description.inputs
 
     def get_outputs(self) -> Sequence[Port]:
-        """The outputs, as the process states them."""
+        """The outputs, as reported by the process."""
         return self._description.outputs
 
     def get_providers(self) -> list[str]:
@@ -73,21 +73,21 @@ class IsolatedSession:
         return self._description.nodes
 
     def run(self, names: Sequence[str] | None, feed: Mapping[str, AnyArray | Unmade]) -> list[AnyArray]:
-        """Outputs `names` of one batch; all that are arrays of numbers where None.
+        """Outputs `names` of one batch; if None, all outputs that are numeric arrays.
 
         Raises
         ------
-        ModelError        : the graph refuses an input, or fails inside
-        ModelStoppedError : the process is gone; every later call says the same
+        ModelError        : if the graph rejects an input, or fails
+        ModelStoppedError : if the process has ended; all later calls raise it too
         """
         return self.run_each(names, [feed])[0]
 
     def run_each(
         self, names: Sequence[str] | None, feeds: Sequence[Mapping[str, AnyArray | Unmade]]
     ) -> list[list[AnyArray]]:
-        """As `run` for several batches one after the other, of which the next lies ready while one is computed.
+        """Like `run` for several batches in order; the next batch is written while one is computed.
 
-        The process then goes on at once: it need not wait until this one has been woken, has taken the outputs and written the
+        The process can then continue at once: it need not wait until this one has been woken, has copied the outputs and written the
         next batch, which on an idle machine takes longer than the copies do.
         """
         if names is None:
@@ -104,15 +104,15 @@ class IsolatedSession:
             self._free.put(lane)
 
     def stop(self) -> None:
-        """End the process; batches that are under way end in ModelStoppedError."""
+        """End the process; batches in progress end with ModelStoppedError."""
         self._finalizer()
 
     def take_up(self) -> None:
-        """Wait for the restrictions of the process, and give it the model.
+        """Wait for the restrictions of the process, and send it the model.
 
         Raises
         ------
-        ModelStoppedError : it crashed, or took too long
+        ModelStoppedError : if it crashed, or took too long
         """
         first, held_to = self._process.lanes[0], self._process.held_to
         with self._or_stopped():
@@ -125,12 +125,12 @@ class IsolatedSession:
         del self._content
 
     def opened(self) -> None:
-        """Wait until the model is open under its restrictions.
+        """Wait until the model has been opened under its restrictions.
 
         Raises
         ------
-        ModelError, DeviceError : as `facegap.runtime.open_session`
-        ModelStoppedError       : the process crashed, or took longer or more memory than it may
+        ModelError, DeviceError : as in `facegap.runtime.open_session`
+        ModelStoppedError       : if the process crashed, or exceeded its time or memory limit
         """
         first = self._process.lanes[0]
         with self._or_stopped(), under_way(self._process, first, "while it opened the model"):
@@ -140,7 +140,7 @@ class IsolatedSession:
 
     @contextlib.contextmanager
     def _or_stopped(self) -> Iterator[None]:
-        """End the process where something goes wrong within."""
+        """End the process if an error occurs in the block."""
         try:
             yield
         except BaseException:
@@ -152,25 +152,25 @@ class IsolatedSession:
 
 
 class under_way:  # noqa: N801  (reads as a statement)
-    """While a batch is under way its lane has a deadline; what goes wrong with the connection is the end of the process."""
+    """A deadline for the lane while a batch is in progress; connection errors mean that the process has ended."""
 
     def __init__(self, process: Process, lane: Lane, doing: str, *, at_least_s: float = 0.0) -> None:
         self.process, self.lane, self.doing, self.at_least_s = process, lane, doing, at_least_s
 
     def __enter__(self) -> under_way:
-        """Begin."""
+        """Start the deadline."""
         self.next(self.doing)
         if self.process.why:
             raise self.process.said(self.doing)
         return self
 
     def next(self, doing: str) -> None:
-        """The deadline, and the words of errors, are those of another batch from now on."""
+        """Apply the deadline, and the words of errors, to the next batch from now on."""
         self.doing = doing
         self.lane.until = time.monotonic() + max(self.process.held_to.timeout_s, self.at_least_s)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        """End; an interrupted batch would leave its answer in the connection, so the process ends with it."""
+        """Clear the deadline; an interrupted batch would leave its reply in the connection, so the process is ended."""
         self.lane.until = None
         if error is None or isinstance(error, ModelError | DeviceError):
             return
@@ -189,7 +189,7 @@ def asked_each(
     process: Process,
     guard: under_way,
 ) -> list[list[AnyArray]]:
-    """The outputs of each batch; a batch is sent as soon as the one before the one before it was answered."""
+    """The outputs of each batch; a batch is sent as soon as the second-last one before it has been answered."""
     found: list[list[AnyArray]] = []
     sent = 0
     for number, feed in enumerate(feeds):
@@ -200,7 +200,7 @@ def asked_each(
         try:
             found.append(answer(lane, len(names), process))
         except (ModelError, DeviceError):
-            for _ in range(number + 1, sent):  # else the next batch would be given the answer to this one
+            for _ in range(number + 1, sent):  # otherwise the next batch would receive the reply to this one
                 with contextlib.suppress(ModelError, DeviceError):
                     answer(lane, len(names), process)
             raise
@@ -208,12 +208,12 @@ def asked_each(
 
 
 def doing_of(feed: Mapping[str, AnyArray | Unmade]) -> str:
-    """What is under way with a batch, for errors."""
+    """Description of a batch in progress, for errors."""
     return f"on input of shape {', '.join(str(array.shape) for array in feed.values())}"
 
 
 def span_for(feeds: Sequence[Mapping[str, AnyArray | Unmade]], number: int, lane: Lane) -> messages.Span:
-    """Where a batch and its outputs may lie: one half or the other of the shared memory, all of it for a single batch."""
+    """The space for a batch and its outputs: one half of the shared memory, or all of it for a single batch."""
     whole = 0 if lane.room is None else len(lane.room)
     if len(feeds) == 1:
         return 0, whole
@@ -222,9 +222,9 @@ def span_for(feeds: Sequence[Mapping[str, AnyArray | Unmade]], number: int, lane
 
 
 def fits_ahead(feeds: Sequence[Mapping[str, AnyArray | Unmade]], number: int, lane: Lane) -> bool:
-    """Whether the batch after this one can be sent before this one is answered.
+    """Whether the next batch can be sent before this one is answered.
 
-    Only where all of it lies in shared memory: two processes that both write into a connection, and read nothing, wait for ever.
+    Only if all of it fits into shared memory: two processes that both write to a connection without reading would deadlock.
     """
     start, end = span_for(feeds, number + 1, lane)
     arrays = feeds[number + 1].values()
@@ -245,7 +245,7 @@ def ask(lane: Lane, names: tuple[str, ...], feed: Mapping[str, AnyArray | Unmade
 
 
 def answer(lane: Lane, count: int, process: Process) -> list[AnyArray]:
-    """The `count` outputs of the batch that was sent first, checked and copied out of shared memory."""
+    """The `count` outputs of the batch sent first, checked and copied out of shared memory."""
     content = lane.connection.recv_bytes(messages.MOST_HEADER_BYTES)
     given = lane.answer.of((content, count), lambda: answered(content, count, lane, process))
     return messages.take(lane.connection, given, lane.room, copy=True)
@@ -254,20 +254,20 @@ def answer(lane: Lane, count: int, process: Process) -> list[AnyArray]:
 def question_of(
     names: Sequence[str], fed: Sequence[str], places: list[messages.Place], span: messages.Span
 ) -> tuple[bytes, list[messages.Place]]:
-    """The header that asks for outputs of arrays that lie there, and the places themselves."""
+    """The header that requests outputs for these arrays, and their places."""
     header = {"names": list(names), "fed": list(fed), "arrays": messages.as_json(places), "room": list(span)}
     return json.dumps(header).encode(), places
 
 
 def answered(content: bytes, count: int, lane: Lane, process: Process) -> list[messages.Place]:
-    """The places of `count` outputs that the header of an answer states, checked; raises what it says went wrong."""
+    """The places of `count` outputs in the header of a reply, checked; raises the error if it contains one."""
     header = messages.header_in(content)
     raise_if_error(header, process)
     return messages.places_of(header, "arrays", count, 0 if lane.room is None else len(lane.room))
 
 
 def raise_if_error(header: Mapping[str, Any], process: Process) -> None:
-    """Raise what a header says went wrong."""
+    """Raise the error in a header, if any."""
     kind, text, held_to = header.get("error"), messages.text_of(header, "text"), process.held_to
     if kind is None:
         return

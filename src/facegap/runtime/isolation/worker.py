@@ -1,6 +1,6 @@
-"""The process of a model: `begin.py` or the fork server calls `work`. It reads no file and answers one question.
+"""The process of a model: `begin.py` or the fork server calls `work`. It opens no file and replies to one kind of request.
 
-Order matters: onnxruntime is loaded and has run once, then the restrictions are applied, and only then is the model received.
+The order matters: onnxruntime is loaded and run once, then the restrictions are applied, and only then the model is received.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from facegap.errors import DeviceError, FacegapError, ModelError
 from facegap.runtime.isolation import messages, restrictions
 from facegap.runtime.isolation.pipes import inherited
 
-# An ONNX graph of one Identity, to have onnxruntime load and set up all that it loads and sets up on first use.
+# An ONNX graph of one Identity operator, which makes onnxruntime load and set up everything it needs on first use.
 IDENTITY = (
     b'\x08\x08:9\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x01gZ\x10\n\x01x\x12\x0b\n\t\x08\x01\x12\x05\n\x03\x12\x01n'
     b"b\x10\n\x01y\x12\x0b\n\t\x08\x01\x12\x05\n\x03\x12\x01nB\x04\n\x00\x10\r"
@@ -30,14 +30,14 @@ IDENTITY = (
 
 
 def main(text: str) -> None:
-    """Serve as the words of a command line say."""
+    """Serve with the parameters of a command line."""
     work(messages.Words.of(text))
 
 
 def work(words: messages.Words, *, warm: bool = False) -> None:
-    """Serve until the audit is gone.
+    """Serve until the audit ends.
 
-    warm : this process is a copy of one that was warmed up
+    warm : this process is a copy of a process that was warmed up
     """
     restrictions.stop_with(words.lifeline)
     restrictions.leave_no_core()
@@ -73,7 +73,7 @@ def rooms_of(words: messages.Words) -> Sequence[memoryview | None]:
 
 
 def warm_up() -> None:
-    """Run what will be run, errors too: later no module can be loaded any more."""
+    """Run the code that will be needed later, including errors: afterwards no module can be loaded."""
     session = runtime.start_session(IDENTITY, name="", device="cpu", threads=1)
     runtime.run_session(session, None, {"x": np.zeros(1, np.float32)}, name="")
     described(session)
@@ -108,7 +108,7 @@ def described(session: Any) -> dict[str, Any]:
 
 
 def serve(session: Any, connection: Connection, room: memoryview | None, name: str) -> None:
-    """Answer the batches of one lane, one after the other; the whole process ends with the first lane that is closed."""
+    """Run the batches of one lane in turn; the whole process ends when the first lane is closed."""
     lane = Lane(connection, room)
     while True:
         try:
@@ -119,7 +119,7 @@ def serve(session: Any, connection: Connection, room: memoryview | None, name: s
 
 @dataclass
 class Lane:
-    """A connection with its shared memory, and the last questions on it."""
+    """A connection with its shared memory, and its most recent requests."""
 
     connection: Connection
     room: memoryview | None
@@ -128,11 +128,11 @@ class Lane:
 
 @dataclass
 class Question:
-    """Which outputs are wanted of which inputs, where these lie, and where the shared memory is free after them.
+    """The requested outputs, the inputs with their places in shared memory, and the free space after them.
 
-    answer  : types and shapes of the last outputs, the header that says where they lie, and their places
-    bound   : onnxruntime's binding of inputs and outputs to their places, made once an answer has shown where outputs lie
-    binds   : whether that may be done; not where a run so bound has failed, as with outputs whose shape changes
+    answer  : types and shapes of the last outputs, the header that gives their places, and the places
+    bound   : onnxruntime's binding of inputs and outputs to their places, made once the places of outputs are known
+    binds   : whether this is allowed; false after a bound run has failed, as with outputs whose shape changes
     """
 
     names: list[str]
@@ -145,7 +145,7 @@ class Question:
 
 
 def question_of(content: bytes, room: memoryview | None) -> Question:
-    """The question that a header asks."""
+    """The request in a header."""
     asked = messages.header_in(content)
     names, fed = list(asked["names"]), list(asked["fed"])
     room_bytes = 0 if room is None else len(room)
@@ -156,17 +156,17 @@ def question_of(content: bytes, room: memoryview | None) -> Question:
 
 
 def faults() -> tuple[type[Exception], ...]:
-    """What a run raises where the model or its memory is at fault."""
+    """Exceptions of a run that are caused by the model or its memory."""
     return (*runtime.failures(), MemoryError)
 
 
 def answer(session: Any, lane: Lane, content: bytes, name: str) -> None:
-    """Run one batch and send what comes out, or why nothing does."""
+    """Run one batch and send the outputs, or the error."""
     asked = lane.question.of(content, lambda: question_of(content, lane.room))
     if asked.bound is not None:
         try:
             session.run_with_iobinding(asked.bound[0])
-        except faults():  # it is run once more below, where the error says what is wrong
+        except faults():  # the batch is run again below, where the error is reported
             asked.bound, asked.binds = None, False
         else:
             lane.connection.send_bytes(asked.bound[1])
@@ -193,9 +193,9 @@ def answer(session: Any, lane: Lane, content: bytes, name: str) -> None:
 def bound(
     session: Any, asked: Question, places: list[messages.Place], header: bytes, room: memoryview | None
 ) -> tuple[Any, bytes] | None:
-    """Inputs and outputs at their places for good, with the header of the answer: nothing is then copied or named again.
+    """Inputs and outputs bound to their places, with the header of the reply: nothing is then copied or named again.
 
-    None where an array is empty or travels outside the shared memory, and for what does not run on the processor.
+    None if an array is empty or outside the shared memory, and for models that do not run on the processor.
     """
     wanted = [*asked.places, *places]
     if list(session.get_providers()) != ["CPUExecutionProvider"] or any(
@@ -213,7 +213,7 @@ def bound(
 
 
 def answer_header(places: list[messages.Place]) -> tuple[bytes, list[messages.Place]]:
-    """The header that says where outputs lie, and the places themselves."""
+    """The header with the places of the outputs, and the places."""
     return json.dumps({"arrays": messages.as_json(places)}).encode(), places
 
 
