@@ -1,1 +1,1 @@
-"""Tables and pages that a person reads."""
+"""Tables and pages for readers."""

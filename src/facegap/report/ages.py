@@ -1,4 +1,4 @@
-"""Age checks and errors of age as tables of text."""
+"""Age checks and age errors as text tables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from facegap.statistics.verdicts import BEYOND, WITHIN
 from facegap.store.run import Run
 
 Row = Mapping[str, Any]
-NEAR_THE_LIMIT = (6, 12)  # years below and above the limit that the page shows one by one; age_years.csv has all
+NEAR_THE_LIMIT = (6, 12)  # years below and above the limit that the report lists; age_years.csv has all
 
 
 def is_checked(run: Run) -> bool:
@@ -36,7 +36,7 @@ def is_checked(run: Run) -> bool:
 
 
 def check_words(run: Run) -> str:
-    """What an age check of the run does, in two sentences; empty without one."""
+    """Description of the age check of the run, in two sentences; empty without one."""
     rows = table(run, CHECKS)
     if not rows:
         return ""
@@ -48,7 +48,7 @@ def check_words(run: Run) -> str:
 
 
 def check_tables(run: Run) -> list[TextTable]:
-    """Where images ended and both rates by group, and the challenge age that holds a target; none without --age-limit."""
+    """Outcomes and both rates by group, and the challenge age that meets a target; none without --age-limit."""
     rows = table(run, CHECKS)
     if not rows:
         return []
@@ -65,7 +65,7 @@ def check_tables(run: Run) -> list[TextTable]:
 
 
 def target_table(run: Run, rows: list[Row]) -> TextTable:
-    """The challenge age that holds the worst group of one grouping to the target, and both rates there."""
+    """The challenge age at which the worst group of one grouping meets the target, and both rates there."""
     first = rows[0]
     by = f"by {clean(first['family'])}" if first["family"] else "everybody"
     title = f"challenge age for a false positive rate of {percent(first['target'])}, {by}: {challenge_text(first)}"
@@ -102,7 +102,7 @@ def year_table(run: Run) -> list[TextTable]:
 
 
 def equal_age_tables(run: Run) -> list[TextTable]:
-    """Mean errors of age of each group at equal ages, and the gaps between groups; none where no ages are common."""
+    """Mean age errors of each group at equal ages, and the gaps between groups; none without common ages."""
     rows = [row for row in table(run, ERRORS) if row["ages"] == EQUAL_AGES]
     if not rows:
         return []
@@ -126,7 +126,7 @@ def equal_age_tables(run: Run) -> list[TextTable]:
 
 
 def band_table(run: Run) -> list[TextTable]:
-    """Mean errors of age by band of ages, and over all images as they are."""
+    """Mean age errors by age band, and over all images."""
     rows = [row for row in table(run, ERRORS) if row["ages"] != EQUAL_AGES and row["images"]]
     columns = (of_family(run), Column[Row]("labelled ages", ages_text), *ERROR_COLUMNS)
     return [table_of("errors of age by band, years", columns, rows)] if rows else []
@@ -142,7 +142,7 @@ def group_column(run: Run) -> Column[Row]:
 
 
 def of_family(run: Run) -> Column[Row]:
-    """The group of a row, or over which groups it is a mean."""
+    """The group of a row, or the groups over which it is a mean."""
     groupings = groupings_of(run)
 
     def said(row: Row) -> str:
@@ -154,7 +154,7 @@ def of_family(run: Run) -> Column[Row]:
 
 
 def ages_text(row: Row) -> str:
-    """The ages that a row is of."""
+    """The ages of a row."""
     return "all, as they are" if row["ages"] == ALL_AGES else clean(row["ages"])
 
 
@@ -185,12 +185,12 @@ def years_text(row: Row, name: str) -> str:
 
 
 def sure_text(row: Row) -> str:
-    """False negatives at the upper end of the challenge age, where there is one."""
+    """False negatives at the upper limit of the challenge age, if there is one."""
     return "no upper end" if math.isinf(row["challenge_high"]) else rate_text(row, "sure_false_negative")
 
 
 def held_text(row: Row) -> str:
-    """Whether a group is held to the target, and whether it asks for the challenge age."""
+    """Whether the target is applied to a group, and whether it determines the challenge age."""
     return "asks for this age" if row["worst"] else "held to it" if row["held"] else "not held to it"
 
 
@@ -202,7 +202,7 @@ def year_rate_text(row: Row) -> str:
 
 
 def verdict_of(row: Row) -> str:
-    """The verdict on a gap in years, with the margin in it."""
+    """The verdict on a gap in years, including the margin."""
     margin = f"{row['margin']:g} {'year' if row['margin'] == 1 else 'years'}"
     if row["verdict"] == BEYOND:
         return f"gap larger than {margin}"
@@ -212,7 +212,7 @@ def verdict_of(row: Row) -> str:
 
 
 def decided_text(row: Row) -> str:
-    """The interval that decided a verdict."""
+    """The interval on which a verdict is based."""
     if math.isnan(row["decided_low"]) or math.isnan(row["decided_high"]):
         return NO_NUMBER
     return (
@@ -221,7 +221,7 @@ def decided_text(row: Row) -> str:
 
 
 def gap_metric(row: Row) -> str:
-    """What a gap is of."""
+    """The metric of a gap."""
     return "signed error" if row["metric"] == "age_signed_error" else "absolute error"
 
 

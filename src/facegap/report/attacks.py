@@ -1,4 +1,4 @@
-"""Presentation attacks that a comparison accepted (IAPAR), as a table and a sentence."""
+"""Presentation attacks accepted by a comparison (IAPAR), as a table and a sentence."""
 
 from __future__ import annotations
 

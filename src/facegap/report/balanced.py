@@ -1,4 +1,4 @@
-"""The words and tables of gaps before and after balancing, for the terminal and the page."""
+"""Text and tables of gaps before and after balancing, for the terminal and the report."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ CAVEAT = (
 
 
 def verdict_text(row: Row) -> str:
-    """The verdict of the gap that is left, as it is printed; empty for a row that gets none.
+    """The verdict on the remaining gap, as printed; empty for a row without a verdict.
 
-    "No gap larger than the margin" is said only where that is the verdict; whatever is not decided is too few people.
+    "No gap larger than the margin" is printed only for that verdict; any undecided gap has too few comparable people.
     """
     size = margin(row.margin, is_ratio=row.is_ratio)
     said: dict[str, str] = {
@@ -49,7 +49,7 @@ def covariates_text(names: Sequence[str]) -> str:
 
 
 def findings(rows: Sequence[Row]) -> list[str]:
-    """Per metric: the widest raw gap, what is left of it, and how many of the gaps ended in which verdict."""
+    """For each metric: the widest raw gap, how much of it remains, and the number of gaps with each verdict."""
     said = []
     for metric in dict.fromkeys(row.metric for row in rows):
         whole = [row for row in rows if row.metric == metric and row.is_of_all]
@@ -74,7 +74,7 @@ def findings(rows: Sequence[Row]) -> list[str]:
 
 
 def finding(raw: Row, whole: Row) -> list[str]:
-    """One gap before and after, in two sentences."""
+    """One gap before and after balancing, in two sentences."""
     metric = metric_of(raw.metric)
     names, of = covariates_text(whole.covariates), metric.of_what
     before = (
@@ -92,14 +92,14 @@ def finding(raw: Row, whole: Row) -> list[str]:
 
 
 def distance(row: Row) -> float:
-    """How far a gap is from none, on the scale on which gaps are symmetric."""
+    """The distance of a gap from the value of no difference, on the scale on which gaps are symmetric."""
     if not row.is_ratio:
         return row.gap
     return math.log(row.gap) if row.gap > 0 else math.inf
 
 
 def step_text(row: Row) -> str:
-    """What was balanced in a row."""
+    """The covariates balanced in a row."""
     if row.estimate == "raw":
         return "nothing (raw gap)"
     if row.estimate == "balanced in cells":
@@ -110,7 +110,7 @@ def step_text(row: Row) -> str:
 
 
 def marks_text(row: Row) -> str:
-    """Verdict and marks of a row."""
+    """Verdict and notes of a row."""
     marks = [verdict_text(row)]
     marks += ["attenuated"] if row.attenuated else []
     marks += ["over-adjusted"] if row.overadjusted else []
@@ -125,7 +125,7 @@ def effective_text(row: Row) -> str:
 
 
 def left_out_text(row: Row) -> str:
-    """Trials without a counterpart in the other group, of both groups."""
+    """Trials without a counterpart in the other group, for both groups."""
     pairs = ((row.not_comparable, row.trials), (row.reference_not_comparable, row.reference_trials))
     return " / ".join(f"{lost:,} of {trials:,}" for lost, trials in pairs)
 
@@ -148,7 +148,7 @@ SHOWN = ("raw", "balanced", "balanced in cells")
 def balance_tables(rows: Sequence[Row], *, short: bool = False) -> list[TextTable]:
     """Gaps before and after balancing, a table per metric.
 
-    short : on a terminal, only the raw gap and that after all covariates where all steps of all groups are too many
+    short : on a terminal, only raw gaps and those after all covariates, if there are too many steps
     """
     tables = []
     for metric in dict.fromkeys(row.metric for row in rows):
@@ -168,12 +168,12 @@ def balance_tables(rows: Sequence[Row], *, short: bool = False) -> list[TextTabl
 
 
 def width_of(rows: Sequence[Row], group: str) -> float:
-    """How wide the raw gap of a group is."""
+    """Size of the raw gap of a group."""
     return max((abs(distance(row)) for row in rows if row.group == group and not math.isnan(row.gap)), default=0.0)
 
 
 def regression_tables(rows: Sequence[Row]) -> list[TextTable]:
-    """The gap split by a logistic regression."""
+    """The gap decomposed by a logistic regression."""
     columns: tuple[Column[Row], ...] = (
         Column("group", lambda row: row.group),
         Column(
@@ -199,7 +199,7 @@ def regression_tables(rows: Sequence[Row]) -> list[TextTable]:
 
 
 def within_tables(rows: Sequence[Row]) -> list[TextTable]:
-    """How the errors of a person change with a covariate; a metric for which nobody has several images has none."""
+    """The change of a person's errors with a covariate; metrics for which nobody has several images have no table."""
     columns: tuple[Column[Row], ...] = (
         Column("covariate", lambda row: row.covariates[0]),
         Column("group", lambda row: row.group),
@@ -218,12 +218,12 @@ def within_tables(rows: Sequence[Row]) -> list[TextTable]:
 
 
 def rows_of_run(run: Run) -> tuple[Row, ...]:
-    """The gaps before and after balancing that a run holds; empty without --covariates."""
+    """The gaps before and after balancing that a run contains; empty without --covariates."""
     return rows_of(run.extra[EXPLAINED]) if EXPLAINED in run.extra else ()
 
 
 def sentences_of_run(run: Run) -> list[str]:
-    """What a run says of its gaps after balancing, with what a reader must know; empty where nothing was asked for."""
+    """Notes of a run on its gaps after balancing; empty if none were requested."""
     if not (asked := asked_of(run)):
         return []
     rows, absent = rows_of_run(run), without_values(run)
@@ -239,12 +239,12 @@ def sentences_of_run(run: Run) -> list[str]:
 
 
 def capital(text: str) -> str:
-    """Text that begins a sentence."""
+    """Text with a capital first letter."""
     return text[:1].upper() + text[1:]
 
 
 def without_change(rows: Sequence[Row]) -> list[str]:
-    """Metrics of which nothing is said within people, and why, in sentences."""
+    """Metrics without a result for change within people, and why, in sentences."""
     said = []
     for metric in dict.fromkeys(row.metric for row in rows):
         own = [row for row in rows if row.metric == metric and row.estimate == "within person"]

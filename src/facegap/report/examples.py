@@ -1,4 +1,4 @@
-"""Small copies of images that failed, for a page that was asked to show them: never by default, never the files themselves."""
+"""Thumbnails of failed images, only for a report that was requested with them; the files themselves are never included."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from facegap.store.run import Run
 
 MOST_EXAMPLES = 24
 SIDE_PX, QUALITY = 112, 72
-MARGIN = 0.35  # of the face's side, around a face that was found
+MARGIN = 0.35  # of the face's side, around a detected face
 
 
 @dataclass(frozen=True)
 class Example:
-    """One picture: JPEG as a data address, what is said below it, and what it is for who cannot see it."""
+    """One thumbnail: JPEG as a data URL, its caption, and its alternative text."""
 
     source: str
     caption: str
@@ -35,11 +35,11 @@ class Example:
 def examples_of(run: Run, folder: Path, *, include_ids: bool, allow_outside: bool = False) -> list[Example]:
     """Up to MOST_EXAMPLES failed images, one of each kind of failure and group in turn.
 
-    folder : what the manifest's paths are relative to
+    folder : to which the paths of the manifest are relative
 
     Raises
     ------
-    TableError : an image lies outside `folder` and that was not allowed, or none of those chosen can be found
+    TableError : if an image is outside `folder` and this was not allowed, or none of the selected images can be found
     """
     chosen = chosen_rows(run)
     with quiet_decoders():
@@ -50,7 +50,7 @@ def examples_of(run: Run, folder: Path, *, include_ids: bool, allow_outside: boo
 
 
 def chosen_rows(run: Run) -> list[dict[str, Any]]:
-    """Rows that failed, taken in turn from each kind of failure and each group of the finest grouping, in manifest order."""
+    """Failed rows, taken in turn from each kind of failure and each group of the finest grouping, in manifest order."""
     frame = run.manifest[["path"]].join(run.faces.drop(columns=["row"])).assign(**frames_shown(run))
     frame["label"], frame["prediction"] = run.predictions["label"], run.predictions["prediction"]
     frame["failure"] = failures(run)
@@ -61,7 +61,7 @@ def chosen_rows(run: Run) -> list[dict[str, Any]]:
 
 
 def frames_shown(run: Run) -> dict[str, Any]:
-    """Which frame stands for a row that is a video, -1 where it is an image, and how many were taken of each second."""
+    """The frame that represents a video row (-1 for an image), and how many frames were taken per second."""
     shown = np.full(len(run.manifest), -1)
     if run.pooled is not None and run.pooled.frames is not None:
         frames, rows = run.pooled.frames, run.pooled.templates["shown_by"].to_numpy()
@@ -81,27 +81,27 @@ def in_turn(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def failures(run: Run) -> pd.Series[str]:
-    """What went wrong with each image in a word; empty where nothing did."""
+    """The failure of each image in one word; empty without a failure."""
     found = pd.Series(np.where(run.faces["outcome"] != "ok", run.faces["outcome"], ""), index=run.faces.index)
     return found.mask((found == "") & (run.predictions["outcome"] == "wrong"), "wrong answer").astype("str")
 
 
 def picture_of(row: dict[str, Any], folder: Path, *, allow_outside: bool) -> Pixels | None:
-    """The face of a row, or the whole image where none was found; None where there is no file to read.
+    """The face of a row, or the whole image if no face was found; None if there is no file to read.
 
-    Raises : TableError for a path that leads out of the folder
+    Raises : TableError for a path outside the folder
     """
     path = (folder / str(row["path"])).resolve()
     if not allow_outside and not path.is_relative_to(folder.resolve()):
         raise TableError(f"{clean(row['path'])}: outside {folder}; add --allow-outside if that is meant")
     if is_video(path.name):
         return frame_of(row, path)
-    picture = read_picture(str(path)[1:], root=Path("/"))  # resolved: no link is left in it
+    picture = read_picture(str(path)[1:], root=Path("/"))  # resolved: contains no link
     return crop(picture.pixels, row) if isinstance(picture, Picture) else None
 
 
 def frame_of(row: dict[str, Any], path: Path) -> Pixels | None:
-    """The face in the frame that stands for a video; None where the video gives no such frame."""
+    """The face in the frame that represents a video; None if the video has no such frame."""
     number = int(row.get("frame", -1))
     sampling = Sampling(float(row.get("frames_per_second", 1.0)), max(number, 0) + 1)
     found = [item for item in read_video(str(path)[1:], root=Path("/"), sampling=sampling) if isinstance(item, Frame)]
@@ -111,7 +111,7 @@ def frame_of(row: dict[str, Any], path: Path) -> Pixels | None:
 
 
 def crop(pixels: Pixels, row: dict[str, Any]) -> Pixels:
-    """Around the face that was found, with a margin; all of it where there is no box."""
+    """The area around the detected face, with a margin; the whole image without a box."""
     box = np.array([row["x1"], row["y1"], row["x2"], row["y2"]], np.float64)
     if not np.isfinite(box).all():
         return pixels
@@ -123,7 +123,7 @@ def crop(pixels: Pixels, row: dict[str, Any]) -> Pixels:
 
 
 def example(row: dict[str, Any], pixels: Pixels, *, include_ids: bool) -> Example:
-    """A thumbnail with its words; the image's name only where names were asked for."""
+    """A thumbnail with its caption; the image's name only if names were requested."""
     said = clean(str(row["failure"]).replace("_", " "))
     if row["failure"] == "wrong answer":
         said = f"labelled {clean(row['label'])}, called {clean(row['prediction'])}"
@@ -133,7 +133,7 @@ def example(row: dict[str, Any], pixels: Pixels, *, include_ids: bool) -> Exampl
 
 
 def thumbnail(pixels: Pixels) -> str:
-    """At most SIDE_PX long, written anew as JPEG, base64: nothing of the file but its pixels comes along."""
+    """Encode as base64 JPEG, at most SIDE_PX long: nothing of the file except its pixels is kept."""
     import cv2
 
     height, width = pixels.shape[:2]

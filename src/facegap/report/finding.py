@@ -1,6 +1,6 @@
-"""What the finding of a run is about: the groups that the model errs on most and least, and the gap between them.
+"""The groups and gap of the finding of a run: the groups with the highest and lowest error rates, and the gap between them.
 
-`first_screen` says it in words.
+`first_screen` puts it into words.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from facegap.store.run import Run
 class Contrast:
     """The worst and the best group of one part of the primary family, and the gap between them (None if untested).
 
-    widest   : the group whose rate is known least
-    verdicts : how many gaps of the primary family got which verdict
-    own      : the same of this metric and grouping alone
+    widest   : the group with the widest interval
+    verdicts : number of gaps of the primary family with each verdict
+    own      : the same for this metric and grouping only
     """
 
     metric: str
@@ -43,12 +43,12 @@ class Contrast:
 
 
 def contrast(run: Run) -> Contrast | None:
-    """The contrast to tell first; None where no two groups can be compared."""
+    """The main contrast; None if no two groups can be compared."""
     return next(iter(contrasts(run)), None)
 
 
 def contrasts(run: Run) -> list[Contrast]:
-    """The contrast of each metric of the primary family, in the order in which they are told."""
+    """The contrast of each metric of the primary family, in the order in which they are reported."""
     rows = [row for row in rate_rows(run) if row.reliable and row.labelled and not math.isnan(row.rate.value)]
     primary = primary_family(run.record, run.rates["metric"])
     gaps = [gap for gap in gap_rows(run) if gap.primary]
@@ -61,7 +61,7 @@ def contrasts(run: Run) -> list[Contrast]:
 
 
 def of_groupings(rows: Sequence[RateRow], gaps: Sequence[GapRow], groupings: Sequence[Grouping]) -> Contrast | None:
-    """The contrast of one metric: of the finest grouping in which a gap is found, else of the finest; None without two groups."""
+    """The contrast of one metric: in the finest grouping with a gap, otherwise in the finest; None without two groups."""
     found = []
     for grouping in sorted(groupings, key=len, reverse=True):
         cells = [row for row in rows if row.grouping == grouping]
@@ -73,7 +73,7 @@ def of_groupings(rows: Sequence[RateRow], gaps: Sequence[GapRow], groupings: Seq
 
 
 def at_first_point(rows: Sequence[RateRow], run: Run) -> list[RateRow]:
-    """Rates of one metric at the first threshold of the run; of searches at the first judgement with a threshold."""
+    """Rates of one metric at the first threshold of the run; of searches, for the first rank with a threshold."""
     operating = run.record.operating
     if rows and metric_of(rows[0].metric).is_search:
         first = next((row for row in rows if not math.isnan(row.threshold)), rows[0])
@@ -84,7 +84,7 @@ def at_first_point(rows: Sequence[RateRow], run: Run) -> list[RateRow]:
 
 
 def between(cells: Sequence[RateRow], primary: Sequence[GapRow]) -> Contrast:
-    """The contrast of some cells: the widest gap with the clearest verdict; where none is found the worst against the best.
+    """The contrast among some cells: the widest gap with the clearest verdict; without a gap, the worst against the best.
 
     primary : the gaps of the primary family
     """
@@ -94,7 +94,7 @@ def between(cells: Sequence[RateRow], primary: Sequence[GapRow]) -> Contrast:
     worst, best = (pick(cells, key=lambda row: row.rate.value) for pick in (max, min))
     if clear:
         worst, best = by_name[clear[0].worse.group], by_name[clear[0].better.group]
-    elif worst is best and len(cells) == 2:  # equal rates: either is the worst and the best
+    elif worst is best and len(cells) == 2:  # equal rates: the order is arbitrary
         worst, best = cells
     names = {str(worst.group), str(best.group)}
     gap = next((gap for gap in known if {gap.worse.group, gap.better.group} == names), None)
@@ -105,11 +105,11 @@ def between(cells: Sequence[RateRow], primary: Sequence[GapRow]) -> Contrast:
 
 
 def clearness(gap: GapRow) -> tuple[int, float]:
-    """What a gap is sorted by: gaps larger than the margin first, then the larger difference."""
+    """Sort key: gaps larger than the margin first, then by size of the difference."""
     return GAPS_FOUND.index(gap.verdict), -gap.difference.value
 
 
 def is_of(gap: GapRow, row: RateRow) -> bool:
-    """Whether a gap is of the metric, grouping and threshold of a rate."""
+    """Whether a gap has the metric, grouping and threshold of a rate."""
     same = gap.threshold == row.threshold or (math.isnan(gap.threshold) and math.isnan(row.threshold))
     return (gap.metric, gap.grouping, gap.threshold_from) == (row.metric, row.grouping, row.threshold_from) and same

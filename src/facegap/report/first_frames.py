@@ -1,4 +1,4 @@
-"""Errors by the number of frames that templates are pooled from, and alarms per hour of video, as tables of text."""
+"""Errors by the number of frames from which templates are pooled, and false alarms per hour of video, as text tables."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ALARM_NOTE = (
 
 
 def frames_tables(run: Run) -> list[TextTable]:
-    """Per grouping, everybody first, the rates of each group with 1, 2, 4, ... frames; none for a run without frames.csv."""
+    """For each grouping, beginning with all subjects, the rates of each group with 1, 2, 4, ... frames; none without frames.csv."""
     table = run.extra.get("frames.csv")
     if table is None or not len(table):
         return []
@@ -38,7 +38,7 @@ def frames_tables(run: Run) -> list[TextTable]:
 
 
 def frames_table(rows: Sequence[Row], grouping: Grouping) -> TextTable:
-    """The groups of one grouping by number of frames, with the first judgement of each metric."""
+    """The groups of one grouping by number of frames, with the first threshold and rank of each metric."""
     own = [row for row in rows if grouping_of(row["group"]) == grouping]
     kinds = first_kinds(own)
     cells = {(row["frames"], row["group"], kind_of(row)): row for row in own}
@@ -53,12 +53,12 @@ def frames_table(rows: Sequence[Row], grouping: Grouping) -> TextTable:
 
 
 def kind_of(row: Row) -> tuple[str, str]:
-    """Metric and where its threshold is from: what makes a column of the table."""
+    """The metric and the source of its threshold, which define a column of the table."""
     return str(row["metric"]), str(row["threshold_from"])
 
 
 def first_kinds(rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """The first judgement of each metric at a threshold; frames.csv has all."""
+    """The first threshold and rank of each metric; frames.csv has all."""
     found: dict[str, tuple[str, str]] = {}
     for row in rows:
         if row["metric"] in ("fta", "fnmr") or not math.isnan(row["threshold"]):
@@ -67,7 +67,7 @@ def first_kinds(rows: Sequence[Row]) -> list[tuple[str, str]]:
 
 
 def heading(kind: tuple[str, str]) -> str:
-    """The heading of one judgement."""
+    """The heading of a column."""
     rank = next((part for part in kind[1].split("; ") if part.startswith("rank ")), "")
     return title_of(kind[0]) + (f", {rank}" if rank else "")
 
@@ -97,7 +97,7 @@ def ends(row: Row) -> str:
 
 
 def alarms_table(table: pd.DataFrame | None, groupings: Sequence[Grouping]) -> list[TextTable]:
-    """Alarms per person-hour of each group; none without alarms.csv."""
+    """False alarms per person-hour of each group; none without alarms.csv."""
     if table is None or not len(table):
         return []
     rows = [{**row, "group": group_of(row, groupings)} for row in records(table)]

@@ -1,4 +1,4 @@
-"""What is said first of one metric: the pair of rates, its verdict, and what it rests on."""
+"""The main line of one metric: the pair of rates, its verdict, and the numbers behind it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from facegap.derive.groupings import Grouping
 
 @dataclass(frozen=True)
 class Said:
-    """A rate of a group in the large sentence: "17.3%" of "darker-skinned women"."""
+    """A rate of a group in the main sentence: "17.3%" of "darker-skinned women"."""
 
     rate: str
     who: str
@@ -17,15 +17,15 @@ class Said:
 
 @dataclass(frozen=True)
 class Line:
-    """What is said of one metric.
+    """The text on one metric.
 
-    model   : where a run has several, whose finding it is; else empty
-    what    : what stands before the colon
-    pair    : the two rates of the large sentence; none where nothing was decided
-    said    : the rest of the large sentence where it holds no pair of rates
-    verdict : its badge; empty where no pair of groups was tested
+    model   : the model under test, if a run has several; otherwise empty
+    what    : text before the colon
+    pair    : the two rates of the main sentence; empty if nothing was decided
+    said    : the rest of the main sentence if it contains no pair of rates
+    verdict : its badge; empty if no pair of groups was tested
     details : the parts of the smaller line
-    metric, grouping : of the chart that shows it
+    metric, grouping : those of its chart
     """
 
     model: str
@@ -39,7 +39,7 @@ class Line:
 
     @property
     def text(self) -> str:
-        """The large sentence."""
+        """The main sentence."""
         if self.pair is None:
             return f"{self.what}: {self.said}"
         return f"{self.what}: " + ", ".join(f"{one.rate} of {one.who}" for one in self.pair)

@@ -1,7 +1,7 @@
-"""The finding in words, the same on the page, on a terminal, in a notebook and on a card: per primary metric one sentence.
+"""The finding in words, the same in the report, on a terminal, in a notebook and on a card: a sentence per primary metric.
 
-The sentence holds a pair of rates only where something was decided; where it was not, it says what could not be decided
-and how many people would be needed.
+The sentence compares two rates only if the gap was decided; otherwise it says what was undecided and how many people
+would be needed.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ UNIT = {
 }
 
 NOTHING = "There are no trials from which a rate could be computed."
-MOST_NAMED = 6  # groups of which it is said how many people took part
+MOST_NAMED = 6  # groups whose number of subjects is stated
 
 
 def headline(run: Run) -> tuple[str, ...]:
-    """The finding as a list of sentences: for each metric what was found, its verdict and what it rests on."""
+    """The finding as a list of sentences: for each metric the result, its verdict, and the numbers behind it."""
     return tuple(" ".join(told(line)) for line in lines_of(run)) or (NOTHING,)
 
 
 def told(line: Line) -> list[str]:
-    """A line in sentences: what was found, its verdict, and what it rests on."""
+    """A line in sentences: the result, its verdict, and the numbers behind it."""
     details = "; ".join(line.details)
     said = [f"{line.model}: {line.text}" if line.model else line.text]
     said += [f"Verdict: {line.verdict}"] if line.verdict else []
@@ -64,7 +64,7 @@ def told(line: Line) -> list[str]:
 
 
 def lines_of(run: Run) -> list[Line]:
-    """A line per metric that the run is about; where no two groups can be compared one line that says so."""
+    """A line per metric; if no two groups can be compared, one line that says so."""
     found = contrasts(run)
     several = len({one.worst.model for one in found}) > 1
     adults = all_adults(run.manifest)
@@ -73,7 +73,7 @@ def lines_of(run: Run) -> list[Line]:
 
 
 def line_of(found: Contrast, run: Run, *, adults: bool, several: bool) -> Line:
-    """One metric."""
+    """The line of one metric."""
     metric, gap = metric_of(found.metric), found.gap
     whole = Line(
         model=clean(found.worst.model) if several else "",
@@ -109,12 +109,12 @@ def line_of(found: Contrast, run: Run, *, adults: bool, several: bool) -> Line:
 def with_parts(
     line: Line, *, pair: tuple[Said, Said] | None = None, said: str = "", details: Sequence[str] = ()
 ) -> Line:
-    """The line with what it says."""
+    """The line completed with its text."""
     return Line(line.model, line.what, pair, said, line.verdict, tuple(details), line.metric, line.grouping)
 
 
 def undecided(line: Line, found: Contrast, gap: GapRow, run: Run, *, adults: bool) -> Line:
-    """A metric for which the people were too few: what could not be decided, and how many would be needed."""
+    """The line of a metric with too few people: what was undecided, and how many people would be needed."""
     pairs = sum(found.own.values())
     people = [group_words(row.group, adults=adults) for row in (found.worst, found.best)]
     who = " and ".join(people) if pairs == 1 else "any of the groups"
@@ -139,7 +139,7 @@ def undecided(line: Line, found: Contrast, gap: GapRow, run: Run, *, adults: boo
 
 
 def nothing_compared(run: Run, *, adults: bool) -> list[Line]:
-    """The line of a run in which no two groups are large enough; none where nothing was tried at all."""
+    """The line of a run in which no two groups are large enough; empty if there were no trials at all."""
     rows = [row for row in rate_rows(run) if row.labelled]
     primary = primary_family(run.record, run.rates["metric"])
     metric = next(iter(in_order(primary.metrics)), None)
@@ -162,7 +162,7 @@ def nothing_compared(run: Run, *, adults: bool) -> list[Line]:
 
 
 def people_needed(whole: RateRow | None, metric: Metric, run: Run) -> int:
-    """People per group that a comparison of two groups would need, from the rate of everybody; at least --min-subjects."""
+    """People per group needed to compare two groups, from the overall rate; at least --min-subjects."""
     stated = run.record.margins.get(metric.name)
     size, is_ratio = (metric.margin, metric.is_ratio) if stated is None else (stated.size, stated.is_ratio)
     least = run.record.min_subjects
@@ -176,14 +176,14 @@ def people_needed(whole: RateRow | None, metric: Metric, run: Run) -> int:
 
 
 def margin_of(metric: Metric, run: Run) -> str:
-    """The margin by which a metric would be judged."""
+    """The margin of a metric."""
     stated = run.record.margins.get(metric.name)
     size, is_ratio = (metric.margin, metric.is_ratio) if stated is None else (stated.size, stated.is_ratio)
     return margin(size, is_ratio=is_ratio)
 
 
 def heading(metric: Metric) -> str:
-    """What stands before the colon: the words that the chart and the tables use too."""
+    """Heading of a metric: the same words as in charts and tables."""
     return f"{metric.title[:1].upper()}{metric.title[1:]}"
 
 
@@ -201,7 +201,7 @@ def size_text(gap: GapRow) -> str:
 
 
 def ends_text(gap: GapRow, found: Contrast, level: float) -> str:
-    """The interval that decided the verdict, with its level, and why that is stricter than the level of the rates.
+    """The interval on which the verdict is based, with its level, and why this is stricter than the level of the rates.
 
     level : of the intervals of rates, as in the charts
     """
@@ -219,12 +219,12 @@ def ends_text(gap: GapRow, found: Contrast, level: float) -> str:
 
 
 def unit_of(metric: str, run: Run) -> str:
-    """What the trials of a metric are, in the plural."""
+    """The trials of a metric, in the plural."""
     return UNIT.get(metric_of(metric).trial, run.counted)
 
 
 def counts(row: RateRow, run: Run, *, intervals: bool = True) -> str:
-    """Errors, trials and, where the data name them, people of a group; without an error the rate that cannot be ruled out.
+    """Errors, trials and, if the data name them, people of a group; without errors, the rate that cannot be ruled out.
 
     intervals : with the interval of the rate
     """
@@ -238,7 +238,7 @@ def counts(row: RateRow, run: Run, *, intervals: bool = True) -> str:
 
 
 def unanswered(found: Contrast, metric: Metric, run: Run) -> tuple[str, ...]:
-    """How many of the errors had no answer, and whether the verdict hangs on trials without one."""
+    """How many of the errors had no prediction, and whether the verdict depends on trials without one."""
     lost = None if found.gap is None else found.gap.losses
     if lost is None:
         return ("all answered",) if metric == ERROR_RATE_ALL else ()
@@ -251,12 +251,12 @@ def unanswered(found: Contrast, metric: Metric, run: Run) -> tuple[str, ...]:
 
 
 def at_threshold(row: RateRow) -> tuple[str, ...]:
-    """The threshold of a rate that has one."""
+    """The threshold of a rate, if it has one."""
     return () if math.isnan(row.threshold) else (f"threshold {score(row.threshold)}",)
 
 
 def pairs_compared(found: Contrast) -> tuple[str, ...]:
-    """How many pairs of groups were compared with this one, and how many have its verdict."""
+    """How many pairs of groups were compared besides this one, and how many have its verdict."""
     pairs = sum(found.own.values())
     if pairs < 2:
         return ()

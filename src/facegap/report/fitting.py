@@ -1,4 +1,4 @@
-"""How a table fits the width of a terminal: a grid whose columns break at blanks only, else a block of lines for each row."""
+"""Fit a table to the width of a terminal: as a grid with columns wrapped at spaces, otherwise as a block of lines per row."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from rich.text import Text
 from facegap.report.tables import TextTable
 from facegap.report.text import NO_NUMBER, clean
 
-BETWEEN = 2  # blanks between two columns
-MOST_LINES = 3  # of a cell in a grid; a row that needs more is read more easily as a block
-LONGEST = 8  # the same where columns were left out to make the grid fit
-INDENT = 2  # of a block below its first line
-MOST_LABEL = 26  # letters of a heading beside its value in a block
+BETWEEN = 2  # spaces between two columns
+MOST_LINES = 3  # of a cell in a grid; a row with more is easier to read as a block
+LONGEST = 8  # the same if columns were omitted to fit the grid
+INDENT = 2  # of the lines of a block after its first
+MOST_LABEL = 26  # characters of a heading next to its value in a block
 DIM = "dim"
 INTERVAL = re.compile(r"\[[^\[\]]{1,24}\]")
-TIE = "\0"  # never in a cleaned text
+TIE = "\0"  # does not occur in cleaned text
 
 
 def fitted(table: TextTable, width: int) -> RenderableType:
-    """A table for so many columns of a terminal: as a grid where it fits, else with a block of lines for each row.
+    """Lay out a table for a terminal of this width: as a grid if it fits, otherwise with a block of lines for each row.
 
-    No word is broken, unless it is by itself longer than the terminal is wide.
+    No word is broken unless it is wider than the terminal.
 
     Examples
     --------
@@ -52,7 +52,7 @@ def fitted(table: TextTable, width: int) -> RenderableType:
 
 
 def without(table: TextTable, headings: Sequence[str]) -> TextTable:
-    """A table without some of its columns, and with a note that says so."""
+    """A table without some of its columns, and with a note on them."""
     kept = [k for k, heading in enumerate(table.columns) if heading not in headings]
     return replace(
         table,
@@ -64,7 +64,7 @@ def without(table: TextTable, headings: Sequence[str]) -> TextTable:
 
 
 def widths_within(table: TextTable, width: int, *, lines: int = MOST_LINES) -> tuple[int, ...] | None:
-    """Letters of each column of a grid; None where a word would be broken, or a cell would take more than `lines`."""
+    """Width of each column of a grid; None if a word would be broken, or a cell would need more than `lines` lines."""
     columns = [(heading, *(row[k] for row in table.rows)) for k, heading in enumerate(table.columns)]
     least = [max(longest_word(cell) for cell in column) for column in columns]
     wanted = [max(cell_len(clean(cell)) for cell in column) for column in columns]
@@ -79,18 +79,18 @@ def widths_within(table: TextTable, width: int, *, lines: int = MOST_LINES) -> t
 
 
 def longest_word(cell: str) -> int:
-    """Letters of the longest part of a cell that stays on one line."""
+    """Length of the longest part of a cell that stays on one line."""
     return max((cell_len(word) for word in words(cell)), default=0)
 
 
 def words(cell: str) -> list[str]:
-    """The parts of a cell between which a line may end: its words, with an interval in brackets as one of them."""
+    """The parts of a cell between which a line may break: words, with an interval in brackets as one part."""
     tied = INTERVAL.sub(lambda found: found[0].replace(" ", TIE), clean(cell))
     return [word.replace(TIE, " ") for word in tied.split(" ")]
 
 
 def shared_out(least: Sequence[int], wanted: Sequence[int], room: int) -> list[int]:
-    """Widths between least and wanted that fill the room: the columns that want least get all they want first."""
+    """Widths between least and wanted that fill the room: the columns that want least get their full width first."""
     widths = list(least)
     left = room - sum(least)
     order = sorted(range(len(least)), key=lambda k: wanted[k] - least[k])
@@ -102,7 +102,7 @@ def shared_out(least: Sequence[int], wanted: Sequence[int], room: int) -> list[i
 
 
 def wrapped(cell: str, width: int) -> list[str]:
-    """A cell broken at blanks."""
+    """A cell wrapped at spaces."""
     lines = [""]
     for word in words(cell):
         joined = f"{lines[-1]} {word}" if lines[-1] else word
@@ -114,7 +114,7 @@ def wrapped(cell: str, width: int) -> list[str]:
 
 
 def grid(table: TextTable, widths: Sequence[int]) -> Table:
-    """A table with columns of those widths; numbers stand at the right."""
+    """A table with these column widths; numbers are right-aligned."""
     shown = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for k, heading in enumerate(table.columns):
         numeric = k > 0 and all(starts_as_number(row[k]) for row in table.rows)
@@ -128,12 +128,12 @@ def grid(table: TextTable, widths: Sequence[int]) -> Table:
 
 
 def starts_as_number(cell: str) -> bool:
-    """Whether a cell is a number, perhaps with more behind it, or empty."""
+    """Whether a cell begins with a number, or is empty."""
     return cell[:1] in f"0123456789-+<[{NO_NUMBER}"
 
 
 def blocks(table: TextTable, width: int) -> RenderableType:
-    """Each row as its first cell, and below it a line for each further one that says something: heading and value."""
+    """Each row as its first cell, followed by a line with heading and value for each further nonempty cell."""
     label = min(max(cell_len(clean(heading)) for heading in table.columns), MOST_LABEL, max(width // 3, 1))
     found: list[RenderableType] = []
     for k, row in enumerate(table.rows):

@@ -1,8 +1,8 @@
-"""The table of Gender Shades as one view of any audit of a gender classifier: its columns and labels, our counts.
+"""The table of Gender Shades for any audit of a gender classifier: its columns and labels with this run's counts.
 
-Buolamwini and Gebru (2018) printed four rows by nine columns: everybody, each gender, each skin tone, each crossing.
-What the labels of the rows measure is said in `statistics/published.py`. Every cell here is a `Rate` of facegap's own,
-so the view says the same as rates.csv. A cell without people is a dash.
+Buolamwini and Gebru (2018) printed four rows by nine columns: all, each gender, each skin tone, each combination.
+`statistics/published.py` states what the row labels measure. Every cell is a `Rate` of facegap, so the table agrees
+with rates.csv. A cell without people is a dash.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ COUNTED_AS = {
     "FPR": "wrong/called the other",
     NO_ANSWER: "silent/{people}",
 }
-# One table of nine columns with up to three-digit groups fits. Wider ones are split: a folded 100.0 reads as 100 and 0.
+# One table of nine columns with up to three-digit groups fits. Wider ones are split: a wrapped 100.0 would read as 100 and 0.
 WIDTH, LABEL_WIDTH, RULES = 120, 24, 3
-ROUNDING_ERROR = 1e-12  # of shares and bounds that are 0 or 1 but for the last bits
+ROUNDING_ERROR = 1e-12  # of proportions and limits that are 0 or 1 except for the last bits
 OWN_LABELS = f"The rows are called as Buolamwini and Gebru (2018) printed them. {LABELS_MEAN}"
 NOTHING_TO_SHOW = "Nothing to show: this view needs a classifier of two genders and images with gender labels."
 
-Printed = Mapping[str, Mapping[str, str]]  # row label -> column head -> what the paper prints
+Printed = Mapping[str, Mapping[str, str]]  # row label -> column heading -> printed value
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What a run says of the n images whose gender label is a class of the classifier, one entry each.
+    """The predictions for the n images whose gender label is a class of the classifier, one entry each.
 
-    gender, called : str (n,), the label and the answer; called is "" where there is none
+    gender, called : str (n,), the label and the prediction; called is "" without a prediction
     right          : bool (n,)
-    other          : str (n,), level of `attribute`; `unknown` where it is not labelled; all "" without attribute
-    subjects       : int64 (n,), code of the person
-    genders        : the two kinds to compare, those of the paper first
-    left_out       : images without a label, or with one that the classifier cannot give
+    other          : str (n,), level of `attribute`; `unknown` without a label; all "" without attribute
+    subjects       : int64 (n,), code of the subject
+    genders        : the two genders to compare, those of the paper first
+    left_out       : images without a label, or with one that the classifier cannot predict
     """
 
     gender: AnyArray
@@ -67,7 +67,7 @@ class Answers:
 class Column:
     """One column: the images of a level of the other attribute (or all), and the gender whose rates are shown.
 
-    gender : "" where the column holds both
+    gender : "" if the column includes both
     """
 
     head: str
@@ -78,10 +78,10 @@ class Column:
 def gender_shades_tables(
     run: Run, *, title: str = "", printed: Printed | None = None, width: int = WIDTH
 ) -> list[TextTable]:
-    """The view of a run, in as many tables as keep within `width` letters; for two levels 120 hold all nine columns.
+    """The table of a run, split into as many tables as fit within `width` characters; 120 fit all nine columns of two levels.
 
-    printed : further lines with what was published, under the same column heads
-    returns : one table without rows, and a note that says why, where the run has no two genders to compare
+    printed : further lines with published values, with the same column headings
+    returns : one table without rows, with a note, if the run has no two genders to compare
     """
     answers = answers_of(run)
     if answers is None:
@@ -106,13 +106,13 @@ def gender_shades_tables(
 
 
 def view_rates(run: Run) -> dict[str, dict[str, Rate]]:
-    """Row label -> column head -> Rate, whose `errors` are what the row counts; empty where `answers_of` is None."""
+    """Row label -> column heading -> Rate, whose `errors` are the counts of the row; empty if `answers_of` is None."""
     answers = answers_of(run)
     return {} if answers is None else rates_of(answers, columns_of(answers), run.record.level)
 
 
 def answers_of(run: Run) -> Answers | None:
-    """The labelled images of a run and what the classifier made of them; None without two genders."""
+    """The labelled images of a run and their predictions; None without two genders."""
     outcome = run.predictions["outcome"].to_numpy()
     counts = np.isin(outcome, ["right", "wrong", "no_answer"])
     genders = genders_of(run, counts)
@@ -135,7 +135,7 @@ def answers_of(run: Run) -> Answers | None:
 
 
 def genders_of(run: Run, counts: BoolArray) -> tuple[str, str] | None:
-    """The two kinds to compare: the classes, or where there are more those that images are labelled with."""
+    """The two genders to compare: the classes, or if there are more, those that occur as labels."""
     kinds = set(run.record.classes)
     if len(kinds) > 2:
         kinds &= set(run.predictions["label"].to_numpy()[counts])
@@ -146,7 +146,7 @@ def genders_of(run: Run, counts: BoolArray) -> tuple[str, str] | None:
 
 
 def other_attribute(run: Run) -> str:
-    """What gender is crossed with: what --by crosses it with (tone before others), else tone if labelled, else ""."""
+    """The attribute crossed with gender: that of --by (tone before others), otherwise tone if labelled, otherwise ""."""
     crossed = [
         name for grouping in run.record.groupings if "gender" in grouping for name in grouping if name != "gender"
     ]
@@ -157,13 +157,13 @@ def other_attribute(run: Run) -> str:
 
 
 def columns_of(answers: Answers) -> list[Column]:
-    """All, each gender, each level, each crossing. Where tone is darker and lighter both stand, even if empty."""
+    """All, each gender, each level, each combination. If tone is darker and lighter, both are shown even if empty."""
     everyone = np.ones(len(answers.gender), np.bool_)
     initials = {kind: kind[:1].upper() for kind in answers.genders}
     if len(set(initials.values())) < 2:
         initials = {kind: kind.capitalize() for kind in answers.genders}
     levels = levels_of(answers.other)
-    # DF reads well for darker females; initials of free text (M of Middle Eastern) would be taken for a gender.
+    # DF is clear for darker females; initials of free text (M of Middle Eastern) would be mistaken for a gender.
     short = {level: level[:1].upper() if levels == PAPER_TONES else f"{level} " for level in levels}
     heads = {level: level.capitalize() if levels == PAPER_TONES else level for level in levels}
     inside = {level: answers.other == level for level in levels}
@@ -177,7 +177,7 @@ def columns_of(answers: Answers) -> list[Column]:
 
 
 def with_heads_apart(columns: Sequence[Column], attribute: str) -> list[Column]:
-    """The columns, with the attribute named where a level is called as another column is: a group F is not women."""
+    """The columns, with the attribute added if a level has the name of another column: a group F is not women."""
     taken: set[str] = set()
     found = []
     for column in columns:
@@ -190,7 +190,7 @@ def with_heads_apart(columns: Sequence[Column], attribute: str) -> list[Column]:
 
 
 def levels_of(other: AnyArray) -> tuple[str, ...]:
-    """The labelled levels in the paper's order, ages by years, others by name."""
+    """The labelled levels in the order of the paper, ages by years, others by name."""
     found = set(other.tolist()) - {UNKNOWN, ""}
     if found and found <= set(PAPER_TONES):
         return PAPER_TONES
@@ -198,18 +198,18 @@ def levels_of(other: AnyArray) -> tuple[str, ...]:
 
 
 def in_order(kind: str, known: Sequence[str]) -> tuple[int, str]:
-    """Sort key: known kinds first, in their order."""
+    """Sort key: known genders first, in their order."""
     return (known.index(kind) if kind in known else len(known)), kind
 
 
 def rates_of(answers: Answers, columns: Sequence[Column], level: float) -> dict[str, dict[str, Rate]]:
-    """The rate of every row and column, with people as clusters; `No answer` only where someone got none."""
+    """The rate of every row and column, with subjects as clusters; `No answer` only if a prediction is missing."""
     labels = [*PLAIN_NAMES, *([NO_ANSWER] if (answers.called == "").any() else [])]
     return {label: row_rates(answers, columns, label, level) for label in labels}
 
 
 def row_rates(answers: Answers, columns: Sequence[Column], label: str, level: float) -> dict[str, Rate]:
-    """One row: column head -> the rate of what `trials_and_hits` counts. An image is in several columns."""
+    """One row: column heading -> rate of the counts of `trials_and_hits`. An image is in several columns."""
     picked = [trials_and_hits(answers, column, label) for column in columns]
     rows = np.concatenate([np.flatnonzero(trials) for trials, _ in picked])
     cells = np.repeat(np.arange(len(columns)), [int(trials.sum()) for trials, _ in picked])
@@ -219,11 +219,11 @@ def row_rates(answers: Answers, columns: Sequence[Column], label: str, level: fl
 
 
 def trials_and_hits(answers: Answers, column: Column, label: str) -> tuple[BoolArray, BoolArray]:
-    """Which images are trials of a row in a column, and which of all images are what it counts; bool (n,) each.
+    """Which images are trials of a row in a column, and which images it counts; bool (n,) each.
 
-    PPV, Error : images of the column; no answer is an error
-    TPR, FPR   : images of the level that were called the gender, or the other one. Where the column holds both
-                 genders, all that got an answer: the precision of both together
+    PPV, Error : images of the column; a missing prediction is an error
+    TPR, FPR   : images of the level predicted as this gender, or as the other one. If the column includes both
+                 genders, all images with a prediction: the precision over both
     """
     right, answered = answers.right, answers.called != ""
     own = column.level & (answers.gender == column.gender) if column.gender else column.level
@@ -241,7 +241,7 @@ def trials_and_hits(answers: Answers, column: Column, label: str) -> tuple[BoolA
 
 
 def lines_of(rates: Mapping[str, Mapping[str, Rate]], unit: str, printed: Printed) -> list[tuple[str, ...]]:
-    """The head and the lines of the whole table, before it is split: one block of lines per row of the paper."""
+    """The heading and lines of the whole table before it is split: one block of lines per row of the paper."""
     heads = list(rates["Error"])
     lines: list[tuple[str, ...]] = [("per cent", *(clean(head) for head in heads))]
     for label, cells in rates.items():
@@ -259,15 +259,15 @@ def lines_of(rates: Mapping[str, Mapping[str, Rate]], unit: str, printed: Printe
 
 
 def per_cent(value: float) -> str:
-    """A share in per cent with one decimal; a dash for NaN. 0.0 and 100.0 stand for nothing and everything alone."""
-    text = number(0.0 if value < 0 else 100 * value, 1)  # a bound below 0 by the last bit is no -0.0
+    """A proportion in per cent with one decimal; a dash for NaN. 0.0 and 100.0 are only used for exactly none and all."""
+    text = number(0.0 if value < 0 else 100 * value, 1)  # a limit below 0 by the last bit must not be printed as -0.0
     if text == "0.0" and value > ROUNDING_ERROR:
         return "<0.1"
     return ">99.9" if text == "100.0" and value < 1 - ROUNDING_ERROR else text
 
 
 def split(lines: Sequence[tuple[str, ...]], width: int) -> list[list[tuple[str, ...]]]:
-    """Lines side by side cut into tables that fit: each keeps the first cell of every line, none is empty."""
+    """Lines divided into tables that fit: each keeps the first cell of every line, and none is empty."""
     room = width - LABEL_WIDTH - RULES - 1
     parts: list[list[int]] = [[]]
     used = 0
@@ -284,7 +284,7 @@ def split(lines: Sequence[tuple[str, ...]], width: int) -> list[list[tuple[str, 
 def notes_of(
     run: Run, answers: Answers, columns: Sequence[Column], rates: Mapping[str, Mapping[str, Rate]]
 ) -> tuple[str, ...]:
-    """What the labels measure, and what a reader of the numbers alone would miss."""
+    """Definitions of the labels, and what the numbers alone do not show."""
     minimum = run.record.min_subjects
     silent = int((answers.called == "").sum())
     neither = int((~np.isin(answers.called, ["", *answers.genders])).sum())

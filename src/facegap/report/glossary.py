@@ -1,4 +1,4 @@
-"""Texts of the page: definitions of terms, limitations of a run, and methods with their sources."""
+"""Texts of the report: definitions of terms, limitations of a run, and methods with their sources."""
 
 from __future__ import annotations
 
@@ -76,21 +76,21 @@ TERMS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-TERMS_OF_FINDING = ("interval", "verdict", "margin", "p (Holm)")  # explained beside the finding
+TERMS_OF_FINDING = ("interval", "verdict", "margin", "p (Holm)")  # explained next to the finding
 
 
 def terms_of(*used: Iterable[str]) -> dict[str, str]:
-    """The glossary of a page: the terms that its parts use, in the order of TERMS.
+    """The glossary of a page: the terms used by its sections, in the order of TERMS.
 
     Parameters
     ----------
     *used : iterable of str
-        The terms of each part; every one is a key of TERMS.
+        The terms of each section; all are keys of TERMS.
 
     Raises
     ------
     KeyError
-        A term that TERMS does not explain.
+        If a term is not in TERMS.
 
     Examples
     --------
@@ -112,7 +112,7 @@ LIMITS = (
 
 
 def limits_of(run: Run) -> list[str]:
-    """What the numbers of this run cannot tell: what holds of every audit, and what holds of this one."""
+    """Limitations of the numbers of this run: those of every audit, and those of this one."""
     found = [*LIMITS]
     record = run.record
     metrics = set(run.rates["metric"])
@@ -139,7 +139,7 @@ def limits_of(run: Run) -> list[str]:
 
 
 def small_groups(run: Run) -> list[str]:
-    """Names of the groups that hold fewer people than the least that is ranked; at most a dozen, then their number."""
+    """Names of the groups with fewer people than are ranked; at most a dozen, then their number."""
     rates = own_rates(run)
     most: dict[str, float] = {}
     for group, subjects in zip(rates["group"], rates["effective_subjects"], strict=True):
@@ -150,7 +150,7 @@ def small_groups(run: Run) -> list[str]:
 
 @dataclass(frozen=True)
 class Method:
-    """How a number is made: name, formula or rule, source, and of which metrics a run must have one."""
+    """How a number is computed: name, formula or rule, source, and metrics of which a run must have one."""
 
     name: str
     formula: str
@@ -232,7 +232,7 @@ METHODS: tuple[Method, ...] = (
 
 
 def methods_of(run: Run) -> list[Method]:
-    """The methods behind the numbers that this run has: what each rate is, then what is made of rates."""
+    """The methods behind the numbers of this run: the rates, then what is computed from rates."""
     present = [metric_of(name) for name in dict.fromkeys(run.rates["metric"])]
     rates = [Method(metric.title, metric.method.replace("images", run.counted), metric.source) for metric in present]
     isolated = isolation_method(run)
@@ -241,7 +241,7 @@ def methods_of(run: Run) -> list[Method]:
 
 
 def isolation_method(run: Run) -> Method | None:
-    """How the models were kept apart from the audit; None where no model ran."""
+    """How the models were isolated from the audit; None if no model ran."""
     used = run.record.execution.isolation
     if not used:
         return None

@@ -1,6 +1,6 @@
-"""Groups against each other as tables of text: the cross-group matrix, and the gaps with their verdicts.
+"""Comparisons of groups as text tables: the cross-group matrix, and the gaps with their verdicts.
 
-One list of columns per surface over the same rows: TERMINAL and PAGE of the gaps, CARD of the model card.
+Each surface has a list of columns for the same rows: TERMINAL and PAGE of the gaps, CARD of the model card.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from facegap.statistics.verdicts import UNKNOWN as UNDECIDED
 from facegap.store.run import Run
 from facegap.types import Group
 
-MOST_MATRIX_COLUMNS = 8  # a wider matrix does not fit a terminal; rates.csv holds it all
+MOST_MATRIX_COLUMNS = 8  # a wider matrix does not fit a terminal; rates.csv contains all of it
 
 
 # ---- FMR by pair of groups ----
@@ -48,14 +48,14 @@ MOST_MATRIX_COLUMNS = 8  # a wider matrix does not fit a terminal; rates.csv hol
 def matrix_tables(run: Run, *, columns: int = MOST_MATRIX_COLUMNS) -> list[TextTable]:
     """FMR of every pair of groups of a grouping, per threshold.
 
-    columns : groups that stand side by side; with fewer than MOST_MATRIX_COLUMNS a matrix comes in parts
+    columns : groups side by side; with fewer than MOST_MATRIX_COLUMNS, a matrix is divided into parts
     """
     tables = [table for matrix in matrix_rows(run) for table in matrix_parts(matrix, columns)]
     return [table for table in tables if table.rows or table.notes]
 
 
 def matrix_parts(matrix: MatrixRows, columns: int) -> list[TextTable]:
-    """One cross-group matrix; only the first groups where it is wide. Without a cell between groups it has no row."""
+    """One cross-group matrix; if it is wide, only the first groups. Without a cell between groups it has no row."""
     named = " x ".join(matrix.grouping)
     title = f"{named}: false matches between groups (FMR), threshold {score(matrix.point.threshold)}"
     if len(matrix.groups) > MOST_MATRIX_GROUPS:
@@ -86,13 +86,13 @@ def matrix_table(matrix: MatrixRows, across: Sequence[Group], title: str, notes:
 
 
 def matrix_cell(group: Group, *, matrix: MatrixRows, other: Group) -> str:
-    """The rate of one cell; nothing where it was not counted."""
+    """The rate of one cell; empty if it was not counted."""
     row = matrix.cells.get((group, other))
     return "" if row is None else count_text(row.rate)
 
 
 def matrix_notes(matrix: MatrixRows, shown: Sequence[Group]) -> tuple[str, ...]:
-    """Where the threshold comes from, and what is left out."""
+    """The source of the threshold, and groups that are not shown."""
     notes = [f"Threshold: {clean(matrix.point.source)}."]
     if len(shown) < len(matrix.groups):
         notes.append(f"The first {len(shown)} of {len(matrix.groups)} groups; all are in rates.csv.")
@@ -104,13 +104,13 @@ def matrix_notes(matrix: MatrixRows, shown: Sequence[Group]) -> tuple[str, ...]:
 
 
 def gap_table(run: Run) -> TextTable:
-    """A line per family: its widest gap, which is that of worst against best, and how many gaps got which verdict."""
+    """A line per family: its widest gap, between the worst and the best group, and the number of gaps with each verdict."""
     rows = verdict_rows(run)
     return table_of("gaps and verdicts", with_losses(TERMINAL, rows), rows, notes=gap_notes(run))
 
 
 def verdict_table(rows: Sequence[VerdictRow]) -> TextTable:
-    """The same for the page in four columns: what was measured, who against whom, the gap with its interval, the verdict."""
+    """The table of the report in four columns: metric and grouping, groups, gap with interval, verdict."""
     return table_of("the widest gap of each grouping", with_losses(PAGE, rows), rows)
 
 
@@ -126,10 +126,10 @@ def all_gaps_table(rows: Sequence[VerdictRow], run: Run) -> TextTable:
 
 
 def page_families(run: Run) -> tuple[list[VerdictRow], list[str]]:
-    """The families that the page shows, without those that repeat another or have no error, and sentences on the latter.
+    """The families that the report shows, without those that repeat another or have no error, and sentences on the latter.
 
-    GFAR and GFRR repeat FMR and FNMR where no photograph was lost; of answered images repeats all images where all were
-    answered; nobody differs in what never happened. The primary family is always shown.
+    GFAR and GFRR repeat FMR and FNMR if no photograph was lost; rates of answered images repeat those of all images if all
+    were answered; without errors no group can differ. The primary family is always shown.
     """
     shown: list[VerdictRow] = []
     repeated: list[str] = []
@@ -161,7 +161,7 @@ def seen_errors(row: VerdictRow, run: Run) -> bool:
 
 
 def repeats(row: VerdictRow, other: VerdictRow) -> bool:
-    """Whether a family says the same as another one of the same grouping: groups, counts and verdicts."""
+    """Whether a family repeats another one of the same grouping: groups, counts and verdicts."""
     one, two = row.widest, other.widest
     same = (one.family, one.worse, one.better) == (two.family, two.worse, two.better)
     return (
@@ -172,14 +172,14 @@ def repeats(row: VerdictRow, other: VerdictRow) -> bool:
 
 
 def with_losses(columns: Sequence[Column[VerdictRow]], rows: Sequence[VerdictRow]) -> tuple[Column[VerdictRow], ...]:
-    """The columns, with that of the best and the worst case where a gap has lost trials."""
+    """The columns, with that of the best and worst case if a gap has lost trials."""
     if not any(row.widest.losses for row in rows):
         return tuple(columns)
     return (*columns[:-1], Column[VerdictRow](LOSS_HEADING, lambda row: loss_text(row.widest)), columns[-1])
 
 
 def gap_notes(run: Run) -> tuple[str, ...]:
-    """How intervals and p are meant, who is in no pair, and where each threshold comes from."""
+    """Definition of intervals and p, excluded groups, and the source of each threshold."""
     tested = (
         "The interval is the one on which the verdict is based, at the level shown, which is adjusted for all gaps that are "
         f"tested together; p is Holm's over them. {unit_in_words(run.record)} All pairs are in gaps.csv, with the "
@@ -201,7 +201,7 @@ def gap_notes(run: Run) -> tuple[str, ...]:
 
 
 def primary_notes(run: Run) -> list[str]:
-    """What the primary family is, and what the others are."""
+    """Description of the primary family and of the other families."""
     gaps = run.gaps[run.gaps["primary"]]
     if not len(run.gaps):
         return []
@@ -218,7 +218,7 @@ def primary_notes(run: Run) -> list[str]:
 
 
 def loss_notes(run: Run) -> list[str]:
-    """What the best and the worst case are; nothing where no trial was lost."""
+    """Definition of the best and worst case; empty if no trial was lost."""
     if not (run.gaps["lost_a"] + run.gaps["lost_b"]).any():
         return []
     judged = run.gaps[run.gaps["primary"]]
@@ -238,9 +238,9 @@ def loss_notes(run: Run) -> list[str]:
 
 
 def margin_notes(run: Run, *, primary: bool = False) -> list[str]:
-    """The margins by which the gaps were judged, which were fixed before the data were seen, and alpha.
+    """The margins of the verdicts, which were fixed before the data were seen, and alpha.
 
-    primary : those of the primary family alone
+    primary : only those of the primary family
     """
     gaps = run.gaps[run.gaps["primary"]] if primary else run.gaps
     found = {str(row["metric"]): margin(row["margin"], is_ratio=row["scale"] == "ratio") for row in records(gaps)}
@@ -253,7 +253,7 @@ def margin_notes(run: Run, *, primary: bool = False) -> list[str]:
 
 
 def threshold_notes(run: Run) -> list[str]:
-    """Where each threshold of the gaps comes from."""
+    """The source of each threshold of the gaps."""
     searched = run.record.identification
     points = [*run.record.operating, *(searched.operating if searched else ())]
     judged = set(run.gaps["threshold"])
@@ -263,7 +263,7 @@ def threshold_notes(run: Run) -> list[str]:
 
 
 def who(gap: GapRow) -> str:
-    """The worse group against the better one; of equals, or of groups without a rate, none is the worse one."""
+    """The worse group against the better one; a dash for equal rates, or groups without a rate."""
     return NO_NUMBER if gap.alike else f"{clean(gap.worse.group)} against {clean(gap.better.group)}"
 
 
@@ -274,7 +274,7 @@ def counts(gap: GapRow) -> str:
 
 
 def difference_text(gap: GapRow) -> str:
-    """The difference in percentage points; its interval by itself, which decides nothing, is in gaps.csv."""
+    """The difference in percentage points; its unadjusted interval, which decides nothing, is in gaps.csv."""
     return points(gap.difference.value)
 
 
@@ -284,20 +284,20 @@ def ratio_text(gap: GapRow) -> str:
 
 
 def decided_text(gap: GapRow) -> str:
-    """The interval that decided the verdict, on the scale of the margin, with its level."""
+    """The interval on which the verdict is based, on the scale of the margin, with its level."""
     ends = gap.decided
     return deciding_interval(ends.low, ends.high, gap.decided_level, gap.margin, is_ratio=gap.is_ratio)
 
 
 def gap_with_interval(gap: GapRow) -> str:
-    """The gap on the scale of its margin, with the interval that decided its verdict."""
+    """The gap on the scale of its margin, with the interval on which its verdict is based."""
     size = f"ratio {ratio_text(gap)}" if gap.is_ratio else difference_text(gap)
     ends = decided_text(gap).removeprefix("ratio ").replace("] points, ", "] at ").replace("], ", "] at ")
     return f"{size} {ends}"
 
 
 def verdict_text(gap: GapRow) -> str:
-    """The verdict with the margin in it, and what it assumes of wrong labels."""
+    """The verdict, including the margin, and its assumption on label errors."""
     said = verdict(gap.verdict, gap.margin, is_ratio=gap.is_ratio, differs=gap.differs)
     assumed = label_assumption(gap)
     said = f"{said} ({assumed})" if assumed else said
@@ -305,7 +305,7 @@ def verdict_text(gap: GapRow) -> str:
 
 
 def label_assumption(gap: GapRow) -> str:
-    """What a verdict assumes of wrong labels, in words; nothing where labels count as certain or nothing is claimed."""
+    """The assumption of a verdict on label errors, in words; empty if labels are certain or there is no verdict."""
     if gap.bound is None or gap.verdict in (UNDECIDED, EXPLORATORY):
         return ""
     if gap.bound.holds:
@@ -314,7 +314,7 @@ def label_assumption(gap: GapRow) -> str:
 
 
 def label_notes(run: Run) -> list[str]:
-    """What is known of wrong labels, and what the gaps assume of them."""
+    """What is known of label errors, and what the gaps assume about them."""
     stated = run.record.request.setting("groups", "label_errors")
     drawn = (run.gaps["label_draws"] > 0).any()
     if stated is not None:
@@ -334,7 +334,7 @@ def label_notes(run: Run) -> list[str]:
 
 
 def loss_text(gap: GapRow) -> str:
-    """The best and the worst case over lost trials, on the scale of the margin, and whether the verdict could change."""
+    """The best and worst case over lost trials, on the scale of the margin, and whether the verdict could change."""
     if gap.losses is None:
         return "nothing lost"
     if math.isnan(gap.losses.difference.low):
@@ -348,12 +348,12 @@ def loss_text(gap: GapRow) -> str:
 
 
 def tally(verdicts: Mapping[str, int]) -> str:
-    """How many gaps of a family got which verdict."""
+    """The number of gaps of a family with each verdict."""
     return "; ".join(f"{count} {clean(said)}" for said, count in verdicts.items())
 
 
 def measured(gap: GapRow) -> str:
-    """What was measured, at which threshold and by which groups."""
+    """The metric, its threshold, and the grouping."""
     at = "" if math.isnan(gap.threshold) else f" at {score(gap.threshold)}"
     return f"{title_of(gap.metric)}{at}, by {clean(' x '.join(gap.family.split('*')))}"
 

@@ -1,4 +1,4 @@
-"""The search of a gallery (1:N) as tables of text and sentences: whose mate is not found, who raises a false alarm."""
+"""Identification (1:N) as text tables and sentences: false negatives and false positives."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from facegap.store.run import Run
 
 
 def search_tables(run: Run) -> list[TextTable]:
-    """Per grouping, everybody first: a table without a threshold (closed set), and one for each threshold (open set)."""
+    """For each grouping, beginning with all subjects: a table without a threshold (closed set), and one per threshold (open set)."""
     return [search_table(run, found) for found in search_rows(run)]
 
 
 def search_table(run: Run, found: SearchRows) -> TextTable:
-    """The groups of one grouping by the judgements at one threshold; groups too small to rank are dimmed."""
+    """The groups of one grouping with their rates at one threshold; groups that are too small to rank are dimmed."""
     point = found.points[0]
     at = "no threshold" if found.is_closed else f"threshold {score(point.threshold)}"
     notes = [f"N: {point.gallery}; {search_record(run).roles}."]
@@ -41,22 +41,22 @@ def search_table(run: Run, found: SearchRows) -> TextTable:
 
 
 def people(row: SearchRow) -> str:
-    """People behind the rates: mates, and where they are evaluated too non-mates."""
+    """Number of people behind the rates: mates, and non-mates if they are evaluated too."""
     return " / ".join(map(str, row.subjects))
 
 
 def rate_at(row: SearchRow, *, k: int) -> str:
-    """The rate of one judgement."""
+    """The rate of one metric."""
     return count_text(row.rates[k].rate)
 
 
 def heading(point: SearchPoint) -> str:
-    """The heading of one judgement."""
+    """The heading of one metric."""
     return title_of(point.metric) + ("" if point.rank is None else f", rank {point.rank}")
 
 
 def search_findings(run: Run) -> list[str]:
-    """The worst and the best group of every grouping, for false alarms and for mates missed at the shortest list."""
+    """The worst and the best group of every grouping, for false positives and for missed mates at the shortest list."""
     if run.searched is None:
         return []
     shortest, rows = min(search_record(run).ranks), rate_rows(run)

@@ -1,4 +1,4 @@
-"""Outcome of the images, and what it took, as tables of text."""
+"""Outcomes of the images, and processing time, as text tables."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from facegap.store.record import SentRecord, StoppingRecord
 from facegap.store.run import Run
 from facegap.tables import NEVER_SHOWN
 
-MOST_REASONS = 8  # named one by one; predictions.parquet holds all
+MOST_REASONS = 8  # listed individually; predictions.parquet contains all
 
 
 def count_columns(counted: str) -> tuple[Column[CountRow], Column[CountRow]]:
-    """An outcome, and how many images or templates had it."""
+    """Two columns: an outcome, and the number of images or templates with it."""
     return Column[CountRow]("outcome", lambda row: row.outcome), Column[CountRow](counted, lambda row: str(row.images))
 
 
@@ -41,7 +41,7 @@ FAILED_COLUMNS = (
 
 
 def template_table(run: Run) -> TextTable:
-    """Every template that is pooled from several images, by outcome."""
+    """Templates pooled from several images, by outcome."""
     assert run.pooled is not None
     table = run.pooled.templates
     given, used = (int(table[f"frames_{which}"].sum()) for which in ("given", "used"))
@@ -54,7 +54,7 @@ def template_table(run: Run) -> TextTable:
 
 
 def outcome_table(run: Run) -> TextTable:
-    """Every row of the manifest, by outcome."""
+    """Rows of the manifest by outcome."""
     excluded = run.record.manifest.excluded_by_where
     notes = [f"{excluded} rows of the manifest were excluded by --where."] if excluded else []
     if "detect" not in run.record.models:
@@ -69,12 +69,12 @@ def outcome_table(run: Run) -> TextTable:
 
 
 def prediction_table(run: Run) -> TextTable:
-    """Every row by what the classifier made of it."""
+    """Rows of the manifest by result of the classifier."""
     return table_of("answers of the classifier", count_columns("images"), answer_rows(run), notes=answer_notes(run))
 
 
 def answer_notes(run: Run) -> list[str]:
-    """Why images of every label have no answer; the commonest reasons first."""
+    """Why images have no prediction, the most common reasons first."""
     reasons = missing_answer_rows(run)
     said = [f"{clean(row.outcome or 'no reason given')} ({row.images})" for row in reasons[:MOST_REASONS]]
     if len(reasons) > MOST_REASONS:
@@ -90,12 +90,12 @@ def timing_table(run: Run) -> TextTable:
 
 
 def failed_table(run: Run) -> TextTable:
-    """Images without a usable face, by name; only shown on --include-ids."""
+    """Images without a usable face, by name; only shown with --include-ids."""
     return table_of("images without a usable face", FAILED_COLUMNS, failed_rows(run))
 
 
 def sent_words(sent: SentRecord) -> str:
-    """How many images, or pairs of images, went to a service, and to whom."""
+    """How many images, or pairs of images, were sent to a service, and to whom."""
     what = (
         f"{sent.images} images were sent" if not sent.pairs else f"{sent.pairs} pairs of {sent.images} images were sent"
     )
@@ -103,7 +103,7 @@ def sent_words(sent: SentRecord) -> str:
 
 
 def stopping_words(stopping: StoppingRecord) -> str:
-    """Why an audit that could stop by itself asked for no more, and what it rests on."""
+    """Why an audit that could stop early stopped, and how often the gaps were tested."""
     gaps = "gap" if stopping.undecided == 1 else "gaps"
     why = {
         "decided": "Stopped as every gap was decided",
@@ -118,7 +118,7 @@ def stopping_words(stopping: StoppingRecord) -> str:
 
 
 def lost_words(run: Run) -> str:
-    """How many images (or templates) gave no face or no answer."""
+    """How many images (or templates) gave no face or no prediction."""
     outcomes, answers = run.faces["outcome"], run.predictions["outcome"]
     never, total = outcomes.isin(NEVER_SHOWN), len(outcomes)
     faceless = int((~never & (outcomes != "ok")).sum())

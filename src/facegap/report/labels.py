@@ -1,4 +1,4 @@
-"""What label uncertainty does to the gaps, as tables of text, and how many rows have which label."""
+"""The effect of label uncertainty on the gaps, and the number of rows per label, as text tables."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ TRUST_NOTE = (
 
 
 def label_tables(run: Run) -> list[TextTable]:
-    """Tables on joined labels: who has which, the gaps under drawn labels, the gaps as labels are trusted less."""
+    """Tables on joined labels: counts, gaps with simulated labels, and gaps with less trust in the labels."""
     if run.record.labels is None:
         return []
     counts = counts_table(run)
@@ -55,7 +55,7 @@ def label_tables(run: Run) -> list[TextTable]:
 
 
 def uncertainty_tables(run: Run) -> list[TextTable]:
-    """The gaps under drawn labels, and as labels are trusted less; nothing for a run without joined labels."""
+    """The gaps with simulated labels, and with less trust in the labels; none for a run without joined labels."""
     if run.record.labels is None:
         return []
     uncertain = [uncertainty_table(run)] if (run.gaps["label_draws"] > 0).any() else []
@@ -63,7 +63,7 @@ def uncertainty_tables(run: Run) -> list[TextTable]:
 
 
 def counts_table(run: Run) -> TextTable:
-    """Rows of the manifest by label, and why others have none, for the columns that the run is split by."""
+    """Rows of the manifest by label, and why others have none, for the columns used for groups."""
     notes = [
         f"{clean(name)}: {count} rows without a label have probabilities. They are in no gap with the labels as given, but in "
         "every resample."
@@ -73,9 +73,9 @@ def counts_table(run: Run) -> TextTable:
 
 
 def uncertainty_table(run: Run) -> TextTable:
-    """A line per family: its widest gap by the labels as they are, and under drawn labels.
+    """A line per family: its widest gap with the labels as given, and with simulated labels.
 
-    It has no verdict of its own: that of the table of gaps counts all of this in.
+    It has no verdict of its own: the verdict in the table of gaps includes label uncertainty.
     """
     rows, stated = uncertain_rows(run), run.record.labels
     assert stated is not None
@@ -84,32 +84,32 @@ def uncertainty_table(run: Run) -> TextTable:
 
 
 def trust_table(found: TrustRows) -> TextTable:
-    """The gap that is widest by the labels as they are, at every level of trust."""
+    """The gap that is widest with the labels as given, at every level of trust."""
     pair = NO_NUMBER if found.alike else f"{clean(found.worse)} against {clean(found.better)}"
     title = f"{clean(' x '.join(found.grouping))}: {title_of(found.metric)}, {pair}, if labels are trusted less"
     return table_of(title, TRUSTED, found.rows, notes=(TRUST_NOTE,))
 
 
 def uncertainty(gap: GapRow) -> LabelUncertainty:
-    """What uncertain labels do to a gap that is known to have them."""
+    """Label uncertainty of a gap that is known to have it."""
     assert gap.labels is not None
     return gap.labels
 
 
 def metric_at(gap: GapRow) -> str:
-    """What was measured and at which threshold."""
+    """The metric and its threshold."""
     return title_of(gap.metric) + ("" if gap.threshold != gap.threshold else f" at {score(gap.threshold)}")
 
 
 def by_labels(gap: GapRow) -> str:
-    """The gap by the labels as they are, on the scale of its verdict."""
+    """The gap with the labels as given, on the scale of its verdict."""
     if gap.is_ratio:
         return ratio(gap.ratio.value, gap.ratio.low, gap.ratio.high)
     return difference(gap.difference.value, gap.difference.low, gap.difference.high)
 
 
 def by_draws(gap: GapRow) -> str:
-    """The mean gap under drawn labels, on the same scale."""
+    """The mean gap over simulated labels, on the same scale."""
     found = uncertainty(gap)
     if gap.is_ratio:
         return ratio(found.ratio.value, found.ratio.low, found.ratio.high)
@@ -117,13 +117,13 @@ def by_draws(gap: GapRow) -> str:
 
 
 def true_groups(gap: GapRow) -> str:
-    """How far the gap between the true groups may reach, in percentage points; not known of ratios."""
+    """Bounds of the gap between the true groups, in percentage points; unknown for ratios."""
     outer = uncertainty(gap).outer
     return NO_NUMBER if gap.is_ratio else interval(outer.low, outer.high)
 
 
 def trusted_interval(row: TrustRow) -> str:
-    """The interval that decided the verdict at a trust."""
+    """The interval on which the verdict is based at a level of trust."""
     return deciding_interval(row.decided.low, row.decided.high, row.decided_level, row.margin, is_ratio=row.is_ratio)
 
 

@@ -1,4 +1,4 @@
-"""A run as people hold it in Python: tables, charts and the finding, and how it looks in a notebook."""
+"""A run as a Python object: tables, charts and the finding, and its display in a notebook."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
 
     from facegap.report.figures.style import Figure
 
-MOST_LINES = 12  # of the verdict table in a notebook; `gaps` holds all
+MOST_LINES = 12  # of the verdict table in a notebook; `gaps` contains all
 COUNTS = ("value", "low", "high", "errors", "trials", "subjects")
 GAP_COLUMNS = (
     *("metric", "threshold", "family", "group_a", "group_b", "difference", "ratio"),
     *("primary", "p_adjusted", "decided_low", "decided_high", "verdict"),
 )
 FIRST = "rates"  # the name of the chart of errors by group
-PARTS = {"errors": FIRST}  # parts of the page whose chart has another name here
+PARTS = {"errors": FIRST}  # sections of the report whose chart has another name here
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """One audit: its tables as DataFrames, its finding as text, its charts and its report.
 
-    Made by the functions of facegap that audit or read a run. Every table is a copy that may be changed.
+    Returned by the functions of facegap that audit or read a run. Every table is a copy that may be changed.
 
     Parameters
     ----------
     stored
-        The record and the tables, as the run folder holds them.
+        The record and the tables, as in the run folder.
 
     Examples
     --------
@@ -66,13 +66,13 @@ class Run:
 
     @property
     def rates(self) -> pd.DataFrame:
-        """Every rate with errors, trials, subjects and interval, as in rates.csv; what is read first stands first."""
+        """Every rate with errors, trials, subjects and interval, as in rates.csv, with the main columns first."""
         groups = [name for name in self.stored.rates.columns if name in attributes_of(self.stored)]
         return in_front(self.stored.rates, ("metric", "threshold", *groups, *COUNTS))
 
     @property
     def gaps(self) -> pd.DataFrame:
-        """Every pair of groups with difference, ratio, p and verdict, as in gaps.csv; what is read first stands first."""
+        """Every pair of groups with difference, ratio, p and verdict, as in gaps.csv, with the main columns first."""
         return in_front(self.stored.gaps, GAP_COLUMNS)
 
     @property
@@ -82,7 +82,7 @@ class Run:
 
     @property
     def predictions(self) -> pd.DataFrame:
-        """What the classifier made of each image, as in predictions.parquet."""
+        """Result of the classifier for each image, as in predictions.parquet."""
         return self.stored.predictions.copy()
 
     @property
@@ -92,7 +92,7 @@ class Run:
 
     @property
     def finding(self) -> str:
-        """The finding: per metric the groups with most and fewest errors, the verdict on their gap, and what it rests on."""
+        """The finding: per metric the groups with most and fewest errors, the verdict on their gap, and the numbers behind it."""
         return clean(" ".join(headline(self.stored)))
 
     def plot(self, name: str = FIRST) -> alt.TopLevelMixin:
@@ -101,17 +101,17 @@ class Run:
         Parameters
         ----------
         name
-            A part of the report (``"rates"``, ``"matrix"``, ``"det"``, ...), which gives its first chart, or the name of
-            one chart as in the folder ``figures`` of a run.
+            A section of the report (``"rates"``, ``"matrix"``, ``"det"``, ...), for its first chart, or the name of a
+            chart as in the folder ``figures`` of a run.
 
         Raises
         ------
         FacegapError
-            The run has no such chart; the message lists those it has.
+            If the run has no such chart; the message lists those it has.
 
         Notes
         -----
-        By default altair fetches Vega from the network when a notebook shows a chart. Where nothing may be fetched, choose
+        By default, altair loads Vega from the network when a notebook shows a chart. To avoid this, call
         ``altair.renderers.enable("svg")`` first.
         """
         import altair as alt
@@ -124,22 +124,22 @@ class Run:
         spec = figure.spec
         kinds: dict[str, type[alt.FacetChart | alt.LayerChart]] = {"facet": alt.FacetChart, "layer": alt.LayerChart}
         kind = next((kinds[key] for key in kinds if key in spec), alt.Chart)
-        return kind.from_dict(spec, validate=False)  # the tests hold every spec to the schema
+        return kind.from_dict(spec, validate=False)  # the tests validate every spec against the schema
 
     def report(self, path: str | Path, *, include_ids: bool = False) -> Path:
-        """Write the report as one HTML file that loads nothing, and return its path.
+        """Write the report as one HTML file without external resources, and return its path.
 
         Parameters
         ----------
         path
-            A file name that ends in .html; a file of that name is replaced.
+            A file name that ends in .html; an existing file is replaced.
         include_ids
-            Name images that failed. These are biometric data.
+            Include the names of failed images. These are biometric data.
 
         Raises
         ------
         RunError
-            The path is no HTML file, cannot be written, or lies in a finished run folder, whose hashes it would break.
+            If the path does not end in .html, cannot be written, or is in a finished run folder, whose hashes would no longer match.
         """
         from facegap.report.page import page_alone
 
@@ -160,7 +160,7 @@ class Run:
         Raises
         ------
         RunError
-            The folder is not empty, or cannot be written.
+            If the folder is not empty, or cannot be written.
         """
         from facegap.report.page import add_report
 
@@ -170,11 +170,11 @@ class Run:
         return folder
 
     def __repr__(self) -> str:
-        """Three lines: what was audited, the finding, and what the tables hold."""
+        """Three lines: what was audited, the finding, and the contents of the tables."""
         return "\n".join((about(self.stored), self.finding, contents(self.stored)))
 
     def _repr_html_(self) -> str:
-        """The finding, the widest gap of each grouping and the first chart; escaped, and nothing in it is loaded."""
+        """The finding, the widest gap of each grouping and the first chart; escaped and without external resources."""
         from facegap.report.figures.render import drawn
         from facegap.report.page import environment
 
@@ -195,18 +195,18 @@ class Run:
 
 
 def attributes_of(run: StoredRun) -> set[str]:
-    """The columns of RATES that hold the groups."""
+    """The columns of RATES that define the groups."""
     return {name for grouping in groupings_of(run) for name in grouping}
 
 
 def in_front(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """A copy with some columns before the others: a notebook leaves out the middle of a wide table."""
+    """A copy with some columns first: a notebook hides the middle of a wide table."""
     first = [name for name in names if name in frame.columns]
     return frame[[*first, *(name for name in frame.columns if name not in first)]].copy()
 
 
 def charts_of(run: StoredRun) -> dict[str, Figure]:
-    """The charts of a run by name: the first of each part of the report by its part, then every one by its own name."""
+    """The charts of a run by name: the first of each section by the name of the section, then all by their own names."""
     from facegap.report.figures import figures_of
 
     parts = figures_of(run)
@@ -215,7 +215,7 @@ def charts_of(run: StoredRun) -> dict[str, Figure]:
 
 
 def chart_named(run: StoredRun, name: str) -> Figure | None:
-    """One chart, by its part of the report (the first there) or by its own name; only the parts up to it are made."""
+    """One chart, by its section of the report (the first there) or by its own name; only sections up to it are computed."""
     from facegap.report.figures import charts, figures_in
 
     parts = {PARTS.get(part, part): part for part in charts()}
@@ -225,7 +225,7 @@ def chart_named(run: StoredRun, name: str) -> Figure | None:
 
 
 def main_chart(run: StoredRun) -> Figure | None:
-    """The chart of the errors that the finding is about, else the first of the report; None for a run without any."""
+    """The chart of the errors in the finding, otherwise the first of the report; None for a run without charts."""
     from facegap.report.figures import charts, figures_in
     from facegap.report.figures.style import slug
 
@@ -239,7 +239,7 @@ def main_chart(run: StoredRun) -> Figure | None:
 
 
 def about(run: StoredRun) -> str:
-    """What was audited in a line: models, images and people, groups."""
+    """What was audited, in one line: models, images and people, groups."""
     models = ", ".join(dict.fromkeys(clean(name) for name in run.record.models.values()))
     people = f" of {run.manifest['subject'].nunique():,} people" if run.record.manifest.has_subjects else ""
     groups = ", ".join(clean(" x ".join(grouping)) for grouping in groupings_of(run)) or "nothing"
@@ -247,7 +247,7 @@ def about(run: StoredRun) -> str:
 
 
 def contents(run: StoredRun) -> str:
-    """What the tables hold in a line, what puts every number in doubt before all else."""
+    """The contents of the tables in one line, after any alarms."""
     alarms = "".join(f"{clean(alarm)}. " for alarm in run.record.alarms)
     verdicts = ", ".join(f"{count} {clean(verdict)}" for verdict, count in run.gaps["verdict"].value_counts().items())
     tested = f"{len(run.gaps):,} gaps" + (f" ({verdicts})" if verdicts else "")

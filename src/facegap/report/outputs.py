@@ -1,6 +1,6 @@
-"""Answers besides gender and age in words and tables: answer rates, macro error rates, and what the law says of asking.
+"""Outputs besides gender and age in words and tables: prediction rates, macro error rates, and legal restrictions.
 
-An answer rate is not an error rate: true rates may differ between groups. So nothing here speaks of a gap between answer rates.
+A prediction rate is not an error rate: true rates may differ between groups. It is therefore not called a gap.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ NO_ERROR = "true rates may differ between groups, so that a difference is not an
 
 
 def verdict_of(row: Row) -> str:
-    """The verdict on a pair of groups, with the margin in it."""
+    """The verdict on a pair of groups, including the margin."""
     said, size = str(row["verdict"]), margin(row["margin"], is_ratio=False)
     if row["measure"] != ANSWERED:
         return verdict(said, row["margin"], is_ratio=False, differs=bool(row["differs"]))
@@ -61,7 +61,7 @@ def verdict_of(row: Row) -> str:
 
 
 def answer_lines(run: Run) -> list[Line]:
-    """A line per output whose answers are not labelled: the answer in which two groups differ most."""
+    """A line for each unlabelled output: the prediction in which two groups differ most."""
     rows = [row for row in table(run, GAPS) if row["measure"] == ANSWERED and row["primary"]]
     groups = named_groups(run)
     adults = all_adults(run.manifest)
@@ -77,7 +77,7 @@ def named_groups(run: Run) -> dict[str, Group]:
 
 
 def line_of(rows: Sequence[Row], groups: Mapping[str, Group], *, adults: bool) -> Line:
-    """What is said of one output: the widest difference with the clearest verdict."""
+    """The line of one output: the widest difference with the clearest verdict."""
     row = min(rows, key=lambda one: (clearness(one), -abs(one["difference"])))
     sides = sorted(("a", "b"), key=lambda side: -row[f"rate_{side}"])
     said = [Said(percent(row[f"rate_{side}"], 1), words(row, side, groups, adults=adults)) for side in sides]
@@ -102,19 +102,19 @@ def line_of(rows: Sequence[Row], groups: Mapping[str, Group], *, adults: bool) -
 
 
 def higher_first(row: Row) -> tuple[float, float]:
-    """The interval that decided, of the group with the higher rate less the other."""
+    """The interval on which the verdict is based, oriented as the higher rate minus the lower."""
     low, high = row["decided_low"], row["decided_high"]
     return (low, high) if row["rate_a"] >= row["rate_b"] else (-high, -low)
 
 
 def clearness(row: Row) -> int:
-    """Clear differences first, undecided pairs last."""
+    """Sort key: clear differences first, undecided pairs last."""
     said = str(row["verdict"])
     return FOUND.index(said) if said in FOUND else 3 if said == UNDECIDED else 2
 
 
 def words(row: Row, side: str, groups: Mapping[str, Group], *, adults: bool) -> str:
-    """A group of a pair as a sentence calls it."""
+    """Name of a group of a pair in a sentence."""
     group = groups.get(str(row[f"group_{side}"]))
     return clean(row[f"group_{side}"]) if group is None else group_words(group, adults=adults)
 
@@ -123,7 +123,7 @@ def words(row: Row, side: str, groups: Mapping[str, Group], *, adults: bool) -> 
 
 
 def output_report(run: Run) -> list[TextTable]:
-    """The tables of outputs: answers by group, the widest difference of each answer, then every pair."""
+    """The tables of outputs: predictions by group, the widest difference of each prediction, then every pair."""
     rates, gaps = table(run, RATES), table(run, GAPS)
     outputs = dict.fromkeys((str(row["output"]), str(row["measure"])) for row in rates)
     found: list[TextTable] = []
@@ -137,7 +137,7 @@ def output_report(run: Run) -> list[TextTable]:
 
 
 def by_group(run: Run, rows: Sequence[Row], grouping: Grouping, name: str, measure: str) -> list[TextTable]:
-    """One table: a row per group, a column per answer with its interval."""
+    """One table: a row per group, a column per prediction with its interval."""
     groupings = groupings_of(run)
     of_group: dict[Group, dict[str, Row]] = {}
     for row in rows:
@@ -175,7 +175,7 @@ def by_group(run: Run, rows: Sequence[Row], grouping: Grouping, name: str, measu
 
 
 def column_of(answer: str, measure: str) -> Column[tuple[Group, dict[str, Row]]]:
-    """The column of one answer."""
+    """The column of one prediction."""
 
     def say(one: tuple[Group, dict[str, Row]]) -> str:
         row = one[1][answer]
@@ -185,7 +185,7 @@ def column_of(answer: str, measure: str) -> Column[tuple[Group, dict[str, Row]]]
 
 
 def pairs_in_short(rows: Sequence[Row], name: str, measure: str) -> list[TextTable]:
-    """Per grouping and answer the pair of groups furthest apart."""
+    """For each grouping and prediction, the pair of groups with the widest difference."""
     widest: dict[tuple[str, str], Row] = {}
     for row in sorted(rows, key=lambda one: (clearness(one), -abs(one["difference"]))):
         widest.setdefault((str(row["family"]), str(row["answer"])), row)
@@ -200,7 +200,7 @@ def pairs_in_short(rows: Sequence[Row], name: str, measure: str) -> list[TextTab
 
 
 def counted(row: Row, side: str) -> str:
-    """What the rate of a group was counted from."""
+    """The counts behind the rate of a group."""
     return errors_of_trials(row[f"errors_{side}"], row[f"trials_{side}"])
 
 
@@ -228,7 +228,7 @@ PAIRS = (
 
 
 def output_sentences(run: Run) -> list[str]:
-    """Outcome of every image for each output, what the law says, and the worst species of attack."""
+    """The outcome of all images for each output, legal restrictions, and the worst species of attack."""
     said = [outcome_sentence(run, output.name) for output in run.record.outputs]
     said += [
         f"Legal restrictions, as stated on the card: {clean(output.law)}" for output in run.record.outputs if output.law
@@ -237,7 +237,7 @@ def output_sentences(run: Run) -> list[str]:
 
 
 def outcome_sentence(run: Run, name: str) -> str:
-    """In what every image ended; each is in exactly one."""
+    """How many images ended in each outcome; each has exactly one."""
     counts = run.predictions[f"{name}_outcome"].value_counts()
     told = ", ".join(
         f"{count:,} {OUTCOMES.get(str(outcome), spoken(str(outcome)))}" for outcome, count in counts.items()
@@ -246,7 +246,7 @@ def outcome_sentence(run: Run, name: str) -> str:
 
 
 def attack_sentences(run: Run) -> list[str]:
-    """The species of attack with the highest APCER, as ISO/IEC 30107-3 asks; that nothing is known of attacks where none are."""
+    """The species of attack with the highest APCER, as ISO/IEC 30107-3 requires, or a note that attacks were not measured."""
     output = next((output for output in run.record.outputs if output.bona_fide), None)
     if output is None:
         return []

@@ -1,4 +1,4 @@
-"""The page of a run: one HTML file that opens anywhere, asks the network for nothing and shows the finding first."""
+"""The report of a run: one HTML file without external resources, with the finding first."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from facegap.report.figures.render import Drawn
 
 NO_BREAK = "\u00a0"
-LONGEST_WORD = 24  # letters in a row of a table that stay on one line
+LONGEST_WORD = 24  # letters of a word in a table row that are not broken
 PAGE, FIGURES, SHARED = "report.html", "figures", "shared.css"
 OWN_PACKAGE = "facegap.report"
 SIGNS = {"gap": "▲", "no gap": "≈", "not enough": "?", "answer rates": "≠", "no difference": "≈"}
@@ -46,21 +46,21 @@ SIGNS = {"gap": "▲", "no gap": "≈", "not enough": "?", "answer rates": "≠"
 
 @dataclass(frozen=True)
 class Images:
-    """Leave to show small copies of images that failed. folder : of the manifest, which its paths start from."""
+    """Permission to show thumbnails of failed images. folder : of the manifest, to which its paths are relative."""
 
     folder: Path
     allow_outside: bool = False
 
 
 def add_report(folder: Path, run: Run, *, include_ids: bool, images: Images | None = None) -> None:
-    """Write report.html and figures/ into a finished run folder and hash the folder again.
+    """Write report.html and figures/ to a finished run folder and update its hashes.
 
-    images : show copies of failed images; without it no image is opened
+    images : show thumbnails of failed images; without it no image is opened
 
     Raises
     ------
-    RunError : the folder cannot be written, or is sealed
-    TableError : the images to show are not where `images` says
+    RunError : if the folder cannot be written, or is sealed
+    TableError : if the images to show are not in the folder of `images`
     """
     from facegap.report.figures import figures_of
     from facegap.report.figures.bundle import begin_bundle
@@ -82,7 +82,7 @@ def add_report(folder: Path, run: Run, *, include_ids: bool, images: Images | No
 
 
 def page_alone(run: Run, *, include_ids: bool) -> str:
-    """The page of a run as text, for a file outside any run folder: without hashes of files and photographs."""
+    """The report as text, for a file outside any run folder: without file hashes and photographs."""
     from facegap.report.figures import figures_of
     from facegap.report.figures.render import drawn
 
@@ -91,14 +91,14 @@ def page_alone(run: Run, *, include_ids: bool) -> str:
 
 
 def report_again(folder: Path, *, include_ids: bool, images: Images | None = None) -> Path:
-    """Make report.html and figures/ of a finished run anew from what is stored; the page's path.
+    """Write report.html and figures/ of a finished run again from the stored tables; return the path of the report.
 
     Raises
     ------
-    RunError : no finished run, one that was changed after it finished, or one that another process is writing
+    RunError : if there is no finished run, it was changed after it finished, or another process is writing it
     """
     changed = [said for said in broken_hashes(folder) if not said.startswith((f"{PAGE}:", f"{FIGURES}/"))]
-    if changed:  # the new page would give changed tables new hashes
+    if changed:  # a new report would give the changed tables new hashes
         raise RunError(f"{folder}: the run in it was changed after it finished: {'; '.join(changed[:3])}")
     with open_folder(folder, resume=True), fitting_together(folder):
         add_report(folder, read_run(folder), include_ids=include_ids, images=images)
@@ -106,7 +106,7 @@ def report_again(folder: Path, *, include_ids: bool, images: Images | None = Non
 
 
 def write_figures(folder: Path, pictures: Sequence[Drawn]) -> None:
-    """Write every figure as SVG, PNG, PDF and spec; figures of an earlier page go."""
+    """Write every figure as SVG, PNG, PDF and spec; figures of an earlier report are removed."""
     with explained(folder.parent):
         folder.mkdir(mode=0o700, exist_ok=True)
         for old in folder.iterdir():
@@ -125,9 +125,9 @@ def page(
     *,
     include_ids: bool,
 ) -> str:
-    """The page as text; every value is escaped by the template engine, and its policy allows one script by its hash.
+    """The report as text; every value is escaped by the template engine, and its policy allows one script, by hash.
 
-    folder : of the run, whose files are hashed; None for a run that lies in no folder
+    folder : of the run, whose files are hashed; None for a run without a folder
     """
     from facegap.report.figures.render import with_narrow
     from facegap.report.first_screen import lines_of
@@ -165,19 +165,19 @@ def page(
 
 
 def warnings_of(run: Run, *, include_ids: bool) -> list[str]:
-    """What a reader must know below the alarms, without the names of images and people unless these were asked for."""
-    alarms = run.record.alarms  # these stand above everything else
+    """Warnings below the alarms, without the names of images and subjects unless these were requested."""
+    alarms = run.record.alarms  # shown above everything else
     found = [warning for warning in run.record.warnings if warning not in alarms]
     return found if include_ids else unnamed(found, run)
 
 
 def own(text: str) -> Markup:
-    """Text that goes into the page as it is: facegap's own style and script, never what came from outside."""
+    """Mark text as safe HTML: only facegap's own style and script, never external text."""
     return Markup(text)  # noqa: S704
 
 
 def script_for(pictures: Mapping[str, Sequence[Drawn]], begun: Begun | None) -> str:
-    """The script that draws the charts; empty where there are none."""
+    """The script that renders the charts; empty without charts."""
     from facegap.report.figures.bundle import runtime_script
     from facegap.report.figures.render import written_for
 
@@ -189,7 +189,7 @@ def script_for(pictures: Mapping[str, Sequence[Drawn]], begun: Begun | None) -> 
 
 
 def policy(style: str, script: str) -> str:
-    """Content-Security-Policy: nothing from anywhere, but for this style, this script and pictures inside the page."""
+    """Content-Security-Policy: no resources except this style, this script, and images inside the page."""
     allowed = f"script-src {hash_source(script)}; " if script else ""
     return f"default-src 'none'; img-src data:; style-src {hash_source(style)}; {allowed}base-uri 'none'; form-action 'none'"
 
@@ -201,12 +201,12 @@ def hash_source(text: str) -> str:
 
 @lru_cache(maxsize=16)
 def asset(name: str, package: str = OWN_PACKAGE) -> str:
-    """A file beside the templates of a package."""
+    """A file next to the templates of a package."""
     return files(package).joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def stylesheet(name: str = "", package: str = OWN_PACKAGE) -> str:
-    """The style of a page: what all pages share, what charts need on a dark screen, and the page's own file, if any."""
+    """The style of a page: shared rules, rules for charts on a dark screen, and the page's own file, if any."""
     from facegap.report.figures.dark import dark_rules
 
     own_rules = [asset(name, package)] if name else []
@@ -214,7 +214,7 @@ def stylesheet(name: str = "", package: str = OWN_PACKAGE) -> str:
 
 
 def environment(package: str = OWN_PACKAGE) -> Environment:
-    """The template engine with the page's filters; package : whose folder `templates` is read, before the report's own."""
+    """The template engine with the filters of the page; package : its folder `templates` has priority over that of the report."""
     made = Environment(
         loader=ChoiceLoader([PackageLoader(name) for name in dict.fromkeys((package, OWN_PACKAGE))]),
         autoescape=True,
@@ -237,53 +237,53 @@ def environment(package: str = OWN_PACKAGE) -> Environment:
 
 
 def unbroken(text: str) -> str:
-    """Text that may wrap between a value, its interval and its counts, but inside none of them; no letter is changed."""
+    """Text that may wrap between a value, its interval and its counts, but not inside them; letters are unchanged."""
     tied = re.sub(r"\[[^\]]*\]", lambda found: found.group().replace(" ", NO_BREAK), text)
     return tied.replace("< ", f"<{NO_BREAK}")
 
 
 def breakable(text: str) -> Markup:
-    """Text that may also break inside what has no blank for long: no name can push the numbers beside it out of sight."""
+    """Text in which long words may also be broken, so that no name can push the numbers next to it out of view."""
     marked = re.sub(rf"\S{{{LONGEST_WORD}}}(?=\S)", lambda found: f"{found[0]}\0", clean(text))
     return Markup(str(escape(marked)).replace("\0", "<wbr>"))  # noqa: S704  (escaped)
 
 
 def apart(sentence: str) -> Markup:
-    """A sentence whose quoted names each run in their own direction: one that is read from the right moves no number."""
+    """A sentence in which each quoted name is isolated bidirectionally: a right-to-left name cannot reorder numbers."""
     quoted = re.sub("“(.*?)”", r"“<bdi>\1</bdi>”", str(escape(sentence)))
     return Markup(quoted)  # noqa: S704  (escaped)
 
 
 class Badge(NamedTuple):
-    """How a verdict looks in a table: a sign, so that it is told by more than its colour, and the class of its colour."""
+    """Appearance of a verdict in a table: a sign, so that it does not depend on colour alone, and its colour class."""
 
     sign: str
     look: str
 
 
 def badge(text: str, column: str) -> Badge | None:
-    """The badge of a verdict in the column of verdicts; None for any other cell."""
+    """The badge of a cell in the verdict column; None for any other cell."""
     sign = next((mark for start, mark in SIGNS.items() if text.startswith(start)), "")
     return Badge(sign, clean(text).split()[0]) if sign and column == "verdict" else None
 
 
 def anchor(text: str) -> str:
-    """A name of ours as the id of an element."""
+    """The id of an element for a name defined by facegap."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def picture_source(picture: Drawn) -> str:
-    """The SVG as a data address: as an image it can run nothing, and its names cannot meet those of other pictures."""
+    """The SVG as a data URL: as an image it cannot run scripts, and its ids cannot collide with those of other charts."""
     return svg_source(picture.svg)
 
 
 def narrow_source(picture: Drawn) -> str:
-    """The same of the version for a phone; that for a desk where there is none."""
+    """The data URL of the version for a phone; the wide version if there is none."""
     return svg_source(picture.narrow or picture.svg)
 
 
 def svg_source(svg: str) -> str:
-    """An SVG as a data address, with what it needs on a dark screen."""
+    """An SVG as a data URL, with its rules for a dark screen."""
     from facegap.report.figures.dark import with_dark
     from facegap.report.figures.render import silent
 
@@ -291,7 +291,7 @@ def svg_source(svg: str) -> str:
 
 
 def spec_text(picture: Drawn) -> Markup:
-    """The spec as JSON for a script element of data: no `<` that could end it."""
+    """The spec as JSON for a data script element, without any `<` that could end it."""
     from facegap.report.figures.render import spec_json
 
     text = spec_json(picture.figure.spec)

@@ -1,4 +1,4 @@
-"""The table of Gender Shades for the page: what fits a line of 120 letters does not fit a phone or a sheet."""
+"""The table of Gender Shades for the page: a table of 120 characters does not fit a phone or a sheet of paper."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facegap.types import Rate
 
 
 def shades_tables(run: Run, width: int) -> list[TextTable]:
-    """The Gender Shades view: as printed where its columns fit, else turned, with a row for each of the paper's columns."""
+    """The Gender Shades table: as in the paper if its columns fit, otherwise transposed, with a row for each column of the paper."""
     rates = view_rates(run)
     if not rates:
         return []
@@ -37,7 +37,7 @@ def turned(rates: Mapping[str, Mapping[str, Rate]], notes: tuple[str, ...]) -> T
 
 
 def cell(head: str, *, rates: Mapping[str, Rate]) -> str:
-    """Value, interval and counts of one cell; a dash where nobody is in it."""
+    """Value, interval and counts of one cell; a dash if it is empty."""
     rate = rates[head]
     if not rate.trials:
         return NO_NUMBER

@@ -1,4 +1,4 @@
-"""The plan of a run as a reader sees it: its hash, what is known of its time, and sample sizes planned and reached."""
+"""The plan of a run in the report: its hash, the time at which it was read, and planned and reached sample sizes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BEFORE: dict[AuditKind, str] = {
 
 @dataclass(frozen=True)
 class SampleRow:
-    """A group of the primary family for one metric: people planned, and people behind the rate."""
+    """A group of the primary family for one metric: planned number of people, and number behind the rate."""
 
     metric: str
     group: str
@@ -30,7 +30,7 @@ class SampleRow:
 
 
 def plan_notes(run: Run) -> list[str]:
-    """The hash of the plan, and what can be known of when it was made; nothing without a plan."""
+    """The hash of the plan, and what is known of when it was made; a note without a plan."""
     plan = run.record.plan
     if plan is None:
         return [

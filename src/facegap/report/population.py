@@ -1,4 +1,4 @@
-"""Rates and gaps for a population as tables of text, with what was counted beside them and the estimand in words."""
+"""Rates and gaps for a population as text tables, with unweighted counts and the estimand in words."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Row = Mapping[str, Any]
 
 
 def population_tables(run: Run) -> list[TextTable]:
-    """The rates of every group and the gaps of every family for the population; none without --weights and --shares."""
+    """The rates of every group and the gaps of every family for the population; empty without --weights and --shares."""
     rates = table(run, RATES)
     if not rates:
         return []
@@ -52,7 +52,7 @@ def population_tables(run: Run) -> list[TextTable]:
 
 
 def slope_tables(run: Run) -> list[TextTable]:
-    """How every error rate changes along the columns of --slope; none without it."""
+    """The change of every error rate along the columns of --slope; empty without it."""
     rows = table(run, SLOPES)
     note = (
         "Rates are those of a logistic curve (Firth) over the trials, read at the 10% and the 90% quantile of the column; images "
@@ -65,7 +65,7 @@ def slope_tables(run: Run) -> list[TextTable]:
 
 
 def change_text(row: Row) -> str:
-    """The change of the rate, and that per ten units."""
+    """The change of the rate, in total and per ten units."""
     if math.isnan(row["change"]):
         return NO_NUMBER
     return f"{signed_points(row['change'])}; per 10: {signed_points(row['change_per_10'])}"
@@ -78,7 +78,7 @@ def ends_text(row: Row) -> str:
 
 
 def measured(row: Row) -> str:
-    """What was measured, and at which threshold."""
+    """The metric, and the threshold if there is one."""
     at = "" if math.isnan(row["threshold"]) else f" at {score(row['threshold'])}"
     return f"{title_of(str(row['metric']))}{at}"
 
@@ -91,7 +91,7 @@ def weighted_text(row: Row) -> str:
 
 
 def decided_text(row: Row) -> str:
-    """The interval that decided the verdict."""
+    """The interval on which the verdict is based."""
     is_ratio = row["scale"] == "ratio"
     return deciding_interval(
         row["decided_low"], row["decided_high"], row["decided_level"], row["margin"], is_ratio=is_ratio
@@ -99,7 +99,7 @@ def decided_text(row: Row) -> str:
 
 
 def verdict_of(row: Row) -> str:
-    """The verdict with the margin in it."""
+    """The verdict, including the margin."""
     is_ratio = row["scale"] == "ratio"
     return verdict(str(row["verdict"]), row["margin"], is_ratio=is_ratio, differs=bool(row["differs"]))
 

@@ -1,4 +1,4 @@
-"""What a benchmark protocol prints, as a table of text: one row per list, one column per number and rule."""
+"""The results of a benchmark protocol as a text table: one row per list, one column per number and rule."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Row = Mapping[str, Any]
 
 
 def protocol_tables(run: Run) -> list[TextTable]:
-    """The numbers of the protocol of a run; none without one."""
+    """The results of the protocol of a run; none without one."""
     told, rows = run.record.protocol, table(run, PROTOCOL)
     if told is None or not rows:
         return []
@@ -39,7 +39,7 @@ def protocol_tables(run: Run) -> list[TextTable]:
 
 
 def own_tables(run: Run) -> list[TextTable]:
-    """FMR and FNMR of the same pairs at the first threshold, of everybody and of each group alone; none without a threshold."""
+    """FMR and FNMR of the same pairs at the first threshold, for all subjects and for each group; none without a threshold."""
     told = run.record.identification
     points = run.record.operating if told is None else told.operating
     if not points:
@@ -71,12 +71,12 @@ def own_tables(run: Run) -> list[TextTable]:
 
 
 def group_text(group: Group) -> str:
-    """A group, or everybody."""
+    """The name of a group, or of all subjects."""
     return clean(group) if group.attributes else "everybody"
 
 
 def rate_text(row: RateRow | None) -> str:
-    """A rate with its interval and counts; a dash where nothing was compared."""
+    """A rate with its interval and counts; a dash without comparisons."""
     if row is None or not row.rate.trials:
         return NO_NUMBER
     rate = row.rate
@@ -85,7 +85,7 @@ def rate_text(row: RateRow | None) -> str:
 
 
 def heading(row: Row) -> str:
-    """Number and rule."""
+    """The number and its rule."""
     rule = RULES[row["rule"]]
     if row["number"] == "accuracy":
         return f"accuracy, {rule} rule"
@@ -97,7 +97,7 @@ def heading(row: Row) -> str:
 
 
 def cell(row: Row) -> str:
-    """A number with its counts; of accuracy with its spread; a dash where there is none."""
+    """A number with its counts, or for accuracy with its spread; a dash if there is none."""
     if math.isnan(row["value"]):
         return NO_NUMBER
     if row["number"] == "accuracy":
@@ -107,7 +107,7 @@ def cell(row: Row) -> str:
 
 
 def notes(run: Run) -> tuple[str, ...]:
-    """What the numbers are, and which of them are not there."""
+    """Definitions of the numbers, and which are missing."""
     told, rows = run.record.protocol, table(run, PROTOCOL)
     assert told is not None
     said = [*spreads(rows), *strict(rows), *searched(run)]
@@ -122,7 +122,7 @@ def notes(run: Run) -> tuple[str, ...]:
 
 
 def searched(run: Run) -> list[str]:
-    """What the numbers of searches are."""
+    """Definitions of the numbers of searches."""
     told = run.record.identification
     if told is None:
         return []
@@ -134,7 +134,7 @@ def searched(run: Run) -> list[str]:
 
 
 def spreads(rows: Sequence[Row]) -> list[str]:
-    """What stands after the plus-minus sign."""
+    """The meaning of the number after the plus-minus sign."""
     found = dict.fromkeys((row["rule"], row["spread_is"]) for row in rows if row["spread_is"])
     if not found:
         return []
@@ -143,7 +143,7 @@ def spreads(rows: Sequence[Row]) -> list[str]:
 
 
 def strict(rows: Sequence[Row]) -> list[str]:
-    """Which rule TAR follows."""
+    """The rule of TAR."""
     if not any(row["number"] == "tar" for row in rows):
         return []
     nearest = any(row["number"] == "tar" and row["rule"] == "insightface" for row in rows)

@@ -1,4 +1,4 @@
-"""Whom a quality gate turns away and what it buys, as tables of text."""
+"""The effect of a quality gate, and whose images it rejects, as text tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Row = Mapping[str, Any]
 
 
 def quality_report(run: Run) -> list[TextTable]:
-    """The gate by group, the gaps of its refusals, and error versus discard; none without --quality."""
+    """The gate by group, gaps in its rejection rates, and error versus discard; none without --quality."""
     gate, gaps, curve = (table(run, name) for name in (GATE, REFUSAL_GAPS, EDC))
     if not gate:
         return []
@@ -49,7 +49,7 @@ def quality_report(run: Run) -> list[TextTable]:
 
 
 def value_tables(run: Run, group: Column[Row]) -> list[TextTable]:
-    """How the quality is distributed by group, and how far apart the groups are."""
+    """The distribution of quality by group, and the differences between groups."""
     spreads, apart = (table(run, name) for name in (BY_GROUP, DIFFERENCES))
     found = []
     if spreads:
@@ -90,7 +90,7 @@ def rate_text(row: Row, name: str) -> str:
 
 
 def area_text(row: Row) -> str:
-    """The area under a curve, its interval, and up to where it is taken."""
+    """The area under a curve, its interval, and its upper end."""
     sure = "" if math.isnan(row["area_low"]) else f" [{row['area_low']:.5f}, {row['area_high']:.5f}]"
     return f"{row['area']:.5f}{sure} to {row['area_limit']:g}"
 

@@ -1,5 +1,5 @@
-"""The parts of the page in the order of a reader's questions: who differs, by how much, how sure, what was lost, at which
-threshold; what cannot be told, the methods and how to reproduce follow in the template."""
+"""The sections of the report in the order of a reader's questions: which groups differ, by how much, how certain this is, what
+was lost, at which threshold; limitations, methods and reproduction follow in the template."""
 
 from __future__ import annotations
 
@@ -54,19 +54,19 @@ if TYPE_CHECKING:
 
 OF_PAIRS = ("threshold", "genuine and impostor pairs", "FMR", "FNMR", "GFAR and GFRR")
 OF_SEARCHES = ("FNIR and FPIR",)
-WIDTH_ON_PAPER = 104  # letters of a table that fits a page in print
+WIDTH_ON_PAPER = 104  # characters of a table that fits a printed page
 MATRIX_COLUMNS = 4
-MOST_OPEN_ROWS = 12  # of a table of ages, beyond which it is shown on demand
+MOST_OPEN_ROWS = 12  # of a table of ages; a longer one is shown on demand
 
 
 @dataclass(frozen=True)
 class Material:
-    """What the parts are made of.
+    """The content from which the sections are built.
 
-    lines    : the finding; its charts stand on the first screen
-    figures  : every chart of the run by its part
-    examples : pictures of failed images, where they were asked for
-    folder   : of the run; None for a run that lies in no folder
+    lines    : the finding; its charts are on the first screen
+    figures  : every chart of the run by section
+    examples : thumbnails of failed images, if requested
+    folder   : of the run; None for a run without a folder
     """
 
     run: Run
@@ -78,7 +78,7 @@ class Material:
 
 
 def told_figures(of: Material) -> list[Figure]:
-    """The charts of the first screen: that of each line of the finding, in its order."""
+    """The charts of the first screen: one for each line of the finding, in order."""
     return [
         figure
         for line in of.lines
@@ -88,7 +88,7 @@ def told_figures(of: Material) -> list[Figure]:
 
 
 def sections_of(of: Material) -> list[Section]:
-    """All parts that a run has something for, up to the limits."""
+    """All nonempty sections up to the limitations."""
     found = [
         protocol(of.run),
         who(of.run),
@@ -109,7 +109,7 @@ def sections_of(of: Material) -> list[Section]:
 
 
 def protocol(run: Run) -> Section:
-    """What a benchmark protocol prints, and whom its numbers leave out."""
+    """Results of a benchmark protocol, and the images it excludes."""
     lead = (
         "These numbers are comparable with published ones if the whole protocol was run. They are over all pairs; the sections "
         "below report how the errors differ between groups, at thresholds set on other people."
@@ -143,7 +143,7 @@ def who(run: Run) -> Section:
 
 
 def how_much(of: Material) -> Section:
-    """Rates by group: the charts that the first screen has not shown, then every number."""
+    """Rates by group: the charts that are not on the first screen, then all numbers."""
     run, told = of.run, {figure.name for figure in told_figures(of)}
     figures = tuple(figure for figure in of.figures["errors"] if figure.name not in told)
     searched = [PageTable(table) for table in search_tables(run)]
@@ -176,7 +176,7 @@ def how_much(of: Material) -> Section:
 
 
 def answers(of: Material) -> Section:
-    """Outputs besides gender and age: how often each answer was given, or the macro error rate."""
+    """Outputs besides gender and age: the rate of each prediction, or the macro error rate."""
     lead = (
         "Predictions of attributes other than gender and age, by group. Without labels, these are rates of predictions and not of "
         "errors."
@@ -189,7 +189,7 @@ def answers(of: Material) -> Section:
 
 
 def population(run: Run) -> Section:
-    """Rates and gaps for a population, where weights or shares were given."""
+    """Rates and gaps for a population, if weights or proportions were given."""
     lead = "The people audited do not have the composition of the population; here they are weighted to represent it."
     shown = tuple(PageTable(table) for table in population_tables(run))
     return Section("population", "For the population", lead, tables=shown)
@@ -203,7 +203,7 @@ def slopes(of: Material) -> Section:
 
 
 def ages(of: Material) -> Section:
-    """An age check, where one was asked for, and errors of age at equal ages."""
+    """The age check, if requested, and age errors at equal ages."""
     run = of.run
     checked = is_checked(run)
     errors = tuple(PageTable(table, folded=len(table.rows) > MOST_OPEN_ROWS) for table in equal_age_tables(run))
@@ -221,7 +221,7 @@ def ages(of: Material) -> Section:
 
 
 def frames(of: Material) -> Section:
-    """Errors by the number of frames that templates are pooled from, and alarms per hour of video."""
+    """Errors by the number of frames from which templates are pooled, and false alarms per hour of video."""
     lead = "The same templates, pooled from their first frames only: the effect of further frames, by group."
     tables = (*frames_tables(of.run), *alarms_table(of.run.extra.get("alarms.csv"), groupings_of(of.run)))
     shown = tuple(PageTable(table) for table in tables)
@@ -229,7 +229,7 @@ def frames(of: Material) -> Section:
 
 
 def balanced(of: Material) -> Section:
-    """What is left of gaps after balancing the covariates that were named."""
+    """Gaps that remain after balancing the named covariates."""
     rows = rows_of_run(of.run)
     lead = (
         "Both groups are weighted to the same distribution of covariates. Each dot is a gap with its interval; dashed: the margin. "
@@ -257,7 +257,7 @@ def balanced(of: Material) -> Section:
 
 
 def turned_away(of: Material) -> Section:
-    """How quality is distributed by group, and who a gate on it turns away."""
+    """The distribution of quality by group, and the effect of a quality gate."""
     lead = "A quality gate reduces errors by rejecting images. This section shows which groups are affected, and the effect on errors."
     shown = tuple(map(PageTable, quality_report(of.run)))
     return Section(
@@ -266,7 +266,7 @@ def turned_away(of: Material) -> Section:
 
 
 def how_sure(of: Material) -> Section:
-    """What the intervals rest on, and what uncertain labels do to the gaps."""
+    """The basis of the intervals, and the effect of uncertain labels on the gaps."""
     run = of.run
     labels = [counts_table(run)] if run.record.labels else []
     sentences = (
@@ -289,7 +289,7 @@ def how_sure(of: Material) -> Section:
 
 
 def lost(of: Material) -> Section:
-    """Where images were lost: by group where any were, step by step on demand."""
+    """Where images were lost: by group if any were, with all steps on demand."""
     run = of.run
     tables = [PageTable(outcome_table(run), "plain")]
     if run.pooled is not None:
@@ -312,7 +312,7 @@ def lost(of: Material) -> Section:
 
 
 def threshold(of: Material) -> Section:
-    """What only runs with comparisons have: scores, other thresholds, FMR by pair of groups."""
+    """Sections that only runs with comparisons have: scores, other thresholds, FMR by pair of groups."""
     run, figures = of.run, of.figures
     if run.matched is None:
         return Section("threshold", "At which threshold", "")
@@ -374,7 +374,7 @@ def threshold(of: Material) -> Section:
 
 
 def further(of: Material) -> Section:
-    """Charts that other packages add."""
+    """Charts added by other packages."""
     added = [plugin for plugin in installed("facegap.charts") if of.figures.get(plugin.name)]
     packages = ", ".join(dict.fromkeys(str(plugin) for plugin in added))
     shown = tuple(figure for plugin in added for figure in of.figures[plugin.name])
@@ -382,7 +382,7 @@ def further(of: Material) -> Section:
 
 
 def reproduced(of: Material) -> Section:
-    """How to make it again, on what it ran and what it took."""
+    """How to reproduce the run, and its device and times."""
     run = of.run
     lead = "The same command on the same files gives the same tables; facegap recheck hashes and derives them again."
     timed = [PageTable(timing_table(run), "plain")] if run.record.timing.per_image else []

@@ -1,4 +1,4 @@
-"""Rates by group as tables of text: one of single images per grouping, and one of comparisons per threshold."""
+"""Rates by group as text tables: one for single images per grouping, and one for comparisons per threshold."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ OfGroup = Mapping[str, RateRow]  # the rates of one group by metric
 
 
 def rate_tables(run: Run) -> list[TextTable]:
-    """Per grouping, everybody first: a table of the rates of single images, and one of comparisons per threshold."""
-    rows = [row for row in rate_rows(run) if not metric_of(row.metric).is_search]  # those have tables of their own
+    """For each grouping, beginning with all subjects: a table of rates of single images, and one of comparisons per threshold."""
+    rows = [row for row in rate_rows(run) if not metric_of(row.metric).is_search]  # searches have their own tables
     least = run.record.min_subjects
     tables = []
     for grouping in [(), *groupings_of(run)]:
         title = " x ".join(grouping) or "everybody"
         of_grouping = [row for row in rows if row.grouping == grouping]
-        by_threshold: dict[str, list[RateRow]] = {}  # by its text, as NaN is not a key
+        by_threshold: dict[str, list[RateRow]] = {}  # by its text, as NaN is not a valid key
         for row in of_grouping:
             by_threshold.setdefault(repr(row.threshold), []).append(row)
         for same in by_threshold.values():
@@ -50,7 +50,7 @@ def rate_table(
 ) -> TextTable:
     """Rates of one grouping; each cell is value, interval and errors / trials. Groups that are too small are dimmed.
 
-    cluster : columns of --cluster; with some, the table says how many units there are
+    cluster : columns of --cluster; if given, the table states the number of units
     """
     metrics = list(dict.fromkeys(row.metric for row in rows))
     by_group: dict[Group, dict[str, RateRow]] = {}
@@ -85,28 +85,28 @@ def rate_table(
 
 
 def rate_in_group(found: OfGroup, *, metric: str, least: int) -> str:
-    """One rate of a group, and the people behind it where they are fewer than the group has."""
+    """One rate of a group, and the number of people behind it if that is smaller than the group."""
     return count_text(found[metric].rate) + people_behind(found[metric], most_subjects(found), least)
 
 
 def most_subjects(found: OfGroup) -> int:
-    """The people of a group: the most that any of its rates rests on."""
+    """Number of people of a group: the maximum over its rates."""
     return max(row.rate.subjects for row in found.values())
 
 
 def most_people(found: OfGroup) -> float:
-    """The effective subjects of a group: the most that any of its rates rests on."""
+    """Effective number of subjects of a group: the maximum over its rates."""
     return max(row.rate.people for row in found.values())
 
 
 def subjects_of(found: OfGroup, *, least: int) -> str:
-    """The people of a group; and how many they amount to, where unequal trials make too few of them."""
+    """Number of people of a group, and the effective number if unequal trials make it too small."""
     heads, people = most_subjects(found), most_people(found)
     return f"{heads} ({people:.1f} effective)" if people < least <= heads else str(heads)
 
 
 def held_notes(rows: Sequence[RateRow], cluster: Sequence[str], counted: str) -> list[str]:
-    """A sentence per group and kind of trial of which one sampling unit holds more than a third."""
+    """A sentence per group and kind of trial for which one sampling unit has more than a third of the trials."""
     shares = {
         (clean(row.group) if row.group.attributes else "everybody", metric_of(row.metric).trial): row.rate.largest_share
         for row in rows
@@ -120,7 +120,7 @@ def held_notes(rows: Sequence[RateRow], cluster: Sequence[str], counted: str) ->
 
 
 def dominated_notes(rows: Sequence[RateRow]) -> list[str]:
-    """The rates whose errors are mostly of a few people."""
+    """The rates with errors mostly from a few people."""
     few = [
         f"{clean(row.group)}, {title_of(row.metric)}: {dominated_text(row.rate.dominated_by)}"
         for row in rows
@@ -130,7 +130,7 @@ def dominated_notes(rows: Sequence[RateRow]) -> list[str]:
 
 
 def weight_notes(rows: Sequence[RateRow]) -> list[str]:
-    """The rates of the other weighting (people or trials weigh equally), where they lie outside the interval of the rate."""
+    """The rates with the other weighting (by person or by trial), if they are outside the interval of the rate."""
     beyond = [row for row in rows if row.labelled and row.other is None and row.rate.depends_on_weights]
     of_people = [row for row in beyond if not row.rate.by_person]
     weighed = (("people", of_people), ("trials", [row for row in beyond if row.rate.by_person]))
@@ -142,13 +142,13 @@ def weight_notes(rows: Sequence[RateRow]) -> list[str]:
 
 
 def other_rate(row: RateRow) -> str:
-    """The rate of the other weighting."""
+    """The rate with the other weighting."""
     value = row.rate.of_trials if row.rate.by_person else row.rate.per_person
     return f"{clean(row.group)}, {title_of(row.metric)}: {percent(value)}"
 
 
 def is_too_small(found: OfGroup, min_subjects: int) -> bool:
-    """Whether a group, or any of its rates over pairs, rests on too few people to be ranked."""
+    """Whether a group, or any of its rates over pairs, is based on too few people to be ranked."""
     if most_people(found) < min_subjects:
         return True
     pairs = (row for row in found.values() if metric_of(row.metric).is_pair and row.rate.trials)
@@ -156,7 +156,7 @@ def is_too_small(found: OfGroup, min_subjects: int) -> bool:
 
 
 def people_behind(row: RateRow, subjects: int, min_subjects: int) -> str:
-    """How many people a rate rests on where these are fewer than the group has: those with a mate, for one."""
+    """The number of people behind a rate if that is smaller than the group, such as those with a mate."""
     own = row.rate.subjects
     if not row.rate.trials or not metric_of(row.metric).is_pair:
         return ""
@@ -168,19 +168,19 @@ def people_behind(row: RateRow, subjects: int, min_subjects: int) -> str:
 
 
 def count_text(rate: Rate) -> str:
-    """One rate: value, interval, errors / trials; and without any false match the limit that is too sure of itself."""
+    """One rate: value, interval, errors / trials; without any false match also the limit for independent pairs."""
     text = f"{percent(rate.value)} {interval(rate.low, rate.high)} {errors_of_trials(rate.errors, rate.trials)}"
     limit = pairs_alone(rate)
     return text if math.isnan(limit) else f"{text} (pairs alone: {percent(limit)})"
 
 
 def no_error_notes(rates: Iterable[Rate]) -> tuple[str, ...]:
-    """What the two limits of a rate without error are, where there is one."""
+    """Explanation of the two limits of a rate without error, if there is one."""
     return (NO_ERROR,) if any(not math.isnan(pairs_alone(rate)) for rate in rates) else ()
 
 
 def age_table(run: Run) -> TextTable:
-    """Mean absolute error of age by group."""
+    """Mean absolute age error by group."""
     return table_of("error of age, years", AGE_COLUMNS, age_rows(run))
 
 

@@ -1,4 +1,4 @@
-"""How to make a run again: the command that it answers to, and the hashes of what went in and came out."""
+"""How to reproduce a run: its command, and the hashes of its inputs and outputs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from facegap.store.run import Run, root_hash, sha256
 from facegap.types import Isolation
 
 RESULTS = ("rates.csv", "gaps.csv", "counts.npz", "faces.parquet", "predictions.parquet")
-OF_A_PROTOCOL = ("--fold-column", "--identify", "--role-column", "--rank")  # the command sets these itself
-POINTS_OF_IJB = "_name_5pts_score.txt"  # beside the images, and found there
-MANIFEST = "MANIFEST.csv"  # its name is not kept: run folders are handed on, and paths say who made them
+OF_A_PROTOCOL = ("--fold-column", "--identify", "--role-column", "--rank")  # the protocol command sets these itself
+POINTS_OF_IJB = "_name_5pts_score.txt"  # next to the images, and found there
+MANIFEST = "MANIFEST.csv"  # its name is not recorded: run folders are shared, and paths reveal who made them
 FILES = {  # of the audits of black boxes
     "predictions": ("PREDICTIONS.csv", MANIFEST),
     "embeddings": ("TEMPLATES.npy", MANIFEST),
@@ -26,10 +26,10 @@ FILES = {  # of the audits of black boxes
 
 
 def command_of(record: RunRecord) -> str:
-    """The command of an audit, with file names for paths; for black boxes the names of their files stay open.
+    """The command of an audit, with file names instead of paths; for black boxes with placeholders for their files.
 
-    Its options are the settings of run.json that differ from their defaults in audit/settings/. What no command can name
-    stands behind it as a comment of the shell: a manifest that was given in memory, a Python function as a model.
+    Its options are the settings in run.json that differ from their defaults in audit/settings/. What a command cannot express
+    follows as a shell comment: a manifest given in memory, a Python function as a model.
     """
     request = record.request
     options = differing(request.settings) | {"--classes": ",".join(request.classes), "--model": request.model}
@@ -49,7 +49,7 @@ def command_of(record: RunRecord) -> str:
 
 
 def protocol_options(protocol: ProtocolRecord, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a protocol: its folder, what it prints, and those of the audit that the command has."""
+    """The options of a protocol: its folder, its outputs, and those options of the audit that the command has."""
     given = {name: value for name, value in options.items() if name not in OF_A_PROTOCOL}
     if str(given.get("--points", "")).endswith(POINTS_OF_IJB):
         del given["--points"]
@@ -69,7 +69,7 @@ def words_of_command(kind: str) -> list[str]:
 
 
 def option_words(options: Mapping[str, Any]) -> list[str]:
-    """Options as words of a shell; a list is an option given again, True one without a value."""
+    """Options as words of a shell command; a list repeats the option, True is an option without a value."""
     words: list[str] = []
     for option, value in options.items():
         for one in value if isinstance(value, list | tuple) else [value]:
@@ -81,7 +81,7 @@ def option_words(options: Mapping[str, Any]) -> list[str]:
 
 
 def hash_table(run: Run, folder: Path | None) -> TextTable:
-    """sha256 of what went in (manifest, weights, lists of pairs) and of the tables that came out; of no table without a folder."""
+    """sha256 of the inputs (manifest, weights, lists of pairs) and of the output tables; without a folder, of the inputs only."""
     record, request = run.record, run.record.request
     rows = [("manifest", record.manifest.sha256)]
     rows += [("threshold-set manifest", request.threshold_set_sha256)] if request.threshold_set_sha256 else []
@@ -104,13 +104,13 @@ def hash_table(run: Run, folder: Path | None) -> TextTable:
 
 
 def version_table(run: Run) -> TextTable:
-    """Versions of what computed."""
+    """Versions of the packages that computed the results."""
     rows = tuple((clean(name), clean(version)) for name, version in run.record.execution.versions.items())
     return TextTable("versions", ("package", "version"), rows)
 
 
 def isolation_words(one: Isolation) -> str:
-    """How a model was kept apart from the audit, in words."""
+    """How a model was isolated from the audit, in words."""
     if not one.isolated:
         return "none: it ran in the process of the audit (--no-isolation), without limits on time, memory and files"
     limits = f"{one.timeout_s:g} s a batch" + (f", {one.memory_bytes / 1024**3:.1f} GiB" if one.memory_bytes else "")
@@ -119,7 +119,7 @@ def isolation_words(one: Isolation) -> str:
 
 
 def execution_table(run: Run) -> TextTable:
-    """What the models really ran on, as found out after they were opened."""
+    """The devices and settings with which the models actually ran, as found after they were opened."""
     used = run.record.execution
     rows = [
         ("device asked for", used.device_asked),

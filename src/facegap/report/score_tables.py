@@ -1,4 +1,4 @@
-"""Tables of the page that belong to comparisons: how alike pairs look, what thresholds of one group cost, unequal rates."""
+"""Tables of comparisons for the report: mean scores, effects of thresholds set on one group, measures of unequal rates."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MEASURE_TITLES = {
 
 
 def score_table(run: Run) -> TextTable:
-    """Means of scores and the equal error rate by group."""
+    """Mean scores and equal error rate by group."""
     rows = score_rows(run)
     known = all(
         math.isfinite(value) for row in rows for value in (row.genuine_mean, row.impostor_mean, row.equal_error_rate)
@@ -56,7 +56,7 @@ def score_table(run: Run) -> TextTable:
 
 
 def bob_tables(run: Run) -> list[TextTable]:
-    """The rates as bob.measure prints them; none unless they were asked for."""
+    """The rates as defined by bob.measure; none unless requested."""
     rows = table(run, "bob_rates.csv")
     if not rows:
         return []
@@ -77,32 +77,32 @@ def bob_rate(row: Mapping[str, Any], *, name: str) -> str:
 
 
 def transfer_table_text(run: Run) -> TextTable:
-    """What everybody, and the group furthest from the target, gets at each group's threshold."""
+    """Overall rates, and those of the group furthest from the target, at each group's threshold."""
     silent = [point for point in run.record.transfer_points if point.threshold is None]
     notes = [f"No threshold of {clean(point.on)}: {clean(point.reason)}." for point in silent]
     return table_of("what each group's threshold does to everybody", TRANSFERS, transfer_rows(run), notes=notes)
 
 
 def own_threshold_table(run: Run) -> TextTable:
-    """What a threshold of its own would do to each group."""
+    """The effect on each group of a threshold set on it alone."""
     rows = own_threshold_rows(run)
     return table_of("each group at a threshold of its own", OWN_THRESHOLDS, rows, notes=(LABEL_AT_USE,) if rows else ())
 
 
 def measure_table(run: Run) -> TextTable:
-    """The published measures of unequal rates, each beside what chance gives."""
+    """The published measures of unequal rates, each with its value by chance."""
     rows = measure_rows(run)
     note = "By chance: the middle of 500 deals of the labels, and what 5 in 100 of them exceed."
     return table_of("how unequal the rates are, in one number", MEASURES, rows, notes=(note,) if rows else ())
 
 
 def refused(row: TransferRow) -> str:
-    """FNMR of everybody; a dash where nobody can be refused."""
+    """Overall FNMR; a dash without genuine pairs."""
     return count_text(row.fnmr) if row.fnmr is not None and row.fnmr.trials else NO_NUMBER
 
 
 def of_what(row: MeasureRow) -> str:
-    """The rates and groups that a measure is of."""
+    """The rates and groups of a measure."""
     return f"{' and '.join(clean(name).upper() for name in row.metrics)}, {clean(' x '.join(row.grouping))}"
 
 
@@ -112,7 +112,7 @@ def measure_value(row: MeasureRow) -> str:
 
 
 def by_chance(row: MeasureRow) -> str:
-    """The middle of the deals, and what few of them exceed."""
+    """The median under permuted labels, and the value that 5 in 100 exceed."""
     return NO_NUMBER if math.isnan(row.chance_median) else f"{row.chance_median:.4g}, {row.chance_extreme:.4g}"
 
 

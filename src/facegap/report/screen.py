@@ -1,6 +1,6 @@
-"""An audit on one screen of a terminal: the finding, the gaps and rates that it is about, warnings, and what to do next.
+"""The result of an audit on one terminal screen: the finding, its gaps and rates, warnings, and next steps.
 
-Everything else a run has is in its report, and in `facegap.report.summary.all_tables`, which `--verbose` prints.
+Everything else is in the report, and in `facegap.report.summary.all_tables`, which `--verbose` prints.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from facegap.store.run import Run
 MOST_GAPS = 4  # families in the table of gaps
 MOST_GROUPS = 7  # rows of the table of rates: the highest and, below them, the lowest
 LOWEST = 3  # of these rows
-WARNING_LETTERS = 320  # of all warnings together, at least one; about four lines of 80
+WARNING_LETTERS = 320  # of all warnings together, but at least one warning; about four lines of 80
 
 
 def finding(run: Run) -> list[str]:
-    """The finding as on the first screen of the report: for each metric a sentence, its verdict, and what it rests on."""
+    """The finding as on the first screen of the report: for each metric a sentence, its verdict, and the numbers behind it."""
     found = [sentence for line in lines_of(run) for sentence in told(line)]
     found += [f"Threshold {score(point.threshold)}: {clean(point.source)}." for point in run.record.operating]
     found += [*output_sentences(run), *iapar_sentences(run)]
@@ -41,14 +41,14 @@ def finding(run: Run) -> list[str]:
 
 
 def screen_tables(run: Run) -> list[TextTable]:
-    """The widest gaps of the first families, and the rates of the groups that the finding is about."""
+    """The widest gaps of the first families, and the rates of the groups in the finding."""
     found = contrast(run)
     tables = [gaps_in_short(run, found)] if len(run.gaps) else []
     return [*tables, *([] if found is None else [rates_in_short(run, found)])]
 
 
 def gaps_in_short(run: Run, found: Contrast | None) -> TextTable:
-    """The widest gaps of the primary family, that of the finding first."""
+    """The widest gaps of the primary family, beginning with that of the finding."""
     every = verdict_rows(run)
     rows = [row for row in every if row.widest.primary] or every
     if found is not None:
@@ -70,12 +70,12 @@ def gap_text(row: VerdictRow) -> str:
 
 
 def interval_text(row: VerdictRow) -> str:
-    """The interval that decided, in the unit that stands beside it, with its level."""
+    """The interval on which the verdict is based, in the unit of the gap, with its level."""
     return decided_text(row.widest).removeprefix("ratio ").replace(" points,", ",")
 
 
 def by_text(row: VerdictRow) -> str:
-    """The grouping, and the threshold where there is one."""
+    """The grouping, and the threshold if there is one."""
     at = "" if math.isnan(row.widest.threshold) else f" at {score(row.widest.threshold)}"
     return f"{clean(' x '.join(row.widest.family.split('*')))}{at}"
 
@@ -91,7 +91,7 @@ OF_ONE_METRIC = (Column[VerdictRow]("by", by_text), *GAPS[1:])
 
 
 def rates_in_short(run: Run, found: Contrast) -> TextTable:
-    """The groups of the finding by falling rate; of many the highest and the lowest."""
+    """The groups of the finding by decreasing rate; if there are many, the highest and the lowest."""
     rows = [row for row in rate_rows(run) if is_beside(row, found.worst) and row.rate.trials]
     rows.sort(key=lambda row: -row.rate.value)
     left_out = len(rows) - MOST_GROUPS
@@ -119,7 +119,7 @@ def rates_in_short(run: Run, found: Contrast) -> TextTable:
 
 
 def is_beside(row: RateRow, other: RateRow) -> bool:
-    """Whether two rates are of one metric, grouping and threshold."""
+    """Whether two rates have the same metric, grouping and threshold."""
     same = row.threshold == other.threshold or (math.isnan(row.threshold) and math.isnan(other.threshold))
     return (
         same
@@ -129,7 +129,7 @@ def is_beside(row: RateRow, other: RateRow) -> bool:
 
 
 def warnings_in_short(warnings: Sequence[str]) -> list[str]:
-    """The first warnings that fit WARNING_LETTERS, and how many more there are; none is dropped without a word."""
+    """The first warnings that fit WARNING_LETTERS, and how many more there are."""
     shown: list[str] = []
     letters = 0
     for warning in warnings:
@@ -142,7 +142,7 @@ def warnings_in_short(warnings: Sequence[str]) -> list[str]:
 
 
 def next_steps(folder: Path) -> list[str]:
-    """Where the report is, and the commands that go on from here."""
+    """Path of the report, and commands for the next steps."""
     run = clean(shlex.quote(str(folder)))
     return [
         f"Report: {clean(folder / 'report.html')}",

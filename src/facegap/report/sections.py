@@ -1,4 +1,4 @@
-"""What a page is made of: sections with charts and tables, of which those that a picture says already are folded."""
+"""Building blocks of a page: sections with charts and tables; tables that repeat a chart are collapsed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facegap.report.tables import TextTable
 if TYPE_CHECKING:
     from facegap.report.examples import Example
 
-# On a narrow screen: each row becomes a card; the table folds its words; it scrolls sideways, its first column in place.
+# On a narrow screen: each row becomes a card; the table wraps its text; or it scrolls sideways with a fixed first column.
 Layout = Literal["cards", "plain", "wide"]
 NUMBER = re.compile(r"[-−–+<>≈∞\[(\d]")
 UNITS = frozenset({"points", "against", "ms", "pairs", "alone", "only", "subjects"})
@@ -20,7 +20,7 @@ UNITS = frozenset({"points", "against", "ms", "pairs", "alone", "only", "subject
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table of the page. folded : shown on demand, as a picture says the same first; print opens it."""
+    """A table of the page. folded : shown on demand, because a chart shows the same; opened in print."""
 
     table: TextTable
     layout: Layout = "cards"
@@ -28,12 +28,12 @@ class PageTable:
 
     @property
     def is_there(self) -> bool:
-        """Whether it has anything to show."""
+        """Whether there is anything to show."""
         return bool(self.table.rows or self.table.notes)
 
     @property
     def numeric(self) -> list[bool]:
-        """Per column whether all its cells begin as numbers do: those stand at the right."""
+        """Per column, whether all its cells begin with a number: such columns are right-aligned."""
         cells = [[row[k] for row in self.table.rows if row[k]] for k in range(len(self.table.columns))]
         return [k > 0 and all(is_number(cell) for cell in column) for k, column in enumerate(cells)]
 
@@ -45,7 +45,7 @@ def is_number(cell: str) -> bool:
 
 @dataclass(frozen=True)
 class Fold:
-    """A part of a section that is shown on demand, with its own charts and tables; print opens it."""
+    """A part of a section that is shown on demand, with its own charts and tables; opened in print."""
 
     title: str
     lead: str = ""
@@ -55,16 +55,16 @@ class Fold:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it has nothing to show."""
+        """Whether there is nothing to show."""
         return not (self.figures or self.sentences or any(shown.is_there for shown in self.tables))
 
 
 @dataclass(frozen=True)
 class Section:
-    """One part of the page.
+    """One section of the page.
 
-    terms     : keys of the glossary that it uses; each is explained at a touch of its name
-    sentences : what it says in words, below the lead
+    terms     : keys of the glossary; each is explained when its name is hovered or touched
+    sentences : text below the lead
     folds     : further parts, shown on demand
     """
 
@@ -80,21 +80,21 @@ class Section:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it has nothing to show."""
+        """Whether there is nothing to show."""
         own = self.figures or self.examples or self.open_tables or self.folded_tables or self.sentences
         return not (own or self.open_folds)
 
     @property
     def open_tables(self) -> list[PageTable]:
-        """Its tables that are shown at once."""
+        """Tables that are shown immediately."""
         return [shown for shown in self.tables if not shown.folded and shown.is_there]
 
     @property
     def folded_tables(self) -> list[PageTable]:
-        """Its tables that are shown on demand."""
+        """Tables that are shown on demand."""
         return [shown for shown in self.tables if shown.folded and shown.is_there]
 
     @property
     def open_folds(self) -> list[Fold]:
-        """Its parts on demand that have something to show."""
+        """Nonempty parts that are shown on demand."""
         return [fold for fold in self.folds if not fold.is_empty]

@@ -1,4 +1,4 @@
-"""What a reader sees of a run, in the order in which it is read: the finding, the verdicts, the rates, the method."""
+"""The tables of a run in reading order: the finding, the verdicts, the rates, the method."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from facegap.store.run import Run
 
 
 def all_tables(run: Run, *, view: str | None, include_ids: bool, width: int = WIDTH) -> list[TextTable]:
-    """The tables of a run in the order in which they are read; a view that is wider than `width` letters is split."""
+    """The tables of a run in reading order; a view wider than `width` characters is split."""
     found = protocol_tables(run)
     found += [gap_table(run)] if len(run.gaps) else []
     found += [sample_table(run)] if run.record.plan else []
@@ -43,7 +43,7 @@ def all_tables(run: Run, *, view: str | None, include_ids: bool, width: int = WI
 
 
 def findings(run: Run) -> list[str]:
-    """The worst and the best group of every grouping, for the metric that the audit is about."""
+    """The worst and the best group of every grouping, for the main metric of the audit."""
     rows = rate_rows(run)
     judged = {row.metric for row in rows}
     metrics = [metric.name for metric in in_order(judged) if metric.is_headline]

@@ -1,6 +1,6 @@
-"""A table of text, and how it is made from rows of values: a list of columns, each with a function that writes one cell.
+"""A text table, and how it is made from rows of values: a list of columns, each with a function for the text of a cell.
 
-Labels and names come from outside; `clean` takes the terminal's escapes out here, the page escapes HTML itself.
+Labels and names come from outside; `clean` removes terminal escape sequences here, and the page escapes HTML itself.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table to be printed.
+    """A table to print.
 
     dimmed    : rows of groups that are too small to rank
-    essential : headings of the columns that a narrow terminal keeps; without any it gets all of them, below each other
+    essential : headings of the columns that a narrow terminal keeps; if there are none, all columns are stacked
     """
 
     title: str
@@ -32,7 +32,7 @@ class TextTable:
 
 @dataclass(frozen=True)
 class Column(Generic[Row]):
-    """A column of a table: its heading, and the text of a row in it."""
+    """A column of a table: its heading, and a function for the text of a cell."""
 
     heading: str
     say: Callable[[Row], str]
@@ -46,9 +46,9 @@ def table_of(
     is_dimmed: Callable[[Row], bool] = lambda row: False,
     notes: Sequence[str] = (),
 ) -> TextTable:
-    """Rows of values as a table of text.
+    """Rows of values as a text table.
 
-    is_dimmed : whether a row is of a group that is too small to rank
+    is_dimmed : whether a row belongs to a group that is too small to rank
     """
     return TextTable(
         title,

@@ -1,4 +1,4 @@
-"""Printing to a terminal or a pipe: progress, tables, warnings. All text goes in as data, never as rich markup."""
+"""Printing to a terminal or a pipe: progress, tables, warnings. Text is always printed as data, never as rich markup."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from facegap.report.text import clean
 from facegap.store.run import SUMS, Run, sha256
 
 PLAIN_LINE_EVERY_S = 5.0
-TIMED_ITEMS, TIMED_S = 10, 2.0  # before so many items took so long, nothing is known of the time that is left
-AT_ONCE_S = 0.05  # items that arrive together were made together: their time is not known
-WIDE = 200  # columns where the output is no terminal: a table in a log must not be folded to 80
+TIMED_ITEMS, TIMED_S = 10, 2.0  # with fewer items or less time, the remaining time is not estimated
+AT_ONCE_S = 0.05  # items that arrive together were computed together: their individual times are unknown
+WIDE = 200  # columns if the output is not a terminal: a table in a log must not be folded to 80
 
 
 def console() -> Console:
-    """Standard output; plain and wide where it is a file or a pipe."""
+    """Standard output; without styles and wide if it is a file or a pipe."""
     return Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
 
 
@@ -39,15 +39,15 @@ class Speed(ProgressColumn):
         self.what = what
 
     def render(self, task: Task) -> Text:
-        """The speed of the last seconds."""
+        """The speed over the last seconds."""
         return Text("" if task.speed is None else f"{task.speed:.1f} {self.what}/s")
 
 
 class Pace:
-    """How long items take, and so how long the rest will: known only when enough of them were timed.
+    """Estimate of the speed and the remaining time, once enough items have been timed.
 
-    The clock starts with the first item that is done, since loading models is not a part of the pace, and again when the
-    count starts again.
+    The clock starts with the first finished item, as loading models does not count, and again when the count
+    starts again.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -56,7 +56,7 @@ class Pace:
         self.started = self.now = -1.0
 
     def saw(self, done: int) -> None:
-        """So many items are done now."""
+        """Record the number of finished items."""
         self.now = self.clock()
         if self.started < 0 or done < self.done or self.now - self.started < AT_ONCE_S:
             self.first, self.started = done, self.now
@@ -64,12 +64,12 @@ class Pace:
 
     @property
     def speed(self) -> float | None:
-        """Items per second; None while it is not known."""
+        """Items per second; None if not yet known."""
         timed, seconds = self.done - self.first, self.now - self.started
         return timed / seconds if timed >= TIMED_ITEMS and seconds >= TIMED_S else None
 
     def left(self, total: int) -> str:
-        """Time that is left, in words; empty while it is not known, and at the end."""
+        """Remaining time in words; empty if not yet known, and at the end."""
         if self.speed is None or self.done >= total:
             return ""
         seconds = round((total - self.done) / self.speed)
@@ -77,26 +77,26 @@ class Pace:
 
 
 class Phases:
-    """Announces each phase with its number: "2 of 5: comparing pairs". names : of all phases, in their order."""
+    """Print each phase with its number: "2 of 5: comparing pairs". names : of all phases, in order."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
 
     def __call__(self, name: str) -> None:
-        """The phase of that name begins."""
+        """Announce the phase with this name."""
         announce(f"{self.names.index(name) + 1} of {len(self.names)}: {name}")
 
 
 def announce(text: str) -> None:
-    """A line on stderr, above a bar that is drawn there."""
+    """Print a line to stderr, above a progress bar if there is one."""
     print(clean(text), file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def progress_bar(what: str = "images") -> Iterator[Callable[[int, int], None]]:
-    """A function (images done, images in all) that draws a bar on a terminal and plain lines elsewhere.
+    """A function (finished images, total images) that shows a bar on a terminal and plain lines elsewhere.
 
-    what : is counted, in the plural
+    what : the items counted, in the plural
     """
     if not sys.stderr.isatty():
         yield plain_progress(what)
@@ -113,7 +113,7 @@ def progress_bar(what: str = "images") -> Iterator[Callable[[int, int], None]]:
 
 
 def plain_progress(what: str = "images") -> Callable[[int, int], None]:
-    """Lines on stderr every few seconds and at the end: images done, and images per second and time left once known."""
+    """Print lines to stderr every few seconds and at the end: finished images, and images per second and remaining time once known."""
     last, pace = time.monotonic(), Pace()
 
     def show(done: int, total: int) -> None:
@@ -131,7 +131,7 @@ def plain_progress(what: str = "images") -> Callable[[int, int], None]:
 
 @contextlib.contextmanager
 def download_bar() -> Iterator[Callable[[int, int | None], None]]:
-    """A function (bytes so far, bytes in all) that draws a bar on a terminal, and is silent elsewhere."""
+    """A function (bytes so far, total bytes) that shows a bar on a terminal and nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
@@ -145,11 +145,11 @@ def download_bar() -> Iterator[Callable[[int, int | None], None]]:
 
 
 def confirm_licence(card: ModelCard, *, accepted: bool) -> bool:
-    """Show the licence of a card and ask; without a terminal only `accepted` (--accept-licence) says yes.
+    """Print the licence of a card and ask for consent; without a terminal, only `accepted` (--accept-licence) gives it.
 
     Raises
     ------
-    FetchError : nobody is there to ask
+    FetchError : if there is no terminal to ask on
     """
     use = {True: "commercial use allowed", False: "no commercial use", "unknown": "commercial use unknown"}
     print(clean(f"{card.name}: licence {card.licence}; {use[card.commercial_use]}; {card.citation}"), file=sys.stderr)
@@ -161,7 +161,7 @@ def confirm_licence(card: ModelCard, *, accepted: bool) -> bool:
 
 
 def print_tables(found: Sequence[TextTable]) -> None:
-    """Print tables with a blank line between them, each as the width allows; rows of groups that are too small are dim."""
+    """Print tables separated by blank lines, fitted to the width; rows of groups that are too small are dimmed."""
     out = console()
     for k, table in enumerate(found):
         if k:
@@ -170,16 +170,16 @@ def print_tables(found: Sequence[TextTable]) -> None:
 
 
 def print_sentences(sentences: Sequence[str], *, indent: int = 0) -> None:
-    """Print sentences, each on a line of its own: folded at blanks on a terminal, whole where a program reads them.
+    """Print sentences on separate lines: wrapped at spaces on a terminal, not wrapped otherwise.
 
-    indent : blanks before every further line of a sentence
+    indent : spaces before every further line of a sentence
     """
     for sentence in sentences:
         say(sentence, indent=indent)
 
 
 def say(sentence: str, style: str = "", *, indent: int = 0) -> None:
-    """Print one sentence; no interval in it is torn in two."""
+    """Print one sentence; intervals are not broken across lines."""
     out, said = console(), clean(sentence)
     if not sys.stdout.isatty():
         out.print(Text(said, style), soft_wrap=True)
@@ -189,13 +189,13 @@ def say(sentence: str, style: str = "", *, indent: int = 0) -> None:
 
 
 def print_warnings(warnings: Sequence[str]) -> None:
-    """Print what a person should look at."""
+    """Print warnings."""
     for warning in warnings:
         say(f"warning: {warning}", "yellow")
 
 
 def print_alarms(alarms: Sequence[str]) -> None:
-    """Print what puts every number in doubt, so that nobody scrolls past it."""
+    """Print alarms, which call all numbers into question, so that they cannot be overlooked."""
     for alarm in alarms:
         say(f"!!! {alarm} !!!", "bold white on red")
 
@@ -208,9 +208,9 @@ def print_run(
     include_ids: bool,
     verbose: bool = False,
 ) -> None:
-    """The result of an audit on one screen: alarms, finding, gaps, rates, warnings and what to do next.
+    """Print the result of an audit on one screen: alarms, finding, gaps, rates, warnings and next steps.
 
-    view, verbose : with either, every table of the run stands before the finding
+    view, verbose : with either, every table of the run is printed before the finding
     """
     from facegap.report import screen
     from facegap.report.balanced import sentences_of_run
@@ -240,7 +240,7 @@ def print_run(
 
 
 def print_everything(run: Run, *, view: Literal["plain", "gender-shades"] | None, include_ids: bool) -> None:
-    """Every table of a run, and the highest and lowest rate of every grouping."""
+    """Print every table of a run, and the highest and lowest rate of every grouping."""
     from facegap.report import summary
 
     print_tables(summary.all_tables(run, view=view, include_ids=include_ids, width=console().width))
@@ -248,7 +248,7 @@ def print_everything(run: Run, *, view: Literal["plain", "gender-shades"] | None
 
 
 def print_short_warnings(warnings: Sequence[str]) -> None:
-    """The first warnings, and how many more there are."""
+    """Print the first warnings, and how many more there are."""
     from facegap.report.screen import warnings_in_short
 
     for line in warnings_in_short([clean(warning) for warning in warnings]):

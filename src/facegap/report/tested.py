@@ -1,4 +1,4 @@
-"""Who was tested on what and when, as the first lines of a page say it; what took no part is counted here."""
+"""What was tested, on which data and when: the first lines of a report, including what was excluded."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ TASKS: Mapping[Task, str] = {
     "embed": "embedder",
     "quality": "quality model",
 }
-MOST_IN_LINE = 3  # groups that a line names one by one
+MOST_IN_LINE = 3  # groups that a line lists individually
 
 
 @dataclass(frozen=True)
 class About:
-    """Who was tested on what and when.
+    """What was tested, on which data and when.
 
-    title   : the models that the run is about
-    facts   : data set, day, images and people, further models
+    title   : the models under test
+    facts   : data set, date, images and people, other models
     groups  : people and images of each group, in one line
-    table   : the same of every group, where the line cannot name them
-    missing : what took no part, and how much of it; empty where everything did
+    table   : the same for every group, if the line cannot list them
+    missing : what was excluded, with counts; empty if nothing was
     """
 
     title: str
@@ -47,7 +47,7 @@ class About:
 
 @dataclass(frozen=True)
 class Size:
-    """One group: its people and images, or templates where those are counted."""
+    """One group: its people and images, or templates if those are counted."""
 
     group: Group
     people: int
@@ -55,7 +55,7 @@ class Size:
 
 
 def about(run: Run) -> About:
-    """Who was tested on what and when."""
+    """What was tested, on which data and when."""
     sizes = [found for grouping in groupings_of(run) for found in sizes_of(run, grouping)]
     known = [one for one in sizes if UNKNOWN not in dict(one.group.attributes).values()]
     tables = len(known) > MOST_IN_LINE
@@ -69,7 +69,7 @@ def about(run: Run) -> About:
 
 
 def title(run: Run) -> str:
-    """The models that the run is about with what they do: classifier and embedder, else the detector."""
+    """The models under test with their tasks: classifier and embedder, otherwise the detector."""
     models = run.record.models
     names = list(dict.fromkeys(models.values()))
     if len(models) > 1 and len(names) == 1:
@@ -80,7 +80,7 @@ def title(run: Run) -> str:
 
 
 def facts(run: Run) -> tuple[str, ...]:
-    """Data set, day, images and people, and the detector where it is not what the run is about."""
+    """Data set, date, images and people, and the detector if it is not the model under test."""
     record = run.record
     data = clean(record.data_name) if record.data_name else f"data set {record.manifest.sha256[:8]} (no name given)"
     people = f" of {run.manifest['subject'].nunique():,} people" if record.manifest.has_subjects else ""
@@ -98,7 +98,7 @@ def facts(run: Run) -> tuple[str, ...]:
 
 
 def day(iso: str) -> str:
-    """A day in words: 29 November 2026; text that is no day as it is."""
+    """A date in words, such as 29 November 2026; other text is unchanged."""
     try:
         found = date.fromisoformat(iso)
     except ValueError:
@@ -117,7 +117,7 @@ def sizes_of(run: Run, grouping: Grouping) -> list[Size]:
 
 
 def groups_line(run: Run, sizes: Sequence[Size]) -> str:
-    """People and images per group: one by one where they are few, else from the smallest to the largest."""
+    """People and images per group: listed if there are few groups, otherwise as a range."""
     parts, adults = [], all_adults(run.manifest)
     for grouping in groupings_of(run):
         own = [one for one in sizes if tuple(name for name, _ in one.group.attributes) == grouping]
@@ -134,7 +134,7 @@ def groups_line(run: Run, sizes: Sequence[Size]) -> str:
 
 
 def size_words(one: Size, run: Run) -> str:
-    """Images and people of one group; images alone where nobody is named."""
+    """Images and people of one group; only images if no column names the subjects."""
     of = f" of {one.people:,} people" if run.record.manifest.has_subjects else ""
     return f"{one.images:,} {run.counted}{of}"
 
@@ -150,7 +150,7 @@ def size_table(sizes: Sequence[Size], counted: str) -> TextTable:
 
 
 def missing(run: Run) -> tuple[str, ...]:
-    """Files that no model was shown, people set aside for the threshold, rows left out on request."""
+    """Files that no model received, people held out for the threshold, rows excluded on request."""
     faces = run.by_image[1]
     lost = int(faces["outcome"].isin(NEVER_SHOWN).sum())
     found = [f"{lost:,} of {len(faces):,} image files missing or unreadable, not included in any rate"] if lost else []

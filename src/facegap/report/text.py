@@ -1,6 +1,6 @@
-"""Numbers and names as text: the one place that decides how a proportion, a difference, an interval or a label is written.
+"""Formatting of numbers and names: proportions, differences, intervals and labels are all formatted here.
 
-Proportions are per cent without a space (5%); differences of proportions are percentage points on every surface.
+Proportions are per cent without a space (5%); differences of proportions are percentage points everywhere.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 MOST_IN_FULL = 1_000_000
 NO_NUMBER = "–"
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})  # can move a cursor, or hide or reorder letters
-MOST_PLACES = 13  # beyond them a double is written in full
-NO_XML = frozenset("\ufffe\uffff")  # no XML file, and so no SVG, may hold them
+MOST_PLACES = 13  # beyond this, a double is printed in full
+NO_XML = frozenset("\ufffe\uffff")  # not allowed in XML files, and therefore in SVG
 
 
 def clean(text: object) -> str:
-    """Text without control, format and surrogate characters; each becomes the replacement character."""
+    """Text without control, format and surrogate characters, which are replaced by the replacement character."""
     said = str(text)
-    if said.isprintable():  # nothing of HIDDEN and NO_XML is; a page asks for tens of thousands of texts
+    if said.isprintable():  # no character of HIDDEN or NO_XML is printable; a page formats tens of thousands of texts
         return said
     return "".join(
         "\ufffd" if unicodedata.category(letter) in HIDDEN or letter in NO_XML else letter for letter in said
@@ -30,7 +30,7 @@ def clean(text: object) -> str:
 
 
 def percent(value: float, digits: int = 2) -> str:
-    """A proportion in per cent; a dash where there is none.
+    """A proportion in per cent; a dash for NaN.
 
     >>> percent(0.05), percent(0.000051)
     ('5.00%', '0.0051%')
@@ -39,7 +39,7 @@ def percent(value: float, digits: int = 2) -> str:
 
 
 def rough_percent(value: float, digits: int = 3) -> str:
-    """A proportion in per cent with so many significant digits, where rates span orders of magnitude.
+    """A proportion in per cent with this many significant digits, for rates that span orders of magnitude.
 
     >>> rough_percent(0.05), rough_percent(0.00000123)
     ('5%', '0.000123%')
@@ -48,20 +48,20 @@ def rough_percent(value: float, digits: int = 3) -> str:
 
 
 def interval(low: float, high: float, digits: int = 2) -> str:
-    """An interval of proportions in per cent, or of differences in percentage points; a dash where it is not defined."""
+    """An interval of proportions in per cent, or of differences in percentage points; a dash if it is undefined."""
     if math.isnan(low) or math.isnan(high):
         return NO_NUMBER
     return f"[{hundredfold(low, digits)}, {hundredfold(high, digits)}]"
 
 
 def hundredfold(value: float, digits: int) -> str:
-    """100 times a proportion with fixed decimals; with two significant digits where these would be lost: 0.0051."""
+    """100 times a proportion with fixed decimals, or two significant digits if these would be lost: 0.0051."""
     small = value != 0 and abs(100 * value) < 10**-digits * 10
     return f"{100 * value:#.2g}" if small else f"{100 * value:.{digits}f}"
 
 
 def not_ruled_out(high: float) -> str:
-    """What a rate without any error still allows, from the upper end of its interval.
+    """The rate that zero errors cannot rule out, from the upper limit of its interval.
 
     >>> not_ruled_out(0.082)
     'up to 8.2% cannot be ruled out'
@@ -78,7 +78,7 @@ def level_text(proportion: float) -> str:
 
 
 def points(value: float, digits: int = 2) -> str:
-    """A difference of proportions in percentage points; a dash where there is none.
+    """A difference of proportions in percentage points; a dash for NaN.
 
     >>> points(0.03)
     '3.00 points'
@@ -87,7 +87,7 @@ def points(value: float, digits: int = 2) -> str:
 
 
 def signed_points(value: float, digits: int = 2) -> str:
-    """A change in percentage points, with a plus where it is more.
+    """A change in percentage points, with a plus sign if it is positive.
 
     >>> signed_points(0.03), signed_points(-0.03)
     ('+3.00 points', '-3.00 points')
@@ -123,13 +123,13 @@ def margin(size: float, *, is_ratio: bool) -> str:
 
 
 def verdict(found: str, size: float, *, is_ratio: bool, differs: bool) -> str:
-    """A verdict as it is printed, with the margin in it.
+    """A verdict as printed, including the margin.
 
     >>> verdict("no gap larger than the margin", 0.02, is_ratio=False, differs=True)
     'no gap larger than 2 points, though not zero'
     """
     from facegap.statistics.verdicts import (
-        BEYOND,  # scipy comes with it, and an error message of the CLI needs `clean` alone
+        BEYOND,  # importing this needs scipy, and an error message of the CLI needs only `clean`
         WITHIN,
     )
 
@@ -141,7 +141,7 @@ def verdict(found: str, size: float, *, is_ratio: bool, differs: bool) -> str:
 
 
 def deciding_interval(low: float, high: float, level: float, size: float, *, is_ratio: bool) -> str:
-    """The interval that decided a verdict, with its level, on the scale of the margin; a dash where there is none.
+    """The interval on which a verdict is based, with its level, on the scale of the margin; a dash without one.
 
     >>> deciding_interval(0.0123, 0.0456, 0.99, 0.02, is_ratio=False)
     '[1.23, 4.56] points, 99%'
@@ -156,7 +156,7 @@ def deciding_interval(low: float, high: float, level: float, size: float, *, is_
 
 
 def deciding_level(level: float) -> str:
-    """The level of an interval that decided a verdict; never 100%.
+    """The level of an interval on which a verdict is based; never 100%.
 
     >>> deciding_level(1 - 0.05 / 6), deciding_level(1 - 1e-7)
     ('99.17%', '99.99999%')
@@ -166,7 +166,7 @@ def deciding_level(level: float) -> str:
 
 
 def deciding_end(end: float, size: float, *, is_ratio: bool, digits: int = 2) -> str:
-    """One end of such an interval: a ratio, or percentage points. Rounding puts it on neither none nor the margin."""
+    """One limit of such an interval: a ratio, or percentage points. Rounding never moves it onto no difference or the margin."""
     if is_ratio:
         return kept_apart(number, end, (1.0, size, 1 / size), digits)
     return kept_apart(hundredfold, end, (0.0, size, -size), digits, unit=100)
@@ -175,7 +175,7 @@ def deciding_end(end: float, size: float, *, is_ratio: bool, digits: int = 2) ->
 def kept_apart(
     write: Callable[[float, int], str], value: float, edges: Sequence[float], digits: int, *, unit: int = 1
 ) -> str:
-    """A number with so many decimals, or with more where it would read as one of the edges or lie beyond it."""
+    """A number with this many decimals, or with more if it would otherwise equal or cross one of the edges."""
     if not math.isfinite(value) or value > MOST_IN_FULL:
         return write(value, digits)
     for places in range(digits, MOST_PLACES):
@@ -190,20 +190,20 @@ def kept_apart(
 
 
 def number(value: float, digits: int = 2) -> str:
-    """A plain number; a dash where there is none.
+    """A plain number; a dash for NaN.
 
     >>> number(2.5), number(3.6e10), number(math.inf)
     ('2.50', 'over 1,000,000', '∞')
     """
     if math.isinf(value):
         return "∞"
-    if value > MOST_IN_FULL:  # the upper limit of a ratio to almost nothing: further digits would say nothing
+    if value > MOST_IN_FULL:  # the upper limit of a ratio to almost zero: further digits would be meaningless
         return f"over {MOST_IN_FULL:,}"
     return NO_NUMBER if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def score(value: float) -> str:
-    """A score or threshold: four decimals, or four digits where the scale is another; a dash where there is none."""
+    """A score or threshold: four decimals, or four digits on other scales; a dash for NaN."""
     if math.isnan(value):
         return NO_NUMBER
     return f"{value:.4f}" if value == 0 or 1e-2 <= abs(value) < 1e4 else f"{value:.4g}"
@@ -220,10 +220,10 @@ def p_equals(p: float) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """Milliseconds; a dash where nothing was timed."""
+    """Milliseconds; a dash if nothing was timed."""
     return NO_NUMBER if value is None else f"{value:.2f} ms"
 
 
 def errors_of_trials(errors: int, trials: int) -> str:
-    """What a rate was counted from: 8/120."""
+    """The counts behind a rate: 8/120."""
     return f"{errors}/{trials}"

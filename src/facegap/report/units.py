@@ -1,4 +1,4 @@
-"""What varies independently in a run, in words that stand wherever intervals do."""
+"""The sampling unit of a run, in words that accompany its intervals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NO_PEOPLE = "No column names the subjects: each image was treated as a different
 
 
 def unit_in_words(record: RunRecord) -> str:
-    """One sentence: subjects, the units of --cluster, or images that were taken as people."""
+    """One sentence: subjects, the units of --cluster, or images that were treated as different people."""
     if record.cluster:
         named = clean(" and ".join(record.cluster))
         return f"Units of {named}, not people or images, are what varies independently."

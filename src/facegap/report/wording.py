@@ -1,7 +1,7 @@
-"""A group as a sentence calls it: "darker-skinned women", "men measured as darker", "East Asian women", "people (site: B)".
+"""The name of a group in a sentence: "darker-skinned women", "men measured as darker", "East Asian women", "people (site: B)".
 
-Labels come from outside and can be any text: only words of gender, tone and race are built into a phrase, every other
-label stands behind it with the name of its column.
+Labels come from outside and can be any text: only words for gender, tone and race become part of a phrase; other
+labels follow it with the name of their column.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|[ _'-])*")  # a label that can stand bef
 def group_words(group: Group, *, adults: bool = True) -> str:
     """The group in words.
 
-    adults : whether nobody labelled is a child, as women and men are said of adults only
+    adults : whether no labelled person is a child, as "women" and "men" are used for adults only
 
     >>> group_words(Group((("tone", "darker"), ("gender", "female"))))
     'darker-skinned women'
@@ -57,14 +57,14 @@ def group_words(group: Group, *, adults: bool = True) -> str:
 
 
 def given_tone(column: str, label: str) -> str:
-    """A tone with who or what gave it: it is how skin looks in a photograph, and no property of a person."""
+    """A tone and its source: it describes skin in a photograph, and is not a property of a person."""
     how, scale = column.split("_", 1)
     said = {"measured": "measured as", "annotated": "annotated as"}[how]
     return f"{said} {label}" if scale in TONES else f"{said} {scale.replace('_', ' ').capitalize()} {label}"
 
 
 def all_adults(manifest: pd.DataFrame) -> bool:
-    """Whether no row of a manifest has an age below ADULT_FROM; without ages nobody is known to be a child."""
+    """Whether no row of a manifest has an age below ADULT_FROM; also true without ages."""
     if "age" not in manifest.columns:
         return True
     found = [age_interval(str(label)) for label in manifest["age"].unique()]

@@ -1,4 +1,4 @@
-"""The finding in a sentence: of every grouping the group with the highest rate and the one with the lowest, with n."""
+"""The group with the highest and the one with the lowest rate of every grouping, in a sentence with n."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from facegap.report.text import clean, interval, level_text, percent
 
 
 def extremes(rows: Sequence[RateRow], metric: str) -> list[str]:
-    """A sentence per grouping and threshold: the worst and the best group of enough subjects, each with n and interval.
+    """A sentence per grouping and threshold: the worst and the best group with enough subjects, each with n and interval.
 
-    Where the threshold comes from stands behind it.
+    The source of the threshold follows in brackets.
 
-    rows : of any metrics; only those of `metric` are read
+    rows : of any metrics; only those of `metric` are used
     """
     together: dict[tuple[tuple[str, ...], str], list[RateRow]] = {}
     for row in rows:

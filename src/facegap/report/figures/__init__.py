@@ -1,4 +1,4 @@
-"""The charts of a run: tables in, Vega-Lite out. One spec is drawn in the page and to the files of figures/."""
+"""The charts of a run: from tables to Vega-Lite. The same spec is used in the page and for the files of figures/."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["FIGURES", "Chart", "Figure", "charts", "figures_in", "figures_of"]
 FIGURE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 
 Chart = Callable[[Run], list[Figure]]
-# In the order of the page. Each function gives no figure where a run has nothing to draw.
+# In the order of the page. Each function returns no figure if a run has no data for it.
 FIGURES: Mapping[str, Chart] = MappingProxyType(
     {
         "errors": error_figures,
@@ -53,8 +53,8 @@ FIGURES: Mapping[str, Chart] = MappingProxyType(
 
 
 def figures_of(run: Run) -> dict[str, list[Figure]]:
-    """Every chart of a run by the part of the page that it belongs to."""
-    with debug_mode(False):  # altair would hold every property to its schema, for seconds; the tests do that instead
+    """Every chart of a run by its section of the page."""
+    with debug_mode(False):  # altair would validate every property against its schema, which takes seconds; the tests do that instead
         found = {part: draw(run) for part, draw in charts().items()}
     taken = {figure.name for part in FIGURES for figure in found[part]}
     for part in found.keys() - FIGURES.keys():
@@ -63,11 +63,11 @@ def figures_of(run: Run) -> dict[str, list[Figure]]:
 
 
 def figures_in(run: Run, part: str) -> list[Figure]:
-    """The charts of one part of the page; no other is made.
+    """The charts of one section of the page; no others are made.
 
     Raises
     ------
-    KeyError : no such part
+    KeyError : if there is no such section
     """
     with debug_mode(False):
         found = charts()[part](run)
@@ -77,14 +77,14 @@ def figures_in(run: Run, part: str) -> list[Figure]:
 
 
 def charts() -> Mapping[str, Chart]:
-    """FIGURES and what installed packages add, see docs/extending.md."""
+    """FIGURES and the charts of installed plugins, see docs/extending.md."""
     return extended("facegap.charts", FIGURES, _of_plugin)
 
 
 def require_figures(found: object, part: str, taken: set[str]) -> None:
-    """Raise PluginError where a chart of a package gives no figures, or names one so that its file cannot be written.
+    """Raise PluginError if a plugin's chart returns no figures, or a figure with an invalid file name.
 
-    taken : names that other figures have; those found are added
+    taken : names of other figures; the new ones are added
     """
     if not isinstance(found, list) or not all(isinstance(figure, Figure) for figure in found):
         raise PluginError(f"chart {part!r}: it must give a list of facegap.report.figures.style.Figure")

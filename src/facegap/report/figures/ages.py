@@ -1,4 +1,4 @@
-"""Age checks over challenge ages, and errors of age by band of ages."""
+"""Age checks over challenge ages, and age errors by age band."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from facegap.types import Group
 
 HEIGHT_PX = 220
 MOST_GROUPS = 8
-FEWEST_IMAGES = 5  # of a band, below which its mean is left out of the picture
+FEWEST_IMAGES = 5  # of a band; the means of smaller bands are omitted
 YEARS_BELOW = 8
 SIDES = ((FALSE_POSITIVE, "under the limit, passes"), (FALSE_NEGATIVE, "of age, must show a document"))
 
 
 def age_figures(run: Run) -> list[Figure]:
-    """Both rates over challenge ages, false positives by year of age, and signed errors by band; by grouping, of few groups."""
+    """Both rates over challenge ages, false positives by year of age, and signed errors by band, for groupings with few groups."""
     taken: set[str] = set()
     found: list[Figure] = []
     for grouping in ((), *groupings_of(run)):
@@ -53,7 +53,7 @@ def age_figures(run: Run) -> list[Figure]:
 
 
 def groups_of(run: Run, grouping: Grouping) -> list[Group]:
-    """The groups of a grouping whose labels are known, everybody for the empty one where there is no other."""
+    """The groups of a grouping with known labels; all subjects for the empty grouping if there is no other."""
     if not grouping and groupings_of(run):
         return []
     rows = [group_of(row, groupings_of(run)) for row in (table(run, CHECKS) or table(run, ERRORS))]
@@ -126,7 +126,7 @@ def curve_figure(
 
 
 def year_figure(run: Run, grouping: Grouping, groups: Sequence[Group], taken: set[str]) -> list[Figure]:
-    """False positives of each group by year of age below the limit; none where there are no such trials."""
+    """False positives of each group by year of age below the limit; none without such trials."""
     points = [
         {
             "age": row["year_of_age"],
@@ -164,7 +164,7 @@ def year_figure(run: Run, grouping: Grouping, groups: Sequence[Group], taken: se
 
 
 def band_figure(run: Run, grouping: Grouping, groups: Sequence[Group], taken: set[str]) -> list[Figure]:
-    """Mean signed error of each group by band of ages; none where there are fewer than two bands."""
+    """Mean signed error of each group by age band; none with fewer than two bands."""
     points = [
         {
             "ages": clean(row["ages"]),

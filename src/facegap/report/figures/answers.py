@@ -1,4 +1,4 @@
-"""How often each answer was given, by group: where nothing says what is true, so that no rate is of errors."""
+"""How often each class was predicted, by group, for outputs without ground truth: these are not error rates."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from facegap.report.rows.frames import group_of, grouping_of, groupings_of
 from facegap.report.text import clean, errors_of_trials, interval, level_text, percent
 from facegap.store.run import Run
 
-MOST_ANSWERS = 3  # of one output and grouping: those in which groups are furthest apart; the tables hold all
+MOST_ANSWERS = 3  # per output and grouping: those with the widest differences between groups; the tables contain all
 NOTE = (
     "The true classes of these images are not known. True rates may differ between groups, so a difference is not an "
     "error."
@@ -40,7 +40,7 @@ Row = Mapping[str, Any]
 
 
 def answer_figures(run: Run) -> list[Figure]:
-    """For each output without labels and each grouping the answers in which groups are furthest apart; none without such."""
+    """For each unlabelled output and grouping, the predictions with the widest differences between groups; otherwise none."""
     groupings, taken = groupings_of(run), set[str]()
     rows = [
         {**row, "group": clean(group), "groups": grouping_of(group)}
@@ -61,18 +61,18 @@ def answer_figures(run: Run) -> list[Figure]:
 
 
 def furthest_apart(rows: Sequence[Row]) -> list[str]:
-    """The answers with the largest difference between the rates of two groups, the largest first."""
+    """The predictions with the largest difference between the rates of two groups, in decreasing order."""
     values: dict[str, list[float]] = {}
     for row in rows:
         values.setdefault(str(row["answer"]), []).append(row["value"])
     apart = {answer: max(some) - min(some) for answer, some in values.items() if len(some) > 1 and max(some) > 0}
     return sorted(apart, key=lambda answer: -round(apart[answer], 9))[
         :MOST_ANSWERS
-    ]  # of equals the first of the classes
+    ]  # ties are resolved by the order of the classes
 
 
 def answer_chart(rows: Sequence[Row], grouping: Grouping, name: str, level: float) -> Figure:
-    """One row per group: how often the answer was given, with its interval."""
+    """One row per group: how often the class was predicted, with its interval."""
     points = [
         {
             **{key: row[key] for key in ("group", "value", "low", "high")},

@@ -1,4 +1,4 @@
-"""The picture: the gap of each group to the reference, raw, after each covariate, and after all."""
+"""Chart of the gap of each group to the reference: raw, after each covariate, and after all."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def gap_figures(rows: Sequence[Row]) -> list[Figure]:
 
 
 def gap_figure(rows: Sequence[Row], metric: str, name: str) -> Figure:
-    """Dots with intervals: a lane per step in the row of each group, no gap and the margins as lines."""
+    """Dots with intervals: a lane per step in the row of each group; no difference and the margins as lines."""
     steps = list(dict.fromkeys(lane_of(row) for row in rows))
     raw = {row.group: abs(distance(row)) for row in rows if row.estimate == "raw"}
     groups = sorted(dict.fromkeys(row.group for row in rows), key=lambda group: -raw.get(group, 0.0))
@@ -104,21 +104,21 @@ def gap_figure(rows: Sequence[Row], metric: str, name: str) -> Figure:
 
 
 def colour_of(lane: int, lanes: int) -> str:
-    """The raw gap is black and that after all covariates blue; between them the rest of the palette."""
+    """The raw gap is black and that after all covariates blue; the rest of the palette is used in between."""
     if lane == 0:
         return INK
     return PALETTE[0] if lane == lanes - 1 else PALETTE[1 + (lane - 1) % 4]
 
 
 def lane_of(row: Row) -> str:
-    """The step of a row, as the legend names it."""
+    """The step of a row, as named in the legend."""
     if row.estimate == "raw":
         return RAW
     return ALL if row.is_of_all and len(row.covariates) > 1 else step_text(row)
 
 
 def mark(row: Row) -> dict[str, Any]:
-    """One gap as the chart takes it: differences in points."""
+    """One gap as a row of the chart's data: differences in points."""
     scale = 1.0 if row.is_ratio else 100.0
     return {
         "group": clean(row.group),
@@ -141,7 +141,7 @@ def axis_of(row: Row) -> Any:
 
 
 def in_words(rows: Sequence[Row], title: str) -> str:
-    """The picture in words: the widest raw gap, and what is left of it."""
+    """The chart in words: the widest raw gap, and how much of it remains."""
     raw = [row for row in rows if row.estimate == "raw"]
     widest = max(raw, key=lambda row: abs(distance(row))) if raw else rows[0]
     left = next((row for row in rows if row.group == widest.group and row.is_of_all), None)

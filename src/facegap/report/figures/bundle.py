@@ -1,9 +1,9 @@
-"""The script that draws the charts in the page: Vega, with a few lines of facegap's own after it, that loads nothing.
+"""The script that renders the charts in the page: Vega and a few lines of facegap, without external resources.
 
-To bundle Vega takes seconds of a processor and gives the same script every time, so it is kept in the user's cache. What is
-taken from there runs in every page that is sent on, and anybody who may write in that folder could have put it there: so its
-hash stands in this package, and a script of another hash is made anew. Where it is not there yet, a separate process begins
-with it while the tables are read and the charts are made.
+Bundling Vega takes seconds of processor time and always gives the same script, so it is cached in the user's folder. The
+script runs in every report that is shared, and anybody with write access to that folder could replace it; so its hash is
+stored in this package, and a script with another hash is bundled again. If it is not cached yet, a separate process starts
+bundling while the tables are read and the charts are made.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from facegap.store.opened import read_file
 Begun = subprocess.Popen[str]
 SNIPPET = "window.vegaEmbed = vegaEmbed;"
 MOST_SCRIPT_BYTES = 32 * 2**20
-# sha256 of what vl-convert of that version makes of SNIPPET for that Vega-Lite. Other versions are bundled at every report.
+# sha256 of the bundle of SNIPPET by this version of vl-convert for this Vega-Lite. Other versions are bundled for every report.
 PINNED: Mapping[tuple[str, str], str] = MappingProxyType(
     {("1.9.0.post1", "6.4"): "373b1f84072b31010f15ceb787be6b415c53936411aae267c8c2b2b6ccde46e7"}
 )
-# vl-convert holds the interpreter while it bundles, so that a thread would gain nothing.
+# vl-convert holds the global lock while it bundles, so a thread would not help.
 CODE = """
 import sys, vl_convert
 sys.stdout.reconfigure(encoding="utf-8")
@@ -39,7 +39,7 @@ sys.stdout.write(vl_convert.javascript_bundle(sys.argv[2], vl_version=sys.argv[1
 
 
 def begin_bundle(version: str) -> Begun | None:
-    """A process that bundles; None where the script is kept already, or where no process can be had."""
+    """A process that bundles; None if the script is cached, or no process can be started."""
     if kept_script(version) is not None:
         return None
     command = [sys.executable, "-I", "-c", CODE, version, SNIPPET]
@@ -50,15 +50,15 @@ def begin_bundle(version: str) -> Begun | None:
 
 
 def runtime_script(own: str, version: str, begun: Begun | None = None) -> str:
-    """Vega of the Vega-Lite `version` as one script, then facegap's `own` lines, which call it as vegaEmbed.
+    """Vega of the Vega-Lite `version` as one script, followed by facegap's `own` lines, which call it as vegaEmbed.
 
-    begun : what `begin_bundle` gave. Where it failed, and where nothing is kept, the script is made here.
+    begun : result of `begin_bundle`. If it failed, or nothing is cached, the script is bundled here.
     """
     return f"{vega(version, begun)}\n(() => {{\n{own}\n}})();\n"
 
 
 def vega(version: str, begun: Begun | None) -> str:
-    """The bundled Vega, kept where its hash is known."""
+    """The bundled Vega, cached if its hash is known."""
     import vl_convert
 
     if begun is None and (script := kept_script(version)) is not None:
@@ -75,17 +75,17 @@ def vega(version: str, begun: Begun | None) -> str:
 
 
 def pinned(version: str) -> str | None:
-    """The sha256 that the bundle has; None for versions that this package does not know."""
+    """The expected sha256 of the bundle; None for versions that this package does not know."""
     return PINNED.get((importlib.metadata.version("vl-convert-python"), version))
 
 
 def place_of(version: str) -> Path:
-    """Where the script is kept: under its hash."""
+    """Path of the cached script, named after its hash."""
     return Path(platformdirs.user_cache_dir("facegap")) / "page" / f"{pinned(version)}.js"
 
 
 def kept_script(version: str) -> str | None:
-    """The script that was kept; None where it is not there, or is not the one whose hash stands in this package."""
+    """The cached script; None if it is missing, or its hash is not the expected one."""
     if pinned(version) is None:
         return None
     try:

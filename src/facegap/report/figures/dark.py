@@ -1,6 +1,6 @@
-"""Charts on a dark screen: the colours that are not data change, in pictures as images and in charts drawn in place.
+"""Charts on a dark screen: colours that do not encode data are changed, in images and in charts rendered in the page.
 
-The files of figures/ stay as they are: they go to paper. Colours of data stay too, but for two that are too dark there.
+The files in figures/ are unchanged, as they are for print. Colours of data also stay, except two that are too dark.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from types import MappingProxyType
 from facegap.report.figures.style import GRID, INK, MUTED, PAPER
 
 DARK_PAPER = "#14181e"  # --paper of shared.css
-# By colour of light paper, for marks and words; tests/report/test_figures.py measures that each stands out from DARK_PAPER.
+# By colour of light paper, for marks and text; tests/report/test_figures.py checks the contrast of each with DARK_PAPER.
 DARK: Mapping[str, str] = MappingProxyType(
     {
         INK: "#e6eaef",
@@ -24,10 +24,10 @@ DARK: Mapping[str, str] = MappingProxyType(
 
 
 def dark_rules(of: str = "") -> str:
-    """CSS for a dark screen. of : a selector of what holds the charts; without it the rules are those of one picture."""
+    """CSS for a dark screen. of : selector of the element that contains the charts; without it the rules are for a single image."""
     inside = f"{of} " if of else ""
     background = f"{inside}svg>rect[fill='{PAPER}']{{fill:{DARK_PAPER}}}"
-    if of:  # Vega in the page sets the background in the style of the element
+    if of:  # Vega sets the background in the style attribute of the element in the page
         background = f"{inside}svg{{background:{DARK_PAPER}!important}}"
     rules = [background, f"{inside}[stroke='{PAPER}']{{stroke:{DARK_PAPER}}}"]
     for light, dark in DARK.items():
@@ -36,6 +36,6 @@ def dark_rules(of: str = "") -> str:
 
 
 def with_dark(svg: str) -> str:
-    """The SVG with the rules of a dark screen in it; nothing else changes."""
+    """The SVG with the rules for a dark screen; nothing else changes."""
     start = svg.index(">") + 1
     return f"{svg[:start]}<style>{dark_rules()}</style>{svg[start:]}"

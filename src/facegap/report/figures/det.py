@@ -1,4 +1,4 @@
-"""Detection error trade-off: false rejections against false matches of each group over all thresholds, on log axes."""
+"""Detection error tradeoff: false rejections against false matches of each group over all thresholds, on log axes."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from facegap.store.run import Run
 from facegap.types import Group
 
 COLUMNS, MOST_PANELS, OUTSIDE_PX, HEIGHT_PX = 2, 16, 78, 160
-LEAST_POINTS = 3  # of a curve that says more than its ends
+LEAST_POINTS = 3  # of a curve that shows more than its ends
 EVERYBODY = "everybody"
 
 
 def det_figures(run: Run) -> list[Figure]:
-    """A chart per grouping; nothing where no group has genuine pairs, as then nobody can be refused, or of decisions."""
+    """A chart per grouping; none without genuine pairs, as FNMR is then undefined, or if scores are decisions."""
     if not run.record.has_curve:
         return []
     table, rates = det_table(run), own_rates(run)
@@ -55,7 +55,7 @@ def det_figures(run: Run) -> list[Figure]:
 
 
 def has_curve(curves: pd.DataFrame, grouping: Grouping) -> bool:
-    """Whether any group has both errors at LEAST_POINTS thresholds or more: else its axes would stand around nothing."""
+    """Whether any group has both errors at LEAST_POINTS thresholds or more; otherwise the chart would be empty."""
     if not len(curves):
         return False
     own = curves[[entry == grouping for entry in curves["grouping"]]]
@@ -65,7 +65,7 @@ def has_curve(curves: pd.DataFrame, grouping: Grouping) -> bool:
 
 
 def operating(rates: pd.DataFrame, grouping: Grouping, threshold: float) -> dict[Group, dict[str, Any]]:
-    """FMR and FNMR of everybody and of the groups of a grouping at the threshold of the run, with their intervals."""
+    """FMR and FNMR of all subjects and of the groups of a grouping at the threshold of the run, with their intervals."""
     at = rates[(rates["threshold"] == threshold) & rates["metric"].isin([FMR.name, FNMR.name])]
     found: dict[Group, dict[str, Any]] = {}
     for row in records(at[[entry in ((), grouping) for entry in at["grouping"]]]):
@@ -76,7 +76,7 @@ def operating(rates: pd.DataFrame, grouping: Grouping, threshold: float) -> dict
 def det(
     curves: pd.DataFrame, points: Mapping[Group, Mapping[str, Any]], grouping: Grouping, name: str, threshold: str
 ) -> Figure:
-    """Panels of curves with the operating point of each; where a curve reaches no error it ends, as a log axis has no 0."""
+    """Panels of curves with the operating point of each; a curve ends where it reaches no error, as a log axis has no 0."""
     groups = [group for group in dict.fromkeys(curves["group"]) if group.attributes]
     place = places(groups)
     panels = list(dict.fromkeys(panel for panel, _ in place.values()))[:MOST_PANELS] or [EVERYBODY]
@@ -146,7 +146,7 @@ def det(
 
 
 def places(groups: Sequence[Group]) -> dict[Group, tuple[str, str]]:
-    """Panel and series of each group: crossed with gender, a panel per other value; else one panel for up to five."""
+    """Panel and series of each group: if crossed with gender, a panel per other value; otherwise one panel for up to five groups."""
     if groups and all(series_of(group) for group in groups):
         return {group: (panel_of(group), series_of(group)) for group in groups}
     if len(groups) < len(PALETTE):
@@ -155,7 +155,7 @@ def places(groups: Sequence[Group]) -> dict[Group, tuple[str, str]]:
 
 
 def looks(series: Sequence[str]) -> tuple[Any, Any, Any]:
-    """Colour, dash and shape of everybody (grey, first) and of each series."""
+    """Colour, dash and shape of all subjects (grey, first) and of each series."""
     domain = [clean(one) for one in series]
     colours = [ASIDE, *(PALETTE[k % len(PALETTE)] for k in range(len(series) - 1))]
     dashes = [list(DASHES[0]), *(list(DASHES[k % len(DASHES)]) for k in range(len(series) - 1))]
@@ -186,7 +186,7 @@ def line(row: Mapping[str, Any], panel: str, series: str) -> dict[str, Any]:
 def dot(
     group: Group, both: Mapping[str, Any], place: tuple[str, str], floor_x: float, floor_y: float
 ) -> dict[str, Any]:
-    """The operating point of a group; a rate of 0 stands at the edge of the plot."""
+    """The operating point of a group; a rate of 0 is placed at the edge of the plot."""
     fmr, fnmr = both[FMR.name], both[FNMR.name]
     return {
         "kind": "point",
@@ -205,7 +205,7 @@ def dot(
 
 
 def least(curves: pd.DataFrame, points: Mapping[Group, Mapping[str, Any]], metric: str) -> float:
-    """The lowest rate above 0 that is drawn, less a little: where the axis begins."""
+    """The lower end of the axis: slightly below the lowest nonzero rate shown."""
     values = [value for value in curves[metric] if value > 0]
     values += [float(both[metric]["value"]) for both in points.values() if both[metric]["value"] > 0]
     return min(values, default=0.001) / 1.5

@@ -1,4 +1,4 @@
-"""False rejections by the number of frames that templates are pooled from."""
+"""False rejections by the number of frames from which templates are pooled."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MOST_GROUPS = 6
 
 
 def frames_figures(run: Run) -> list[Figure]:
-    """FNMR at the first threshold against the number of frames: everybody, then the groups of each small grouping."""
+    """FNMR at the first threshold over the number of frames: all subjects, then the groups of each small grouping."""
     table = run.extra.get("frames.csv")
     if table is None or not len(table) or not (table["metric"] == FNMR.name).any():
         return []
@@ -47,7 +47,7 @@ def frames_figures(run: Run) -> list[Figure]:
 
 
 def line_chart(rows: list[dict[str, Any]], grouping: tuple[str, ...], name: str) -> Figure:
-    """One line per group with the interval at each number of frames."""
+    """One line per group with the interval for each number of frames."""
     points = [
         {
             "frames": row["frames"],

@@ -31,30 +31,30 @@ from facegap.store.record import TransferPoint
 from facegap.store.run import Run
 from facegap.types import Group
 
-MOST_GROUPS = 16  # cells narrower than their numbers say nothing
+MOST_GROUPS = 16  # in narrower cells the numbers would be unreadable
 CELL_PX, LEAST_CELL_PX = 30, 14
-# One scale for every run: white at 0, blue up to the stated value, orange above it to MOST_TIMES that value and beyond.
+# One scale for every run: white at 0, blue up to the stated value, orange from there up to MOST_TIMES that value and above.
 BELOW, ABOVE = ("#f7fafd", "#8fb8de"), ("#f3cfae", "#8c3500")
 MOST_TIMES = 10.0
-# Of the way above: from there white numbers read better than black ones. Either has a contrast of 4.5 to 1.
+# Position on the upper part of the scale above which white numbers are easier to read than black ones; contrast at least 4.5:1.
 WHITE_FROM = 0.70
-TICKS = (0.0, 1.0, 1.0 + math.log10(3.0), 2.0)  # 0, the stated value, 3 and 10 times it, as `shade_of` places them
-# Strokes of a cell without enough data, in a square of 2 by 2.
+TICKS = (0.0, 1.0, 1.0 + math.log10(3.0), 2.0)  # 0, the stated value, 3 and 10 times it, at the positions of `shade_of`
+# Strokes of a cell with too few people, in a square of 2 by 2.
 HATCH = "M-1,-0.4L-0.4,-1M-1,0.2L0.2,-1M-1,0.8L0.8,-1M-0.6,1L1,-0.6M0,1L1,0M0.6,1L1,0.6"
 HATCH_PX, HATCH_INK = 27, "#6b7480"
-NO_ERROR_ANCHOR = 0.001  # where nobody was falsely matched at a given threshold
+NO_ERROR_ANCHOR = 0.001  # if there are no false matches at a given threshold
 
 
 @dataclass(frozen=True)
 class Anchor:
-    """The value at which the colours of a heat map turn, and where it comes from in words."""
+    """The value at which the colours of a heat map change, and its description."""
 
     value: float
     words: str
 
 
 def matrix_figures(run: Run) -> list[Figure]:
-    """FMR between every two groups of a grouping at the first threshold; the diagonal is each group's own FMR."""
+    """FMR between every two groups of a grouping at the first threshold; the diagonal is within groups."""
     points = run.record.operating
     taken: set[str] = set()
     found = []
@@ -68,7 +68,7 @@ def matrix_figures(run: Run) -> list[Figure]:
 
 
 def anchor_of(run: Run, matrix: MatrixRows) -> Anchor:
-    """The target FMR of the threshold; of one that was given the margin above everybody's FMR."""
+    """The target FMR of the threshold; for a given threshold, the overall FMR increased by the margin."""
     if matrix.point.targets:
         target = max(matrix.point.targets)
         return Anchor(target, f"the target {rough_percent(target)}")
@@ -89,9 +89,9 @@ def anchor_of(run: Run, matrix: MatrixRows) -> Anchor:
 
 
 def shade_of(value: float, anchor: float) -> float:
-    """The place of a rate on the scale of colours: 0 at 0, 1 at the anchor, 2 at MOST_TIMES of it and beyond; NaN stays.
+    """Position of a rate on the colour scale: 0 at 0, 1 at the anchor, 2 at MOST_TIMES the anchor and above; NaN stays NaN.
 
-    Up to the anchor it is linear, above it logarithmic.
+    The scale is linear up to the anchor and logarithmic above it.
 
     >>> shade_of(0.0005, 0.001), shade_of(0.01, 0.001), shade_of(0.5, 0.001)
     (0.5, 2.0, 2.0)
@@ -102,12 +102,12 @@ def shade_of(value: float, anchor: float) -> float:
 
 
 def is_pale(shade: float) -> bool:
-    """Whether black numbers read better on a shade than white ones."""
+    """Whether black numbers are easier to read on a shade than white ones."""
     return not shade > 1 + WHITE_FROM
 
 
 def colours_of(anchor: Anchor) -> Any:
-    """The colour of a cell with its legend, which names the anchor."""
+    """The colour of a cell with its legend, which states the anchor."""
     expression = (
         f"(datum.value > 1.99 ? '\u2265 ' : '') + format(100 * {anchor.value!r} * (datum.value > 1 ? "
         f"pow({MOST_TIMES!r}, datum.value - 1) : datum.value), '.3~r') + '%'"
@@ -126,7 +126,7 @@ def colours_of(anchor: Anchor) -> Any:
 
 
 def heat(matrix: MatrixRows, groups: Sequence[Group], name: str, anchor: Anchor) -> Figure:
-    """The matrix, with the rate in every cell; cells of too few people are hatched."""
+    """The matrix, with the rate in every cell; cells with too few people are hatched."""
     cells = matrix.cells
     rows = [
         matrix_cell(group, other, cells[group, other], anchor)
@@ -160,7 +160,7 @@ def heat(matrix: MatrixRows, groups: Sequence[Group], name: str, anchor: Anchor)
 
 
 def matrix_cell(group: Group, other: Group, row: RateRow, anchor: Anchor) -> dict[str, Any]:
-    """One cell with everything that is said of it."""
+    """One cell with all its texts."""
     rate = row.rate
     shade = shade_of(rate.value, anchor.value)
     return {
@@ -181,7 +181,7 @@ def matrix_cell(group: Group, other: Group, row: RateRow, anchor: Anchor) -> dic
 
 
 def short(value: float) -> str:
-    """A rate in per cent without its sign, in as few letters as a small cell holds."""
+    """A rate in per cent without the sign, as short as a small cell requires."""
     if value != value:
         return ""
     hundredfold = 100 * value
@@ -208,7 +208,7 @@ def grid(
     down: str,
     **said: Any,
 ) -> Figure:
-    """A heat map with the number of every cell in it. said : further fields of the figure"""
+    """A heat map with a number in every cell. said : further fields of the figure."""
     outside = label_px(down_names) + 24
     base = alt.Chart(data(rows)).encode(  # type: ignore[arg-type]
         x=alt.X(
@@ -244,11 +244,11 @@ def grid(
     )
 
 
-# ---- thresholds that were set on one group ----
+# ---- thresholds set on one group ----
 
 
 def transfer_figures(run: Run) -> list[Figure]:
-    """FMR of every group at the threshold of every other, a chart per grouping and target FMR."""
+    """FMR of every group at the threshold set on every other group, a chart per grouping and target FMR."""
     table = run.extra.get("transfer.csv")
     if table is None or not len(table):
         return []
@@ -272,7 +272,7 @@ def transfer_cells(
     target: float,
     min_subjects: int,
 ) -> list[dict[str, Any]]:
-    """The cells of one grouping and target: threshold of `row`, evaluated on `column`."""
+    """The cells of one grouping and target: threshold set on `row`, evaluated on `column`."""
     cells = []
     for row in rows:
         source = str(row["threshold_from"]).split(f"; {WORST}")[0]
@@ -281,13 +281,13 @@ def transfer_cells(
         if point is None or point.grouping != grouping or point.target != target or not is_known(group):
             continue
         if WORST in str(row["threshold_from"]):
-            continue  # the same threshold as one of the groups'; the table names it
+            continue  # the same threshold as that of a group; the table lists it
         cells.append(transfer_cell(row, point.on, group, target, min_subjects))
     return cells
 
 
 def transfer_cell(row: Mapping[str, Any], on: str, group: Group, target: float, min_subjects: int) -> dict[str, Any]:
-    """One cell with everything that is said of it."""
+    """One cell with all its texts."""
     value = float(row["value"])
     shade = shade_of(value, target)
     few = not row.get("effective_subjects", row["subjects"]) >= min_subjects
@@ -310,7 +310,7 @@ def transfer_cell(row: Mapping[str, Any], on: str, group: Group, target: float, 
 
 
 def transfer(cells: list[dict[str, Any]], grouping: Grouping, target: float, name: str) -> Figure:
-    """Rows are the groups that the threshold was set on; blue is up to the target, orange above it."""
+    """Rows are the groups on which the threshold was set; blue is up to the target, orange above it."""
     down, across = (list(dict.fromkeys(cell[side] for cell in cells)) for side in ("row", "column"))
     down, across = down[:MOST_GROUPS], across[: MOST_GROUPS + 1]
     shown = [cell for cell in cells if cell["row"] in down and cell["column"] in across]

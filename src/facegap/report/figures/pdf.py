@@ -1,7 +1,7 @@
-"""A PDF of a chart that is the same to the byte every time.
+"""Make PDFs of charts reproducible to the byte.
 
-The library that writes them numbers the fonts of a page, and with them all that follows, in an order that differs from one
-call to the next. Here the fonts are put in the order of their names and the objects in that in which the page comes to them.
+The library that writes them numbers the fonts of a page, and all later objects, in an order that varies between calls.
+Here fonts are sorted by name, and objects by the order in which the page refers to them.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from collections.abc import Mapping
 _REFERENCE = re.compile(rb"\b(\d+) 0 R\b")
 _FONT_ENTRY = re.compile(rb"/(fo\d+) (\d+) 0 R")
 _ENTRY = re.compile(rb"/([a-z]+)(\d+) (\d+) 0 R")
-_TABLE = re.compile(rb"(?:/[a-z]+\d+ \d+ 0 R\s+)+")  # of fonts, drawings or states, in whatever order
+_TABLE = re.compile(rb"(?:/[a-z]+\d+ \d+ 0 R\s+)+")  # of fonts, drawings or states, in any order
 _NAME = re.compile(rb"/BaseFont /(?:[A-Z]{6}\+)?([^\s/]+)")
 _STREAM = re.compile(rb"^(.*?\nstream\n)(.*)(\nendstream)$", re.DOTALL)
 _LENGTH = re.compile(rb"/Length \d+")
 
 
 def stable_pdf(data: bytes) -> bytes:
-    """The same document with its fonts and objects in an order of their own.
+    """Sort the fonts and objects of a document.
 
     Parameters
     ----------
     data
-        A PDF as svg2pdf writes it: one table of cross references, no object inside another's stream.
+        A PDF as written by svg2pdf: one cross-reference table, no object streams.
 
     Returns
     -------
     bytes
-        A PDF that shows the same; `data` itself where it is of another kind.
+        A PDF with the same content; `data` itself if it has another structure.
     """
     objects, root = parsed(data)
     if root not in objects:
@@ -42,7 +42,7 @@ def stable_pdf(data: bytes) -> bytes:
 
 
 def parsed(data: bytes) -> tuple[dict[int, bytes], int]:
-    """The objects of a document by number, and the number of its root; none where its table of references is of another kind."""
+    """The objects of a document by number, and the number of its root; empty if its cross-reference table has another structure."""
     start = re.search(rb"startxref\s+(\d+)\s+%%EOF\s*$", data)
     trailer = data.rfind(b"trailer")
     root = re.search(rb"/Root (\d+) 0 R", data[trailer:]) if trailer >= 0 else None
@@ -61,14 +61,14 @@ def parsed(data: bytes) -> tuple[dict[int, bytes], int]:
 
 
 def font_names(objects: Mapping[int, bytes]) -> dict[bytes, bytes]:
-    """A new name for each name of a font in the pages: by the font's own name, without the letters of its subset."""
+    """A new name for each font name in the pages: by the font's own name, without its subset prefix."""
     entries = {entry for content in objects.values() for entry in _FONT_ENTRY.findall(head_of(content))}
     by_name = sorted(entries, key=lambda entry: (own_name(objects, int(entry[1])), entry))
     return {name: b"fo%d" % k for k, (name, _) in enumerate(by_name)}
 
 
 def own_name(objects: Mapping[int, bytes], number: int) -> bytes:
-    """What a font calls itself."""
+    """Name of a font."""
     found = _NAME.search(objects.get(number, b""))
     return found[1] if found else b""
 
@@ -79,7 +79,7 @@ def head_of(content: bytes) -> bytes:
 
 
 def renamed(content: bytes, names: Mapping[bytes, bytes]) -> bytes:
-    """An object with the new names of fonts in its tables and in what it draws."""
+    """An object with the new font names in its tables and its content."""
     found = _STREAM.match(content)
     if found is None:
         return _TABLE.sub(lambda table: sorted_table(table[0], names), content)
@@ -99,7 +99,7 @@ def renamed(content: bytes, names: Mapping[bytes, bytes]) -> bytes:
 
 
 def sorted_table(table: bytes, names: Mapping[bytes, bytes]) -> bytes:
-    """A table of resources, fonts under their new names, in the order of the names; the white space stays where it is."""
+    """A resource table sorted by name, with the new font names; white space is unchanged."""
     gaps = re.split(_ENTRY.pattern.replace(b"(", b"(?:"), table)[1:]
     entries = []
     for kind, number, target in _ENTRY.findall(table):
@@ -110,7 +110,7 @@ def sorted_table(table: bytes, names: Mapping[bytes, bytes]) -> bytes:
 
 
 def reached(objects: Mapping[int, bytes], root: int) -> dict[int, int]:
-    """The new number of every object that the root leads to, in the order in which it leads there."""
+    """The new number of every object reachable from the root, in the order in which it is reached."""
     order: dict[int, int] = {}
     waiting = [root]
     while waiting:
@@ -123,13 +123,13 @@ def reached(objects: Mapping[int, bytes], root: int) -> dict[int, int]:
 
 
 def renumbered(content: bytes, order: Mapping[int, int]) -> bytes:
-    """An object with the new numbers in its references; streams stay as they are."""
+    """An object with the new numbers in its references; streams are unchanged."""
     head = head_of(content)
     return _REFERENCE.sub(lambda found: b"%d 0 R" % order.get(int(found[1]), 0), head) + content[len(head) :]
 
 
 def written(contents: list[bytes], root: int) -> bytes:
-    """A document of objects 1, 2, ... with its table of cross references."""
+    """A document of objects 1, 2, ... with its cross-reference table."""
     out = bytearray(b"%PDF-1.7\n%\x80\x80\x80\x80\n\n")
     offsets = []
     for number, content in enumerate(contents, start=1):

@@ -1,4 +1,4 @@
-"""How the quality of images is distributed by group, and error versus discard (EDC) by group."""
+"""Distribution of image quality by group, and error versus discard (EDC) by group."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from facegap.report.text import clean, errors_of_trials, interval, level_text, p
 from facegap.store.run import Run
 
 HEIGHT_PX = 230
-MOST_CURVES = 4  # in one chart: the bands of more lie on each other
+MOST_CURVES = 4  # in one chart: more bands would overlap
 
 
 def quality_figures(run: Run) -> list[Figure]:
@@ -60,7 +60,7 @@ def quality_figures(run: Run) -> list[Figure]:
 
 
 def rows_of(run: Run, name: str) -> list[dict[str, Any]]:
-    """Rows of a table with their group in words and their grouping; those of groups that are not known are left out."""
+    """Rows of a table with the name of their group and their grouping, without those of unknown groups."""
     table: pd.DataFrame | None = run.extra.get(name)
     if table is None:
         return []
@@ -72,7 +72,7 @@ def rows_of(run: Run, name: str) -> list[dict[str, Any]]:
 
 
 def spread_chart(rows: Sequence[Mapping[str, Any]], grouping: Grouping, name: str) -> Figure:
-    """One row per group: its 5% to 95% quantiles, its middle half, its median, and its mean with an interval."""
+    """One row per group: 5% to 95% quantiles, interquartile range, median, and mean with an interval."""
     points = [
         {
             **{key: row[key] for key in ("group", "median", "mean", "mean_low", "mean_high")},
@@ -121,7 +121,7 @@ def spread_chart(rows: Sequence[Mapping[str, Any]], grouping: Grouping, name: st
 
 
 def curve_chart(rows: Sequence[Mapping[str, Any]], grouping: Grouping, name: str, level: float) -> Figure:
-    """One line per group with the band of its intervals."""
+    """One line per group with its band of intervals."""
     points = [
         {
             "group": row["group"],

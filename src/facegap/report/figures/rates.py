@@ -1,4 +1,4 @@
-"""Rates by group as dots with their intervals: value, errors and trials stand beside each."""
+"""Rates by group as dots with their intervals, each with its value, errors and trials."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ from facegap.report.tables import title_of
 from facegap.report.text import clean, interval, level_text, not_ruled_out, percent, score
 from facegap.store.run import Run
 
-BOTH_PX, ROOM_BESIDE_PX = (ROOM_PX - 90, 240), 60  # of the chart of both errors, and beside it for its last name
+BOTH_PX, ROOM_BESIDE_PX = (ROOM_PX - 90, 240), 60  # of the chart of both errors, and room to its right for the last name
 NAME_PLACES: tuple[tuple[Literal["left", "right"], int, int], ...] = (
     ("left", 8, -8),
     ("left", 8, 15),
     ("right", -8, -8),
     ("right", -8, 15),
 )
-MOST_TOLD = 3  # groups without any error of which a note tells what cannot be ruled out
-LOG_FROM = 8.0  # of a ratio of rates that are compared as ratios: beyond it a linear axis hides the lower ones
+MOST_TOLD = 3  # groups without errors for which a note states the upper limit
+LOG_FROM = 8.0  # for rates compared as ratios: beyond this ratio a linear axis hides the lower ones
 
 
 def error_figures(run: Run) -> list[Figure]:
-    """One chart per grouping for each metric that the run is about; at its first threshold, as the tables hold all."""
+    """One chart per grouping for each main metric of the run, at its first threshold; the tables contain all thresholds."""
     rates = own_rates(run)
     taken: set[str] = set()
     found = []
@@ -67,21 +67,21 @@ def error_figures(run: Run) -> list[Figure]:
 
 
 def shown_metrics(rates: pd.DataFrame, run: Run) -> list[str]:
-    """What the run is about: errors of a classifier, of comparisons and searches, and whatever its primary family is of."""
+    """The main metrics of the run: errors of a classifier, of comparisons and searches, and all metrics of the primary family."""
     primary = primary_family(run.record, run.rates["metric"]).metrics
     present = in_order(rates["metric"])
     return [metric.name for metric in present if metric.is_headline or metric.is_search or metric.name in primary]
 
 
 def at_first_threshold(rates: pd.DataFrame, run: Run) -> pd.DataFrame:
-    """The rates at the first threshold of the run, or those that have none."""
+    """The rates at the first threshold of the run, or without a threshold."""
     points = run.record.operating
     without = rates["threshold"].isna()
     return rates[without | (rates["threshold"] == points[0].threshold)] if points else rates[without]
 
 
 def at_first_judgement(rates: pd.DataFrame) -> pd.DataFrame:
-    """The rates of searches at the first judgement of their lists, with a threshold where there is one."""
+    """The rates of searches for the first rank and threshold of their lists, with a threshold if there is one."""
     with_threshold = rates[rates["threshold"].notna()]
     first = (with_threshold if len(with_threshold) else rates)["threshold_from"].iloc[0]
     is_first: pd.Series[bool] = rates["threshold_from"] == first
@@ -89,14 +89,14 @@ def at_first_judgement(rates: pd.DataFrame) -> pd.DataFrame:
 
 
 def rows_of(rates: pd.DataFrame, grouping: Grouping, min_subjects: int) -> list[dict[str, Any]]:
-    """What a chart of one grouping draws: the highest rates first, groups without trials last."""
+    """The rows of a chart of one grouping: the highest rates first, groups without trials last."""
     of_grouping = records(rates[[entry == grouping for entry in rates["grouping"]]])
     rows = [mark(row, min_subjects) for row in of_grouping if is_known(row["group"])]
     return sorted(rows, key=lambda row: (row["trials"] == 0, -row["value"] if row["trials"] else 0.0, row["group"]))
 
 
 def mark(row: dict[str, Any], min_subjects: int) -> dict[str, Any]:
-    """One rate, with everything that is said of it already written."""
+    """One rate, with all its texts already formatted."""
     small = row["effective_subjects"] < min_subjects
     return {
         "group": clean(row["group"]),
@@ -116,13 +116,13 @@ def mark(row: dict[str, Any], min_subjects: int) -> dict[str, Any]:
 
 
 def everybody(rates: pd.DataFrame) -> float:
-    """The rate of everybody; NaN where there is none."""
+    """The rate of all subjects; NaN without one."""
     of_all = rates[[entry == () for entry in rates["grouping"]]]
     return float(of_all["value"].iloc[0]) if len(of_all) else math.nan
 
 
 def dot_plot(rows: Sequence[dict[str, Any]], overall: float, metric: str, grouping: Grouping, name: str) -> Figure:
-    """Dots and intervals, one group a row; the dashed line is everybody."""
+    """Dots and intervals, one group per row; the dashed line is the overall rate."""
     shown = list(rows[:MOST_ROWS])
     series = list(dict.fromkeys(sorted(row["series"] for row in shown)))
     logarithmic, floor = log_axis(shown, metric)
@@ -170,7 +170,7 @@ def dot_plot(rows: Sequence[dict[str, Any]], overall: float, metric: str, groupi
 
 
 def without_errors(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """What the bars of groups without any error mean, in a sentence; nothing where every group has errors."""
+    """A sentence on the upper limits of groups without errors; empty if every group has errors."""
     free = [row for row in rows if row["trials"] and not row["errors"] and not math.isnan(row["high"])]
     told = [f"{row['group']}, 0 errors in {row['trials']:,}: {not_ruled_out(row['high'])}" for row in free[:MOST_TOLD]]
     told += [f"and {len(free) - MOST_TOLD} more groups"] if len(free) > MOST_TOLD else []
@@ -183,10 +183,10 @@ def faint() -> Any:
 
 
 def overall_line(overall: float, floor: float, metric: str) -> list[Any]:
-    """A dashed line at the rate of everybody, with its value above; nothing where there is none."""
+    """A dashed line at the overall rate, labelled with its value; empty without a rate."""
     if not overall > 0:
         return []
-    # Pairs of two groups are in the rate of everybody and in no group's, so that it may lie below all of them.
+    # The overall rate includes pairs between groups, so it may lie below the rates of all groups.
     everybody = "all pairs, of two groups too" if metric_of(metric).is_impostor else "all"
     at = data([{"x": max(overall, floor), "said": f"{everybody}: {percent(overall, 1)}"}])
     line = alt.Chart(at).mark_rule(strokeDash=[4, 3], color=INK, opacity=0.6).encode(x=alt.X("x:Q"))
@@ -195,9 +195,9 @@ def overall_line(overall: float, floor: float, metric: str) -> list[Any]:
 
 
 def log_axis(rows: Sequence[dict[str, Any]], metric: str) -> tuple[bool, float]:
-    """Whether the axis is logarithmic, and the least that it shows: rates that are compared as ratios need one.
+    """Whether the axis is logarithmic, and its lower end: rates that are compared as ratios need a logarithmic axis.
 
-    A rate of 0 has no place on such an axis; it stands at the floor, and its counts beside it say what it is.
+    A rate of 0 has no position on such an axis; it is placed at the lower end, next to its counts.
     """
     above = [row["value"] for row in rows if row["value"] > 0]
     if not metric_of(metric).is_ratio or not above or max(above) < LOG_FROM * min(above):
@@ -216,7 +216,7 @@ def x_axis(logarithmic: bool, floor: float, title: str) -> Any:
 
 
 def alt_of(rows: Sequence[dict[str, Any]], title: str, overall: float) -> str:
-    """The chart in words: its ends among the groups that are large enough, and everybody."""
+    """The chart in words: the highest and lowest of the groups that are large enough, and the overall rate."""
     ranked = [row for row in rows if row["trials"] and not row["small"]]
     said = f"Dots with intervals: {title}. {len(rows)} groups"
     if overall == overall:
@@ -229,7 +229,7 @@ def alt_of(rows: Sequence[dict[str, Any]], title: str, overall: float) -> str:
 
 
 def at_threshold_figures(run: Run) -> list[Figure]:
-    """False matches against false rejections at the first threshold, a dot per group with both intervals, per grouping."""
+    """False matches against false rejections at the first threshold, per grouping: a dot per group with both intervals."""
     points = run.record.operating
     if not points:
         return []
@@ -266,7 +266,7 @@ def both_rates(rates: pd.DataFrame, grouping: Grouping, min_subjects: int) -> li
 
 
 def two_errors(rows: list[dict[str, Any]], grouping: Grouping, name: str, threshold: str) -> Figure:
-    """Both errors of each group at one threshold: right is more false matches, up is more false rejections."""
+    """Both errors of each group at one threshold: further right is more false matches, further up more false rejections."""
     logarithmic, floor = log_axis([{"value": row["m_value"], "low": row["m_low"]} for row in rows], FMR.name)
     for row in rows:
         row.update(x=max(row["m_value"], floor), x1=max(row["m_low"], floor), x2=max(row["m_high"], floor))
@@ -321,7 +321,7 @@ def two_errors(rows: list[dict[str, Any]], grouping: Grouping, name: str, thresh
 
 
 def place_names(rows: Sequence[dict[str, Any]], logarithmic: bool) -> None:
-    """Give each row its `place` in NAME_PLACES, the first where its name covers no mark and no other name; -1 for none."""
+    """Give each row a `place` in NAME_PLACES: the first at which its name overlaps no mark and no other name; -1 if there is none."""
     width, height = BOTH_PX
     right, top = max(row["x2"] for row in rows), max(row["r_high"] for row in rows) or 1.0
     left = min(row["x1"] for row in rows) if logarithmic else 0.0
@@ -345,5 +345,5 @@ def place_names(rows: Sequence[dict[str, Any]], logarithmic: bool) -> None:
 
 
 def overlap(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether two boxes of left, top, right and bottom share any place."""
+    """Whether two boxes (left, top, right, bottom) overlap."""
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -1,4 +1,4 @@
-"""Charts to files: the specification, SVG, PNG and PDF."""
+"""Render charts to files: the specification, SVG, PNG and PDF."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ DEFINED = re.compile(r' id="((?:gradient_|clip)\d+)"')
 NAMED = re.compile(r'( id="|="url\(#)((?:gradient_|clip)\d+)("|\)")')
 TAG = re.compile(r"<[A-Za-z][^<>]*>")
 SPOKEN = re.compile(r' (?:aria-[a-z]+|role)="[^"]*"')
-UNSEEN = re.compile(r"(?<=\d\.\d\d)\d+")  # of a place in pixels
+UNSEEN = re.compile(r"(?<=\d\.\d\d)\d+")  # of a position in pixels
 WIDTH = re.compile(r'<svg[^>]* width="([\d.]+)"')
-PHONE_PX = 358  # a screen of 390 less its margins
+PHONE_PX = 358  # a screen of 390 minus its margins
 NARROW_SLACK_PX = {"left": 14, "right": 8, "top": 4, "bottom": 4}  # for fonts of phones that are wider than those here
 LABELS_OF_PHONE_PX, LEGEND_OF_PHONE_PX, MOST_TURNS = 150, 220, 3
-CELL_OF_NUMBER_PX = 30  # a cell that is narrower holds no number
-MOST_NARROW = 60_000  # letters: a longer picture would make the page too large; there the wide one stands in
-PNG_SCALE = 2.0  # pixels of the PNG per pixel of the chart: sharp on paper and on dense screens
+CELL_OF_NUMBER_PX = 30  # a narrower cell contains no number
+MOST_NARROW = 60_000  # characters: a longer chart would make the page too large, and the wide one is used instead
+PNG_SCALE = 2.0  # pixels of the PNG per pixel of the chart: sharp in print and on high-density screens
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure and its picture; the files of figures/ by suffix come from `files`.
+    """A figure and its rendered chart; `files` gives the files of figures/ by suffix.
 
-    narrow : the same for a phone, at most PHONE_PX wide where the chart can be
+    narrow : the version for a phone, at most PHONE_PX wide if possible
     """
 
     figure: Figure
@@ -43,7 +43,7 @@ class Drawn:
     narrow: str = ""
 
     def files(self) -> dict[str, bytes]:
-        """SVG, PNG and PDF, and the spec itself, by file name. The same figure gives the same bytes."""
+        """SVG, PNG and PDF, and the spec, by file name. The same figure gives the same bytes."""
         stem = self.figure.name
         with explained_drawing(stem):
             png, pdf = renderer.svg_to_png(self.svg, scale=PNG_SCALE), renderer.svg_to_pdf(self.svg)
@@ -56,7 +56,7 @@ class Drawn:
 
 
 def drawn(figure: Figure) -> Drawn:
-    """The figure as an SVG of its own."""
+    """The figure rendered as a standalone SVG."""
     with explained_drawing(figure.name):
         svg = renderer.vegalite_to_svg(figure.spec, vl_version=written_for())
     return Drawn(figure, numbered_anew(svg))
@@ -64,7 +64,7 @@ def drawn(figure: Figure) -> Drawn:
 
 @contextlib.contextmanager
 def explained_drawing(name: str) -> Iterator[None]:
-    """Turn a failure of the process that renders, which has threads and files of its own, into one error."""
+    """Convert a failure of the rendering process, which has threads and files of its own, to one error."""
     try:
         yield
     except (ValueError, OSError) as error:
@@ -75,9 +75,9 @@ def explained_drawing(name: str) -> Iterator[None]:
 
 
 def with_narrow(picture: Drawn) -> Drawn:
-    """The picture with its narrow version, for pages that a phone reads without a script; a package's chart as it is."""
+    """The chart with its narrow version, for phones without scripts; a plugin's chart unchanged."""
     spec = json.loads(spec_json(picture.figure.spec))
-    if "width" not in spec.get("spec", spec):  # a package's chart need not say how wide it is
+    if "width" not in spec.get("spec", spec):  # a plugin's chart need not state its width
         return picture
     plot, meta, config = spec.get("spec", spec), spec["usermeta"], spec["config"]
     columns = spec["columns"] = 1 if "columns" in spec else 0
@@ -104,7 +104,7 @@ def with_narrow(picture: Drawn) -> Drawn:
 
 
 def legends_of(part: Any) -> Iterator[dict[str, Any]]:
-    """The legends in a part of a spec that say how long their labels may be."""
+    """The legends in a part of a spec that limit the length of their labels."""
     if isinstance(part, dict):
         found = part.get("legend")
         if isinstance(found, dict) and "labelLimit" in found:
@@ -118,7 +118,7 @@ def legends_of(part: Any) -> Iterator[dict[str, Any]]:
 
 
 def numbered_anew(svg: str) -> str:
-    """The SVG with its gradients and clips numbered from 0: Vega counts on through all charts of a process."""
+    """The SVG with its gradients and clips numbered from 0: Vega continues the numbering over all charts of a process."""
     order: dict[str, str] = {}
     for name in DEFINED.findall(svg):
         order.setdefault(name, f"own_{len(order)}")
@@ -126,15 +126,15 @@ def numbered_anew(svg: str) -> str:
 
 
 def silent(svg: str) -> str:
-    """The SVG for use as an image: without the words of its parts, which no reader of a screen ever gets, to 0.01 pixels."""
+    """The SVG for use as an image: without ARIA texts, which screen readers cannot reach there, with positions to 0.01 pixels."""
     return TAG.sub(lambda tag: UNSEEN.sub("", SPOKEN.sub("", tag[0])), svg)
 
 
 def spec_json(spec: Mapping[str, Any]) -> str:
-    """A spec as JSON, the same every time."""
+    """A spec as JSON, reproducibly."""
     return json.dumps(spec, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
 def written_for() -> str:
-    """The Vega-Lite version that altair writes for, as vl-convert names it: `6.1` of v6.1.0."""
+    """The Vega-Lite version that altair targets, as vl-convert names it: `6.1` for v6.1.0."""
     return ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])

@@ -1,8 +1,8 @@
-"""The process that turns charts into files with vl-convert.
+"""The process that renders charts to files with vl-convert.
 
-vl-convert holds Python's interpreter for as long as a chart takes, a second or more for the first one, and no Ctrl-C is seen
-meanwhile. In a separate process it is: the command only waits for an answer. One process serves all charts of a command; it
-is started for the first chart and ends with the command, also where that is killed, because its input ends then.
+vl-convert holds Python's global lock for as long as a chart takes, a second or more for the first one, during which Ctrl-C
+has no effect. With a separate process, the command only waits for a reply. One process serves all charts of a command; it
+is started for the first chart and ends with the command, even if that is killed, because its input is then closed.
 """
 
 from __future__ import annotations
@@ -35,37 +35,37 @@ while line := asked.readline():
     said.write(b"%d %d\\n" % (failed, len(content)) + content)
     said.flush()
 """
-MOST_BYTES = 512 * 2**20  # of one picture
+MOST_BYTES = 512 * 2**20  # of one image
 _running: dict[
     int, subprocess.Popen[bytes]
-] = {}  # by the number of the process that asks: a fork has none of its own yet
+] = {}  # by process number: a forked process has none of its own yet
 _one_at_a_time = threading.Lock()
 
 
 def vegalite_to_svg(spec: Mapping[str, Any], *, vl_version: str) -> str:
-    """The chart of a specification as SVG; nothing is loaded from anywhere.
+    """The chart of a specification as SVG; nothing is loaded from elsewhere.
 
     Raises
     ------
-    ValueError : it cannot be rendered
-    OSError    : no process can be started
+    ValueError : if it cannot be rendered
+    OSError    : if no process can be started
     """
     options = {"vl_version": vl_version, "allowed_base_urls": []}
     return _answer("vegalite_to_svg", spec, options).decode("utf-8")
 
 
 def svg_to_png(svg: str, *, scale: float) -> bytes:
-    """A picture as PNG, `scale` pixels for each of the picture's; raises as `vegalite_to_svg`."""
+    """An SVG as PNG, with `scale` pixels for each of its pixels; raises like `vegalite_to_svg`."""
     return _answer("svg_to_png", svg, {"scale": scale})
 
 
 def svg_to_pdf(svg: str) -> bytes:
-    """A picture as PDF; raises as `vegalite_to_svg`."""
+    """An SVG as PDF; raises like `vegalite_to_svg`."""
     return _answer("svg_to_pdf", svg, {})
 
 
 def _answer(name: str, given: object, options: Mapping[str, object]) -> bytes:
-    """What a function of vl-convert gives, from the process."""
+    """Result of a function of vl-convert in the process."""
     question = json.dumps([name, given, options]).encode() + b"\n"
     with _one_at_a_time:
         process = _running.get(os.getpid()) or _started()
@@ -80,7 +80,7 @@ def _answer(name: str, given: object, options: Mapping[str, object]) -> bytes:
                 raise ValueError("half a picture")
         except (
             BaseException
-        ) as error:  # Ctrl-C among them: an answer that nobody waits for would be taken for the next one
+        ) as error:  # including Ctrl-C: an unread reply would be taken for the next one
             code = _end()
             if isinstance(error, ValueError | BrokenPipeError):
                 raise ValueError(f"the process that renders charts has ended (exit code {code})") from error
@@ -91,7 +91,7 @@ def _answer(name: str, given: object, options: Mapping[str, object]) -> bytes:
 
 
 def _started() -> subprocess.Popen[bytes]:
-    """A new process, which finds vl-convert where this one does."""
+    """A new process, which finds vl-convert in the same place as this one."""
     found = importlib.util.find_spec("vl_convert")
     if found is None or found.origin is None:
         raise ModuleNotFoundError("No module named 'vl_convert'", name="vl_convert")
@@ -104,7 +104,7 @@ def _started() -> subprocess.Popen[bytes]:
 
 @atexit.register
 def _end() -> int | None:
-    """End the process of this one; its exit code."""
+    """End the rendering process of this process; return its exit code."""
     process = _running.pop(os.getpid(), None)
     if process is None:
         return None

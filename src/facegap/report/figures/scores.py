@@ -1,4 +1,4 @@
-"""Distribution of comparison scores: scores of genuine and of impostor pairs by group, with the threshold between them."""
+"""Distribution of comparison scores: genuine and impostor pairs by group, with the threshold."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LOOKS = {"impostor": ASIDE, "genuine": PALETTE[0]}
 
 
 def score_figures(run: Run) -> list[Figure]:
-    """A chart per grouping with a panel per group, everybody first; nothing where not all scores were counted, or of decisions."""
+    """A chart per grouping with a panel per group, all pairs first; none if not all scores were counted, or scores are decisions."""
     if not run.record.has_curve:
         return []
     table = histogram_table(run)
@@ -49,22 +49,22 @@ def score_figures(run: Run) -> list[Figure]:
 
 
 def drawn_pairs(run: Run) -> int:
-    """Impostor pairs in the sample that the charts show; 0 where every pair was counted."""
+    """Number of sampled impostor pairs behind the charts; 0 if every pair was counted."""
     compared = run.record.comparison
     plot = compared.all_pairs.plot if compared and compared.all_pairs else None
     return plot.pairs if plot else 0
 
 
 def first_threshold(run: Run) -> float:
-    """The first threshold of the run; NaN where it has none."""
+    """The first threshold of the run; NaN without one."""
     points = run.record.operating
     return points[0].threshold if points else float("nan")
 
 
 def ridges(rows: pd.DataFrame, grouping: Grouping, name: str, threshold: float, drawn: int = 0) -> Figure:
-    """One row of plots per group: the share of its impostor pairs (filled) and of its genuine pairs (line) by score.
+    """One row of plots per group: the proportion of its impostor pairs (filled) and genuine pairs (line) by score.
 
-    drawn : impostor pairs of the sample behind it; 0 where every pair was counted
+    drawn : number of sampled impostor pairs; 0 if every pair was counted
     """
     groups = list(dict.fromkeys(rows["group"]))[:MOST_PANELS]
     values = [bar(row) for row in without_empty_runs(records(rows)) if row["group"] in groups]
@@ -112,7 +112,7 @@ def ridges(rows: pd.DataFrame, grouping: Grouping, name: str, threshold: float, 
 
 
 def sample_words(drawn: int) -> str:
-    """What a chart shows where not every pair was counted for it."""
+    """A note on the sample, if not every pair was counted."""
     if not drawn:
         return ""
     return (
@@ -122,9 +122,9 @@ def sample_words(drawn: int) -> str:
 
 
 def without_empty_runs(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The bins without those inside a run of empty ones, which a line of steps passes over all the same.
+    """The bins without those inside a run of empty bins, over which a step line is flat anyway.
 
-    rows : bins of one kind and group one after another
+    rows : consecutive bins of one kind and group
     """
     inner = [
         all(row["pairs"] == 0 for row in (before, row, after))
@@ -139,12 +139,12 @@ def without_empty_runs(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def series_key(row: dict[str, Any]) -> tuple[Any, str]:
-    """The series that a bin belongs to."""
+    """The series of a bin."""
     return row["group"], row["kind"]
 
 
 def bar(row: dict[str, Any]) -> dict[str, Any]:
-    """One bin: its share among all pairs of its kind and group, and its counts in words."""
+    """One bin: its proportion of all pairs of its kind and group, and its counts in words."""
     return {
         "group": clean(row["group"]),
         "kind": row["kind"],
@@ -157,7 +157,7 @@ def bar(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def alt_of(rows: pd.DataFrame, title: str, threshold: float) -> str:
-    """The chart in words: how many pairs, and where the threshold stands."""
+    """The chart in words: the number of pairs, and the threshold."""
     everybody = rows[[entry == () for entry in rows["grouping"]]].drop_duplicates("kind").set_index("kind")["all_pairs"]
     counts = " and ".join(f"{everybody[kind]:,} {kind} pairs" for kind in KINDS if kind in everybody.index)
     at = "" if threshold != threshold else f" The dashed line is the threshold {score(threshold)}."

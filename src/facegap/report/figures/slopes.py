@@ -1,4 +1,4 @@
-"""Error rates along continuous columns: the fitted curve, and the band that it may lie in."""
+"""Error rates along continuous columns: the fitted curve and its confidence band."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEIGHT_PX = 220
 
 
 def slope_figures(run: Run) -> list[Figure]:
-    """A chart per column of --slope and rate that summaries show, at each threshold; none without --slope."""
+    """A chart per column of --slope, main rate and threshold; none without --slope."""
     if not slope_columns(run):
         return []
     bands = slope_bands(run, comparisons_of(run))

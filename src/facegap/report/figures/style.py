@@ -1,8 +1,8 @@
-"""How every chart looks: one palette, marks that differ by shape as well as by colour, no font from elsewhere.
+"""Common style of the charts: one palette, marks that differ in shape as well as colour, no external fonts.
 
-Colours are of Okabe and Ito's set for colour-blind readers, less those that are too pale on white for a thin mark, and
-Tol's wine; tests/report/test_figures.py measures how far apart they stay for three kinds of colour blindness, and that
-each stands out from white by 3 to 1. Skin tones are never drawn as skin colours, except in the swatches of a tone scale.
+Colours are from Okabe and Ito's palette for colour-blind readers, except those too pale for a thin mark on white, and
+Tol's wine; tests/report/test_figures.py checks their distances for three kinds of colour blindness, and a contrast with
+white of at least 3:1. Skin tones are never shown as skin colours, except in the swatches of a tone scale.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.report.text import clean
 from facegap.types import Group
 
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#882255", "#3a9bd9", "#1b1b1b")  # the fifth darkened
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#882255", "#3a9bd9", "#1b1b1b")  # the fifth is darkened
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 DASHES = ((1, 0), (7, 3), (2, 2), (9, 3, 2, 3), (4, 4), (12, 4))
 INK, MUTED, GRID, PAPER = "#1b1b1b", "#595959", "#e4e7eb", "#ffffff"
 KEPT, FAILED, ASIDE = PALETTE[0], PALETTE[1], "#8a929c"
 FONT = "Arial, 'Liberation Sans', Helvetica, sans-serif"
 ROOM_PX = 820  # a chart with its labels; the page makes it narrower on a phone
-LABEL_PX = 190  # longer labels end in dots
-LETTER_PX = 6.4  # about, of 12 px sans-serif
+LABEL_PX = 190  # longer labels are truncated with dots
+LETTER_PX = 6.4  # approximately, for 12 px sans-serif
 ROW_PX = 24
-# Letters are measured with the fonts of the machine that draws; one that shows the picture later may have wider ones.
+# Text is measured with the fonts of the rendering machine; those of a viewer may be wider.
 SLACK_PX = {"left": 26, "right": 18, "top": 4, "bottom": 4}
-PER_CENT = "format(100 * datum.value, '~g') + '%'"  # of axis labels; the value of a tick is all that it reads
+PER_CENT = "format(100 * datum.value, '~g') + '%'"  # of axis labels; uses only the value of the tick
 LOG_TICKS = [times * 10.0**power for power in range(-8, 0) for times in (1, 2, 5)] + [1.0]
-MOST_ROWS = 40  # of a chart; the tables hold all
-# Vega keeps groups in plain objects of JavaScript and fails on a group whose name every such object has already.
+MOST_ROWS = 40  # of a chart; the tables contain all
+# Vega stores groups in plain JavaScript objects and fails on a group named like an inherited property.
 INHERITED = frozenset(
     {
         "__defineGetter__",
@@ -52,20 +52,20 @@ INHERITED = frozenset(
     }
 )
 NO_BREAK = "\u00a0"
-DIGITS = 8  # significant ones of a place in a chart: no eye sees more, and a page of many curves is a tenth shorter
+DIGITS = 8  # significant digits of a position: more would be invisible, and a page with many curves is a tenth smaller
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart.
+    """A chart and its texts.
 
     name    : file stem in figures/; letters, digits and hyphens only
-    title   : heading of the picture where it stands alone
-    caption : what its section does not say already, as its heading in the page; empty: the title
-    metric, grouping : what it is of; empty where it is of several
-    note    : what the picture leaves out or cannot show, for everybody
-    alt     : what the picture says, in a sentence or two, for who cannot see it
-    spec    : Vega-Lite with its data inside; drawn in the page, and to SVG, PNG and PDF
+    title   : heading of the chart on its own
+    caption : heading in the page, without what its section already says; empty: the title
+    metric, grouping : those shown; empty for charts of several
+    note    : what the chart omits or cannot show
+    alt     : alternative text: the content of the chart in a sentence or two
+    spec    : Vega-Lite with inline data; rendered in the page, and as SVG, PNG and PDF
     """
 
     name: str
@@ -89,11 +89,11 @@ def finished(
     cells: int = 0,
     **said: Any,
 ) -> Figure:
-    """A figure from a chart.
+    """Make a figure from a chart.
 
-    least_px   : width of a plot below which a narrow screen scrolls rather than make it narrower
-    outside_px : what stands beside each plot, as far as it is known; a narrow screen then draws once and not twice
-    cells      : of a heat map, how many stand side by side; where they get too narrow their numbers are left out
+    least_px   : minimum width of a plot; a narrower screen scrolls
+    outside_px : width of labels beside each plot, if known; a narrow screen then renders once instead of twice
+    cells      : of a heat map, number of columns; numbers are omitted if cells get too narrow
     said       : further fields of Figure
     """
     whole = chart.configure(**CONFIG).properties(description=clean(alt_text), background=PAPER)
@@ -105,7 +105,7 @@ def finished(
 
 
 def by_words(grouping: Sequence[str]) -> str:
-    """The grouping of a chart as its caption says it."""
+    """The grouping of a chart in its caption."""
     return f"by {' x '.join(grouping)}" if grouping else "everybody"
 
 
@@ -143,9 +143,9 @@ CONFIG: dict[str, Any] = {
 
 
 def data(rows: Sequence[dict[str, Any]]) -> Any:
-    """Rows as inline data; a number that is none (NaN, infinity) becomes null, as JSON has no other word for it.
+    """Rows as inline data; NaN and infinity become null, as JSON cannot represent them.
 
-    As one text of JSON: a list would be copied and looked through for every layer and every property of a chart.
+    As a JSON string: a list would be copied and traversed for every layer and property of a chart.
     """
     plain = [{key: as_json(value) for key, value in row.items()} for row in rows]
     text = json.dumps(plain, separators=(",", ":"), allow_nan=False)
@@ -153,9 +153,9 @@ def data(rows: Sequence[dict[str, Any]]) -> Any:
 
 
 def told_apart(spec: Any) -> Any:
-    """A spec in which no text is a name that every object of JavaScript has: a blank at its end keeps it apart.
+    """A spec in which no text equals an inherited property name of JavaScript objects: a space is appended to such texts.
 
-    Keys stay as they are: none comes from outside.
+    Keys are unchanged: none comes from outside.
     """
     if isinstance(spec, dict):
         return {key: told_apart(value) for key, value in spec.items()}
@@ -165,7 +165,7 @@ def told_apart(spec: Any) -> Any:
 
 
 def as_json(value: Any) -> Any:
-    """A value as JSON can hold it; text without letters that hide or reorder others."""
+    """A value that JSON can represent; text without characters that hide or reorder others."""
     if isinstance(value, str):
         return told_apart(clean(value))
     if isinstance(value, float):
@@ -174,23 +174,23 @@ def as_json(value: Any) -> Any:
 
 
 def tooltips(**titles: str) -> list[Any]:
-    """Tooltip lines: field -> title. Values are written beforehand, so that every place says the same."""
+    """Tooltip lines: field -> title. Values are already formatted, so that all places agree."""
     return [alt.Tooltip(field, type="nominal", title=title) for field, title in titles.items()]
 
 
 def series_of(group: Group) -> str:
-    """What a mark is coloured and shaped by: the gender where a group is crossed with it, else nothing."""
+    """The series of a group for colour and shape: the gender if the group is crossed with it, otherwise empty."""
     values = dict(group.attributes)
     return values.get("gender", "") if len(values) > 1 else ""
 
 
 def panel_of(group: Group) -> str:
-    """What is left of a crossed group without its gender."""
+    """The name of a crossed group without its gender."""
     return " ".join(value for name, value in group.attributes if name != "gender") or str(group)
 
 
 def is_known(group: Group) -> bool:
-    """Whether all labels of a group are there; everybody is known."""
+    """Whether all labels of a group are known; true for all subjects."""
     return all(value != UNKNOWN for _, value in group.attributes)
 
 
@@ -203,12 +203,12 @@ def scales(series: Sequence[str]) -> tuple[Any, Any]:
 
 
 def label_px(labels: Sequence[str]) -> float:
-    """Room that axis labels take."""
+    """Width of axis labels."""
     return min(max((len(label) for label in labels), default=0) * LETTER_PX, LABEL_PX) + 12
 
 
 def slug(text: str, taken: set[str]) -> str:
-    """A file stem from a name that comes from outside: ASCII letters, digits and hyphens, never twice."""
+    """A unique file stem from an external name: ASCII letters, digits and hyphens."""
     kept = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text.lower())
     stem = "-".join(part for part in kept.split("-") if part)[:60].strip("-") or "figure"
     name, count = stem, 1

@@ -1,4 +1,4 @@
-"""How the people of a run are spread over a scale of skin tone, where it has one; swatches are the scale's own colours."""
+"""Distribution of the people of a run over a scale of skin tone, if there is one; swatches show the scale's own colours."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ NO_LABEL = "no label"
 
 
 def tone_figures(run: Run) -> list[Figure]:
-    """A chart per column of skin tone that the manifest has."""
+    """A chart per skin tone column of the manifest."""
     taken: set[str] = set()
     return [spread(run.manifest, column, slug(column, taken)) for column in tone_columns(run.manifest)]
 
 
 def tone_columns(manifest: pd.DataFrame) -> list[str]:
-    """Columns that hold a skin tone: tone, a scale's name, or either after `measured_` or `annotated_`."""
+    """Skin tone columns: tone, the name of a scale, or either after `measured_` or `annotated_`."""
     return [
         str(name) for name in manifest.columns if bare(str(name)) in NAMES and manifest[name].nunique() <= MOST_ROWS
     ]
 
 
 def bare(column: str) -> str:
-    """A column's name without what says who gave its labels."""
+    """A column name without the prefix that states the source of its labels."""
     name = column.lower()
     for prefix in PREFIXES:
         name = name.removeprefix(prefix)
@@ -55,7 +55,7 @@ def bare(column: str) -> str:
 
 
 def scale_of(column: str, levels: Sequence[str]) -> Scale | None:
-    """The scale that a column is on: the one it is named after, or the first that knows all its labels."""
+    """The scale of a column: the one it is named after, or the first that contains all its labels."""
     name = bare(column)
     if name in SCALES:
         return SCALES[name]
@@ -63,7 +63,7 @@ def scale_of(column: str, levels: Sequence[str]) -> Scale | None:
 
 
 def spread(manifest: pd.DataFrame, column: str, name: str) -> Figure:
-    """A bar per level in the order of its scale: people, and images beside."""
+    """A bar per level in the order of the scale: number of people and images."""
     levels = manifest[column].astype(str).replace("", UNKNOWN)
     images = levels.value_counts()
     people = manifest.groupby(levels)["subject"].nunique()

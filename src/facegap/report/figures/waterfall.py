@@ -1,4 +1,4 @@
-"""Where images are lost: the way of all images step by step, and how much each group loses on it."""
+"""Where images are lost: the outcome of all images step by step, and the losses of each group."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ CHAINS: Mapping[str, str] = {"face": "Finding a face", "answer": "Answering", "c
 PARTS = ("reached", "lost by the model", "left out by the data", "never shown to a model")
 PART_OF_KIND: Mapping[str, str] = {"failure": PARTS[1], "limit": PARTS[2], "never shown": PARTS[3]}
 NEVER = "#1b1b1b"
-# Lost images of a group end at one of these, in the order of the way; each its own colour and its own place in the bar.
+# Lost images of a group end at one of these steps, in order; each has its own colour and position in the bar.
 LOSSES: Mapping[str, str] = {
     "decoded": NEVER,
     "detected": "#882255",
@@ -61,7 +61,7 @@ LOSSES: Mapping[str, str] = {
 
 
 def waterfall_figures(run: Run) -> list[Figure]:
-    """The way of everybody, and for each grouping the images that its groups lose where any are lost."""
+    """The steps of all images, and for each grouping the images lost by its groups, if any."""
     table = run.extra.get("waterfall.csv")
     if table is None or not len(table):
         return []
@@ -82,22 +82,22 @@ def waterfall_figures(run: Run) -> list[Figure]:
 
 
 def begun(steps: Sequence[Step]) -> list[Step]:
-    """The steps that any image began."""
+    """The steps that at least one image began."""
     return [step for step in steps if step.began]
 
 
 def losses(steps: Sequence[Step]) -> list[Step]:
-    """The steps at which images of a group are lost, each image at one at most; a wrong answer is none."""
+    """The steps at which images of a group are lost, each image at most once; a wrong prediction is not a loss."""
     classified = any(step.stage == "answered" for step in steps)
-    # With a classifier an image without a usable face is one without an answer: told there, it would count twice.
+    # With a classifier, an image without a usable face is also one without a prediction and must not be counted twice.
     unusable = ("decoded", "detected", "enrolled")
     return [step for step in steps if step.stage in LOSSES and not (classified and step.stage in unusable)]
 
 
 def way(steps: Sequence[Step], whole: int, counted: str, name: str) -> Figure:
-    """One bar per step, under a heading for each chain: the images that reached it, and those that did not.
+    """One bar per step, with a heading for each chain: the images that reached the step, and those that did not.
 
-    whole, counted : how many images (or templates) there are, and what they are
+    whole, counted : number of images (or templates), and their name in the plural
     """
     rows = [part for step in steps for part in parts(step)]
     order = with_headings(steps)
@@ -144,7 +144,7 @@ def way(steps: Sequence[Step], whole: int, counted: str, name: str) -> Figure:
 
 
 def with_headings(steps: Sequence[Step]) -> list[str]:
-    """Names of the steps, those of each chain behind its heading."""
+    """Names of the steps, each chain after its heading."""
     names: list[str] = []
     for step in steps:
         if CHAINS[step.chain] not in names:
@@ -154,13 +154,13 @@ def with_headings(steps: Sequence[Step]) -> list[str]:
 
 
 def note_of(step: Step) -> str:
-    """What stands beside a bar: how many reached the step, and the outcome of the others."""
+    """Text next to a bar: how many reached the step, and how many did not."""
     lost = step.began - step.reached
     return f"{step.reached:,}" + (f" (−{lost:,})" if lost else "")
 
 
 def parts(step: Step) -> list[dict[str, Any]]:
-    """The bar of a step: from 0 what reached it, then what did not."""
+    """The bar of a step: first what reached it, then what did not."""
     lost = PART_OF_KIND[step.kind]
     ends = [(PARTS[0], 0, step.reached), (lost, step.reached, step.began)]
     return [
@@ -179,7 +179,7 @@ def parts(step: Step) -> list[dict[str, Any]]:
 
 
 def lost_by_group(rows: Sequence[tuple[Group, list[Step], int]], grouping: Grouping, counted: str, name: str) -> Figure:
-    """A bar per group: the share of its images (or templates: `counted`) that are lost, by where; the worst first."""
+    """A bar per group: the proportion of its images (or templates: `counted`) that are lost, by step; the worst group first."""
     found = [(clean(group), segments(group, steps)) for group, steps, _ in rows]
     found = sorted(found, key=lambda item: -item[1][-1]["stop"] if item[1] else 0.0)[:MOST_ROWS]
     shown = [part for _, bars in found for part in bars]
@@ -227,7 +227,7 @@ def lost_by_group(rows: Sequence[tuple[Group, list[Step], int]], grouping: Group
 
 
 def segments(group: Group, steps: Sequence[Step]) -> list[dict[str, Any]]:
-    """The parts of one bar, one after another; shares are of the images that began the first of its steps."""
+    """The parts of one bar in order; proportions are of the images that began the first of its steps."""
     chosen = losses(steps)
     began = chosen[0].began if chosen else 0
     found: list[dict[str, Any]] = []

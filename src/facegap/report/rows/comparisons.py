@@ -1,4 +1,4 @@
-"""What only runs with comparisons have, as values: mean scores, thresholds set on one group, measures of unequal rates."""
+"""Results that only comparisons have, as values: mean scores, thresholds set on one group, measures of unequal rates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from facegap.types import Group, Rate
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """How alike the pairs within a group look; NaN where there are no pairs, or not all of them are listed."""
+    """Mean scores of the pairs within a group; NaN if there are no pairs, or not all of them are listed."""
 
     group: Group
     genuine_pairs: int
@@ -30,12 +30,12 @@ class ScoreRow:
 
 @dataclass(frozen=True)
 class TransferRow:
-    """A threshold set on one group, and what everybody gets at it.
+    """A threshold set on one group, and the rates of all subjects at it.
 
-    set_on       : the group; where the record does not say, where the threshold comes from
-    is_strictest : the highest of the thresholds of all groups
-    fnmr         : None where the table has none
-    fnmr_change  : FNMR less that at the threshold of the run; NaN where it is not defined
+    set_on       : the group, or the source of the threshold if the record does not name a group
+    is_strictest : whether it is the highest of the thresholds of all groups
+    fnmr         : None if the table has none
+    fnmr_change  : FNMR minus that at the threshold of the run; NaN if undefined
     """
 
     set_on: str
@@ -48,10 +48,10 @@ class TransferRow:
 
 @dataclass(frozen=True)
 class OwnThresholdRow:
-    """A group at a threshold of its own, beside the threshold of the run for the same target.
+    """A group at a threshold set on it alone, compared with the threshold of the run for the same target.
 
-    run_threshold, fmr_before, fnmr_before : NaN where the run has no threshold for the target
-    fmr  : None where the list of pairs does not reach
+    run_threshold, fmr_before, fnmr_before : NaN if the run has no threshold for the target
+    fmr  : None if the list of pairs is too short
     """
 
     group: Group
@@ -69,8 +69,8 @@ class OwnThresholdRow:
 class MeasureRow:
     """One published measure of unequal rates.
 
-    fair_value : what it is where all rates are equal
-    chance_median, chance_extreme : of deals of the labels among the same people; NaN where it was not defined
+    fair_value : its value if all rates are equal
+    chance_median, chance_extreme : under permuted labels of the same subjects; NaN if undefined
     """
 
     measure: str
@@ -87,7 +87,7 @@ class MeasureRow:
 
 
 def score_rows(run: Run) -> list[ScoreRow]:
-    """A row per group, everybody first; none for a run without comparisons."""
+    """A row per group, beginning with all subjects; none without comparisons."""
     groupings = groupings_of(run)
     return [
         ScoreRow(
@@ -104,7 +104,7 @@ def score_rows(run: Run) -> list[ScoreRow]:
 
 
 def transfer_rows(run: Run) -> list[TransferRow]:
-    """A row per threshold that was set on a group, in the order of transfer.csv."""
+    """A row per threshold set on a group, in the order of transfer.csv."""
     told = {point.source: point.on for point in run.record.transfer_points}
     groupings = groupings_of(run)
     by_source: dict[str, dict[str, Mapping[str, Any]]] = {}
@@ -115,7 +115,7 @@ def transfer_rows(run: Run) -> list[TransferRow]:
 
 
 def transfer_row(source: str, both: Mapping[str, Mapping[str, Any]], told: Mapping[str, str]) -> TransferRow:
-    """One threshold and the rates of everybody at it."""
+    """One threshold and the overall rates at it."""
     fmr, fnmr = both[FMR.name], both.get(FNMR.name)
     return TransferRow(
         set_on=told.get(source.split(f"; {WORST}")[0], source),
@@ -128,7 +128,7 @@ def transfer_row(source: str, both: Mapping[str, Mapping[str, Any]], told: Mappi
 
 
 def own_threshold_rows(run: Run) -> list[OwnThresholdRow]:
-    """A row per group and target that has a threshold of its own, in the order of transfer.csv."""
+    """A row per group and target for which a threshold was set on the group alone, in the order of transfer.csv."""
     targets = {point.source: point.target for point in run.record.transfer_points}
     groupings = groupings_of(run)
     found: dict[tuple[str, Group], dict[str, Mapping[str, Any]]] = {}
@@ -176,6 +176,6 @@ def measure_rows(run: Run) -> list[MeasureRow]:
 
 
 def table(run: Run, name: str) -> list[dict[str, Any]]:
-    """The rows of a further table of a run; none where the run has no such table."""
+    """The rows of a further table of a run; empty if the run has no such table."""
     frame = run.extra.get(name)
     return [] if frame is None else records(frame)

@@ -1,4 +1,4 @@
-"""The frames of a run read as rows: which group a row of RATES speaks of, and which rows are cells between groups."""
+"""Read the tables of a run as rows: the group of a row of RATES, and which rows are cells between groups."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def groupings_of(run: Run) -> list[Grouping]:
-    """The groupings of --by, each in its own order: race x gender is not gender x race."""
+    """The groupings of --by, each with its attributes in the given order: race x gender is not gender x race."""
     return list(run.record.groupings)
 
 
 def group_of(row: Mapping[str, Any], groupings: Sequence[Grouping], prefix: str = "") -> Group:
-    """The group that a row of RATES speaks of, its attributes in the order of its grouping.
+    """The group of a row of RATES, with its attributes in the order of its grouping.
 
     prefix : `other_` for the second group of a cell of the cross-group matrix
     """
@@ -33,7 +33,7 @@ def group_of(row: Mapping[str, Any], groupings: Sequence[Grouping], prefix: str 
 
 
 def grouping_of(group: Group) -> Grouping:
-    """Names of the attributes that a group is split by."""
+    """Names of the attributes that define a group."""
     return tuple(name for name, _ in group.attributes)
 
 

@@ -1,4 +1,4 @@
-"""Gaps between two groups as values, the worse group first; a ratio and its interval turn round with it."""
+"""Gaps between two groups as values, the worse group first; a ratio and its interval are inverted accordingly."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ FAMILY = ("family", "metric", "model", "threshold")
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its interval; NaN where it is not defined."""
+    """A number with its interval; NaN if undefined."""
 
     value: float
     low: float
     high: float
 
     def negated(self) -> Estimate:
-        """The difference the other way round."""
+        """The difference in the opposite direction."""
         return Estimate(0.0 - self.value, 0.0 - self.high, 0.0 - self.low)  # -0.0 would be printed
 
     def inverted(self) -> Estimate:
-        """The ratio the other way round; 1 / 0 is infinity."""
+        """The ratio in the opposite direction; 1 / 0 is infinity."""
         return Estimate(reciprocal(self.value), reciprocal(self.high), reciprocal(self.low))
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two groups of a gap: its rate, what that was counted from, and by how many people it is dominated."""
+    """One of the two groups of a gap: its rate, its counts, and the number of people who dominate its errors."""
 
     group: str
     errors: int
@@ -48,7 +48,7 @@ class Side:
 
 @dataclass(frozen=True)
 class LabelUncertainty:
-    """What uncertain labels do to a gap (Rubin's rules over draws of the labels); fields as label_... of `Gap`."""
+    """Effect of uncertain labels on a gap (Rubin's rules over simulated labels); fields as label_... of `Gap`."""
 
     draws: int
     difference: Estimate
@@ -62,11 +62,11 @@ class LabelUncertainty:
 
 @dataclass(frozen=True)
 class LabelBound:
-    """How far a gap may reach if wrong labels lie where the model errs; NaN for a rate that has no such bound.
+    """Bounds of a gap if wrong labels coincide with the model's errors; NaN for a rate without such a bound.
 
     wrong : trials whose label may be wrong
-    gap   : on the scale of the margin, with its least and its largest value in place of an interval
-    holds : whether the verdict is the same under it
+    gap   : on the scale of the margin, with its smallest and largest value as limits
+    holds : whether the verdict is the same at both limits
     """
 
     wrong: float
@@ -76,10 +76,10 @@ class LabelBound:
 
 @dataclass(frozen=True)
 class Losses:
-    """The worst and the best case of a gap over trials without an answer: all of one group's in error, none of the other's.
+    """Worst and best case of a gap over trials without a prediction: errors in one group and not in the other, and the reverse.
 
     worse, better : trials lost of the two groups
-    difference, ratio : the gap, with its least and its largest value in place of an interval
+    difference, ratio : the gap, with its smallest and largest value as limits
     stands        : whether the verdict is the same in every case
     """
 
@@ -92,19 +92,19 @@ class Losses:
 
 @dataclass(frozen=True)
 class GapRow:
-    """The gap between two groups: worse less better, and worse over better.
+    """The gap between two groups: worse minus better, and worse divided by better.
 
-    threshold : NaN where there is none
-    grouping  : the attributes that both groups are split by
-    primary   : whether it is of the primary family of the run; else it is exploratory and has no verdict
-    p, p_holm : by the labels as they are; p_holm is Holm's over the primary family, or over its own if it is exploratory
+    threshold : NaN without a threshold
+    grouping  : the attributes that define both groups
+    primary   : whether it is in the primary family of the run; otherwise it is exploratory and has no verdict
+    p, p_holm : with the labels as given; p_holm is Holm's over the primary family, or over its own family if exploratory
     is_ratio  : whether margin, p and verdict are about the ratio
-    differs   : whether p_decided is small enough; a gap inside the margin may differ from zero all the same
-    verdict   : the only one; where labels are uncertain it counts that in
-    decided   : the interval that decided it, on the scale of the margin; decided_level: its level
-    labels    : None where labels count as certain
-    bound     : None where it is not known how many labels may be wrong
-    losses    : None where neither group lost a trial
+    differs   : whether p_decided is small enough; a gap inside the margin may still differ from zero
+    verdict   : the only one; includes label uncertainty, if any
+    decided   : the interval on which it is based, on the scale of the margin; decided_level: its level
+    labels    : None if labels are treated as certain
+    bound     : None if the number of possibly wrong labels is unknown
+    losses    : None if neither group lost a trial
     """
 
     metric: str
@@ -132,29 +132,29 @@ class GapRow:
 
     @property
     def grouping(self) -> Grouping:
-        """The attributes that both groups are split by; a family of searches also names its rank."""
+        """The attributes that define both groups; a family of searches also includes its rank."""
         return tuple(self.family.split(",")[0].split("*"))
 
     @property
     def alike(self) -> bool:
-        """Whether neither group is the worse one: equal rates, or no rate at all."""
+        """Whether neither group is worse: equal rates, or no rate at all."""
         return not self.difference.value > 0
 
     @property
     def dominated(self) -> Side | None:
-        """The group whose few people with most of the errors leave the gap without a verdict; None where it has one."""
+        """The group whose errors are dominated by so few people that the gap has no verdict; None otherwise."""
         sides = [side for side in (self.worse, self.better) if side.dominated_by]
         return sides[0] if sides and self.verdict == UNKNOWN else None
 
     @property
     def p_decided(self) -> float:
-        """Holm's p behind the verdict: with the uncertainty of the labels counted in, where it is known."""
+        """Holm's p behind the verdict, including label uncertainty if it is known."""
         return self.labels.p_holm if self.labels else self.p_holm
 
 
 @dataclass(frozen=True)
 class VerdictRow:
-    """A family of gaps in one line: its widest gap, and how many gaps got which verdict, the commonest first."""
+    """A family of gaps in one line: its widest gap, and the number of gaps with each verdict, the most common first."""
 
     widest: GapRow
     verdicts: Mapping[str, int]
@@ -166,7 +166,7 @@ def gap_rows(run: Run) -> list[GapRow]:
 
 
 def verdict_rows(run: Run) -> list[VerdictRow]:
-    """A row per family of gaps: of a grouping, a metric, a model and a threshold."""
+    """A row per family of gaps: one grouping, metric, model and threshold."""
     return [verdict_row(rows) for rows in families(run.gaps)]
 
 
@@ -182,17 +182,17 @@ def verdict_row(family: Sequence[GapRow]) -> VerdictRow:
 
 
 def verdict_counts(verdicts: Sequence[str]) -> dict[str, int]:
-    """How many gaps got which verdict, the commonest first."""
+    """The number of gaps with each verdict, the most common first."""
     return {str(verdict): int(count) for verdict, count in pd.Series(verdicts, dtype=object).value_counts().items()}
 
 
 def widest(gaps: Sequence[GapRow]) -> GapRow:
-    """The gap with the largest difference; the first where none is known."""
+    """The gap with the largest difference; the first one if none is known."""
     return max(gaps, key=lambda gap: -1.0 if math.isnan(gap.difference.value) else gap.difference.value)
 
 
 def gap_row(row: Mapping[str, Any]) -> GapRow:
-    """A row of GAPS, turned so that the worse group comes first."""
+    """A row of GAPS, oriented with the worse group first."""
     turn = bool(row["difference"] < 0)
     first, second = ("b", "a") if turn else ("a", "b")
     ratio, is_ratio = estimate(row, "ratio"), row["scale"] == "ratio"
@@ -224,18 +224,18 @@ def gap_row(row: Mapping[str, Any]) -> GapRow:
 
 
 def estimate(row: Mapping[str, Any], name: str) -> Estimate:
-    """A number and its interval from the columns name, name_low and name_high; without the first column NaN."""
+    """A number and its interval from the columns name, name_low and name_high; NaN without the first column."""
     return Estimate(float(row.get(name, math.nan)), float(row[f"{name}_low"]), float(row[f"{name}_high"]))
 
 
 def difference_of(row: Mapping[str, Any], name: str, *, turn: bool) -> Estimate:
-    """A difference of `estimate`, the other way round on request."""
+    """A difference like `estimate`, in the opposite direction if `turn`."""
     found = estimate(row, name)
     return found.negated() if turn else found
 
 
 def decided_of(row: Mapping[str, Any], *, is_ratio: bool, turn: bool) -> Estimate:
-    """The interval that decided a verdict, around the gap, the other way round on request."""
+    """The interval on which a verdict is based, around the gap, in the opposite direction if `turn`."""
     value = row["ratio" if is_ratio else "difference"] if "ratio" in row else math.nan
     found = Estimate(float(value), float(row["decided_low"]), float(row["decided_high"]))
     if not turn:
@@ -244,7 +244,7 @@ def decided_of(row: Mapping[str, Any], *, is_ratio: bool, turn: bool) -> Estimat
 
 
 def reciprocal(value: float) -> float:
-    """1 / value; of 0 infinity."""
+    """1 / value; infinity for 0."""
     return math.inf if value == 0 else 1 / value
 
 
@@ -261,7 +261,7 @@ def side_of(row: Mapping[str, Any], side: str) -> Side:
 
 
 def labels_of(row: Mapping[str, Any], *, turn: bool) -> LabelUncertainty:
-    """What the label_ columns of a row of GAPS say."""
+    """The label_ columns of a row of GAPS."""
     ratio = estimate(row, "label_ratio")
     return LabelUncertainty(
         draws=int(row["label_draws"]),
@@ -276,7 +276,7 @@ def labels_of(row: Mapping[str, Any], *, turn: bool) -> LabelUncertainty:
 
 
 def bound_of(row: Mapping[str, Any], *, is_ratio: bool, turn: bool) -> LabelBound | None:
-    """What the columns label_wrong, label_bound_ and label_holds of a row of GAPS say; None without them."""
+    """The columns label_wrong, label_bound_ and label_holds of a row of GAPS; None without them."""
     wrong = float(row.get("label_wrong", math.nan))
     if math.isnan(wrong) and not row.get("label_draws"):
         return None
@@ -288,7 +288,7 @@ def bound_of(row: Mapping[str, Any], *, is_ratio: bool, turn: bool) -> LabelBoun
 
 
 def losses_of(row: Mapping[str, Any], *, turn: bool) -> Losses:
-    """What the columns lost_ and loss_ of a row of GAPS say."""
+    """The columns lost_ and loss_ of a row of GAPS."""
     lost = int(row["lost_a"]), int(row["lost_b"])
     ratio = Estimate(float(row["ratio"]), float(row["loss_ratio_low"]), float(row["loss_ratio_high"]))
     difference = Estimate(

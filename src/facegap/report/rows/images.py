@@ -1,4 +1,4 @@
-"""Outcome of the images, as values: outcomes, answers, errors of age, time."""
+"""Results of the images, as values: outcomes, predictions, age errors, time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facegap.types import Group
 
 @dataclass(frozen=True)
 class CountRow:
-    """How many images (or templates) had an outcome."""
+    """Number of images (or templates) with an outcome."""
 
     outcome: str
     images: int
@@ -32,7 +32,7 @@ class AgeRow:
 
 @dataclass(frozen=True)
 class TimingRow:
-    """Milliseconds per image of one stage; None where nothing was timed."""
+    """Milliseconds per image of one stage; None if nothing was timed."""
 
     stage: str
     images: int
@@ -42,7 +42,7 @@ class TimingRow:
 
 @dataclass(frozen=True)
 class FailedRow:
-    """An image without a usable face, by name: shown only where names were asked for."""
+    """An image without a usable face, by name: shown only if names were requested."""
 
     image: str
     outcome: str
@@ -50,34 +50,34 @@ class FailedRow:
 
 
 def outcome_rows(run: Run) -> list[CountRow]:
-    """Every row of the manifest by outcome, the commonest first, then their sum."""
+    """Rows of the manifest by outcome, the most common first, then their sum."""
     return counted(run.by_image[1]["outcome"])
 
 
 def template_rows(run: Run) -> list[CountRow]:
-    """Every template by outcome, the commonest first, then their sum."""
+    """Templates by outcome, the most common first, then their sum."""
     return counted(run.faces["outcome"])
 
 
 def answer_rows(run: Run) -> list[CountRow]:
-    """Every row of the manifest by what the classifier made of it, the commonest first, then their sum."""
+    """Rows of the manifest by result of the classifier, the most common first, then their sum."""
     return counted(run.predictions["outcome"])
 
 
 def counted(outcomes: pd.Series[str]) -> list[CountRow]:
-    """How often each outcome occurs, then all of them."""
+    """Number of occurrences of each outcome, then their sum."""
     found = [CountRow(str(outcome), int(count)) for outcome, count in outcomes.value_counts().items()]
     return [*found, CountRow("all", len(outcomes))]
 
 
 def missing_answer_rows(run: Run) -> list[CountRow]:
-    """Why images have no answer, the commonest reason first; empty where every image has one."""
+    """Why images have no prediction, the most common reason first; empty if every image has one."""
     silent = run.predictions.loc[run.predictions["prediction"] == "", "detail"]
     return [CountRow(str(reason), int(count)) for reason, count in silent.value_counts().items()]
 
 
 def age_rows(run: Run) -> list[AgeRow]:
-    """Errors of age by group; none for a run without."""
+    """Age errors by group; none for a run without ages."""
     groupings = groupings_of(run)
     return [
         AgeRow(
@@ -91,7 +91,7 @@ def age_rows(run: Run) -> list[AgeRow]:
 
 
 def timing_rows(run: Run) -> list[TimingRow]:
-    """The stages that were timed, in their order."""
+    """The stages that were timed, in order."""
     return [
         TimingRow(stage, spent.images, spent.median_ms, spent.p95_ms)
         for stage, spent in run.record.timing.per_image.items()

@@ -1,4 +1,4 @@
-"""Joined labels of tone as values: how many rows have which label, and what less trust in them does to the gaps."""
+"""Joined labels of skin tone as values: number of rows per label, and the effect of less trust in them on the gaps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facegap.store.run import Run
 
 @dataclass(frozen=True)
 class LabelCountRow:
-    """How many rows of the manifest have a label, or lack one for a reason."""
+    """Number of rows of the manifest with a label, or without one for a reason."""
 
     column: str
     label: str
@@ -25,12 +25,12 @@ class LabelCountRow:
 
 @dataclass(frozen=True)
 class TrustRow:
-    """One gap if its labels are trusted less.
+    """One gap with less trust in its labels.
 
-    trust    : proportion of labels that are taken as they are
-    outer    : how far the gap between the true groups may reach; its value is that of `difference`
-    decided  : the interval that decided the verdict, on the scale of the margin
-    verdicts : how many gaps of the family get which verdict at this trust
+    trust    : proportion of labels that are used as given
+    outer    : bounds of the gap between the true groups; its value is that of `difference`
+    decided  : the interval on which the verdict is based, on the scale of the margin
+    verdicts : number of gaps of the family with each verdict at this level of trust
     """
 
     trust: float
@@ -48,7 +48,7 @@ class TrustRow:
 
 @dataclass(frozen=True)
 class TrustRows:
-    """The gap of a family that is widest by the labels as they are, at every level of trust; worse group first."""
+    """The gap of a family that is widest with the labels as given, at every level of trust; worse group first."""
 
     grouping: tuple[str, ...]
     metric: str
@@ -58,12 +58,12 @@ class TrustRows:
 
     @property
     def alike(self) -> bool:
-        """Whether neither group is the worse one by the labels as they are."""
+        """Whether neither group is worse with the labels as given."""
         return not max(self.rows, key=lambda row: row.trust).difference.value > 0
 
 
 def label_count_rows(run: Run) -> list[LabelCountRow]:
-    """Rows of the manifest by label, and why others have none, for the columns that the run is split by."""
+    """Rows of the manifest by label, and why others have none, for the columns used for groups."""
     return [
         LabelCountRow(name, label, int(count))
         for name, stated in columns_used(run).items()
@@ -75,7 +75,7 @@ def label_count_rows(run: Run) -> list[LabelCountRow]:
 
 
 def drawn_without_label(run: Run) -> dict[str, int]:
-    """Per column the rows that have no label but probabilities, so that they are in draws and in no gap by labels."""
+    """Per column the number of rows with probabilities but no label, which are in simulated labels only."""
     return {
         name: stated.without_label_but_drawn
         for name, stated in columns_used(run).items()
@@ -84,19 +84,19 @@ def drawn_without_label(run: Run) -> dict[str, int]:
 
 
 def columns_used(run: Run) -> dict[str, LabelColumn]:
-    """What the record states of the joined columns that the run is split by."""
+    """The record of the joined columns used for groups."""
     used = {name for grouping in run.record.groupings for name in grouping}
     return {name: stated for name, stated in run.record.label_columns.items() if name in used}
 
 
 def uncertain_rows(run: Run) -> list[GapRow]:
-    """The widest gap of every family whose labels are uncertain to a known degree."""
+    """The widest gap of every family whose label uncertainty is known."""
     rows = [widest(family) for family in families(run.gaps[run.gaps["label_draws"] > 0])]
     return [row for row in rows if not any(repeats(row, other) for other in rows)]
 
 
 def repeats(row: GapRow, other: GapRow) -> bool:
-    """Whether a gap has the counts of another one that is told before it: answered images where all were answered."""
+    """Whether a gap has the same counts as one listed before it: rates of answered images if all were answered."""
     same = (row.family, row.worse, row.better) == (other.family, other.worse, other.better)
     later = metric_of(row.metric).order > metric_of(other.metric).order
     return same and later and str(row.threshold) == str(other.threshold)
@@ -111,7 +111,7 @@ def trust_rows(run: Run) -> list[TrustRows]:
 
 
 def place_of(name: str) -> tuple[bool, int]:
-    """Where a metric stands among those of which one is shown: rates of answers before images without a result."""
+    """Sort key of a metric if only one is shown: rates of predictions before rates of lost images."""
     return metric_of(name).is_failure, metric_of(name).order
 
 

@@ -25,9 +25,9 @@ from facegap.types import Group, Rate
 class RateRow:
     """One rate of one group, or between two groups.
 
-    threshold      : NaN where there is none
-    threshold_from : where the threshold comes from; empty where there is none
-    group, other   : `other` only in a cell of the cross-group matrix
+    threshold      : NaN without a threshold
+    threshold_from : source of the threshold; empty without one
+    group, other   : `other` only for a cell of the cross-group matrix
     reliable       : whether the rate rests on enough effective subjects to be ranked and tested
     """
 
@@ -42,7 +42,7 @@ class RateRow:
 
     @property
     def grouping(self) -> Grouping:
-        """The attributes that the group is split by."""
+        """The attributes that define the group."""
         return grouping_of(self.group)
 
     @property
@@ -86,7 +86,7 @@ def matrix_rows(run: Run) -> list[MatrixRows]:
 
 
 def rate_of(row: Mapping[str, Any]) -> Rate:
-    """The rate of a row of RATES, or of any table with its columns of counts."""
+    """The rate in a row of RATES, or of any table with the same columns of counts."""
     return Rate(
         errors=int(row["errors"]),
         trials=int(row["trials"]),
@@ -110,9 +110,9 @@ def rate_of(row: Mapping[str, Any]) -> Rate:
 
 
 def pairs_alone(rate: Rate) -> float:
-    """Upper limit of a rate over pairs without error, were all pairs independent; NaN for every other rate.
+    """Upper limit of a rate over pairs without error if all pairs were independent; NaN for any other rate.
 
-    They are not independent, so that the interval of the rate counts disjoint pairs of subjects instead.
+    They are not independent, so the interval of the rate uses disjoint pairs of subjects instead.
     """
     if rate.method != EXACT_PAIRS or rate.errors:
         return math.nan
@@ -120,7 +120,7 @@ def pairs_alone(rate: Rate) -> float:
 
 
 def rows_of(rates: pd.DataFrame, run: Run, *, between: bool) -> list[RateRow]:
-    """Rows of RATES; between : they are cells of the cross-group matrix."""
+    """Rows of RATES; between : whether they are cells of the cross-group matrix."""
     groupings, least = groupings_of(run), run.record.min_subjects
     return [
         RateRow(
@@ -149,6 +149,6 @@ def matrix_of(own: Sequence[RateRow], between: Sequence[RateRow], grouping: Grou
 
 
 def widest_interval(rows: Sequence[RateRow]) -> RateRow:
-    """The rate of which least is known: the one with the widest interval; one without any interval before all."""
+    """The rate with the widest interval; one without an interval comes first."""
     widths = [row.rate.high - row.rate.low for row in rows]
     return rows[max(range(len(rows)), key=lambda k: math.inf if math.isnan(widths[k]) else widths[k])]

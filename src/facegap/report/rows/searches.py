@@ -1,4 +1,4 @@
-"""Searches of a gallery (1:N) as values: per group how many images were enrolled, and its rates at one threshold."""
+"""Identification (1:N) as values: number of enrolled images and rates at one threshold, per group."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from facegap.types import Group
 
 @dataclass(frozen=True)
 class SearchRow:
-    """One group: images enrolled, and a rate for each judgement of `SearchRows.points`."""
+    """One group: images enrolled, and a rate for each of `SearchRows.points`."""
 
     group: Group
     enrolled: int
@@ -26,18 +26,18 @@ class SearchRow:
 
     @property
     def subjects(self) -> tuple[int, ...]:
-        """People behind the rates, a number per metric: mates and non-mates are different people."""
+        """People behind the rates, one number per metric: mates and non-mates are different people."""
         return tuple({row.metric: row.rate.subjects for row in self.rates}.values())
 
     @property
     def reliable(self) -> bool:
-        """Whether every rate rests on enough subjects to be ranked."""
+        """Whether every rate is based on enough subjects to be ranked."""
         return all(row.reliable for row in self.rates)
 
 
 @dataclass(frozen=True)
 class SearchRows:
-    """The groups of one grouping by all judgements of the candidate lists at one threshold."""
+    """The groups of one grouping with all their rates at one threshold."""
 
     grouping: Grouping
     points: tuple[SearchPoint, ...]
@@ -45,12 +45,12 @@ class SearchRows:
 
     @property
     def is_closed(self) -> bool:
-        """Whether there is no threshold: a closed set, in which the rank alone decides."""
+        """Whether there is no threshold: in a closed set, only the rank decides."""
         return math.isnan(self.points[0].threshold)
 
 
 def search_rows(run: Run) -> list[SearchRows]:
-    """Per grouping, everybody first: without a threshold (closed set), then at each threshold (open set)."""
+    """For each grouping, beginning with all subjects: without a threshold (closed set), then at each threshold (open set)."""
     if run.searched is None:
         return []
     together: dict[tuple[str, str], list[SearchPoint]] = {}
@@ -70,7 +70,7 @@ def search_rows(run: Run) -> list[SearchRows]:
 
 
 def gallery_sizes(run: Run, grouping: Sequence[str]) -> dict[Group, int]:
-    """Images to be enrolled of each group: who is in the gallery decides who can be taken for somebody."""
+    """Number of images to enrol of each group, which determines how many candidates of it there can be."""
     assert run.searched is not None
     cells = cells_of(run.manifest, tuple(grouping))
     sizes = np.bincount(cells.codes[run.searched.roles == GALLERY], minlength=len(cells.groups))
