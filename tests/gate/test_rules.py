@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from facegap.cli import app
 from facegap.errors import RunError, TableError
 from facegap.gate.policy import Rule, read_policy
-from facegap.gate.rules import gate, state_of, outcome
+from facegap.gate.rules import gate, outcome, state_of
 from facegap.store.run import read_run
 from fixtures.settings import audit_predictions
 
@@ -184,7 +184,9 @@ def test_a_line_contains_no_escape_sequence_from_an_edited_run_folder(unequal: P
     run = read_run(unequal)
     edited = replace(run, rates=run.rates.assign(metric="a\x1b[2Jb\u202ec\nd"))
     line = outcome(Rule("rate", "", "fmr", 0.1), edited).line
-    assert line == "cannot tell  falsely matched (FMR): no row of the run matches (the run has a\ufffd[2Jb\ufffdc\ufffdd)"
+    assert (
+        line == "cannot tell  falsely matched (FMR): no row of the run matches (the run has a\ufffd[2Jb\ufffdc\ufffdd)"
+    )
 
 
 def run_gate(run: Path, path: Path) -> Any:
@@ -335,7 +337,9 @@ def test_a_rule_for_all_predictions_is_decided_by_the_worst_one(answered: Path, 
         ('output = "mood"\ngroups = ["nobody", "male"]', "no group nobody"),
     ],
 )
-def test_a_prediction_that_the_run_does_not_have_is_undecided(answered: Path, tmp_path: Path, text: str, said: str) -> None:
+def test_a_prediction_that_the_run_does_not_have_is_undecided(
+    answered: Path, tmp_path: Path, text: str, said: str
+) -> None:
     (found,) = gate(answered, policy(tmp_path, f"[[answer]]\n{text}\nmax_difference = 0.1\n"))[1]
     assert (found.state, said in found.said) == ("cannot tell", True), found.said
 

@@ -327,7 +327,9 @@ def no_answers(rule: Rule, run: Run) -> str:
     for row in answers_of(run):
         known.setdefault(str(row["output"]), []).append(str(row["answer"]))
     if rule.output not in known:
-        return f"the run has prediction rates of {clean(', '.join(known)) or 'no output'}; labelled outputs need [[gap]]"
+        return (
+            f"the run has prediction rates of {clean(', '.join(known)) or 'no output'}; labelled outputs need [[gap]]"
+        )
     if rule.answer and rule.answer not in known[rule.output]:
         return f"the predictions of {clean(rule.output)} are {clean(', '.join(dict.fromkeys(known[rule.output])))}"
     return missing_groups(rule, answer_rows(replace(rule, groups=()), run)) or "the groups are too small to be tested"

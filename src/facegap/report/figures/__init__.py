@@ -54,7 +54,9 @@ FIGURES: Mapping[str, Chart] = MappingProxyType(
 
 def figures_of(run: Run) -> dict[str, list[Figure]]:
     """Every chart of a run by its section of the page."""
-    with debug_mode(False):  # altair would validate every property against its schema, which takes seconds; the tests do that instead
+    with debug_mode(
+        False
+    ):  # altair would validate every property against its schema, which takes seconds; the tests do that instead
         found = {part: draw(run) for part, draw in charts().items()}
     taken = {figure.name for part in FIGURES for figure in found[part]}
     for part in found.keys() - FIGURES.keys():

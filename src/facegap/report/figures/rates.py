@@ -39,7 +39,10 @@ from facegap.report.tables import title_of
 from facegap.report.text import clean, interval, level_text, not_ruled_out, percent, score
 from facegap.store.run import Run
 
-BOTH_PX, ROOM_BESIDE_PX = (ROOM_PX - 90, 240), 60  # of the chart of both errors, and room to its right for the last name
+BOTH_PX, ROOM_BESIDE_PX = (
+    (ROOM_PX - 90, 240),
+    60,
+)  # of the chart of both errors, and room to its right for the last name
 NAME_PLACES: tuple[tuple[Literal["left", "right"], int, int], ...] = (
     ("left", 8, -8),
     ("left", 8, 15),

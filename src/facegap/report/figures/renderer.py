@@ -36,9 +36,7 @@ while line := asked.readline():
     said.flush()
 """
 MOST_BYTES = 512 * 2**20  # of one image
-_running: dict[
-    int, subprocess.Popen[bytes]
-] = {}  # by process number: a forked process has none of its own yet
+_running: dict[int, subprocess.Popen[bytes]] = {}  # by process number: a forked process has none of its own yet
 _one_at_a_time = threading.Lock()
 
 
@@ -78,9 +76,7 @@ def _answer(name: str, given: object, options: Mapping[str, object]) -> bytes:
             content = process.stdout.read(size) if 0 <= size <= MOST_BYTES else b""
             if len(content) != size:
                 raise ValueError("half a picture")
-        except (
-            BaseException
-        ) as error:  # including Ctrl-C: an unread reply would be taken for the next one
+        except BaseException as error:  # including Ctrl-C: an unread reply would be taken for the next one
             code = _end()
             if isinstance(error, ValueError | BrokenPipeError):
                 raise ValueError(f"the process that renders charts has ended (exit code {code})") from error
