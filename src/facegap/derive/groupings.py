@@ -104,7 +104,7 @@ def cells_of(manifest: pd.DataFrame, grouping: Grouping) -> Cells:
     if not grouping:
         return Cells(grouping, np.zeros(len(manifest), np.int64), (Group(()),), (True,))
     combinations = pd.MultiIndex.from_frame(manifest[list(grouping)].astype(str))
-    distinct = sorted(set(combinations), key=lambda values: [label_order(value) for value in values])
+    distinct = sorted(combinations.unique(), key=lambda values: [label_order(value) for value in values])
     if len(distinct) > MOST_CELLS:
         raise TableError(
             f"--by {'*'.join(grouping)}: {len(distinct)} cells, more than {MOST_CELLS}; cross fewer columns"

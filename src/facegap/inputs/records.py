@@ -25,7 +25,7 @@ from facegap.types import IntArray
 MAX_FILE_BYTES = 512 * 2**20  # a million rows of a hundred bytes are a fifth of this
 MAX_CELL_CHARACTERS = 10_000
 MAX_COLUMNS = 2_000
-ROWS_AT_ONCE = 10_000  # of a CSV that are kept as lists of cells
+ROWS_AT_ONCE = 500  # of a CSV that are kept as lists of cells
 MAX_CELLS = 100_000_000  # a parquet file of some kilobytes can state billions
 MAX_UNPACKED_BYTES = 4 * MAX_FILE_BYTES
 KEEP = "keep only the rows and columns that you need"
@@ -148,7 +148,7 @@ def _csv_cells(text: str, name: str, separator: str) -> tuple[pd.DataFrame, list
     _check_header(names, f"{name} line {header_line}")  # two names may be one when what nobody sees is gone
     lines: list[int] = []
     rows: list[list[str]] = []
-    parts: list[list[pd.Series]] = [[pd.Series([], dtype="str")] for _ in names]
+    columns: list[list[str]] = [[] for _ in names]
     for line, cells in records:
         if ended and len(cells) == len(names) + 1 and not cells[-1].strip():
             cells = cells[:-1]
@@ -157,21 +157,19 @@ def _csv_cells(text: str, name: str, separator: str) -> tuple[pd.DataFrame, list
         lines.append(line)
         rows.append(cells)
         if len(rows) == ROWS_AT_ONCE:
-            _move_to_columns(rows, parts)
-    _move_to_columns(rows, parts)
-    return pd.DataFrame(
-        {key: pd.concat(part, ignore_index=True) for key, part in zip(names, parts, strict=True)}
-    ), lines
+            _move_to_columns(rows, columns)
+    _move_to_columns(rows, columns)
+    return pd.DataFrame({key: pd.Series(cells, dtype="str") for key, cells in zip(names, columns, strict=True)}), lines
 
 
-def _move_to_columns(rows: list[list[str]], columns: list[list[pd.Series]]) -> None:
+def _move_to_columns(rows: list[list[str]], columns: list[list[str]]) -> None:
     """Append the cells of the rows to their columns and empty the rows.
 
-    A million small lists cost more in garbage collection than reading them does, so few exist at a time.
+    A million small lists cost more in garbage collection than in reading: few exist at a time, too few to start one.
     """
     if rows:
         for column, cells in zip(columns, zip(*rows, strict=True), strict=True):
-            column.append(pd.Series(cells, dtype="str"))
+            column.extend(cells)
         rows.clear()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -100,13 +101,15 @@ class Spellings:
 def near_spellings(counts: Mapping[str, int], *, key: object = same_spelling) -> list[Spellings]:
     """The groups of two or more words that one key makes the same, in the order of their first words."""
     assert callable(key)
+    keys = {word: key(word) for word in counts}
+    shared = {of_words for of_words, words in Counter(keys.values()).items() if words > 1}
     found: dict[str, list[str]] = {}
     for word in counts:
-        found.setdefault(key(word), []).append(word)
+        if keys[word] in shared:
+            found.setdefault(keys[word], []).append(word)
     return [
         Spellings(tuple(ordered), tuple(counts[word] for word in ordered))
         for words in found.values()
-        if len(words) > 1
         for ordered in [sorted(words, key=lambda word: (-counts[word], word))]
     ]
 
