@@ -43,7 +43,7 @@ from facegap.statistics.pair_counts import (
     trials_of_pairs,
     units_of,
 )
-from facegap.types import Rate
+from facegap.types import FloatArray, Rate
 
 
 @dataclass(frozen=True)
@@ -296,40 +296,71 @@ def _weights(sums: PairSums, across: bool) -> Weights:
 
 def rate_of_found(found: Found, even: Found | None, people: int, across: bool, level: float) -> Rate:
     """The rate of all trials, with that of pairs of people who weigh equally beside it."""
-    listed, within = found.listed, found.within
     sums = found.sums if even is None else replace(found.sums, even=even.sums)
-    errors, total = round(float(listed.errors.sum() + within.errors.sum())), round(float(sums.trials_left.sum()))
+    errors = round(float(found.listed.errors.sum() + found.within.errors.sum()))
+    total = round(float(sums.trials_left.sum()))
     effective = pair_effective_trials(
-        np.asarray(rate_value(listed, within, total)), np.asarray(float(total)), sums, level=level
+        np.asarray(rate_value(found.listed, found.within, total)), np.asarray(float(total)), sums, level=level
     )
+    return rate_of_sums(
+        errors,
+        sums,
+        found.disjoint,
+        people=people,
+        across=across,
+        level=level,
+        effective=effective,
+        per_person=None if even is None else even_rate(rate_of(even), even.sums, even.disjoint, level),
+        dominated_by=_dominated(found, errors, total),
+    )
+
+
+def rate_of_sums(
+    errors: int,
+    sums: PairSums,
+    disjoint: int,
+    *,
+    people: int,
+    across: bool,
+    level: float,
+    effective: FloatArray,
+    per_person: PeopleRates | None,
+    dominated_by: int,
+) -> Rate:
+    """The rate of all trials on the effective trials that were found for it."""
+    total = round(float(sums.trials_left.sum()))
     columns = rate_columns(
         np.array([errors]),
         np.array([total]),
         np.array([people]),
         effective=np.atleast_1d(effective),
         independent=np.array([False]),
-        exact_trials=np.array([_least(sums, found.disjoint) if total else 0.0]),
+        exact_trials=np.array([_least(sums, disjoint) if total else 0.0]),
         exact_method=EXACT_PAIRS,
         level=level,
         weights=_weights(sums, across),
-        per_person=None if even is None else _even_rate(even, level),
-        dominated_by=np.array([_dominated(found, errors, total)]),
+        per_person=per_person,
+        dominated_by=np.array([dominated_by]),
     )
     return columns.rate(0)
 
 
-def _even_rate(even: Found, level: float) -> PeopleRates:
-    """The rate where pairs of people weigh equally, and its interval."""
-    pairs = np.asarray(even.sums.trials_left.sum())
-    rate = np.asarray(rate_value(even.listed, even.within, float(pairs)))
-    effective = pair_effective_trials(rate, pairs, even.sums, level=level)
+def rate_of(found: Found) -> FloatArray:
+    """Errors over trials; NaN without trials."""
+    return np.asarray(rate_value(found.listed, found.within, float(found.sums.trials_left.sum())))
+
+
+def even_rate(rate: FloatArray, sums: PairSums, disjoint: int, level: float) -> PeopleRates:
+    """The interval of a rate where pairs of people weigh equally, as they do in `sums`."""
+    pairs = np.asarray(sums.trials_left.sum())
+    effective = pair_effective_trials(rate, pairs, sums, level=level)
     with np.errstate(divide="ignore", invalid="ignore"):
-        cap = pairs**2 / (pairs if even.sums.independent is None else even.sums.independent)
+        cap = pairs**2 / (pairs if sums.independent is None else sums.independent)
     return people_rates(
         np.atleast_1d(rate),
         cap=np.atleast_1d(cap),
         effective=np.atleast_1d(effective),
-        exact_trials=np.array([_least(even.sums, even.disjoint) if pairs else 0.0]),
+        exact_trials=np.array([_least(sums, disjoint) if pairs else 0.0]),
         level=level,
     )
 

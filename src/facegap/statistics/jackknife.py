@@ -119,7 +119,8 @@ def pair_effective_trials(
         least = np.maximum(independent, found.noise)
         variance = np.maximum(least, found.total - PAIR_NOISE_REMOVED * found.noise)
         if sums.even is not None:
-            by_model = independent + modelled(sums, sums.even) / trials**2
+            of_people, of_pairs = modelled(sums, sums.even)
+            by_model = independent + (of_people + of_pairs) / trials**2
             least = np.maximum(least, np.minimum(by_model, MOST_BY_MODEL * variance))
             variance = np.maximum(variance, least)
         # The variance due to people and pairs of people is estimated with all the noise added by the jackknife subtracted,
@@ -140,8 +141,8 @@ def pair_effective_trials(
     )
 
 
-def modelled(sums: PairSums, even: PairSums) -> FloatArray:
-    """Contribution of effects of people and of pairs of people to the variance of the sum of errors, float64 [...].
+def modelled(sums: PairSums, even: PairSums) -> tuple[FloatArray, FloatArray]:
+    """Contributions of effects of people, and of pairs of people, to the variance of the sum of errors, float64 [...] each.
 
     Both are estimated with equal weights of pairs of people: that of people from products of pairs that share one, that
     of pairs from the excess of their squares over independent trials. Neither is negative.
@@ -154,7 +155,7 @@ def modelled(sums: PairSums, even: PairSums) -> FloatArray:
         alone = rate * (1 - rate) * (pairs if even.independent is None else even.independent)
         of_pairs = (even.squares.sum(-1) / 2 - alone) / (even.trial_squares.sum(-1) / 2)
     of_people, of_pairs = (np.maximum(np.nan_to_num(part, posinf=0.0), 0.0) for part in (of_people, of_pairs))
-    return np.asarray(of_people * shared_trials(sums) + of_pairs * sums.trial_squares.sum(-1) / 2, dtype=np.float64)
+    return of_people * shared_trials(sums), of_pairs * sums.trial_squares.sum(-1) / 2
 
 
 def shared_trials(sums: PairSums) -> FloatArray:

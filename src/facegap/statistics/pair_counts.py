@@ -45,6 +45,7 @@ class Found:
 
 
 NOTHING_WITHIN = Within(np.zeros(1), np.zeros(1))
+NO_PAIRS_LISTED = ListedPairs(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0))
 
 
 def found_of_images(
