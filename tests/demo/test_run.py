@@ -1,4 +1,4 @@
-"""The demo: a small one from drawings to pages, what it says, and that everything it needs comes with the package."""
+"""A small demo from illustrations to pages: its text, and that everything it needs is in the package."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from facegap.inputs.cards.read import load_cards, read_card, resolve_card
 from facegap.inputs.cards.weights import read_weights
 
 ROOT = Path(__file__).resolve().parents[2]
-PEOPLE, PHOTOGRAPHS = 84, 2  # 21 of each cell: groups of fewer than 20 are in no gap
+PEOPLE, PHOTOGRAPHS = 84, 2  # 21 of each cell; groups of fewer than 20 are in no gap
 LARGEST = 1024 * 1024  # bytes of one model
 
 
@@ -80,7 +80,7 @@ def test_both_versions_saw_the_same_faces(small: command.Demo) -> None:
     assert one[["x1", "y1", "x2", "y2"]].equals(other[["x1", "y1", "x2", "y2"]])
 
 
-def test_the_threshold_is_the_published_one_so_all_people_are_judged(small: command.Demo) -> None:
+def test_the_threshold_is_the_published_one_so_all_people_are_evaluated(small: command.Demo) -> None:
     for version, run in small.runs.items():
         (point,) = run.record.operating
         assert point.threshold == small.truth["versions"][version]["threshold"]
@@ -98,7 +98,7 @@ def test_the_demo_says_what_was_measured_what_was_found_and_how_sure_it_is(small
     assert [row[0].strip() for row in table.rows].count("verdict") == 2
     assert any("95% intervals" in note for note in table.notes)
     assert any(f"{math.sqrt(5000 / PEOPLE):.1f} times narrower" in note for note in table.notes)
-    assert "--by 'gender*tone'" in told  # unquoted, a shell takes the star for a pattern
+    assert "--by 'gender*tone'" in told  # unquoted, a shell would expand the star
 
 
 def test_a_narrow_terminal_gets_a_table_for_each_version(small: command.Demo) -> None:
@@ -139,7 +139,7 @@ def test_the_charts_of_the_page_show_the_truth_of_every_group_and_version(small:
     assert page.count("<source media") == 2
 
 
-def test_every_phase_that_is_told_has_a_number(small: command.Demo) -> None:
+def test_every_phase_has_a_number(small: command.Demo) -> None:
     assert len(set(command.PHASES)) == len(command.PHASES) == 6
 
 
@@ -179,7 +179,7 @@ def test_the_page_leads_to_both_reports_and_asks_the_network_for_nothing(small: 
     assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
 
 
-def test_the_comparison_says_at_which_thresholds_both_stand(small: command.Demo) -> None:
+def test_the_comparison_states_the_thresholds_of_both(small: command.Demo) -> None:
     one, other = (small.truth["versions"][version]["threshold"] for version in command.VERSIONS)
     card = "(published by the model's card)"
     assert any(
@@ -240,7 +240,7 @@ def test_a_difference_reads_the_same_whichever_way_the_table_has_it() -> None:
     assert math.isnan(demo_text.side_rate({**one, "trials_a": 0}, command.WORST))
 
 
-def test_false_matches_are_told_as_the_ratio_that_their_verdict_is_about() -> None:
+def test_false_matches_are_reported_as_the_ratio_of_their_verdict() -> None:
     one = gap_of(command.WORST, command.BEST, 4.0, 2.0, 8.0, "fmr")
     turned = gap_of(command.BEST, command.WORST, 0.25, 0.125, 0.5, "fmr")
     assert demo_text.effect_text(one) == demo_text.effect_text(turned) == "4.0 times [2.0, 8.0]"
@@ -250,7 +250,7 @@ def test_false_matches_are_told_as_the_ratio_that_their_verdict_is_about() -> No
     assert demo_text.effect(none) == math.inf
 
 
-def test_the_truth_stands_on_the_scale_of_the_verdict(small: command.Demo) -> None:
+def test_the_truth_is_on_the_scale_of_the_verdict(small: command.Demo) -> None:
     rates = small.truth["versions"]["skewed"]
     worst, best = (
         rates["fmr"][side]["errors"] / rates["fmr"][side]["trials"] for side in (command.WORST, command.BEST)
@@ -261,7 +261,7 @@ def test_the_truth_stands_on_the_scale_of_the_verdict(small: command.Demo) -> No
     assert f"The truth, {100 * (worst - best):.1f} points, is" in demo_text.sentence(small, "skewed", "error_rate_all")
 
 
-def test_the_same_seed_draws_the_same_people_and_another_others() -> None:
+def test_a_seed_gives_the_same_people_and_another_seed_others() -> None:
     once, again, other = ([data for _, data in command.pictures_of(seed, 5, 2)] for seed in (1, 1, 2))
     assert once == again
     assert once != other
@@ -274,15 +274,15 @@ def test_people_on_whom_the_truth_was_measured_are_not_audited(seed: int, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
+def test_an_existing_folder_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "kept.txt").write_text("mine")
-    with pytest.raises(RunError, match="is there already and is left as it is; choose another --out, or remove it"):
+    with pytest.raises(RunError, match="already exists and was not changed; choose another --out, or remove it"):
         command.demo(tmp_path)
     assert (tmp_path / "kept.txt").read_text() == "mine"
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="not UTF-8"):
         command.make_folder(tmp_path / os.fsdecode(b"odd\xff"))
-    with pytest.raises(RunError, match="cannot be made"):
+    with pytest.raises(RunError, match="cannot be created"):
         command.make_folder(tmp_path / "file" / "out")
 
 
@@ -297,7 +297,7 @@ def test_the_command_says_it_all_and_opens_the_page_on_request(
     for needed in ("The audit used", "Found:", "balanced, as in Gender Shades", "skewed, as in Gender Shades", "Open "):
         assert needed in result.output
     assert opened == [(small.folder / demo_text.INDEX).resolve().as_uri()]
-    assert "No browser could be opened" in result.output  # list.append says nothing, as a machine without one
+    assert "No browser could be opened" in result.output  # list.append returns None, like a machine without a browser
 
 
 # ---- the models that come with facegap ----

@@ -1,1 +1,1 @@
-"""`facegap demo`: an audit of illustrated people."""
+"""An audit of illustrated people (`facegap demo`)."""

@@ -1,4 +1,4 @@
-"""The first command to try."""
+"""A first command to try."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def demo(
 
 @contextlib.contextmanager
 def steps_shown() -> Iterator[Callable[[str, int, int], None]]:
-    """A function (what, done, total) that shows each phase by its number: a bar on a terminal, a line at its end elsewhere.
+    """A function (what, done, total) that shows numbered phases: a progress bar on a terminal, otherwise a line at the end.
 
-    The time that is left is shown once it is known.
+    The remaining time is shown once it is known.
     """
     from facegap.demo.run import PHASES
 

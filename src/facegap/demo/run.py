@@ -1,4 +1,4 @@
-"""The whole audit on people who do not exist: two versions of one model, one of them biased by whom it was trained on."""
+"""A complete audit of illustrated people: two versions of one model, one of them biased by its training data."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ Version = Literal["balanced", "skewed"]
 VERSIONS: tuple[Version, ...] = ("balanced", "skewed")
 PEOPLE, PHOTOGRAPHS = 250, 4
 TERM = "gender*tone"
-METRICS = (ERROR_RATE_ALL.name, FMR.name)  # what the demo speaks of; the run folders hold all others too
-WORST, BEST = "darker female", "lighter male"  # the pair that is named before anything is looked at
+METRICS = (ERROR_RATE_ALL.name, FMR.name)  # shown by the demo; the run folders have all metrics
+WORST, BEST = "darker female", "lighter male"  # the pair of groups chosen in advance
 CELLS = tuple((gender, tone) for tone in ("darker", "lighter") for gender in ("female", "male"))
 JPEG_QUALITY = 92
 MANIFEST, IMAGES, COMPARISON = "people.csv", "people", "comparison"
-SEEDS = 1_000_000  # from here on they are those of the truth (models/demo/measure_truth.py)
-STREAM = 7  # keeps the demo's people apart from those the models were trained on
+SEEDS = 1_000_000  # seeds from here on are reserved for the truth (models/demo/measure_truth.py)
+STREAM = 7  # random stream that separates the demo's people from the training data
 ILLUSTRATING, COMPARING = "illustrating people", "comparing both"
 Row = tuple[str, str, str, str, int]  # of the manifest
-Step = Callable[[str, int, int], None]  # what is being done, how many of it are done, how many there are
+Step = Callable[[str, int, int], None]  # phase, number done, total number
 
 
 @dataclass(frozen=True, eq=False)
 class Demo:
-    """What a demo left: the folder, the run of each version, both compared, and the truth that was measured beforehand."""
+    """The results of a demo: the folder, the run of each version, their comparison, and the truth measured in advance."""
 
     folder: Path
     runs: Mapping[Version, Run]
@@ -55,13 +55,13 @@ def demo(
     workers: int | None = None,
     step: Step = lambda what, done, total: None,
 ) -> Demo:
-    """Draw people, audit both versions on them, write two run folders with their reports, and compare them.
+    """Illustrate people, audit both versions on them, write two run folders with reports, and compare them.
 
-    seed : of the people, below SEEDS; another seed draws others
+    seed : of the people, below SEEDS
 
     Raises
     ------
-    RunError : a seed that is the truth's own; `out` is there already, or cannot be made
+    RunError : a seed reserved for the truth, or `out` exists or cannot be created
     """
     from facegap.audit.run import audit
     from facegap.audit.settings import PUBLISHED, settings_from
@@ -69,7 +69,7 @@ def demo(
     from facegap.report.page import add_report
 
     if not 0 <= seed < SEEDS:
-        raise RunError(f"seed {seed}: must be from 0 to {SEEDS - 1:,}; people of others serve to know the truth")
+        raise RunError(f"seed {seed}: must be from 0 to {SEEDS - 1:,}; larger seeds are reserved for the truth")
     make_folder(out)
     draw_people(out, seed=seed, people=people, photographs=photographs, workers=workers, step=step)
     runs: dict[Version, Run] = {}
@@ -83,7 +83,7 @@ def demo(
                     "classify": card(f"gender_{version}"),
                     "embed": card(f"embedder_{version}"),
                     "by": TERM,
-                    "data_name": f"drawings of {people} people who do not exist",
+                    "data_name": f"illustrations of {people} people who do not exist",
                     "threshold": PUBLISHED,
                     "folder": out / version,
                     "workers": workers,
@@ -121,11 +121,11 @@ PHASES = (
 
 
 def make_folder(out: Path) -> None:
-    """Make the folder of a demo, for its owner only.
+    """Create the folder of a demo, accessible to its owner only.
 
     Raises
     ------
-    RunError : it is there already, or cannot be made, or its name is not UTF-8
+    RunError : it exists or cannot be created, or its name is not UTF-8
     """
     from facegap.store.run import require_text_name
 
@@ -133,29 +133,29 @@ def make_folder(out: Path) -> None:
     try:
         out.mkdir(mode=0o700, parents=True)
     except FileExistsError:
-        raise RunError(f"{out}: is there already and is left as it is; choose another --out, or remove it") from None
+        raise RunError(f"{out}: already exists and was not changed; choose another --out, or remove it") from None
     except OSError as error:
-        raise RunError(f"{out}: cannot be made: {error.strerror or error}; choose another --out") from error
+        raise RunError(f"{out}: cannot be created: {error.strerror or error}; choose another --out") from error
 
 
 def model_folder() -> Path:
-    """Where the demo's models and cards lie: with the project's own cards, in the sources and in an installed wheel."""
+    """The folder of the demo's models and cards: with the project's own cards, in the source tree and in an installed wheel."""
     from facegap.inputs.cards.read import cards_folder
 
     return cards_folder() / "demo"
 
 
 def card(name: str) -> str:
-    """The card of one of the demo's models, as `audit` takes it."""
+    """The card of one of the demo's models, as an argument of `audit`."""
     return str(model_folder() / f"demo_{name}.toml")
 
 
 def read_truth() -> dict[str, Any]:
-    """What the models do on many more drawings, as models/demo/measure_truth.py found it.
+    """The models' rates on many more illustrations, from models/demo/measure_truth.py.
 
     Raises
     ------
-    RunError : the file is not where it was installed
+    RunError : the file is missing from the installation
     """
     path = model_folder() / "truth.json"
     try:
@@ -166,7 +166,7 @@ def read_truth() -> dict[str, Any]:
 
 
 def person_of(seed: int, number: int) -> tuple[Person, np.random.Generator]:
-    """The person of that number, women and men and both tones in turn, and the generator of their photographs."""
+    """The person with that number, alternating between women and men and both tones, and the generator of their photographs."""
     import numpy as np
 
     from facegap.demo.illustrated.portraits import draw_person
@@ -178,7 +178,7 @@ def person_of(seed: int, number: int) -> tuple[Person, np.random.Generator]:
 
 
 def pictures_of(seed: int, number: int, photographs: int) -> Iterator[tuple[Drawing, bytes]]:
-    """The drawings of a person, each with the bytes of its file."""
+    """The illustrations of a person, each with the bytes of its file."""
     import cv2
 
     from facegap.demo.illustrated.portraits import draw, draw_photograph
@@ -192,9 +192,9 @@ def pictures_of(seed: int, number: int, photographs: int) -> Iterator[tuple[Draw
 
 
 def draw_people(out: Path, *, seed: int, people: int, photographs: int, workers: int | None = None, step: Step) -> None:
-    """Write the drawings and the manifest that names them: image, subject, gender, tone and Monk's scale.
+    """Write the illustrations and their manifest: image, subject, gender, tone and Monk's scale.
 
-    workers : processes that draw; the bytes do not depend on it
+    workers : number of processes; the bytes do not depend on it
     """
     from facegap.runtime import usable_cores
     from facegap.store.run import write_bytes
@@ -214,12 +214,12 @@ def draw_people(out: Path, *, seed: int, people: int, photographs: int, workers:
 
 
 def draw_one(out: Path, seed: int, number: int, photographs: int) -> list[Row]:
-    """Write the drawings of one person; their rows of the manifest."""
+    """Write the illustrations of one person; return their rows of the manifest."""
     import cv2
 
     from facegap.store.run import write_bytes
 
-    cv2.setNumThreads(1)  # a separate process for each processor is faster
+    cv2.setNumThreads(1)  # one process per processor is faster
     person, _ = person_of(seed, number)
     rows: list[Row] = []
     for k, (_, data) in enumerate(pictures_of(seed, number, photographs)):
@@ -230,7 +230,7 @@ def draw_one(out: Path, seed: int, number: int, photographs: int) -> list[Row]:
 
 
 def tone_of(person: Person) -> str:
-    """Lighter or darker, by the cut of Monk's scale that facegap states."""
+    """Lighter or darker, by facegap's cut of Monk's scale."""
     from facegap.groups.scales import MONK
 
     return "lighter" if str(person.monk) in MONK.lighter else "darker"

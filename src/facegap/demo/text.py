@@ -1,4 +1,4 @@
-"""What a demo says to a person who has never seen facegap: what was measured, what was found, how sure it is."""
+"""Text of the demo for new users: what was measured, what was found, and how certain it is."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from facegap.report.text import difference, interval, number, percent, points
 from facegap.store.run import Run, write_bytes
 from facegap.tables import SIDE_BY_SIDE as SIDE_BY_SIDE_TABLE
 
-ASKED = {ERROR_RATE_ALL.name: "misclassified", FMR.name: "falsely matched"}
-OF = {ERROR_RATE_ALL.name: "pictures of {}", FMR.name: "pairs of pictures of two {}"}  # what the rates are shares of
+CONCERNS = {ERROR_RATE_ALL.name: "misclassified", FMR.name: "falsely matched"}
+OF = {ERROR_RATE_ALL.name: "pictures of {}", FMR.name: "pairs of pictures of two {}"}  # denominators of the rates
 SIDES = {WORST: "darker women", BEST: "lighter men"}
-TERMS = ("interval", "verdict", "margin", "truth", "FMR")  # of the page
+TERMS = ("interval", "verdict", "margin", "truth", "FMR")  # explained on the page
 SIDE_BY_SIDE, INDEX = "side_by_side.csv", "index.html"
-SIDE_BY_SIDE_WIDTH = 116  # letters that both versions need; folded, an interval would be torn in two
+SIDE_BY_SIDE_WIDTH = 116  # characters needed for both versions; in a narrower table, intervals would wrap
 
 
 def introduction(found: Demo) -> list[str]:
@@ -59,14 +59,14 @@ def in_short(found: Demo) -> list[str]:
 
 
 def short_table(found: Demo) -> TextTable:
-    """A row for each error and version: both named groups, how far apart, the truth, and the verdict."""
+    """A row for each error and version: both chosen groups, their gap, the truth, and the verdict."""
     rows = []
     for metric in METRICS:
         for version in VERSIONS:
             gap = gap_row(found.runs[version], metric)
             rows.append(
                 (
-                    f"{ASKED[metric]}, {version}",
+                    f"{CONCERNS[metric]}, {version}",
                     *(percent(side_rate(gap, side), 1) for side in (WORST, BEST)),
                     effect_text(gap, decided=True),
                     in_unit(metric, true_effect(found, version, metric)),
@@ -87,7 +87,7 @@ def short_table(found: Demo) -> TextTable:
 
 
 def tables_within(found: Demo, width: int) -> list[TextTable]:
-    """`side_by_side`, or one table for each version where both do not fit `width` letters; the notes below the last."""
+    """`side_by_side`, or one table for each version if both do not fit `width` characters; notes follow the last table."""
     if width >= SIDE_BY_SIDE_WIDTH:
         return [side_by_side(found)]
     *others, last = (side_by_side(found, (version,)) for version in VERSIONS)
@@ -95,11 +95,11 @@ def tables_within(found: Demo, width: int) -> list[TextTable]:
 
 
 def side_by_side(found: Demo, versions: Sequence[Version] = VERSIONS) -> TextTable:
-    """Groups down, versions across: what this audit measured, with its interval, and the truth beside it."""
+    """Groups in rows, versions in columns: each rate with its interval, and the true rate."""
     columns = ["", *(text for version in versions for text in (version, "truth"))]
     rows = []
     for metric in METRICS:
-        rows.append((ASKED[metric].capitalize(), *[""] * (2 * len(versions))))
+        rows.append((CONCERNS[metric].capitalize(), *[""] * (2 * len(versions))))
         for gender, tone in CELLS:
             line = [f" {tone} {gender}"]
             for version in versions:
@@ -120,7 +120,7 @@ def side_by_side(found: Demo, versions: Sequence[Version] = VERSIONS) -> TextTab
 
 
 def notes(found: Demo) -> tuple[str, ...]:
-    """What the table's words and brackets mean, for a terminal; the page has a glossary instead."""
+    """The meaning of the table's words and brackets, for a terminal; the page has a glossary instead."""
     return (
         "Brackets: 95% intervals. In about 95 of 100 such audits of other people the interval contains the truth. The subject, not "
         "the image, is the sampling unit.",
@@ -133,7 +133,7 @@ def notes(found: Demo) -> tuple[str, ...]:
 
 
 def truth_notes(found: Demo) -> tuple[str, ...]:
-    """What the truth was counted on, and how the thresholds were set."""
+    """The data behind the truth, and how the thresholds were set."""
     narrower = math.sqrt(found.truth["people"] / found.runs["balanced"].manifest["subject"].nunique())
     return (
         f"Truth: measured on so many more people that its intervals would be about {narrower:.1f} times narrower.",
@@ -144,12 +144,12 @@ def truth_notes(found: Demo) -> tuple[str, ...]:
 
 
 def findings(found: Demo) -> list[str]:
-    """What came out, a sentence for each version and question."""
+    """The findings, a sentence for each version and question."""
     return [sentence(found, version, metric) for metric in METRICS for version in VERSIONS]
 
 
 def sentence(found: Demo, version: Version, metric: str) -> str:
-    """One finding: both rates, how far apart with its interval, the verdict, and whether the truth lies inside."""
+    """One finding: both rates, their gap with its interval, the verdict, and whether the interval contains the truth."""
     gap = gap_row(found.runs[version], metric)
     a, b = side_rate(gap, WORST), side_rate(gap, BEST)
     truth, (low, high) = true_effect(found, version, metric), bounds(gap)
@@ -161,28 +161,28 @@ def sentence(found: Demo, version: Version, metric: str) -> str:
     told = row_of_gap(gap)
     verdict = f"{verdict_text(told)} (deciding interval: {decided_text(told)})"
     return (
-        f"{version}, {ASKED[metric]}: {percent(a, 1)} of {OF[metric].format(SIDES[WORST])}, {percent(b, 1)} of "
+        f"{version}, {CONCERNS[metric]}: {percent(a, 1)} of {OF[metric].format(SIDES[WORST])}, {percent(b, 1)} of "
         f"{OF[metric].format(SIDES[BEST])}; {'ratio' if metric_of(metric).is_ratio else 'difference'} {effect_text(gap)}: "
         f"{verdict}. The truth, {in_unit(metric, truth)}, is {inside}."
     )
 
 
 def headline(found: Demo) -> list[tuple[str, str]]:
-    """Per version one short sentence on darker women and lighter men, and its verdict."""
+    """For each version, a short sentence on darker women and lighter men, and its verdict."""
     metric = METRICS[0]
     said = []
     for version in reversed(VERSIONS):
         gap = gap_row(found.runs[version], metric)
         a, b = (percent(side_rate(gap, side), 1) for side in (WORST, BEST))
         sentence = (
-            f"{version.capitalize()} model, {ASKED[metric]}: {a} of pictures of {SIDES[WORST]}, {b} of {SIDES[BEST]}"
+            f"{version.capitalize()} model, {CONCERNS[metric]}: {a} of pictures of {SIDES[WORST]}, {b} of {SIDES[BEST]}"
         )
         said.append((sentence, verdict_text(row_of_gap(gap))))
     return said
 
 
 def where_and_next(found: Demo) -> list[str]:
-    """Where the files are, and what to do now."""
+    """The locations of the files, and what to do next."""
     folder = found.folder
     run = shlex.quote(str(folder / "skewed"))
     return [
@@ -198,7 +198,7 @@ def where_and_next(found: Demo) -> list[str]:
 
 
 def shades(found: Demo, width: int) -> list[TextTable]:
-    """The table of Gender Shades of each version; the notes, which are the same, below the last."""
+    """The table of Gender Shades for each version; the notes, which are the same, follow the last table."""
     tables = [
         table
         for version in VERSIONS
@@ -208,7 +208,7 @@ def shades(found: Demo, width: int) -> list[TextTable]:
 
 
 def rate_row(run: Run, metric: str, gender: str, tone: str) -> Mapping[str, Any]:
-    """The row of RATES of one cell, not across cells."""
+    """The row of RATES for one cell, not across cells."""
     rates = run.rates
     inside = (rates["gender"] == gender) & (rates["tone"] == tone) & (rates["other_gender"] == "")
     (row,) = records(rates[inside & (rates["metric"] == metric)])
@@ -216,7 +216,7 @@ def rate_row(run: Run, metric: str, gender: str, tone: str) -> Mapping[str, Any]
 
 
 def gap_row(run: Run, metric: str) -> Mapping[str, Any]:
-    """The row of GAPS of the named pair."""
+    """The row of GAPS for the chosen pair."""
     gaps = run.gaps
     chosen = (gaps["metric"] == metric) & gaps["group_a"].isin((WORST, BEST)) & gaps["group_b"].isin((WORST, BEST))
     (row,) = records(gaps[chosen])
@@ -224,42 +224,42 @@ def gap_row(run: Run, metric: str) -> Mapping[str, Any]:
 
 
 def side_rate(gap: Mapping[str, Any], group: str) -> float:
-    """The rate of one side of a gap, NaN without trials."""
+    """The rate of one group of a gap, NaN without trials."""
     side = "a" if gap["group_a"] == group else "b"
     return float(gap[f"errors_{side}"] / gap[f"trials_{side}"]) if gap[f"trials_{side}"] else math.nan
 
 
-# A verdict is about the ratio of two rates or about their difference, as the margin is. What is said beside
-# it, the truth included, must be on the same scale: an interval of the other one may tell another story.
+# A verdict is about a ratio or a difference of two rates, depending on the margin. All values shown with it, including the
+# truth, must be on the same scale, since intervals on the other scale may disagree.
 
 
 def compared(metric: str) -> str:
-    """The name of what is compared."""
+    """The name of the comparison."""
     return f"{WORST} / {BEST}" if metric_of(metric).is_ratio else f"{WORST} - {BEST}"
 
 
 def bounds(gap: Mapping[str, Any], *, decided: bool = False) -> tuple[float, float]:
-    """The interval of `effect`, by itself or that which decided the verdict, whichever way the table has it."""
+    """The interval of `effect`, its own or the one that decided the verdict, for either order of the groups in the table."""
     name = "decided" if decided else gap["scale"]
     low, high = float(gap[f"{name}_low"]), float(gap[f"{name}_high"])
     return (low, high) if gap["group_a"] == WORST else (turned(gap, high), turned(gap, low))
 
 
 def effect(gap: Mapping[str, Any]) -> float:
-    """WORST over BEST for false matches, WORST minus BEST for all else; NaN where there is none."""
+    """WORST / BEST for false matches, WORST - BEST for other errors; NaN if undefined."""
     value = float(gap[gap["scale"]])
     return value if gap["group_a"] == WORST else turned(gap, value)
 
 
 def turned(gap: Mapping[str, Any], value: float) -> float:
-    """A ratio or difference the other way round."""
+    """A ratio or difference with its groups exchanged."""
     if gap["scale"] != "ratio":
         return -value
     return 1 / value if value else math.inf
 
 
 def effect_text(gap: Mapping[str, Any], *, decided: bool = False) -> str:
-    """How far apart with its interval, see `bounds`: percentage points, or times."""
+    """The gap with its interval, see `bounds`: percentage points, or times."""
     low, high = bounds(gap, decided=decided)
     if gap["scale"] == "ratio":
         return f"{number(effect(gap), 1)} times [{number(low, 1)}, {number(high, 1)}]"
@@ -272,19 +272,19 @@ def in_unit(metric: str, value: float) -> str:
 
 
 def truth_of(found: Demo, version: Version, metric: str, cell: str) -> float:
-    """The rate of a cell on the many drawings that were measured beforehand."""
+    """The rate of a cell on the many illustrations that were measured in advance."""
     counted = found.truth["versions"][version][metric][cell]
     return float(counted["errors"] / counted["trials"])
 
 
 def true_effect(found: Demo, version: Version, metric: str) -> float:
-    """As `effect`, on the many drawings."""
+    """As `effect`, on these illustrations."""
     worst, best = truth_of(found, version, metric, WORST), truth_of(found, version, metric, BEST)
     return worst / best if metric_of(metric).is_ratio else worst - best
 
 
 def write_side_by_side(found: Demo) -> None:
-    """The table as CSV with full numbers, and a page that shows it and leads to both reports."""
+    """The table as CSV with full precision, and a page that shows it and links to both reports."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(SIDE_BY_SIDE_TABLE.columns)
@@ -302,7 +302,7 @@ def write_side_by_side(found: Demo) -> None:
 
 
 def index_page(found: Demo) -> str:
-    """A small page: what was measured, what was found, charts, the table, some of the people, the way to both reports."""
+    """A small page: what was measured, what was found, charts, the table, some of the people, and links to both reports."""
     from facegap.compare.charts import comparison_figures
     from facegap.report.glossary import terms_of
     from facegap.report.page import environment, stylesheet
@@ -317,7 +317,7 @@ def index_page(found: Demo) -> str:
         for metric in METRICS
     }
     figures = comparison_figures(both.rows, METRICS, known=known)["errors"]
-    charts = [(ASKED[metric].capitalize(), one.drawn()) for metric, one in zip(METRICS, figures, strict=True)]
+    charts = [(CONCERNS[metric].capitalize(), one.drawn()) for metric, one in zip(METRICS, figures, strict=True)]
     people = found.runs["balanced"].manifest["subject"].nunique()
     return (
         environment("facegap.demo")

@@ -1,1 +1,1 @@
-"""Illustrated people: portraits of nobody, drawn from a seed, with their truth."""
+"""Illustrated portraits of people who do not exist, reproducible by seed, with the truth about them."""

@@ -1,4 +1,4 @@
-"""What is behind the person, out of focus."""
+"""The background behind the person, out of focus."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 from facegap.demo.illustrated.canvas import Bytes, Map
 from facegap.demo.illustrated.photograph import Photograph
 
-COLUMNS, ROWS = 32, 40  # of the small picture that is blurred and enlarged: nothing behind is sharp
+COLUMNS, ROWS = 32, 40  # size of the background before it is blurred and enlarged
 
 
 def paint_backdrop(colour: Bytes, photo: Photograph) -> None:
-    """Fill the layer of colours with what is behind."""
+    """Fill the colour layer with the background."""
     rng = np.random.default_rng([photo.seed, 1])
     base = np.array(photo.backdrop_colour, np.float32)
     small: Map = np.empty((ROWS, COLUMNS, 3), np.float32)
@@ -23,7 +23,7 @@ def paint_backdrop(colour: Bytes, photo: Photograph) -> None:
     small = np.asarray(cv2.GaussianBlur(small, (0, 0), softness), np.float32)
     if photo.backdrop == "studio":
         small *= halo()
-    # Smoothly to a quarter of the size, and from there, where nothing is sharp any more, by the fast way.
+    # Interpolate smoothly to a quarter of the size, and then, since nothing is sharp, use the fast method.
     height, width = colour.shape[:2]
     middle = cv2.resize(
         np.clip(small, 0, 255).astype(np.uint8), (width // 4, height // 4), interpolation=cv2.INTER_CUBIC
@@ -90,7 +90,7 @@ def leaves(small: Map, base: Map, rng: np.random.Generator) -> float:
 
 
 def lights(small: Map, base: Map, rng: np.random.Generator) -> float:
-    """An evening street: round spots of light."""
+    """An evening street with round, blurred lights."""
     small[:] = (0.3 * base + 0.7 * np.array([74, 62, 58], np.float32)) * 0.8
     for _ in range(14):
         at = (int(rng.integers(0, COLUMNS)), int(rng.integers(0, ROWS)))

@@ -12,7 +12,7 @@ SHOULDER = xy((1.10, 2.00), (1.60, 2.14), (2.06, 2.38), (2.34, 2.90), (2.40, 3.9
 
 
 def paint_body(sitting: Sitting, outline: Floats) -> None:
-    """Neck, then clothes over it; outline: of the head, which throws its shadow on the neck."""
+    """Neck, with clothes over it; outline: of the head, which casts its shadow on the neck."""
     canvas, person = sitting.canvas, sitting.person
     neck = neck_outline(sitting)
     canvas.fill(neck, sitting.skin)
@@ -42,7 +42,7 @@ def neck_outline(sitting: Sitting) -> Floats:
 
 
 def paint_clothes(sitting: Sitting) -> None:
-    """Something to wear, with the folds of its cut."""
+    """Clothes with folds."""
     canvas, cloth, kind = sitting.canvas, sitting.photo.cloth, sitting.photo.clothes
     side = sitting.person.neck * 1.16
     neckline = {
@@ -71,7 +71,7 @@ def at_body(sitting: Sitting, points: Floats) -> Floats:
 
 
 def both(points: Floats) -> Floats:
-    """A curve from one side to the middle, and on to the other side."""
+    """A curve from one side to the middle, mirrored to the other side."""
     return np.concatenate([points, mirrored(points[:-1])[::-1]])
 
 
@@ -173,7 +173,7 @@ DETAILS = {
 
 
 def paint_ears(sitting: Sitting) -> None:
-    """Both ears; the head, painted later, hides what is behind it."""
+    """Both ears; the head, painted later, covers their hidden part."""
     person, canvas = sitting.person, sitting.canvas
     high, out = person.ear_size, person.ear_out
     light = ball_light(sitting, (0.0, 0.1), (1.3, 1.7), sitting.view)

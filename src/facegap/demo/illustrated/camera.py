@@ -1,4 +1,4 @@
-"""From painted layers to a photograph: light on colour, the colour of the light, lens, sensor."""
+"""From painted layers to a photograph: lighting, colour of the light, lens, sensor."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from facegap.demo.illustrated.canvas import Bytes, Canvas, Map
 from facegap.demo.illustrated.photograph import Photograph
 from facegap.demo.illustrated.sitting import USUAL_WIDTH
 
-KNEE, HEADROOM = 222.0, 33.0  # brightness above which white is only approached, and how far
-BLOOD = (0.20, 0.13, -0.06)  # share of blue, green and red that warm skin swallows
+KNEE, HEADROOM = 222.0, 33.0  # brightness from which values are compressed, and the range above it
+BLOOD = (0.20, 0.13, -0.06)  # proportion of blue, green and red absorbed by warm skin
 
 
 def expose(canvas: Canvas, photo: Photograph) -> Bytes:
@@ -30,15 +30,15 @@ def expose(canvas: Canvas, photo: Photograph) -> Bytes:
 
 
 def shoulder(picture: Map) -> Map:
-    """Bright values bent below white, as a camera does, instead of cut."""
+    """Compress bright values below white, as a camera does, instead of clipping them."""
     over = np.maximum(picture - np.float32(KNEE), np.float32(0))
-    # Of what lies above the knee, x becomes x h / (x + h): steep as before at the knee, never more than h.
+    # A value x above the knee becomes x h / (x + h): slope 1 at the knee, and always less than h.
     picture -= over * over / (over + np.float32(HEADROOM))
     return picture
 
 
 def sensed(picture: Map, photo: Photograph, size: float) -> Bytes:
-    """Blurred by the lens, grained by the sensor; size: the width relative to the usual one."""
+    """The picture blurred by the lens, with sensor noise; size: the width relative to the usual one."""
     if photo.blur * size > 0.15:
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), photo.blur * size), np.float32)
     if photo.noise > 0:
@@ -48,7 +48,7 @@ def sensed(picture: Map, photo: Photograph, size: float) -> Bytes:
 
 
 def noise(width: int, height: int, seed: int) -> Map:
-    """Noise of a sensor, float32 (height, width, 3): a cut of one large sheet, elsewhere and turned for each seed."""
+    """Sensor noise, float32 (height, width, 3): a random crop of one large sheet, rotated, by seed."""
     sheet = noise_sheet(1 << (max(width, height, 256) * 2 - 1).bit_length())
     rng = np.random.default_rng([seed, 2])
     top, left = int(rng.integers(0, len(sheet) - height)), int(rng.integers(0, len(sheet) - width))
@@ -58,7 +58,7 @@ def noise(width: int, height: int, seed: int) -> Map:
 
 @lru_cache(maxsize=2)
 def noise_sheet(side: int) -> Map:
-    """Fine noise of all colours together and coarser noise of each: float32 (side, side, 3)."""
+    """Fine noise common to all colours, and coarser noise of each: float32 (side, side, 3)."""
     rng = np.random.default_rng(0)
     fine = rng.standard_normal((side, side, 1), dtype=np.float32)
     coarse = cv2.resize(rng.standard_normal((side // 2, side // 2, 3), dtype=np.float32), (side, side))

@@ -1,7 +1,7 @@
-"""What is painted on: flat colours at twice the final size, and light, gloss and warmth as soft maps at the final size.
+"""A canvas: flat colours at twice the final size, and soft maps of light, gloss and warmth at the final size.
 
-Colour and light are kept apart until the photograph is taken. So a line of darker skin stays right under any light, and
-soft shadows cost one blur of a small map.
+Colour and light are kept separate until the photograph is taken. So a line in a darker skin colour is correct under any
+light, and a soft shadow needs only one blur of a small map.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from facegap.demo.illustrated.geometry import Floats
 
-SHARPER = 2  # colours are painted so many times larger
-SHIFT = 4  # bits behind the binary point of a polygon's corners
+SHARPER = 2  # factor between the size of the colour layer and the final size
+SHIFT = 4  # fractional bits of a polygon's corners
 NO_DISCS = np.empty((0, 3))
-NEUTRAL = 128  # of a relief map: neither darker nor lighter
+NEUTRAL = 128  # value of a relief map that leaves the light unchanged
 Bytes = NDArray[np.uint8]
 Map = NDArray[np.float32]
 Colour = tuple[float, float, float]  # blue, green, red, 0..255
@@ -27,9 +27,9 @@ Colour = tuple[float, float, float]  # blue, green, red, 0..255
 class Canvas:
     """The layers of one picture of `size` (width, height); all are painted in place.
 
-    colour : uint8 (2 h, 2 w, 3), what would be seen in even light
-    light  : float32 (h, w), by how much the light multiplies it; 1 is even light
-    gloss  : float32 (h, w), shine that is added, in shares of white
+    colour : uint8 (2 h, 2 w, 3), colours under even light
+    light  : float32 (h, w), factor of the light; 1 is even light
+    gloss  : float32 (h, w), added shine, as a fraction of white
     warmth : float32 (h, w), 0..1, blood under the skin
     unit   : pixels of the final picture per unit of head space
     """
@@ -43,12 +43,12 @@ class Canvas:
 
     @property
     def detail(self) -> int:
-        """Samples between two corners of a long curve: more on larger pictures."""
+        """Samples between two points of a long curve: more in larger pictures."""
         return 6 if self.unit < 70 else 14
 
     @classmethod
     def blank(cls, size: tuple[int, int], unit: float) -> Canvas:
-        """An unpainted canvas in even light."""
+        """An empty canvas with even light."""
         width, height = size
         return cls(
             size,
@@ -64,14 +64,14 @@ class Canvas:
         cv2.fillPoly(self.colour, [sharp(points)], colour, cv2.LINE_AA, SHIFT)
 
     def lines(self, curves: list[Floats], colour: Colour, width: float) -> None:
-        """Draw open curves of one colour; width in units of head space, at least the thinnest line there is."""
+        """Draw open curves of one colour; width in units of head space, at least one pixel."""
         thick = max(1, round(width * self.unit * SHARPER))
         cv2.polylines(self.colour, [sharp(curve) for curve in curves], False, colour, thick, cv2.LINE_AA, SHIFT)
 
     def hairs(self, curves: Floats, colour: Colour, width: float) -> None:
-        """Draw many open curves of as many points each, float64 (k, n, 2); as `lines`, but faster."""
+        """Draw many open curves with the same number of points, float64 (k, n, 2); faster than `lines`."""
         thick = max(1, round(width * self.unit * SHARPER))
-        # Not smoothed: at twice the final size it shows in none of them, and costs a fifth.
+        # Not antialiased: at twice the final size this is invisible, and it takes a fifth of the time.
         cv2.polylines(self.colour, list(sharp(curves)), False, colour, thick, cv2.LINE_8, SHIFT)
 
     def line(self, curve: Floats, colour: Colour, width: float) -> None:
@@ -79,7 +79,7 @@ class Canvas:
         self.lines([curve], colour, width)
 
     def brush(self, outline: Floats, colour: Colour) -> None:
-        """Fill the outline of a stroke, which may cross itself."""
+        """Fill the outline of a stroke, which may intersect itself."""
         self.fill(outline, colour)
 
     def discs(self, discs: Floats, colour: Colour) -> None:
@@ -89,7 +89,7 @@ class Canvas:
             cv2.circle(self.colour, at, radius, colour, -1, cv2.LINE_AA, SHIFT)
 
     def cover(self, *polygons: Floats, discs: Floats = NO_DISCS) -> Map:
-        """How much of each pixel of the final picture polygons and discs cover: float32 (h, w) in 0..1."""
+        """The fraction of each pixel of the final picture covered by polygons and discs: float32 (h, w) in 0..1."""
         mask = np.zeros(self.light.shape, np.uint8)
         for polygon in polygons:
             cv2.fillPoly(mask, [fixed(polygon)], 255, cv2.LINE_AA, SHIFT)
@@ -98,7 +98,7 @@ class Canvas:
         return mask.astype(np.float32) * np.float32(1 / 255)
 
     def blend(self, colour: Colour, share: Map) -> None:
-        """Mix a colour into the picture by a share (h, w) per pixel of the final picture."""
+        """Mix a colour into the picture, with a weight (h, w) for each pixel of the final picture."""
         rows, columns = np.flatnonzero(share.any(axis=1)), np.flatnonzero(share.any(axis=0))
         if not len(rows):
             return
@@ -111,32 +111,32 @@ class Canvas:
 
 
 def fixed(points: Floats) -> NDArray[np.int32]:
-    """Corners of the final picture as OpenCV takes them with SHIFT."""
+    """Corners in the final picture, in the fixed-point format of OpenCV with SHIFT."""
     return np.rint(points * (1 << SHIFT)).astype(np.int32)
 
 
 def sharp(points: Floats) -> NDArray[np.int32]:
-    """Corners of the final picture on the larger layer of colours; pixel centres are at whole numbers in both."""
+    """Corners in the larger colour layer; pixel centres have integer coordinates in both."""
     return np.rint(points * (SHARPER << SHIFT) + (SHARPER - 1) * (1 << SHIFT) / 2).astype(np.int32)
 
 
 class Relief:
-    """A soft map of darker and lighter places: shapes are painted, blurred once, and multiply the light."""
+    """A soft map of darker and lighter areas: shapes are painted, blurred once, and multiplied with the light."""
 
     def __init__(self, canvas: Canvas, softness: float) -> None:
         self.canvas = canvas
         self.sigma = softness * canvas.unit
-        # Broad softness needs no resolution: half of it costs a quarter.
+        # Strong blurs need no resolution: half the size takes a quarter of the time.
         self.part = 1 if self.sigma < 2 else 2 if self.sigma < 5 else 4
         self.map = np.full(tuple(-(-side // self.part) for side in canvas.light.shape), NEUTRAL, np.uint8)
 
     def paint(self, points: Floats, change: float) -> None:
-        """Make a polygon lighter (change > 0) or darker (< 0), by a share of the light, -1..1."""
+        """Make a polygon lighter (change > 0) or darker (< 0), by a fraction of the light, -1..1."""
         at = (points + 0.5) / self.part - 0.5
         cv2.fillPoly(self.map, [fixed(at)], tone(change), cv2.LINE_AA, SHIFT)
 
     def paint_all(self, polygons: Floats, changes: list[float]) -> None:
-        """Paint polygons of as many corners each, float64 (k, n, 2), one after the other."""
+        """Paint polygons with the same number of corners, float64 (k, n, 2), one after the other."""
         corners = fixed((polygons + 0.5) / self.part - 0.5)
         for polygon, change in zip(corners, changes, strict=True):
             cv2.fillPoly(self.map, [polygon], tone(change), cv2.LINE_AA, SHIFT)
@@ -165,12 +165,12 @@ def tone(change: float) -> float:
 
 
 def mixed(one: Colour, other: Colour, share: float) -> Colour:
-    """A colour between two; share of the other."""
+    """A colour between two; share: the weight of the other."""
     b, g, r = (a + (c - a) * share for a, c in zip(one, other, strict=True))
     return b, g, r
 
 
 def scaled(colour: Colour, blue: float, green: float, red: float) -> Colour:
-    """A colour with each channel multiplied, held to 0..255."""
+    """A colour with each channel multiplied, clipped to 0..255."""
     b, g, r = (min(255.0, max(0.0, a * f)) for a, f in zip(colour, (blue, green, red), strict=True))
     return b, g, r

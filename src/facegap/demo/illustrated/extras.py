@@ -1,4 +1,4 @@
-"""Hair on the face, and glasses."""
+"""Facial hair and glasses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facegap.demo.illustrated.strands import grain_of
 
 
 def paint_beard(sitting: Sitting) -> None:
-    """Stubble, moustache, goatee or a full beard; the mouth is painted after it."""
+    """Stubble, moustache, goatee or full beard; the mouth is painted later."""
     p, canvas = sitting.person, sitting.canvas
     if p.beard == "none":
         return
@@ -93,7 +93,7 @@ def moustache_outline(sitting: Sitting) -> Floats:
 
 
 def paint_bristles(sitting: Sitting, cover: Map) -> None:
-    """Single hairs, most of them downwards."""
+    """Single hairs, mostly pointing down."""
     p, canvas = sitting.person, sitting.canvas
     rng = np.random.default_rng([p.texture, 13])
     low = np.array([[-0.8, 0.6]]) if p.beard == "full" else np.array([[-0.42, 0.6]])
@@ -160,7 +160,7 @@ LENS: dict[str, tuple[tuple[float, float], ...]] = {
 
 
 def paint_glasses(sitting: Sitting) -> None:
-    """Frames, the bridge and arms, and a reflection on each lens."""
+    """Frame, bridge and arms, and a reflection on each lens."""
     p, canvas = sitting.person, sitting.canvas
     if p.glasses == "none":
         return
@@ -196,7 +196,7 @@ def paint_glasses(sitting: Sitting) -> None:
 
 
 def lens_outline(sitting: Sitting, sign: int) -> Floats:
-    """One lens in pixels; lenses stand before the eyes and are nearly flat."""
+    """One lens in pixels; lenses are in front of the eyes and nearly flat."""
     p = sitting.person
     shape = smooth(xy(*LENS[p.glasses]), closed=True) * np.array([sign, 1.0]) + xy(
         (sign * (p.eye_spacing + 0.015), p.eye_height + 0.02)

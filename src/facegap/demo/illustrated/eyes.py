@@ -11,18 +11,18 @@ from facegap.demo.illustrated.head import disc
 from facegap.demo.illustrated.sitting import Sitting
 
 WHITE = (224.0, 228.0, 232.0)
-PUPIL_UP = 0.10  # how far above the line of its corners an eye's pupil stands, as a share of its opening
+PUPIL_UP = 0.10  # height of the pupil above the line between the corners of the eye, as a fraction of its opening
 
 
 def paint_eye(sitting: Sitting, sign: int) -> None:
-    """One eye; sign: -1 left in the picture, 1 right."""
+    """One eye; sign: -1 for the left one in the picture, 1 for the right one."""
     upper, lower = lids(sitting, sign)
     view, canvas, p = sitting.view, sitting.canvas, sitting.person
     shape = view.relief(np.concatenate([upper, lower[::-1]]), -0.03)
     paint_ball(sitting, sign, shape)
     dark = mixed((22.0, 20.0, 24.0), scaled(p.hair_colour, 0.4, 0.4, 0.4), 0.3)
     lash = view.relief(upper, -0.02)
-    # The upper lid is a stroke that grows towards the outer corner.
+    # The upper lid is a stroke that widens towards the outer corner.
     widths = (0.012 + 0.020 * np.linspace(0.5, 1.0, len(lash)) + 0.016 * p.lashes) * canvas.unit
     canvas.brush(stroke(lash, widths * tapered(len(lash), start=0.45, end=0.6)), dark)
     if p.lashes > 0.4:
@@ -60,7 +60,7 @@ def lids(sitting: Sitting, sign: int) -> tuple[Floats, Floats]:
 
 
 def paint_ball(sitting: Sitting, sign: int, shape: Floats) -> None:
-    """White, iris, pupil and the light in them, seen between the lids."""
+    """White, iris, pupil and highlights, visible between the lids."""
     p, photo, canvas = sitting.person, sitting.photo, sitting.canvas
     low, high = np.floor(shape.min(axis=0)).astype(int) - 2, np.ceil(shape.max(axis=0)).astype(int) + 3
     left, top = (int(max(0, value)) for value in low)
@@ -83,7 +83,7 @@ def paint_ball(sitting: Sitting, sign: int, shape: Floats) -> None:
     spot(at, iris * 0.86, p.eye_colour)
     spot(at + np.array([0, iris * 0.30]), iris * 0.50, mixed(p.eye_colour, (190, 205, 215), 0.22), 0.8)
     spot(at, iris * 0.42, (16.0, 14.0, 14.0))
-    # The upper lid throws a shadow on the ball.
+    # The upper lid casts a shadow on the eyeball.
     shade = shape - offset
     half = len(shade) // 2
     lid = np.concatenate([shade[:half], shade[:half][::-1] + np.array([0, 0.045 * unit])])
@@ -120,7 +120,7 @@ def paint_lashes(sitting: Sitting, sign: int, upper: Floats, dark: Colour) -> No
 
 
 def paint_crease(sitting: Sitting, sign: int, upper: Floats) -> None:
-    """The fold of the upper lid; where it is none to speak of, a soft line close to the lashes."""
+    """The fold of the upper lid; if it is small, a soft line close to the lashes."""
     p = sitting.person
     above = 0.022 + 0.052 * p.lid_crease
     middle = np.array([sign * p.eye_spacing, p.eye_height])
@@ -169,7 +169,7 @@ def paint_brow(sitting: Sitting, sign: int) -> None:
 
 
 def brow_colour(sitting: Sitting) -> Colour:
-    """A little darker than the hair; never as pale as white hair."""
+    """Slightly darker than the hair, but never as pale as white hair."""
     b, g, r = sitting.person.hair_colour
     pale = max(0.0, (b + g + r) / 3 - 120) / 135
     return mixed(scaled((b, g, r), 0.72, 0.70, 0.68), sitting.skin_shade(0.55), 0.25 + 0.25 * pale)

@@ -1,7 +1,7 @@
-"""From a head in units of half a face's width to pixels: smooth curves, the relief of a face, and how it turns.
+"""From head space to pixels: smooth curves, the relief of a face, and its rotation.
 
-Head space: x to the right of the picture, y down, z towards the viewer; the origin lies between the eyes, the face is
-about 2 wide, the chin near y = 1.4, the top of the skull near y = -1.4.
+The unit of head space is half the width of a face: x points to the right of the picture, y down, z towards the viewer; the
+origin is between the eyes, the face is about 2 wide, the chin is near y = 1.4, the top of the skull near y = -1.4.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ def mirrored(points: Floats) -> Floats:
 
 
 def smooth(points: Floats, *, closed: bool = False, per: int = 6) -> Floats:
-    """A Catmull-Rom curve through points, `per` samples between two of them: float64 (m, k) for points (n, k).
+    """A Catmull-Rom curve through points, with `per` samples between neighbours: float64 (m, k) for points (n, k).
 
-    An open curve begins and ends at its outer points; a closed one does not repeat its first.
+    An open curve starts and ends at its outer points; a closed one does not repeat its first point.
     """
     return np.asarray(curve_weights(len(points), closed, per) @ points)
 
 
 @lru_cache(maxsize=256)
 def curve_weights(count: int, closed: bool, per: int) -> Floats:
-    """Weights of `count` points in each sample of a Catmull-Rom curve: float64 (samples, count)."""
+    """Weights of `count` points for each sample of a Catmull-Rom curve: float64 (samples, count)."""
     pieces = count if closed else count - 1
     share = np.arange(per) / per
     powers = np.stack([np.ones(per), share, share**2, share**3])
@@ -77,7 +77,7 @@ def evenly(curve: Floats, step: float) -> Floats:
 
 @lru_cache(maxsize=64)
 def tapered(count: int, *, start: float = 0.15, end: float = 0.15) -> Floats:
-    """Widths of a stroke that swells in the middle: float64 (count,), 1 at most."""
+    """Widths of a stroke that is widest in the middle: float64 (count,), at most 1."""
     share = np.linspace(0, 1, count)
     return np.asarray(np.minimum(1.0, np.minimum(start + share * 3, end + (1 - share) * 3)))
 
@@ -90,7 +90,7 @@ def circle(count: int) -> Floats:
 
 
 def surface_z(points: Floats) -> Floats:
-    """z of the face at points of its front view: float64 (...) for (..., 2); 0 from the outline on."""
+    """z of the face at points of its front view: float64 (...) for (..., 2); 0 outside the outline."""
     x, y = points[..., 0], points[..., 1]
     bulge = np.sqrt(np.maximum(1 - x * x * (1 / FACE_REACH**2), 0))
     y = y - 0.15
@@ -99,12 +99,12 @@ def surface_z(points: Floats) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """Where the camera is: how the head is turned, and the map from head space to pixels.
+    """The camera: the rotation of the head, and the map from head space to pixels.
 
     scale  : pixels per unit of head space
     centre : float64 (2,), pixel of the head's origin
-    axes   : float64 (3, 2), where the axes x, y and z of the head go in the picture, in pixels per unit
-    roll   : float64 (2, 2), the axes of the picture after roll alone
+    axes   : float64 (3, 2), directions of the head's x, y and z axes in the picture, in pixels per unit
+    roll   : float64 (2, 2), the axes of the picture after roll only
     turn, nod : sines of yaw and pitch
     """
 
@@ -116,7 +116,7 @@ class View:
     nod: float
 
     def turned(self, points: Floats, z: Floats) -> Floats:
-        """Pixels, float64 (..., 2), of points of the front view (..., 2) with their depth (...)."""
+        """Pixels, float64 (..., 2), of points of the front view (..., 2) with depth (...)."""
         return np.asarray(points @ self.axes[:2] + z[..., None] * self.axes[2] + self.centre)
 
     def relief(self, points: Floats, lift: float = 0.0) -> Floats:
@@ -124,11 +124,11 @@ class View:
         return self.turned(points, surface_z(points) + lift)
 
     def behind(self, points: Floats, depth: float) -> Floats:
-        """Pixels of points `depth` behind the axis of the head: ears, the neck, the hair at the back."""
+        """Pixels of points `depth` behind the axis of the head: ears, neck, back hair."""
         return np.asarray(points @ self.axes[:2] + (self.centre - depth * self.axes[2]))
 
     def flat(self, points: Floats) -> Floats:
-        """Pixels of points of the head's outline: it keeps its width, its chin turns with the face."""
+        """Pixels of points of the head's outline: its width is constant, its chin turns with the face."""
         far = np.where(points[:, 0] * self.turn > 0, 1 - 0.10 * abs(self.turn), 1.0)
         forward = CHIN_FORWARD * np.clip((points[:, 1] - 0.1) / 1.1, 0, 1) ** 1.5
         level = np.stack([points[:, 0] * far + forward * self.turn, points[:, 1] + forward * self.nod], axis=1)

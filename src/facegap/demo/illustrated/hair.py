@@ -1,4 +1,4 @@
-"""Hair: a mass on each side of the parting, strands along it, light on its curve, and what is seen of it at the back."""
+"""Hair: a mass on each side of the parting, strands along it, light on its curve, and the hair at the back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facegap.demo.illustrated.sitting import Sitting, ball_light, cast, lay
 from facegap.demo.illustrated.strands import PAINTERS, Lock, fringe_outline, paint_fringe, paint_shaved
 from facegap.demo.illustrated.styles import STYLES, Edge, Style, Texture
 
-TIPS = 1.3  # y below which hair hangs on the body and no longer turns with the head
+TIPS = 1.3  # y from which hair rests on the body and does not turn with the head
 
 
 def locks(sitting: Sitting, style: Style) -> tuple[Lock, Lock]:
@@ -50,7 +50,7 @@ def shaped(style: Style, edge: Edge, p: Person, *, outside: bool = False) -> Flo
 
 
 def outer_pixels(sitting: Sitting, points: Floats) -> Floats:
-    """Pixels of the outer edge: around the head it keeps its width, lower down it hangs on the body."""
+    """Pixels of the outer edge: of constant width around the head, hanging on the body below."""
     hang = np.clip((points[:, 1] - 0.5) / 0.8, 0, 1)[:, None]
     return sitting.view.behind(points, 0.05) * (1 - hang) + sitting.body.behind(points, 0.0) * hang
 
@@ -119,7 +119,7 @@ def paint_top(sitting: Sitting, top: tuple[float, float, float]) -> None:
 
 
 def paint_front(sitting: Sitting) -> None:
-    """Hair on the head, over everything but glasses."""
+    """Hair on the head, over everything except glasses."""
     p, canvas = sitting.person, sitting.canvas
     style = STYLES[p.hair]
     if p.hair == "bald":
@@ -152,7 +152,7 @@ def paint_front(sitting: Sitting) -> None:
 
 
 def hair_light(sitting: Sitting, sides: tuple[Lock, Lock], style: Style) -> Map:
-    """Light on the mass of hair: a ball, a bright band around the crown, darkness at the roots and low inside."""
+    """Light on the mass of hair: a ball, a bright band around the crown, darker at the roots and inside the lower part."""
     light = ball_light(sitting, (0.0, 0.1), (1.75, 2.1), sitting.view)
     soft = Relief(sitting.canvas, 0.07)
     for lock in sides:
@@ -180,7 +180,7 @@ def shine(sitting: Sitting, sides: tuple[Lock, Lock], cover: Map) -> None:
 
 
 def shadow_on_face(sitting: Sitting, cover: Map) -> None:
-    """The soft shadow that hair throws on forehead and cheeks."""
+    """The soft shadow of the hair on forehead and cheeks."""
     canvas = sitting.canvas
     dx, dy = cast(sitting, 0.07) + np.array([0, 0.05 * canvas.unit])
     moved = cv2.warpAffine(cover, np.array([[1, 0, dx], [0, 1, dy]]), canvas.size)

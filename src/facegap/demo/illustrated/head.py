@@ -1,4 +1,4 @@
-"""The head: its outline, the modelling of cheeks, sockets, nose and chin by light and shadow, and what age draws."""
+"""The head: its outline, light and shadow on cheeks, sockets, nose and chin, and lines of age."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def head_outline(sitting: Sitting) -> Floats:
 
 
 def paint_head(sitting: Sitting, outline: Floats) -> None:
-    """Fill the head and model it."""
+    """Fill the outline of the head and shade it."""
     canvas = sitting.canvas
     canvas.fill(outline, sitting.skin)
     cover = canvas.cover(outline)
@@ -52,25 +52,25 @@ def paint_head(sitting: Sitting, outline: Floats) -> None:
 
 
 def disc(centre: Floats, radius: float, stretch: float = 1.0) -> Floats:
-    """A round patch in pixels; stretch: its height by its width."""
+    """A round patch in pixels; stretch: ratio of its height to its width."""
     return np.asarray(centre + circle(16) * (radius, radius * stretch))
 
 
 def paint_ovals(sitting: Sitting, relief: Relief, rows: list[tuple[float, float, float, float, float]]) -> None:
-    """Ovals on the face made lighter or darker; a row is x, y, half axes in head space, and the change of light."""
+    """Make ovals on the face lighter or darker; a row is x, y, half axes in head space, and the change of light."""
     table = np.array(rows)
     ovals = sitting.view.relief(table[:, None, :2] + circle(16) * table[:, None, 2:4])
     relief.paint_all(ovals, [float(change) for change in table[:, 4]])
 
 
 def model_face(sitting: Sitting, broad: Relief, middle: Relief) -> None:
-    """Forehead, temples, sockets, cheekbones, the folds beside the mouth, the chin."""
+    """Forehead, temples, sockets, cheekbones, the folds next to the mouth, the chin."""
     p, photo = sitting.person, sitting.photo
     hard = 0.6 + 0.8 * photo.harsh
     eye_x, eye_y, mouth_y = p.eye_spacing, p.eye_height, p.mouth_height
     wide, narrow = [], []
     for sign in (-1, 1):
-        away = float(0.5 - 0.5 * np.tanh(2.5 * sign * sitting.sun[0]))  # 1 on the side that the light does not reach
+        away = float(0.5 - 0.5 * np.tanh(2.5 * sign * sitting.sun[0]))  # 1 on the side away from the light
         wide += [
             (sign * 0.86, -0.42, 0.20, 0.40, -0.10 * hard),
             (sign * 0.68, 0.74, 0.15, 0.30, -(0.05 + 0.13 * away) * hard),
@@ -89,7 +89,7 @@ def model_face(sitting: Sitting, broad: Relief, middle: Relief) -> None:
 
 
 def model_nose(sitting: Sitting, middle: Relief, fine: Relief) -> None:
-    """Bridge, tip, wings and nostrils; the side away from the light and the lip below lie in shadow."""
+    """Bridge, tip, wings and nostrils; the side away from the light and the lip below are in shadow."""
     p, view, canvas = sitting.person, sitting.view, sitting.canvas
     tip_y, hard = p.nose_length, 0.6 + 0.8 * sitting.photo.harsh
     side = float(np.tanh(2.2 * sitting.sun[0]))
@@ -143,7 +143,7 @@ def paint_nostrils(sitting: Sitting, fine: Relief) -> None:
 
 
 def model_lines(sitting: Sitting, middle: Relief, fine: Relief) -> None:
-    """Folds from nose to mouth (deeper with a smile and with age), and lines on the forehead and beside the eyes."""
+    """Folds from nose to mouth (deeper with a smile and with age), and lines on the forehead and next to the eyes."""
     p, photo, view = sitting.person, sitting.photo, sitting.view
     age, smile = p.lines, photo.smile
     for sign in (-1, 1):
@@ -183,7 +183,7 @@ def model_lines(sitting: Sitting, middle: Relief, fine: Relief) -> None:
 
 
 def blush_and_shine(sitting: Sitting, cover: Map) -> None:
-    """Warm cheeks, nose and chin; shine where the skin faces light and camera, seen most on dark skin."""
+    """Warm cheeks, nose and chin; shine where the skin faces light and camera, most visible on dark skin."""
     p, canvas = sitting.person, sitting.canvas
     warm, sheen, shine = Relief(canvas, 0.13), Relief(canvas, 0.15), Relief(canvas, 0.05)
     x = -0.10 * sitting.sun[0]
@@ -231,12 +231,12 @@ def blush_and_shine(sitting: Sitting, cover: Map) -> None:
 
 
 def positive(factors: Map) -> Map:
-    """By how much factors of light are above 1."""
+    """The amount by which light factors exceed 1."""
     return np.asarray(np.maximum(factors - np.float32(1), np.float32(0)), np.float32)
 
 
 def paint_freckles(sitting: Sitting) -> None:
-    """Small spots over nose and cheeks, the same on every photograph."""
+    """Small spots on nose and cheeks, the same in every photograph."""
     p, canvas = sitting.person, sitting.canvas
     rng = np.random.default_rng([p.texture, 2])
     count = int(30 + 60 * p.freckles)

@@ -1,4 +1,4 @@
-"""The mouth: two lips of two tones, the line between them, teeth where it is open."""
+"""The mouth: two lips of different tones, the line between them, and teeth if it is open."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LIP_LIFT = 0.02
 
 
 def corner(sitting: Sitting) -> tuple[float, float]:
-    """The right corner of the mouth in head space; a smile draws it out and up."""
+    """The right corner of the mouth in head space; a smile moves it out and up."""
     p, smile = sitting.person, sitting.photo.smile
     return p.mouth_width * (0.97 + 0.12 * smile), p.mouth_height - 0.075 * smile + 0.016
 
@@ -59,19 +59,19 @@ def paint_mouth(sitting: Sitting) -> None:
 
 
 def half_curve(*points: tuple[float, float]) -> Floats:
-    """A smooth curve through points from the right corner to the middle, and mirrored on to the left corner."""
+    """A smooth curve through points from the right corner to the middle, mirrored to the left corner."""
     right = xy(*points)
     return smooth(np.concatenate([right, mirrored(right[:-1])[::-1]]), per=4)
 
 
 def on_lips(sitting: Sitting, points: Floats) -> Floats:
-    """Pixels of points of the mouth, which stands a little forward."""
+    """Pixels of points of the mouth, which is slightly in front of the face."""
     reach = np.clip(1 - (points[:, 0] / 0.5) ** 2, 0, 1)
     return sitting.view.turned(points, surface_z(points) + LIP_LIFT * reach)
 
 
 def lip_colours(sitting: Sitting) -> tuple[Colour, Colour]:
-    """Upper lip (darker, it faces down) and lower lip; colour on them is worn by some."""
+    """Upper lip (darker, because it faces down) and lower lip; some people wear lipstick."""
     p = sitting.person
     bare = sitting.flush(0.50 + 0.25 * max(0.0, p.lip_colour))
     worn = mixed((92.0, 66.0, 178.0), scaled(sitting.skin, 0.5, 0.42, 0.85), 0.45)
@@ -82,7 +82,7 @@ def lip_colours(sitting: Sitting) -> tuple[Colour, Colour]:
 
 
 def paint_inside(sitting: Sitting, seam_up: Floats, seam_low: Floats) -> None:
-    """The dark of an open mouth and the upper teeth."""
+    """The dark interior of an open mouth, and the upper teeth."""
     canvas = sitting.canvas
     canvas.fill(on_lips(sitting, np.concatenate([seam_up, seam_low[::-1]])), (38.0, 26.0, 58.0))
     inner = slice(3, len(seam_up) - 3)

@@ -1,7 +1,7 @@
-"""A drawn person: numbers that say how the face is built, and a draw of such numbers.
+"""An illustrated person: the parameters of a face, and their random generation.
 
-How feminine or masculine someone is drawn is one number, and each trait follows it loosely: no trait alone tells a
-woman from a man, all together mostly do, as among people.
+Each person has one number for how feminine or masculine the face looks. Every trait depends loosely on it, so that no
+single trait identifies women or men, but all together mostly do, as in real people.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Gender = Literal["female", "male"]
 Beard = Literal["none", "stubble", "moustache", "goatee", "full"]
 Glasses = Literal["none", "round", "square", "cat-eye", "aviator"]
 
-PRESENTATION_SPREAD = 0.34  # of the one number around +1 (women) and -1 (men)
-TRAIT_SPREAD = 0.80  # of each trait around it
+PRESENTATION_SPREAD = 0.34  # standard deviation of this number around +1 (women) and -1 (men)
+TRAIT_SPREAD = 0.80  # standard deviation of each trait around it
 
 HAIR_COLOURS = MappingProxyType(
     {
@@ -57,11 +57,11 @@ EITHER = ("pixie", "curly short", "afro", "bob", "locs", "long straight")
 
 @dataclass(frozen=True)
 class Person:
-    """Everything that stays the same from one photograph to the next. Lengths are in half widths of a face.
+    """Everything that stays the same between photographs. Lengths are in units of half the width of a face.
 
     monk         : 1..10, position on Monk's scale; `skin` is its colour with the person's own undertone
-    presentation : how feminine (above 0) or masculine (below 0) the traits were drawn around
-    age          : years; lines, lids and grey follow it
+    presentation : the mean of the traits: feminine (above 0) or masculine (below 0)
+    age          : years; affects lines, lids and grey hair
     curl         : 0 straight to 1 tight; texture : seed of strands, freckles and stubble
     """
 
@@ -120,25 +120,25 @@ class Person:
 
 
 def draw_person(rng: np.random.Generator, *, gender: Gender | None = None, monk: int | None = None) -> Person:
-    """A person; gender and Monk tone are drawn evenly where they are not given."""
+    """A random person; gender and Monk tone are uniformly random unless given."""
     gender = gender or ("female" if rng.random() < 0.5 else "male")
     monk = monk or int(rng.integers(1, len(MONK.labels) + 1))
     presentation = float((1 if gender == "female" else -1) + PRESENTATION_SPREAD * rng.standard_normal())
     age = float(18 + 60 * rng.beta(1.3, 2.3))
 
     def trait(middle: float, lean: float, spread: float, low: float, high: float) -> float:
-        """A trait that leans by `lean` with presentation and varies by `spread` besides."""
+        """A trait with mean proportional to presentation (factor `lean`) and standard deviation `spread`."""
         value = middle + lean * (presentation + TRAIT_SPREAD * rng.standard_normal()) + spread * rng.standard_normal()
         return float(np.clip(value, low, high))
 
-    hair = drawn_hair(rng, presentation + TRAIT_SPREAD * rng.standard_normal(), age, monk)
-    beard = drawn_beard(rng, presentation + 0.6 * rng.standard_normal())
+    hair = random_hair(rng, presentation + TRAIT_SPREAD * rng.standard_normal(), age, monk)
+    beard = random_beard(rng, presentation + 0.6 * rng.standard_normal())
     return Person(
         gender=gender,
         monk=monk,
         presentation=presentation,
         age=age,
-        skin=drawn_skin(rng, monk),
+        skin=random_skin(rng, monk),
         face_width=trait(0.945, -0.012, 0.033, 0.85, 1.04),
         jaw_width=trait(0.765, -0.035, 0.03, 0.64, 0.90),
         chin_width=trait(0.275, -0.04, 0.03, 0.16, 0.42),
@@ -151,7 +151,7 @@ def draw_person(rng: np.random.Generator, *, gender: Gender | None = None, monk:
         eye_tilt=trait(0.014, 0.006, 0.020, -0.04, 0.07),
         eye_height=trait(0.0, 0.0, 0.016, -0.05, 0.05),
         lid_crease=float(np.clip(rng.beta(2.2, 1.3), 0.0, 1.0)),
-        eye_colour=drawn_eyes(rng, monk),
+        eye_colour=random_eyes(rng, monk),
         lashes=trait(0.32, 0.25, 0.08, 0.0, 1.0),
         brow_width=trait(0.078, -0.012, 0.010, 0.038, 0.125),
         brow_arch=trait(0.052, 0.012, 0.014, 0.0, 0.11),
@@ -172,16 +172,16 @@ def draw_person(rng: np.random.Generator, *, gender: Gender | None = None, monk:
         ear_out=trait(0.10, 0.0, 0.025, 0.04, 0.17),
         neck=trait(0.60, -0.055, 0.02, 0.46, 0.76),
         hair=hair,
-        hair_colour=drawn_hair_colour(rng, monk, age),
+        hair_colour=random_hair_colour(rng, monk, age),
         hair_volume=float(np.clip(1 + 0.28 * rng.standard_normal(), 0.4, 1.7)),
         hair_length=float(np.clip(1.9 + 0.35 * rng.standard_normal(), 1.45, 2.6)),
         hairline=float(np.clip(0.035 * rng.standard_normal(), -0.08, 0.08)),
         parting=float(np.clip(rng.choice([-0.32, 0.0, 0.32]) + 0.06 * rng.standard_normal(), -0.45, 0.45)),
         lines=float(np.clip((age - 32) / 42 + 0.12 * rng.standard_normal(), 0.0, 1.0)),
         freckles=float(rng.random() if monk <= 5 and rng.random() < 0.16 else 0.0),
-        mole=drawn_mole(rng),
-        glasses=drawn_glasses(rng),
-        glasses_colour=drawn_frame(rng),
+        mole=random_mole(rng),
+        glasses=random_glasses(rng),
+        glasses_colour=random_frame(rng),
         beard=beard,
         beard_density=float(rng.uniform(0.55, 1.0)),
         earrings=bool(rng.random() < 1 / (1 + np.exp(-1.6 * (presentation - 0.9)))),
@@ -189,8 +189,8 @@ def draw_person(rng: np.random.Generator, *, gender: Gender | None = None, monk:
     )
 
 
-def drawn_skin(rng: np.random.Generator, monk: int) -> Colour:
-    """The published colour of the tone, moved a little in brightness and between red and yellow."""
+def random_skin(rng: np.random.Generator, monk: int) -> Colour:
+    """The published colour of the tone, with a small change in brightness and between red and yellow."""
     red, green, blue = (int(MONK.swatches[monk - 1][k : k + 2], 16) for k in (1, 3, 5)) if MONK.swatches else (0, 0, 0)
     bright, warm = np.clip(1 + 0.022 * rng.standard_normal(), 0.95, 1.05), 0.018 * rng.standard_normal()
     values = np.array([blue * (1 - warm), green, red * (1 + warm / 2)]) * bright
@@ -199,13 +199,13 @@ def drawn_skin(rng: np.random.Generator, monk: int) -> Colour:
 
 
 def picked(rng: np.random.Generator, names: Sequence[str], weights: Sequence[float]) -> str:
-    """One of some names, with the chances that the weights say."""
+    """A random name, with the given weights."""
     shares = np.array(weights, np.float64)
     return str(names[int(rng.choice(len(names), p=shares / shares.sum()))])
 
 
-def drawn_hair(rng: np.random.Generator, leaning: float, age: float, monk: int) -> str:
-    """A hair style: longer ones with leaning above 0, shorter ones below, some either way."""
+def random_hair(rng: np.random.Generator, leaning: float, age: float, monk: int) -> str:
+    """A hair style: longer if leaning is positive, shorter if negative, some independent of it."""
     styles: tuple[str, ...] = EITHER
     if rng.random() >= 0.12:
         styles = LONGER if rng.random() < 1 / (1 + np.exp(-3.0 * leaning)) else SHORTER
@@ -223,8 +223,8 @@ def drawn_hair(rng: np.random.Generator, leaning: float, age: float, monk: int) 
     return picked(rng, styles, [chances.get(style, 1.0) for style in styles])
 
 
-def drawn_hair_colour(rng: np.random.Generator, monk: int, age: float) -> Colour:
-    """Mostly dark; light colours get rarer with darker skin, grey comes with age."""
+def random_hair_colour(rng: np.random.Generator, monk: int, age: float) -> Colour:
+    """Mostly dark; light colours are rarer with darker skin, grey is more frequent with age."""
     light = max(0.012, 1 - (monk - 1) / 5)
     chances = {
         "black": 0.8 + 0.25 * monk,
@@ -249,35 +249,35 @@ def drawn_hair_colour(rng: np.random.Generator, monk: int, age: float) -> Colour
     return float(b), float(g), float(r)
 
 
-def drawn_eyes(rng: np.random.Generator, monk: int) -> Colour:
-    """Brown mostly; light colours get rare with darker skin."""
+def random_eyes(rng: np.random.Generator, monk: int) -> Colour:
+    """Mostly brown; light colours are rarer with darker skin."""
     light = max(0.03, 1 - (monk - 1) / 5)
     weights = [0.7 + 0.3 * monk, 1.4, 0.7 * light + 0.1, 0.6 * light, 1.3 * light, 0.4 * light]
     return EYE_COLOURS[picked(rng, tuple(EYE_COLOURS), weights)]
 
 
-def drawn_beard(rng: np.random.Generator, leaning: float) -> Beard:
-    """Hair on the face: of about half of those who lean to the masculine, of nobody else."""
+def random_beard(rng: np.random.Generator, leaning: float) -> Beard:
+    """Facial hair, for about half of the people with masculine traits and no one else."""
     if leaning > -0.25 or rng.random() < 0.42:
         return "none"
     kinds: tuple[Beard, ...] = ("stubble", "moustache", "goatee", "full")
     return kinds[int(rng.choice(4, p=[0.36, 0.10, 0.18, 0.36]))]
 
 
-def drawn_glasses(rng: np.random.Generator) -> Glasses:
-    """One in five wears them, on every photograph."""
+def random_glasses(rng: np.random.Generator) -> Glasses:
+    """One in five wears glasses, in every photograph."""
     kinds: tuple[Glasses, ...] = ("round", "square", "cat-eye", "aviator")
     return kinds[int(rng.integers(0, 4))] if rng.random() < 0.2 else "none"
 
 
-def drawn_frame(rng: np.random.Generator) -> Colour:
+def random_frame(rng: np.random.Generator) -> Colour:
     """Colour of a frame: dark, tortoise, metal, red or blue."""
     frames = ((32.0, 30.0, 30.0), (38.0, 58.0, 92.0), (120.0, 150.0, 172.0), (58.0, 50.0, 140.0), (120.0, 76.0, 44.0))
     return frames[int(rng.integers(0, len(frames)))]
 
 
-def drawn_mole(rng: np.random.Generator) -> tuple[float, float] | None:
-    """Where one in four has a mole."""
+def random_mole(rng: np.random.Generator) -> tuple[float, float] | None:
+    """The position of a mole, which one in four people has."""
     if rng.random() > 0.25:
         return None
     return float(rng.choice([-1, 1]) * rng.uniform(0.25, 0.62)), float(rng.uniform(0.35, 1.1))

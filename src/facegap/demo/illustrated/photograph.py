@@ -1,4 +1,4 @@
-"""One photograph of a person: how the head is turned, what the face does, where light and camera stand, what is behind."""
+"""One photograph of a person: pose, expression, light, camera and background."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Backdrop = Literal["studio", "wall", "window", "shelf", "leaves", "lights"]
 BACKDROPS: tuple[Backdrop, ...] = ("studio", "wall", "window", "shelf", "leaves", "lights")
 Clothes = Literal["crew", "v-neck", "shirt", "blazer", "turtleneck", "hoodie"]
 CLOTHES: tuple[Clothes, ...] = ("crew", "v-neck", "shirt", "blazer", "turtleneck", "hoodie")
-# Backdrops and clothes: quiet colours that suit each other, blue, green, red.
+# Backdrops and clothes: muted colours that match, in blue, green, red.
 QUIET: tuple[Colour, ...] = (
     (196, 190, 182),
     (208, 214, 220),
@@ -48,15 +48,15 @@ CLOTH: tuple[Colour, ...] = (
 
 @dataclass(frozen=True)
 class Photograph:
-    """What changes from one photograph to the next.
+    """Everything that changes between photographs.
 
     yaw, pitch, roll : degrees; positive turns the face to the right of the picture, down, and clockwise
-    size             : of the face, as a share of its usual one; shift: of its middle, in half widths of a face
-    smile, open      : 0..1, lips drawn up, and apart; brows: -1..1; gaze: -1..1 to the sides; blink: 0 open to 1 shut
+    size             : of the face, relative to its usual size; shift: of its centre, in half widths of a face
+    smile, open      : 0..1, lips stretched, and parted; brows: -1..1; gaze: -1..1 to the sides; blink: 0 open to 1 shut
     light_from       : degrees, to the right of the camera and above it; harsh: 0 soft to 1 hard shadows
     exposure         : brightness; warmth: -1 bluish to 1 orange light
-    noise            : standard deviation in 0..255; blur: standard deviation in pixels of a picture 160 wide
-    seed             : of the noise, and of shapes behind
+    noise            : standard deviation in 0..255; blur: standard deviation in pixels for a width of 160
+    seed             : of the noise, and of shapes in the background
     """
 
     yaw: float
@@ -82,7 +82,7 @@ class Photograph:
     seed: int
 
 
-# Facing the camera in soft even light, for measurements that need the face alone.
+# A frontal face in soft even light, for measurements that need only the face.
 PLAIN = Photograph(
     yaw=0,
     pitch=0,
@@ -109,7 +109,7 @@ PLAIN = Photograph(
 
 
 def draw_photograph(rng: np.random.Generator) -> Photograph:
-    """A photograph as people take them: mostly from the front, mostly in fair light."""
+    """A typical photograph: mostly frontal, mostly in good light."""
     smile = float(np.clip(0.48 + 0.32 * rng.standard_normal(), 0, 1))
     return Photograph(
         yaw=spread(rng, 0, 8, 24),
@@ -137,5 +137,5 @@ def draw_photograph(rng: np.random.Generator) -> Photograph:
 
 
 def spread(rng: np.random.Generator, middle: float, deviation: float, limit: float) -> float:
-    """A normal number around `middle`, held to `limit` on both sides."""
+    """A normal random number around `middle`, limited to `limit` on both sides."""
     return float(np.clip(middle + deviation * rng.standard_normal(), -limit, limit))

@@ -1,7 +1,7 @@
-"""People who do not exist, drawn from a seed, with the truth about each picture: who, where, how light.
+"""Illustrated people, reproducible by seed, with the truth about each picture: person, landmarks, light.
 
-A `Person` holds what stays the same, a `Photograph` what changes. `draw` makes the picture of both: the same bytes every
-time on one machine. They are drawings and look it; what is learnt from them holds for drawings only.
+A `Person` has the constant properties, a `Photograph` the changing ones. `draw` renders a picture of both: always the same
+bytes on one machine. They are illustrations and look like it; results on them hold for illustrations only.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from facegap.demo.illustrated.sitting import Sitting, sitting_of
 
 __all__ = ["PLAIN", "SIZE", "Drawing", "Gender", "Person", "Photograph", "draw", "draw_person", "draw_photograph"]
 
-SIZE = (176, 220)  # width, height of a usual picture
-FOREHEAD = -0.80  # y of the upper edge of the box that a detector would draw
+SIZE = (176, 220)  # default width and height of a picture
+FOREHEAD = -0.80  # y of the upper edge of a detector's box
 
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A picture and what is true of it.
+    """A picture with its true landmarks and box.
 
     pixels : uint8 (height, width, 3), blue, green, red
     points : float64 (5, 2), as in tables.POINTS: left and right eye, nose, left and right mouth corner as seen in the
-             picture; pixel centres at whole numbers
+             picture; pixel centres have integer coordinates
     box    : float64 (4,), x1, y1, x2, y2 of the face from forehead to chin, without ears
     """
 
@@ -48,7 +48,7 @@ class Drawing:
 def draw(person: Person, photograph: Photograph, *, size: tuple[int, int] = SIZE) -> Drawing:
     """The picture of a person; the same bytes for the same arguments.
 
-    size : width, height in pixels; everything grows with the width, so a larger picture is sharper, not wider
+    size : width, height in pixels; everything scales with the width, so a larger picture is sharper, not wider
     """
     sitting = sitting_of(person, photograph, size)
     outline = head_outline(sitting)
@@ -68,7 +68,7 @@ def draw(person: Person, photograph: Photograph, *, size: tuple[int, int] = SIZE
 
 
 def true_points(sitting: Sitting) -> Floats:
-    """Where eyes (their pupils when they look ahead), tip of the nose and corners of the mouth are, in pixels."""
+    """True positions of the eyes (the pupils when looking ahead), the tip of the nose and the corners of the mouth, in pixels."""
     p, view = sitting.person, sitting.view
     x, y = corner(sitting)
     pupil = p.eye_height - PUPIL_UP * p.eye_open
@@ -79,7 +79,7 @@ def true_points(sitting: Sitting) -> Floats:
 
 
 def true_box(outline: Floats, sitting: Sitting) -> Floats:
-    """The box around the face from the forehead down, in pixels."""
+    """The box around the face from the forehead to the chin, in pixels."""
     forehead = sitting.view.relief(xy((0.0, FOREHEAD)))[0, 1]
     face = outline[outline[:, 1] >= forehead]
     return np.array([face[:, 0].min(), forehead, face[:, 0].max(), face[:, 1].max()])

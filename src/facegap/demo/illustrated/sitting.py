@@ -1,4 +1,4 @@
-"""One person before one camera: what every painter of a part needs to know, and how light falls."""
+"""One person in front of one camera: what all painting functions need, and how light falls."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from facegap.demo.illustrated.geometry import Floats, View, view_of
 from facegap.demo.illustrated.person import Person
 from facegap.demo.illustrated.photograph import Photograph
 
-USUAL_WIDTH = 160  # pixels; blur and noise are meant for a picture so wide
-UNIT_SHARE = 0.290  # half a face's width, as a share of the width of the picture
-COARSER = 4  # light on a ball is smooth: computed on a grid so many times coarser
-WRAP = 0.35  # how far round a ball soft light reaches
+USUAL_WIDTH = 160  # pixels; the picture width for which blur and noise are defined
+UNIT_SHARE = 0.290  # half the width of a face, relative to the width of the picture
+COARSER = 4  # light on a ball is smooth, so it is computed on a coarser grid, by this factor
+WRAP = 0.35  # how far soft light reaches around a ball
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Sitting:
         return scaled(self.skin, 1 - 0.62 * depth, 1 - 0.58 * depth, 1 - 0.46 * depth)
 
     def flush(self, share: float) -> Colour:
-        """Skin with blood under it; share 0..1."""
+        """Reddened skin; share 0..1."""
         b, g, r = self.skin
         return mixed(self.skin, (b * 0.66 + 14, g * 0.60 + 12, min(255.0, r * 0.90 + 26)), share)
 
@@ -73,13 +73,13 @@ def towards_light(photo: Photograph) -> tuple[float, float, float]:
 
 
 def ball_light(sitting: Sitting, centre: tuple[float, float], radii: tuple[float, float], view: View) -> Map:
-    """Light on a ball as large as a head: float32 (h, w), 1 where its surface faces the camera.
+    """Light on a ball the size of a head: float32 (h, w), 1 where its surface faces the camera.
 
     centre, radii : in units of head space
     """
     width, height = sitting.canvas.size
     coarse = (-(-width // COARSER), -(-height // COARSER))
-    # From pixels of a coarser grid to the ball's own axes: one linear map each for nx and ny.
+    # Linear maps from pixels of the coarser grid to the ball's axes, one each for nx and ny.
     to_ball = np.linalg.inv(view.roll) / np.array(radii)
     start = ((COARSER - 1) / 2 - view.centre) @ to_ball - np.array(centre) / np.array(radii)
     columns, rows = pixel_grid(coarse)
@@ -103,9 +103,9 @@ def pixel_grid(size: tuple[int, int]) -> tuple[Map, Map]:
 
 
 def lay(sitting: Sitting, cover: Map, light: Map, *, skin: bool = False) -> None:
-    """Put a lit surface over what is there: its light replaces that below, the shine below is hidden.
+    """Put a lit surface over the picture: its light replaces the light below, and the shine below is hidden.
 
-    skin : shadows on it are warm, since light also comes through it
+    skin : shadows on it are warm, because some light passes through it
     """
     canvas = sitting.canvas
     canvas.light += (light - canvas.light) * cover
@@ -117,6 +117,6 @@ def lay(sitting: Sitting, cover: Map, light: Map, *, skin: bool = False) -> None
 
 
 def cast(sitting: Sitting, length: float) -> Floats:
-    """By how many pixels a shadow of something `length` above a surface moves across it."""
+    """Displacement in pixels of the shadow of something `length` above a surface."""
     x, y, z = sitting.sun
     return np.array([-x, -y]) * (length * sitting.view.scale / max(z, 0.5))

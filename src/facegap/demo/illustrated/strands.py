@@ -1,4 +1,4 @@
-"""What hair is made of: strands, curls, coils, cords, stubble, and the fringe, drawn into a mass of hair."""
+"""The elements of hair: strands, curls, coils, cords, stubble, and the fringe, painted into a mass of hair."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facegap.demo.illustrated.geometry import Floats, across, evenly, smooth, su
 from facegap.demo.illustrated.sitting import Sitting
 from facegap.demo.illustrated.styles import STYLES, Style
 
-CURLS = 190  # bows on each side
+CURLS = 190  # arcs on each side
 BOW = np.linspace(0, 0.9 * np.pi, 6)  # radians of each
 
 
@@ -29,12 +29,12 @@ class Lock:
         return np.concatenate([self.inner, self.outer[::-1]])
 
     def between(self, shares: Floats) -> Floats:
-        """Strands: float64 (k, n, 2) for shares (k,), 0 the inner edge and 1 the outer."""
+        """Strands: float64 (k, n, 2) for shares (k,), from 0 (inner edge) to 1 (outer edge)."""
         return self.inner + (self.outer - self.inner) * shares[:, None, None]
 
 
 def paint_strands(sitting: Sitting, sides: tuple[Lock, Lock], cover: Map) -> None:  # noqa: ARG001
-    """Straight or waved hair: strands in four shades of its colour along its fall."""
+    """Straight or wavy hair: strands in four shades of its colour along its fall."""
     p, canvas = sitting.person, sitting.canvas
     style = STYLES[p.hair]
     rng = np.random.default_rng([p.texture, 6])
@@ -52,7 +52,7 @@ def paint_strands(sitting: Sitting, sides: tuple[Lock, Lock], cover: Map) -> Non
 
 
 def paint_curls(sitting: Sitting, sides: tuple[Lock, Lock], cover: Map) -> None:  # noqa: ARG001
-    """Curls: bows of all sizes in shades of the colour, most of them across the fall of the hair."""
+    """Curls: arcs of all sizes in shades of the colour, mostly across the fall of the hair."""
     p, canvas = sitting.person, sitting.canvas
     rng = np.random.default_rng([p.texture, 7])
     shades = hair_shades(p.hair_colour)
@@ -70,7 +70,7 @@ def paint_curls(sitting: Sitting, sides: tuple[Lock, Lock], cover: Map) -> None:
 
 
 def paint_coils(sitting: Sitting, sides: tuple[Lock, Lock], cover: Map) -> None:  # noqa: ARG001
-    """Tight coils: a grain of light and dark."""
+    """Tight coils: a light and dark grain."""
     p, canvas = sitting.person, sitting.canvas
     grain = 0.7 * grain_of(sitting, 8, 0.013)
     pale = max(p.hair_colour)
@@ -81,7 +81,7 @@ def paint_coils(sitting: Sitting, sides: tuple[Lock, Lock], cover: Map) -> None:
 
 
 def paint_ropes(sitting: Sitting, sides: tuple[Lock, Lock], cover: Map) -> None:  # noqa: ARG001
-    """Braids or locs: cords side by side, dark between them, with their turns."""
+    """Braids or locs: parallel twisted cords, dark in between."""
     p, canvas = sitting.person, sitting.canvas
     dark, light = scaled(p.hair_colour, 0.38, 0.38, 0.38), mixed(p.hair_colour, (120.0, 125.0, 135.0), 0.18)
     unit = canvas.unit
@@ -99,7 +99,7 @@ def paint_ropes(sitting: Sitting, sides: tuple[Lock, Lock], cover: Map) -> None:
 
 
 def paint_shaved(sitting: Sitting, cover: Map) -> None:
-    """Hair cut to the skin: a veil with a soft edge and a fine grain."""
+    """Shaved hair: a layer with a soft edge and a fine grain."""
     soft = cv2.GaussianBlur(cover, (0, 0), 0.03 * sitting.canvas.unit) * cover
     grain = 0.62 + 0.20 * grain_of(sitting, 9, 0.009)
     sitting.canvas.blend(
@@ -134,14 +134,14 @@ def paint_fringe(sitting: Sitting, outline: Floats) -> None:
 
 
 def hair_shades(colour: Colour) -> tuple[Colour, Colour, Colour, Colour]:
-    """Darker and lighter than the mass; black hair gets a cool light."""
+    """Shades darker and lighter than the mass; black hair has a cool highlight."""
     pale = sum(colour) / 3
     light = mixed(colour, (118.0, 116.0, 122.0), 0.22) if pale < 60 else scaled(colour, 1.16, 1.18, 1.18)
     return scaled(colour, 0.62, 0.62, 0.62), light, scaled(colour, 0.82, 0.82, 0.82), mixed(colour, light, 0.5)
 
 
 def grain_of(sitting: Sitting, stream: int, softness: float) -> Map:
-    """A person's own grain, fixed to the head: float32 (h, w), about -1..1."""
+    """A person's own grain, fixed relative to the head: float32 (h, w), about -1..1."""
     rng = np.random.default_rng([sitting.person.texture, stream])
     width, height = sitting.canvas.size
     grain = cv2.GaussianBlur(

@@ -1,6 +1,6 @@
 """Hair styles as data: the inner and outer edge of the hair on the right side of the head, and how it falls.
 
-Both edges run from the parting over the top of the head down to the tips. Strands are drawn between them.
+Both edges run from the parting over the top of the head to the tips. Strands are painted between them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ Edge = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Style:
-    """One way to wear hair, in head space.
+    """One hair style, in head space.
 
-    inner, outer : as many points each; the first of inner lies on the parting, the last of both are the tips
-    back         : half width and lower end of the hair behind the neck; None: nothing to be seen there
-    parted       : whether the parting moves with the person's own
-    fringe       : y down to which hair falls over the forehead; None: it does not
+    inner, outer : the same number of points each; the first of inner is on the parting, the last of both are the tips
+    back         : half width and lower end of the hair behind the neck; None: not visible
+    parted       : whether the parting varies between people
+    fringe       : lowest y of hair over the forehead; None: no fringe
     top          : a bun or tail above the head: centre x, y and radius
-    long         : whether the tips move with the person's own length
+    long         : whether the length varies between people
     """
 
     inner: Edge
