@@ -1,4 +1,4 @@
-"""`facegap agreement` from a CSV to its tables, worked by hand, and what it refuses."""
+"""`facegap agreement` from a CSV file to its tables, solved by hand, and its errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from facegap.tables import TONE
 
 AT = "2025-01-31T12:00:00+00:00"
 
-# Three annotators, Monk; "-" skipped. Bo is one step darker than Ada wherever both answered.
+# Three annotators, Monk's scale; "-" is skipped. Bo is one step darker than Ada wherever both answered.
 ANSWERS = {
     "a.png": {"Ada": "3", "Bo": "4", "Cy": "3"},
     "b.png": {"Ada": "5", "Bo": "6", "Cy": "5"},
@@ -42,7 +42,7 @@ def write(folder: Path, answers: dict[str, dict[str, str]], scale: str = "monk")
 
 
 def tone_file(folder: Path, rows: dict[str, dict[str, Any]]) -> Path:
-    """A tone.parquet of measured images, with what is given per image."""
+    """A tone.parquet file of measured images, with the given values per image."""
     blank: dict[str, Any] = dict.fromkeys(TONE.columns, math.nan)
     texts = {name: "" for name, column in TONE.columns.items() if column.kind == "str"}
     lines = [
@@ -76,14 +76,14 @@ def by(frame: pd.DataFrame, **values: str) -> pd.Series:
     return frame.iloc[0]
 
 
-def test_alpha_counts_what_can_be_compared(tmp_path: Path) -> None:
+def test_alpha_counts_comparable_answers(tmp_path: Path) -> None:
     (found,) = tables(write(tmp_path, ANSWERS))
     row = by(found.alpha, metric="ordinal")
     assert (row["images"], row["subjects"], row["answers"], row["annotators"]) == (4, 4, 11, 3)
     assert list(found.alpha["metric"]) == ["nominal", "ordinal", "interval"]
 
 
-def test_a_steady_step_between_two_people_is_found_and_signed(tmp_path: Path) -> None:
+def test_a_constant_difference_between_two_people_is_found_with_its_sign(tmp_path: Path) -> None:
     (found,) = tables(
         write(tmp_path, {image: {k: v for k, v in given.items() if k != "Cy"} for image, given in ANSWERS.items()})
     )
@@ -92,16 +92,16 @@ def test_a_steady_step_between_two_people_is_found_and_signed(tmp_path: Path) ->
     assert (bo["answered"], bo["skipped"], bo["images"], bo["darker"]) == (4, 1, 4, 1)
     pair = by(found.pairs, annotator_a="Ada", annotator_b="Bo")
     assert (pair["images"], pair["same"]) == (4, 0)
-    # By hand: Ada 3 5 1 8, Bo 4 6 2 9; squares of the steps: 1 each, of all sixteen crossings 274.
+    # By hand: Ada 3 5 1 8, Bo 4 6 2 9; squares of the steps: 1 each, and 274 over all sixteen combinations.
     crossings = sum((a - b) ** 2 for a in (3, 5, 1, 8) for b in (4, 6, 2, 9))
     assert pair["weighted_kappa"] == pytest.approx(1 - (4 / 4) / (crossings / 16))
-    assert math.isnan(bo["difference_low"])  # it never varies, so nothing says how much it might
+    assert math.isnan(bo["difference_low"])  # it never varies, so its variance is unknown
 
 
 def test_disputes_are_wide_or_across_the_cut(tmp_path: Path) -> None:
     (found,) = tables(write(tmp_path, ANSWERS))
     rows = found.disputes.set_index("image")
-    assert list(rows.index) == ["c.png", "b.png"]  # b: one step, but 5 is lighter and 6 darker
+    assert list(rows.index) == ["c.png", "b.png"]  # b: one step, but 5 is lighter and 6 is darker
     assert rows.loc["c.png", ["lightest", "darkest", "steps", "across_cut"]].tolist() == ["1", "9", 8, True]
     assert rows.loc["b.png", ["lightest", "darkest", "steps", "across_cut"]].tolist() == ["5", "6", 1, True]
     (wider,) = tables(write(tmp_path, ANSWERS), dispute_steps=9)
@@ -137,7 +137,7 @@ def test_one_annotator_alone_gives_no_agreement_and_no_error(tmp_path: Path) -> 
     assert any("No image has two labels" in note for table in text for note in table.notes)
 
 
-def test_annotators_are_set_beside_the_measurement(tmp_path: Path) -> None:
+def test_annotators_are_compared_with_the_measurement(tmp_path: Path) -> None:
     rows = {
         "a.png": {"measured_ita": 50.0, "measured_monk": 4, "measured_tone": "lighter"},
         "b.png": {"measured_ita": 20.0, "measured_monk": 6, "measured_tone": "darker"},
@@ -149,15 +149,15 @@ def test_annotators_are_set_beside_the_measurement(tmp_path: Path) -> None:
     (found,) = tables(write(tmp_path, ANSWERS), tone=tone_file(tmp_path, rows))
     assert found.measured is not None
     ada = by(found.measured, annotator="Ada")
-    assert (ada["images"], ada["rank_correlation"]) == (4, 1.0)  # 3 5 1 8 against ITA 50 20 60 -40: darker as measured
+    assert (ada["images"], ada["rank_correlation"]) == (4, 1.0)  # 3 5 1 8 against ITA 50 20 60 -40: same order
     assert ada["steps"] == pytest.approx((-1 - 1 + 0 + 0) / 4)
     assert ada["within_one"] == 1.0
-    assert (ada["same_side"], ada["side_images"]) == (pytest.approx(2 / 3), 3)  # b: 5 is lighter, measured darker
+    assert (ada["same_side"], ada["side_images"]) == (pytest.approx(2 / 3), 3)  # b: label 5 is lighter, measured darker
     together = by(found.measured, annotator="(consensus)")
     assert together["images"] == 4
 
 
-def test_an_image_that_nobody_measured_is_an_error_and_not_left_out(tmp_path: Path) -> None:
+def test_an_image_without_measurement_is_an_error_and_not_omitted(tmp_path: Path) -> None:
     tone = tone_file(tmp_path, {"a.png": {"measured_ita": 50.0}})
     with pytest.raises(
         TableError, match=r"are about images that tone\.parquet does not have, the first about 'b\.png'"
@@ -173,7 +173,7 @@ def test_images_of_one_subject_are_resampled_together(tmp_path: Path) -> None:
     assert by(found.alpha, metric="ordinal")[["images", "subjects"]].tolist() == [4, 2]
 
 
-def test_images_are_named_only_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_images_are_named_only_on_request(tmp_path: Path) -> None:
     found = tables(write(tmp_path, ANSWERS))
     shown = repr(as_text(found, include_ids=False))
     assert ".png" not in shown

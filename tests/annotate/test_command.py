@@ -1,4 +1,4 @@
-"""`facegap annotate` before its page can be opened: what it refuses, and which face it cuts out."""
+"""`facegap annotate` before its page can be opened: its errors, and the face crop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def run(*arguments: str) -> None:
     app(["annotate", *arguments], standalone_mode=False)
 
 
-def test_a_host_that_others_reach_is_refused_without_tls(people: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_public_host_is_rejected_without_tls(people: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FACEGAP_TOKEN", raising=False)
     monkeypatch.chdir(people.manifest.parent)
     with pytest.raises(
@@ -44,7 +44,7 @@ def test_a_taken_port_is_an_error_before_any_file_is_made(people: Any, monkeypat
     assert not Path("people.annotations.sqlite").exists()
 
 
-def test_a_manifest_with_a_fault_and_an_empty_name_are_refused(people: Any, tmp_path: Path) -> None:
+def test_an_invalid_manifest_and_an_empty_name_are_rejected(people: Any, tmp_path: Path) -> None:
     with pytest.raises(FacegapError, match="--annotator must be a name of 1 to 64 characters"):
         run(str(people.manifest), "--annotator", " ")
     other = tmp_path / "other.csv"
@@ -66,7 +66,7 @@ def test_the_largest_face_is_cut_out_with_a_margin_and_a_picture_without_one_sta
     assert crop is not None
     picture = draw(quadrants=(3,))  # a face of 24 pixels in the lower right of 64 x 64, from 36 to 60
     cut = crop(picture)
-    assert cut.shape == (43, 43, 3)  # .6 of 24 before it, the picture's edge behind it
+    assert cut.shape == (43, 43, 3)  # margin of 0.6 x 24 on one side, the edge of the picture on the other
     np.testing.assert_array_equal(cut, picture[21:, 21:])
     empty = np.zeros((64, 64, 3), np.uint8)
     assert crop(empty).shape == empty.shape

@@ -1,4 +1,4 @@
-"""The file of answers: private, refusing what is not its own, safe between servers, in and out as CSV."""
+"""The file of answers: private, rejecting foreign files, safe between servers, exported and imported as CSV."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_file_and_its_log_are_the_owners_alone(db: Path) -> None:
     assert [file.name for file in files] == ["answers.sqlite", "answers.sqlite-shm", "answers.sqlite-wal"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     store.close()
-    assert [file.name for file in db.parent.iterdir()] == ["answers.sqlite"]  # the log is folded in
+    assert [file.name for file in db.parent.iterdir()] == ["answers.sqlite"]  # the log is merged into the file
 
 
 def test_a_file_that_others_could_read_is_closed_to_them(db: Path) -> None:
@@ -73,7 +73,7 @@ def test_answers_for_another_manifest_are_refused(db: Path) -> None:
         open_store(db, "b" * 64)
 
 
-def test_what_is_no_file_of_answers_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_other_files_are_rejected_and_unchanged(tmp_path: Path) -> None:
     text = tmp_path / "text.sqlite"
     text.write_text("image,gender\n" * 100)
     other = tmp_path / "other.sqlite"
@@ -91,7 +91,7 @@ def test_what_is_no_file_of_answers_is_refused_and_left_alone(tmp_path: Path) ->
     assert not (tmp_path / "elsewhere.sqlite").exists()
 
 
-def test_a_trigger_that_somebody_put_in_never_runs(db: Path) -> None:
+def test_a_foreign_trigger_never_runs(db: Path) -> None:
     store = open_store(db, SHA)
     store.record(answer("a.png"))
     store.close()
@@ -102,7 +102,7 @@ def test_a_trigger_that_somebody_put_in_never_runs(db: Path) -> None:
         open_store(db, SHA)
 
 
-def test_two_servers_on_one_file_lose_and_double_nothing(db: Path) -> None:
+def test_two_servers_on_one_file_neither_lose_nor_duplicate_answers(db: Path) -> None:
     stores = [open_store(db, SHA), open_store(db, SHA)]
 
     def label(store: AnnotationStore, annotator: str) -> None:
@@ -140,10 +140,10 @@ def test_many_servers_may_start_on_a_new_file_at_once(db: Path) -> None:
         store.close()
 
 
-def test_what_was_not_committed_is_not_there_after_an_error(db: Path) -> None:
+def test_uncommitted_answers_are_gone_after_an_error(db: Path) -> None:
     store = open_store(db, SHA)
     with pytest.raises(sqlite3.IntegrityError):
-        store.record(replace(answer("a.png"), skipped="no_face"))  # a value and a reason
+        store.record(replace(answer("a.png"), skipped="no_face"))  # both a value and a reason
     assert store.table().empty
     store.record(answer("b.png"))  # the failed transaction left no lock behind
     assert list(values(store)) == ["b.png"]
@@ -175,7 +175,7 @@ ROWS = (
 )
 
 
-def test_what_is_exported_is_what_was_imported(manifest: Path, tmp_path: Path) -> None:
+def test_an_export_equals_the_import(manifest: Path, tmp_path: Path) -> None:
     found = import_annotations(manifest, write_annotations(tmp_path, *ROWS), db=None)
     assert (found.added, found.older, found.same) == (3, 0, 0)
     assert default_db(manifest) == Path("people.annotations.sqlite")
@@ -183,10 +183,10 @@ def test_what_is_exported_is_what_was_imported(manifest: Path, tmp_path: Path) -
     assert export_annotations(manifest, out, db=None) == (3, 2)
     assert [tuple(row) for row in read_annotations(out).itertuples(index=False)] == list(ROWS)
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
-    assert "'=c" in out.read_text()  # no formula for a spreadsheet
+    assert "'=c" in out.read_text()  # escaped, so that spreadsheets see no formula
 
 
-def test_the_later_of_two_answers_counts_whichever_comes_first(manifest: Path, tmp_path: Path) -> None:
+def test_the_later_of_two_answers_is_valid_in_either_order(manifest: Path, tmp_path: Path) -> None:
     old, new = ("a.png", "Ada", "monk", "3", "", AT), ("a.png", "Ada", "monk", "8", "", AT.replace("12:00", "12:01"))
     for first, second, added in ((old, new, 1), (new, old, 0)):
         db = tmp_path / f"{added}.sqlite"
@@ -206,7 +206,7 @@ def import_sha(manifest: Path) -> str:
     return hashlib.sha256(manifest.read_bytes()).hexdigest()
 
 
-def test_an_answer_that_was_taken_back_stays_so_when_its_old_export_is_imported(manifest: Path, tmp_path: Path) -> None:
+def test_a_withdrawn_answer_stays_withdrawn_when_its_old_export_is_imported(manifest: Path, tmp_path: Path) -> None:
     store = open_store(Path("people.annotations.sqlite"), import_sha(manifest))
     store.record(answer("a.png"))
     export_annotations(manifest, tmp_path / "old.csv", db=None)

@@ -1,4 +1,4 @@
-"""Two annotators in two browsers label faces by keyboard while the server is killed under them; and what they see."""
+"""Two annotators in two browsers label faces by keyboard while the server is killed; also what they see."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Server:
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        """Start, and wait until the page can be opened."""
+        """Start the server, and wait until the page can be opened."""
         command = [sys.executable, "-m", "facegap.cli", "annotate", str(self.manifest), "--port", str(self.port)]
         self.process = subprocess.Popen(
             [*command, *self.options],
@@ -58,7 +58,7 @@ class Server:
         raise AssertionError(f"the server ended with {self.process.wait()}")
 
     def end(self, how: signal.Signals) -> int:
-        """Send a signal and wait; the exit status."""
+        """Send a signal and wait; return the exit status."""
         assert self.process is not None
         self.process.send_signal(how)
         status = self.process.wait(20)
@@ -68,13 +68,13 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where the page is, with the key that was printed."""
+        """The address of the page, with the printed key."""
         return f"http://127.0.0.1:{self.port}/{self.query}"
 
 
 @pytest.fixture
 def server_of() -> Iterator[Callable[..., Server]]:
-    """Maker of servers that are running; they end with the test."""
+    """Starts servers, which are stopped at the end of the test."""
     made: list[Server] = []
 
     def make(manifest: Path, *options: str) -> Server:
@@ -90,27 +90,27 @@ def server_of() -> Iterator[Callable[..., Server]]:
 
 @dataclass
 class Person:
-    """Somebody at a keyboard, who remembers the last thing they said about each face.
+    """A simulated annotator, who remembers the last label given to each face.
 
-    script : the browser runs the page's script, so that one key answers; else arrows and Enter do
+    script : whether the page's script runs, so that one key answers; otherwise arrows and Enter are used
     """
 
     page: Any
     script: bool
     title: str = ""
-    face: str = ""  # what the page calls the face that it shows
+    face: str = ""  # the page's name for the current face
     said: dict[str, str] = field(default_factory=dict)
     shown: list[str] = field(default_factory=list)
 
     def begin(self, url: str, name: str) -> None:
-        """Open the page and say who one is."""
+        """Open the page and enter the name."""
         self.page.goto(url)
         self.page.locator("[name=name]:focus").wait_for()
         self.page.keyboard.type(name)
         self.press("Enter")
 
     def press(self, *keys: str) -> None:
-        """Press keys, the last of which brings another page."""
+        """Press keys, of which the last one loads another page."""
         for key in keys[:-1]:
             self.page.keyboard.press(key)
         with self.page.expect_navigation(wait_until="load"):
@@ -118,12 +118,10 @@ class Person:
         self.look()
 
     def look(self) -> None:
-        """Wait until the page takes keys, and see what it shows."""
+        """Wait until the page accepts keys, and read what it shows."""
         for _ in range(2000):
             self.title, self.face, ready, focused = self.page.evaluate(GLANCE)
-            practising = self.title.startswith(
-                "Practice"
-            )  # where the explanation is read first, so nothing has the focus
+            practising = self.title.startswith("Practice")  # on the explanation page nothing has the focus
             if self.done or (ready if self.script else focused or practising):
                 break
             time.sleep(0.01)
@@ -138,11 +136,11 @@ class Person:
         return self.title.startswith("Done")
 
     def keys_for(self, label: int) -> list[str]:
-        """The keys that give a label."""
+        """The keys for a label."""
         return [str((label + 1) % 10)] if self.script else ["Space", *["ArrowDown"] * label, "Enter"]
 
     def label(self) -> None:
-        """Look at the face and give it a label that follows from what it is called."""
+        """Read the page and give the face a label that depends on its name."""
         face = self.face
         label = int(face, 16) % 10 if len(self.said) % 7 else (int(face, 16) + 3) % 10
         self.shown.append(face)
@@ -150,7 +148,7 @@ class Person:
         self.press(*self.keys_for(label))
 
     def skip(self) -> None:
-        """Skip the face for the first reason."""
+        """Skip the face with the first reason."""
         self.shown.append(self.face)
         self.said[self.face] = "no_face"
         if self.script:
@@ -159,7 +157,7 @@ class Person:
             self.press("Tab", "Tab", "Enter", "Tab", "Enter")
 
     def take_back(self) -> None:
-        """Take the last answer back; the same face must come again."""
+        """Withdraw the last answer; the same face must come again."""
         last = self.shown[-1]
         if self.script:
             self.press("u")
@@ -172,7 +170,7 @@ class Person:
 
 @pytest.fixture
 def persons(chromium: Any) -> Iterator[Callable[..., Person]]:
-    """Maker of people with browsers of their own; whatever a page complains of fails the test."""
+    """Creates people with their own browsers; any console error fails the test."""
     contexts, complaints = [], []
 
     def make(*, script: bool = True, width: int = 1280, height: int = 800) -> Person:
@@ -193,14 +191,14 @@ def persons(chromium: Any) -> Iterator[Callable[..., Person]]:
 
 
 def exported(manifest: Path, server: Server) -> dict[str, dict[str, str]]:
-    """Annotator to (what the page called a face to what they said), from the CSV that the command writes."""
+    """Annotator to (the page's name of a face to its label), from the CSV file of the command."""
     command = [sys.executable, "-m", "facegap.cli", "annotations", "export", str(manifest), "--out", "out.csv"]
     subprocess.run(command, cwd=manifest.parent, check=True, capture_output=True)
     table = read_manifest(manifest)
     store = open_store(manifest.parent / "people.annotations.sqlite", table.sha256)
     pictures = Pictures(table, store.secret)
     store.close()
-    frame = read_annotations(manifest.parent / "out.csv")  # refuses an image that occurs twice
+    frame = read_annotations(manifest.parent / "out.csv")  # rejects an image that occurs twice
     found: dict[str, dict[str, str]] = {}
     for image, annotator, value, skipped in zip(
         frame["image"], frame["annotator"], frame["value"], frame["skipped"], strict=True
@@ -209,13 +207,13 @@ def exported(manifest: Path, server: Server) -> dict[str, dict[str, str]]:
     return found
 
 
-@pytest.mark.timeout(1200)  # of 200 faces some 800 pages, four minutes beside other browsers
+@pytest.mark.timeout(1200)  # about 800 pages for 200 faces, four minutes next to other browsers
 @short_and_full("faces", 40, 200)
-def test_two_people_label_faces_by_keyboard_and_a_killed_server_loses_and_doubles_nothing(
+def test_two_people_label_faces_by_keyboard_and_a_killed_server_neither_loses_nor_duplicates_answers(
     people_of: Callable[..., Any], server_of: Callable[..., Server], persons: Callable[..., Person], faces: int
 ) -> None:
     def at(turn: int) -> int:
-        """The turn of the short form that stands for one of 200."""
+        """The corresponding turn of the short form, for one of 200."""
         return turn * faces // 200
 
     people = people_of(faces)
@@ -229,10 +227,10 @@ def test_two_people_label_faces_by_keyboard_and_a_killed_server_loses_and_double
         person.shown.clear()
 
     for turn in range(faces):
-        if turn == at(60):  # between two answers: the pages that were loaded before go on with the new process
+        if turn == at(60):  # between two answers: pages loaded before work with the new process
             server.end(signal.SIGKILL)
             server.start()
-        if turn == at(120):  # under the hand of one: the answer is on its way, saved or not
+        if turn == at(120):  # while an answer is being sent, whether saved or not
             face = ada.face
             ada.said[face] = LABELS[2]
             ada.page.keyboard.press("3")
@@ -258,17 +256,17 @@ def test_two_people_label_faces_by_keyboard_and_a_killed_server_loses_and_double
         assert person.done
         assert len(person.said) == faces
         skipped = list(person.said.values()).count("no_face")
-        assert skipped == 4  # five, one of them taken back
+        assert skipped == 4  # five, one of them withdrawn
         counts = f"{faces - skipped} answered, {skipped} skipped"
         assert f"All {faces} photographs are finished: {counts}." in person.page.inner_text("main")
     found = exported(people.manifest, server)
     assert found == {"Ada": ada.said, "Bo Æ. O'Neil": bo.said}
-    assert list(dict.fromkeys(ada.shown)) != list(dict.fromkeys(bo.shown))  # each in an order of their own
+    assert list(dict.fromkeys(ada.shown)) != list(dict.fromkeys(bo.shown))  # each in their own order
     assert server.end(signal.SIGTERM) == -signal.SIGTERM
     assert not (people.manifest.parent / "people.annotations.sqlite-wal").exists()
 
 
-# Keys in one breath, as from a key that bounces: at once when a page is there, and then again when it may be answered.
+# Two keys in quick succession, as from a bouncing key: when the page appears, and again when it accepts answers.
 BOUNCE = """const press = () => { for (let k = 0; k < 5; k++)
   document.body.dispatchEvent(new KeyboardEvent('keydown', {key: '9', bubbles: true})); };
 window.addEventListener('load', press); window.press = press;"""
@@ -292,7 +290,7 @@ def test_a_key_that_bounces_labels_no_face_before_it_was_shown(
     assert exported(people.manifest, server) == {"Ada": ada.said}
 
 
-def test_a_page_that_is_gone_back_to_or_sent_again_adds_nothing(
+def test_a_revisited_or_resubmitted_page_adds_nothing(
     people: Any, server_of: Callable[..., Server], persons: Callable[..., Person]
 ) -> None:
     server = server_of(people.manifest, "--annotator", "Ada", "--practice", "0")
@@ -328,7 +326,7 @@ def test_single_keys_can_be_turned_off_and_stay_off(
     assert exported(people.manifest, server) == {"Ada": ada.said}
 
 
-def test_a_screen_reader_hears_what_is_asked_and_no_file_name(
+def test_a_screen_reader_reads_the_question_and_no_file_name(
     people: Any, server_of: Callable[..., Server], persons: Callable[..., Person]
 ) -> None:
     server = server_of(people.manifest, "--annotator", "Ada", "--practice", "0")

@@ -1,4 +1,4 @@
-"""The annotation pages without a browser: whose turn it is, what is kept, what is taken back."""
+"""The annotation pages without a browser: order of images, stored answers, withdrawn answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from facegap.errors import FacegapError
 
 
 def label_all(visitor: Any, value: str = "5") -> int:
-    """Answer until the end; how many."""
+    """Answer until the end; return the number of answers."""
     visitor.get("/")
     count = 0
     while visitor.title.startswith("Photograph"):
@@ -24,7 +24,7 @@ def label_all(visitor: Any, value: str = "5") -> int:
     return count
 
 
-def test_every_photograph_is_asked_for_once_and_the_end_says_so(site_of: Callable[..., Any]) -> None:
+def test_every_photograph_is_shown_once_and_then_the_end(site_of: Callable[..., Any]) -> None:
     site = site_of()
     visitor = site.visitor()
     assert label_all(visitor) == 6
@@ -36,9 +36,7 @@ def test_every_photograph_is_asked_for_once_and_the_end_says_so(site_of: Callabl
     assert set(table["value"]) == {"5"}
 
 
-def test_each_annotator_has_an_order_of_their_own_that_another_start_keeps(
-    site_of: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_each_annotator_has_their_own_order_which_a_restart_keeps(site_of: Callable[..., Any], tmp_path: Path) -> None:
     orders = []
     for k, name in enumerate(("Ada", "Bo", "Ada")):
         site = site_of(annotator=name, db=tmp_path / f"{k}.sqlite")
@@ -49,7 +47,7 @@ def test_each_annotator_has_an_order_of_their_own_that_another_start_keeps(
     assert orders[0] != orders[1]
 
 
-def test_a_form_that_is_sent_again_adds_nothing(site_of: Callable[..., Any]) -> None:
+def test_a_form_submitted_twice_adds_nothing(site_of: Callable[..., Any]) -> None:
     site = site_of()
     visitor = site.visitor()
     visitor.get("/")
@@ -71,7 +69,7 @@ def test_going_back_and_choosing_otherwise_counts_as_a_correction(site_of: Calla
     assert site.store.table()["value"].tolist() == ["7"]
 
 
-def test_undo_brings_the_photograph_back_and_says_what_was_said(site_of: Callable[..., Any]) -> None:
+def test_undo_shows_the_photograph_again_with_the_previous_answer(site_of: Callable[..., Any]) -> None:
     site = site_of()
     visitor = site.visitor()
     visitor.get("/")
@@ -84,12 +82,12 @@ def test_undo_brings_the_photograph_back_and_says_what_was_said(site_of: Callabl
     assert visitor.hidden("answer")["image"] == first["image"]
     assert site.store.table().empty
     visitor.answer("6")
-    visitor.post("/undo", undone)  # the same form again takes nothing more back
+    visitor.post("/undo", undone)  # the same form again withdraws nothing more
     assert site.store.table()["value"].tolist() == ["6"]
     assert "Photograph 2 of 6" in visitor.page
 
 
-def test_undo_without_anything_to_take_back_does_nothing(site_of: Callable[..., Any]) -> None:
+def test_undo_without_an_answer_does_nothing(site_of: Callable[..., Any]) -> None:
     site = site_of()
     visitor = site.visitor()
     visitor.get("/")
@@ -111,7 +109,7 @@ def test_a_skip_keeps_its_reason_and_a_note_stays_with_other(site_of: Callable[.
 
 
 @pytest.mark.parametrize("fields", [{}, {"value": "11"}, {"skipped": "bored"}, {"value": "3", "image": "0" * 24}])
-def test_a_form_that_says_nothing_known_saves_nothing(site_of: Callable[..., Any], fields: dict[str, str]) -> None:
+def test_an_unknown_form_saves_nothing(site_of: Callable[..., Any], fields: dict[str, str]) -> None:
     site = site_of()
     visitor = site.visitor()
     visitor.get("/")
@@ -135,7 +133,7 @@ def test_practice_comes_first_is_not_exported_and_comes_again(site_of: Callable[
     assert len(practised) == 2
     other = site.visitor()
     other.get("/")
-    assert other.title == "Done"  # the same annotator in another browser goes on where they were
+    assert other.title == "Done"  # the same annotator continues in another browser
 
 
 def test_more_photographs_to_practise_than_there_are_is_all_of_them(site_of: Callable[..., Any]) -> None:
@@ -178,7 +176,7 @@ def test_a_name_that_is_known_must_be_confirmed_in_whatever_case(site_of: Callab
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 65, "a\x07b", "a\u202eb"])
-def test_a_name_that_cannot_stand_in_a_table_is_refused(site_of: Callable[..., Any], name: str) -> None:
+def test_an_invalid_name_is_rejected(site_of: Callable[..., Any], name: str) -> None:
     visitor = site_of(annotator=None).visitor()
     visitor.get("/")
     visitor.post("/start", visitor.hidden("/start") | {"name": name})
@@ -201,7 +199,7 @@ def test_a_photograph_that_cannot_be_shown_is_said_and_can_be_skipped(site_of: C
     assert site.store.table()["skipped"].tolist() == ["not_shown"] * 6
 
 
-def test_the_picture_sent_is_the_pixels_and_nothing_else_of_the_file(site_of: Callable[..., Any], encode: Any) -> None:
+def test_only_the_pixels_of_a_file_are_sent(site_of: Callable[..., Any], encode: Any) -> None:
     site = site_of()
     folder = site.people.manifest.parent
     pixels = np.full((40, 60, 3), (10, 120, 200), np.uint8)
@@ -254,7 +252,7 @@ def test_a_scale_without_colours_is_asked_for_in_words(site_of: Callable[..., An
     assert visitor.title == "Photograph 2 of 6"
 
 
-def test_a_scale_that_is_measured_cannot_be_judged_by_eye(site_of: Callable[..., Any]) -> None:
+def test_a_measured_scale_cannot_be_annotated_by_eye(site_of: Callable[..., Any]) -> None:
     with pytest.raises(FacegapError, match="divides a measured colour"):
         site_of(scale="ita")
 

@@ -1,4 +1,4 @@
-"""Orders and turns, without pages."""
+"""Orders and next images, without pages."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def entry(image: str, *, practice: bool = False, skipped: str = "", withdrawn: b
     return Answer("monk", "Ada", image, practice, "" if skipped else "3", skipped, "form", withdrawn=withdrawn)
 
 
-def test_a_shuffle_is_fixed_by_its_key_alone() -> None:
+def test_a_shuffle_depends_only_on_its_key() -> None:
     assert shuffled(IMAGES, "0", "Ada") == shuffled(IMAGES[::-1], "0", "Ada")
     orders = {tuple(shuffled(IMAGES, "0", f"person {k}")) for k in range(40)}
-    assert len(orders) > 30  # of 120 possible ones
+    assert len(orders) > 30  # of 120 possible orders
 
 
 def test_a_subset_keeps_the_order_of_the_whole() -> None:
@@ -27,10 +27,10 @@ def test_a_subset_keeps_the_order_of_the_whole() -> None:
     assert shuffled(some[::-1], "Ada") == some
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(deadline=None)  # a busy machine is not an error
 @given(st.lists(st.sampled_from([f"{k}.png" for k in range(8)]), max_size=20), st.integers(0, 4))
 def test_answering_whatever_is_shown_ends_after_every_image_once(before: list[str], practised: int) -> None:
-    """Whatever was answered before, in whatever order."""
+    """For any previous answers, in any order."""
     images = [f"{k}.png" for k in range(8)]
     entries = [entry(image) for image in before]
     asked = []
@@ -45,7 +45,7 @@ def test_answering_whatever_is_shown_ends_after_every_image_once(before: list[st
     assert turn.answered == 8
 
 
-def test_a_withdrawn_answer_is_asked_for_again_and_skips_are_counted_apart() -> None:
+def test_a_withdrawn_answer_is_requested_again_and_skips_are_counted_separately() -> None:
     turn = next_turn([entry("0.png", skipped="no_face"), entry("1.png"), entry("2.png", withdrawn=True)], IMAGES, [])
     assert (turn.image, turn.number, turn.answered, turn.skipped) == ("2.png", 3, 1, 1)
 

@@ -1,1 +1,1 @@
-"""`facegap annotate`: labels given by people, and how far they agree."""
+"""Labels by annotators, and their agreement (`facegap annotate`)."""

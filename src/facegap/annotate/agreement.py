@@ -1,4 +1,4 @@
-"""What `facegap agreement` says of a table of annotations: alpha, kappa, bias, disputes, consensus, the measurement."""
+"""Agreement between annotators: alpha, kappa, bias, disputes, consensus, comparison with a measurement."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Agreement:
     """All tables of one scale; every interval is the middle 95% of 2,000 resamples of people.
 
     alpha      : metric, alpha, low, high, images, subjects, answers, annotators
-    pairs      : annotator_a, annotator_b, images, subjects, same (share of equal labels), kappa, weighted_kappa
-                 (quadratic; NaN without order), each with _low and _high
-    annotators : annotator, answered, skipped, then against the median of the others: images, subjects, difference
-                 (mean, in steps of the scale; above 0: darker) with _low and _high, lighter, same, darker (shares)
+    pairs      : annotator_a, annotator_b, images, subjects, same (proportion of equal labels), kappa, weighted_kappa
+                 (quadratic; NaN for an unordered scale), each with _low and _high
+    annotators : annotator, answered, skipped, then compared with the median of the others: images, subjects, difference
+                 (mean, in steps of the scale; above 0: darker) with _low and _high, lighter, same, darker (proportions)
     disputes   : image, answers, lightest, darkest, steps, across_cut (answers on both sides of lighter and darker)
-    consensus  : image, value ("" where there is none), answers, steps, tied
-    measured   : annotator, images, subjects, rank_correlation (with the measured ITA, darker above), then, where the
-                 scale is Monk, steps (mean less measured) and within_one, and same_side with side_images where the
-                 measured tone is known; None without a measurement
+    consensus  : image, value ("" if there is none), answers, steps, tied
+    measured   : annotator, images, subjects, rank_correlation (with the measured ITA, positive towards darker), then,
+                 for Monk's scale, steps (mean difference from the measured step) and within_one, and same_side with
+                 side_images if the measured tone is known; None without a measurement
     """
 
     scale: Scale
@@ -63,12 +63,12 @@ def agreement_tables(
     dispute_steps: int,
     rng: np.random.Generator,
 ) -> list[Agreement]:
-    """The tables of each scale that occurs, or of the one that is named.
+    """The tables of each scale in the file, or of the given scale.
 
     Raises
     ------
-    TableError : what `read_annotations` refuses; a scale that nobody used; a manifest or a tone table without an image
-                 that was annotated
+    TableError : as `read_annotations`; a scale that does not occur; an annotated image that is missing from the manifest or
+                 the tone table
     """
     frame = read_annotations(annotations)
     measured = None if tone is None else read_tone(tone)
@@ -89,7 +89,7 @@ def read_tone(path: Path) -> pd.DataFrame:
 
 
 def subjects_of(manifest: Path | None, measured: pd.DataFrame | None) -> pd.Series | None:
-    """The subject of each image, by image; None where neither table says it."""
+    """The subject of each image, by image; None if neither table has it."""
     if manifest is not None:
         frame = read_manifest(manifest, allow_outside=True).frame
         return frame.set_index("image")["subject"]
@@ -97,7 +97,7 @@ def subjects_of(manifest: Path | None, measured: pd.DataFrame | None) -> pd.Seri
 
 
 def _require_all(frame: pd.DataFrame, known: set[str], annotations: str, source: str) -> None:
-    """Raise TableError where an annotated image is not in the table that says whom it shows."""
+    """Raise TableError if an annotated image is missing from the table of subjects."""
     missing = ~frame["image"].isin(known)
     if missing.any():
         raise TableError(
@@ -182,7 +182,7 @@ def _pairs(found: Ratings, subjects: IntArray, rng: np.random.Generator) -> pd.D
 
 
 def _annotators(found: Ratings, subjects: IntArray, rng: np.random.Generator) -> pd.DataFrame:
-    """What each annotator gave, and how it lies beside the median of the others."""
+    """The labels of each annotator, compared with the median of the others."""
     rows = []
     for k, name in enumerate(found.annotators):
         steps = np.full(len(found.images), np.nan)
@@ -207,7 +207,7 @@ def _annotators(found: Ratings, subjects: IntArray, rng: np.random.Generator) ->
 
 
 def _disputes(found: Ratings, together: Consensus, dispute_steps: int) -> pd.DataFrame:
-    """The images whose answers lie far apart, or on both sides of the cut; the widest first, then as in the file."""
+    """Images whose answers are far apart, or on both sides of the cut; the widest first, then in the order of the file."""
     given = measures.label_counts(found.codes, len(found.scale.labels)) > 0
     lighter = np.array([label in found.scale.lighter for label in found.scale.labels])
     across: BoolArray = np.asarray(given[:, lighter].any(axis=1) & given[:, ~lighter].any(axis=1), dtype=np.bool_)
@@ -245,7 +245,7 @@ def _consensus_table(found: Ratings, together: Consensus) -> pd.DataFrame:
 def _measured(
     found: Ratings, together: Consensus, tone: pd.DataFrame, subjects: IntArray, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Each annotator, and the consensus, beside what was measured on the same images."""
+    """Each annotator, and the consensus, compared with the measurement of the same images."""
     whom = [*zip(found.annotators, found.codes, strict=True), (CONSENSUS_NAME, together.codes)]
     return pd.DataFrame(
         [{"annotator": name, **_beside_measurement(codes, found.scale, tone, subjects, rng)} for name, codes in whom]
@@ -261,7 +261,7 @@ def _beside_measurement(
     known = ~np.isnan(position) & ~np.isnan(ita)
     order, steps = NOTHING, NOTHING
     if scale.ordinal:
-        # Ranks of the whole sample serve every resample: what varies is which people are in it.
+        # All resamples use the ranks of the whole sample; only the people in them vary.
         ranks = measures.correlation_table(_ranks(position, known), _ranks(-ita, known))
         (order,) = measures.estimates(ranks, [measures.correlation_of], subjects, rng=rng)
     monk = tone["measured_monk"].to_numpy(np.float64, na_value=np.nan) - 1
@@ -283,14 +283,14 @@ def _beside_measurement(
 
 
 def _ranks(values: FloatArray, known: BoolArray) -> FloatArray:
-    """Ranks among the known values, ties sharing theirs; NaN elsewhere."""
+    """Ranks among the known values, with mean ranks for ties; NaN elsewhere."""
     ranks = np.full(len(values), np.nan)
     ranks[known] = rankdata(values[known])
     return ranks
 
 
 def _same_side(codes: IntArray, scale: Scale, tones: pd.Series) -> FloatArray:
-    """1 where the label and the measured tone are both lighter or both darker, 0 where not, NaN where either is unknown."""
+    """1 if the label and the measured tone are both lighter or both darker, 0 if not, NaN if either is unknown."""
     is_lighter: BoolArray = np.array([*(label in scale.lighter for label in scale.labels), False])
     called = (codes != NO_LABEL) & tones.isin([LIGHTER, DARKER]).to_numpy(bool)
     same = is_lighter[codes] == (tones == LIGHTER).to_numpy(bool)
@@ -312,5 +312,5 @@ def _names(name: str) -> list[str]:
 
 
 def _share(true: Sequence[bool] | BoolArray) -> float:
-    """Share of true values; NaN without any."""
+    """Proportion of true values; NaN without any."""
     return float(np.mean(true)) if len(true) else float("nan")

@@ -1,4 +1,4 @@
-"""The tables of `facegap agreement` for a person: on a terminal, and as CSV."""
+"""The tables of `facegap agreement` for readers: on a terminal, and as CSV."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from facegap.report.text import number, percent
 from facegap.store.run import open_folder, write_csv
 from facegap.tables import AGREED
 
-MOST_DISPUTES = 20  # printed; disputes.csv holds all
+MOST_DISPUTES = 20  # printed; disputes.csv has all
 LIMITS = (
     "Krippendorff (2004) requires an alpha of 0.800, and 0.667 for tentative conclusions. Intervals: 95%, subjects "
     "resampled, annotators fixed."
@@ -25,14 +25,14 @@ LIMITS = (
 
 
 def as_text(found: Sequence[Agreement], *, include_ids: bool) -> list[TextTable]:
-    """The tables in the order in which they are read."""
+    """The tables in reading order."""
     return [table for one in found for table in _of_scale(one, include_ids=include_ids)]
 
 
 def write_agreement(found: Sequence[Agreement], out: Path, *, include_ids: bool) -> list[str]:
-    """Write the tables of all scales, one below the other, into a folder that is new or empty; the names of the files.
+    """Write the tables of all scales, one below the other, into a new or empty folder; return the names of the files.
 
-    Images are named only with `include_ids`: without, disputes.csv has no column image and there is no consensus.csv.
+    Images are named only with `include_ids`; otherwise disputes.csv has no column image and there is no consensus.csv.
     """
     files = {
         "alpha.csv": [(one, one.alpha) for one in found],
@@ -99,7 +99,7 @@ def _pairs_table(one: Agreement) -> TextTable:
 
 
 def _annotators_table(one: Agreement) -> TextTable:
-    """Each annotator against the others."""
+    """Each annotator compared with the others."""
     rows = tuple(
         (
             row["annotator"],
@@ -115,7 +115,7 @@ def _annotators_table(one: Agreement) -> TextTable:
 
 
 def _disputes_table(one: Agreement, *, include_ids: bool) -> TextTable:
-    """Images in dispute: named only where that was asked for, else counted."""
+    """Disputed images: named only if requested, otherwise counted."""
     answered = int((one.consensus["answers"] > 1).sum())
     across = int(one.disputes["across_cut"].sum())
     rule = f"{one.dispute_steps} steps or more apart" if one.scale.ordinal else "with different labels"
@@ -139,7 +139,7 @@ def _disputes_table(one: Agreement, *, include_ids: bool) -> TextTable:
 
 
 def _consensus_counts(one: Agreement) -> TextTable:
-    """How many images have which consensus."""
+    """The number of images with each consensus label."""
     found = one.consensus
     rows = [(label, str(int((found["value"] == label).sum()))) for label in one.scale.labels]
     rows.append(("no label", str(int((found["value"] == "").sum()))))
@@ -153,7 +153,7 @@ def _consensus_counts(one: Agreement) -> TextTable:
 
 
 def _measured_table(one: Agreement, measured: pd.DataFrame) -> TextTable:
-    """Annotators and their consensus beside the measurement."""
+    """Annotators and their consensus compared with the measurement."""
     monk = one.scale == MONK
     rows = []
     for row in records(measured):
@@ -184,6 +184,6 @@ def _with_interval(row: Mapping[str, Any], name: str, ends: tuple[str, str] | No
 
 
 def _interval(low: float, high: float, times: float = 1) -> str:
-    """An interval; nothing where there is none."""
+    """An interval; empty if there is none."""
     digits = 3 if times == 1 else 1
     return "" if low != low or high != high else f"[{low * times:.{digits}f}, {high * times:.{digits}f}]"

@@ -97,7 +97,7 @@ def annotate(
 
 
 def _announce(started: Started, manifest: Path) -> None:
-    """Say where the page is and where the answers go."""
+    """Announce the address of the page and the file of answers."""
     from facegap.report.terminal import print_sentences, print_warnings
 
     print_warnings(started.warnings)
@@ -161,7 +161,7 @@ def agreement(
     manifest: Annotated[
         Path | None,
         typer.Option(
-            help="Manifest with the subject of each image [default: from --tone, else each image is another person]"
+            help="Manifest with the subject of each image [default: from --tone, otherwise each image is a different person]"
         ),
     ] = None,
     even: Annotated[

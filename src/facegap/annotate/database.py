@@ -1,7 +1,7 @@
-"""Answers of annotators in one SQLite file: only ever added to, committed before the page says so, safe to share.
+"""Answers of annotators in one SQLite file: append-only, committed before they are confirmed, safe to share.
 
-The file is a log. What counts is the last entry of each annotator, scale and image; taking an answer back is an entry
-too. Write-ahead logging lets several servers write in turn and a kill at any moment leaves the last commit.
+The file is a log. The last entry for each annotator, scale and image is the valid one; withdrawing an answer is an entry,
+too. Write-ahead logging lets several servers write, and after a kill at any moment the last commit remains.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from facegap.groups.annotations import utc_time
 from facegap.store.opened import NOFOLLOW
 from facegap.tables import ANNOTATIONS, check
 
-APPLICATION_ID = 0x66676170  # "fgap": tells these files from other SQLite files
-WAIT_S = 30.0  # for another server's commit; one takes milliseconds
-IMPORTED = "import:"  # begins the form of an answer that no form gave
+APPLICATION_ID = 0x66676170  # "fgap": identifies these files among SQLite files
+WAIT_S = 30.0  # maximum wait for another server's commit, which takes milliseconds
+IMPORTED = "import:"  # prefix of the form of an imported answer
 
 TABLES = (
     "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -58,10 +58,10 @@ class Answer:
     """One entry of the log.
 
     image     : as the manifest names it
-    practice  : given while practising; never exported
+    practice  : given during practice; never exported
     value     : a label of the scale, or "" with the reason in `skipped`
-    withdrawn : the answer was taken back
-    form      : names the form that was sent, so that one which is sent again adds nothing
+    withdrawn : whether this entry withdraws the answer
+    form      : identifies the submitted form, so that a form submitted twice adds one entry
     at        : ISO 8601, UTC
     """
 
@@ -78,7 +78,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Imported:
-    """Outcome of the rows of an import: added, older than or the same as what was there."""
+    """Counts of imported rows: added, older than the existing answer, or identical to it."""
 
     added: int
     older: int
@@ -89,19 +89,19 @@ class AnnotationStore:
     """The log of one manifest, shared by the threads of a server."""
 
     def __init__(self, connection: sqlite3.Connection, secret: bytes) -> None:
-        self.secret = secret  # signs cookies and names pictures; kept with the answers, so a restart changes neither
+        self.secret = secret  # for signing cookies and naming pictures; stored with the answers, so that a restart changes neither
         self._connection = connection
         self._lock = threading.Lock()
 
     def record(self, answer: Answer) -> None:
-        """Add an answer and wait until it is on the disk; the same form sent again adds nothing."""
+        """Add an answer and wait until it is on the disk; a form submitted twice adds one entry."""
         with self._transaction() as connection:
             _insert(connection, answer if answer.at else replace(answer, at=now()))
 
     def withdraw(self, scale: str, annotator: str, form: str, among: Collection[str]) -> Answer | None:
-        """Take back the last answer that a form gave to one of the images; None where there is none.
+        """Withdraw the last answer given to one of the images by a form; None if there is none.
 
-        The same form sent again takes nothing more back.
+        A form submitted twice withdraws one answer.
         """
         with self._transaction() as connection:
             given = connection.execute(
@@ -118,18 +118,18 @@ class AnnotationStore:
         return None
 
     def entries(self, scale: str, annotator: str) -> list[Answer]:
-        """The last entry of each image and kind (practice or not), withdrawn ones too, in the order they were made."""
+        """The last entry of each image and kind (practice or not), including withdrawn ones, in chronological order."""
         with self._lock:
             query = LAST + " AND scale = ? AND annotator = ? ORDER BY id"
             return [_answer(row) for row in self._connection.execute(query, (scale, annotator))]
 
     def annotators(self) -> list[str]:
-        """Everybody who ever gave an answer, sorted."""
+        """All annotators who ever gave an answer, sorted."""
         with self._lock:
             return [row[0] for row in self._connection.execute("SELECT DISTINCT annotator FROM answers ORDER BY 1")]
 
     def table(self) -> pd.DataFrame:
-        """All answers that count, as an ANNOTATIONS table in the order they were given."""
+        """All valid answers, as an ANNOTATIONS table in chronological order."""
         with self._lock:
             query = LAST + " AND practice = 0 AND withdrawn = 0 ORDER BY id"
             rows = [_answer(row) for row in self._connection.execute(query)]
@@ -140,7 +140,7 @@ class AnnotationStore:
         )
 
     def add(self, annotations: pd.DataFrame) -> Imported:
-        """Add the rows of a checked ANNOTATIONS table, all or none; of two answers to an image the later counts."""
+        """Add the rows of a checked ANNOTATIONS table, all or none; of two answers to one image the later one is valid."""
         counts = {"added": 0, "older": 0, "same": 0}
         form = IMPORTED + secrets.token_hex(8)
         with self._transaction() as connection:
@@ -156,23 +156,23 @@ class AnnotationStore:
         return Imported(**counts)
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and let it go."""
+        """Merge the write-ahead log into the file and close it."""
         with self._lock:
             self._connection.close()
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """A write transaction: committed, and on the disk, when the block ends well."""
+        """A write transaction: committed to the disk if the block succeeds."""
         with self._lock, _immediate(self._connection):
             yield self._connection
 
 
 def open_store(path: Path, manifest_sha256: str) -> AnnotationStore:
-    """Open the file of answers, or make it, readable by its owner only.
+    """Open or create the file of answers, readable by its owner only.
 
     Raises
     ------
-    TableError : no SQLite file of this program, one for another manifest, or one that cannot be written
+    TableError : not an SQLite file of facegap, a file for another manifest, or a file that cannot be written
     """
     _make_private(path)
     try:
@@ -199,7 +199,7 @@ def now() -> str:
 
 
 def _make_private(path: Path) -> None:
-    """Make the file if it is not there and leave it to its owner alone; never through a link."""
+    """Create the file if it does not exist and restrict it to its owner; never follow a link."""
     try:
         opened = os.open(path, os.O_CREAT | os.O_RDWR | NOFOLLOW | getattr(os, "O_NONBLOCK", 0), 0o600)
     except OSError as error:
@@ -207,14 +207,14 @@ def _make_private(path: Path) -> None:
     try:
         if not stat.S_ISREG(os.fstat(opened).st_mode):
             raise TableError(f"{path}: not a regular file; choose another --db")
-        if hasattr(os, "fchmod"):  # older Pythons on Windows have none, and its modes protect nothing
+        if hasattr(os, "fchmod"):  # missing in older Pythons on Windows, where modes do not restrict access
             os.fchmod(opened, 0o600)
     finally:
         os.close(opened)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    """A connection that commits to the disk and trusts nothing that the file may bring along."""
+    """A connection that commits to the disk and does not trust the file's schema."""
     connection = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA trusted_schema = OFF")
     _use_write_ahead_log(connection)
@@ -223,7 +223,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Turn write-ahead logging on; SQLite does not wait by itself where another server does the same just now."""
+    """Turn on write-ahead logging; SQLite does not wait if another server does the same at this moment."""
     deadline = time.monotonic() + WAIT_S
     while True:
         try:
@@ -237,19 +237,19 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
 
 @contextlib.contextmanager
 def _immediate(connection: sqlite3.Connection) -> Iterator[None]:
-    """A transaction that holds the right to write from its start, so that what it read is still so when it writes."""
+    """A transaction that holds the write lock from its start, so that its reads stay valid until it writes."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:  # SQLite itself takes back what a full disk broke off
+        if connection.in_transaction:  # SQLite itself rolls back after a full disk
             connection.execute("ROLLBACK")
         raise
 
 
 def _create(connection: sqlite3.Connection, manifest_sha256: str) -> None:
-    """The tables of a new file, and what it is for."""
+    """Create the tables of a new file, with its settings."""
     for statement in TABLES:
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -258,7 +258,7 @@ def _create(connection: sqlite3.Connection, manifest_sha256: str) -> None:
 
 
 def _settings(connection: sqlite3.Connection, path: Path) -> Mapping[str, str]:
-    """The settings of a file that holds exactly facegap's tables: no trigger or view of somebody else's runs here."""
+    """The settings of a file that has exactly facegap's tables; a foreign trigger or view is never run."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     found = _statements(connection)
     blank = sqlite3.connect(":memory:")
@@ -274,12 +274,12 @@ def _settings(connection: sqlite3.Connection, path: Path) -> Mapping[str, str]:
 
 
 def _statements(connection: sqlite3.Connection) -> set[tuple[str, str]]:
-    """Name and text of everything a file defines."""
+    """Name and text of everything that a file defines."""
     return set(connection.execute("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"))
 
 
 def _insert(connection: sqlite3.Connection, answer: Answer) -> None:
-    """Add an entry unless the same form brought it before."""
+    """Add an entry unless the same form was submitted before."""
     connection.execute(
         f"INSERT INTO answers ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",  # noqa: S608
         (
@@ -313,12 +313,12 @@ def _answer(row: Sequence[str | int]) -> Answer:
 
 
 def _last_in_earnest(connection: sqlite3.Connection) -> list[Answer]:
-    """The last entry of every annotator, scale and image, practice left out, withdrawn ones among them."""
+    """The last entry of every annotator, scale and image, without practice, including withdrawn ones."""
     return [_answer(row) for row in connection.execute(LAST + " AND practice = 0")]
 
 
 def _kind_of_import(old: Answer | None, new: Answer) -> str:
-    """What becomes of an imported row beside the last entry there is."""
+    """Whether an imported row is added, older than the last entry, or identical to it."""
     if old is None or new.at > old.at:
         return "added"
     return "same" if (new.at, new.value, new.skipped) == (old.at, old.value, old.skipped) else "older"

@@ -1,8 +1,8 @@
-"""The annotation pages: one photograph at a time, an answer by one key, and nothing lost.
+"""The annotation pages: one photograph at a time, one key per answer, and no lost answers.
 
-Every answer is committed before the browser is sent on (post, redirect, get), and each form carries a name of its own, so
-that a page which is reloaded or sent twice adds nothing. The server keeps no state of its own: all of it is in the file
-of answers and in signed cookies, so it can be killed and started again between any two keys.
+Every answer is committed before the browser is redirected (post, redirect, get), and each form has a unique name, so that
+reloading a page or submitting it twice adds nothing. The server has no state: everything is in the file of answers and in
+signed cookies, so it can be killed and restarted between any two keys.
 """
 
 from __future__ import annotations
@@ -39,15 +39,17 @@ from facegap.web.security import EVERY_ADDRESS, Guard, Session, Sessions, host_n
 MOST_FIELDS = 12
 FORM_NAME_CHARACTERS = 64
 STATIC = {"annotate.css": "text/css", "annotate.js": "text/javascript"}
-KEPT = {"cache-control": "private, max-age=86400"}  # for what shows nobody; its address changes with its content
+KEPT = {
+    "cache-control": "private, max-age=86400"
+}  # for static files, which show no person; their address changes with their content
 
 
 @dataclass(frozen=True)
 class Task:
     """What is annotated, and by whom.
 
-    annotator : the one person who works here; None: everybody says who they are
-    practice  : images to begin with whose answers are not kept in the results
+    annotator : the only annotator; None: visitors enter their names
+    practice  : number of images at the start whose answers are not exported
     """
 
     scale: Scale
@@ -58,7 +60,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Door:
-    """Where the server listens and what it asks for."""
+    """The address of the server and its access rules."""
 
     host: str
     port: int
@@ -67,7 +69,7 @@ class Door:
 
 
 def create_app(task: Task, store: AnnotationStore, pictures: Pictures, door: Door) -> ASGIApp:
-    """The pages, behind the guard.
+    """The pages, with access control.
 
     Raises
     ------
@@ -223,14 +225,14 @@ class Pages:
         return refusal or self.to("/start", self.sessions.new(admitted=session.admitted))
 
     def start_page(self, session: Session, *, fault: str = "", known: str = "", status: int = 200) -> Response:
-        """The page that asks who is there."""
+        """The sign-in page."""
         asks = {"ask_token": not session.admitted, "ask_name": self.task.annotator is None}
         return self.html("start.html", session, {"fault": fault, "known": known, **asks}, status)
 
     # ---- what all pages share ----
 
     def session(self, request: Request) -> Session:
-        """The session of a request; a new one where there is none that we signed."""
+        """The session of a request; a new one if there is none signed by this server."""
         found = self.sessions.read(request.cookies.get(self.cookie_name, "")) or self.sessions.new()
         fixed = self.task.annotator
         return found if fixed is None else Session(found.nonce, fixed, found.admitted)
@@ -249,7 +251,7 @@ class Pages:
         return order_of(self.pictures.images, str(self.task.seed), annotator, self.task.scale.name)
 
     def choices(self) -> dict[str, Any]:
-        """What the page of a photograph offers."""
+        """The choices on the page of a photograph."""
         labels = self.task.scale.labels
         keys = [str((k + 1) % 10) for k in range(len(labels))]
         return {
@@ -272,11 +274,11 @@ class Pages:
         return self.with_cookie(HTMLResponse(text, status_code=status), session)
 
     def to(self, path: str, session: Session) -> Response:
-        """Send the browser on by GET, so that a reload asks and does not send again."""
+        """Redirect the browser to a GET request, so that a reload does not submit again."""
         return self.with_cookie(RedirectResponse(path, status_code=303), session)
 
     def with_cookie(self, response: Response, session: Session) -> Response:
-        """Set the cookie of the session: for this server only, out of reach of scripts and of other sites."""
+        """Set the session cookie: for this server only, inaccessible to scripts and other sites."""
         value = self.sessions.cookie(session)
         response.set_cookie(self.cookie_name, value, path="/", httponly=True, samesite="strict", secure=self.secure)
         return response
@@ -291,7 +293,7 @@ async def static(request: Request) -> Response:
 
 
 def static_bytes(name: str) -> bytes:
-    """The content of one of the fixed files."""
+    """The content of a static file."""
     return files("facegap.annotate").joinpath("static", name).read_bytes()
 
 
@@ -305,30 +307,30 @@ async def not_saved(request: Request, error: Exception) -> Response:  # noqa: AR
 
 @lru_cache(maxsize=64)
 def order_of(images: tuple[str, ...], *key: str) -> tuple[str, ...]:
-    """`shuffled`, remembered for those who are working."""
+    """`shuffled`, cached for active annotators."""
     return tuple(shuffled(images, *key))
 
 
 def ready(session: Session) -> bool:
-    """Whether somebody may see photographs."""
+    """Whether a visitor may see photographs."""
     return session.admitted and session.name != ""
 
 
 def field(form: FormData, name: str) -> str:
-    """A text field of a form; "" where it is missing."""
+    """A text field of a form; "" if it is missing."""
     value = form.get(name, "")
     return value if isinstance(value, str) else ""
 
 
 def proper_name(text: str) -> str | None:
-    """A name for an annotator: white space made single, no control or format characters; None where nothing is left."""
+    """An annotator's name with white space normalised and without control or format characters; None if it is empty."""
     name = " ".join(unicodedata.normalize("NFC", text).split())
     hidden = any(unicodedata.category(letter)[0] == "C" for letter in name)
     return name if name and not hidden and len(name) <= MOST_NAME_CHARACTERS else None
 
 
 def taken_back(entries: Sequence[Answer], turn: Turn) -> str:
-    """What the annotator had said about this photograph, where they have just taken it back."""
+    """The annotator's previous answer to this photograph, if they have just withdrawn it."""
     last = entries[-1] if entries else None
     if last is None or not last.withdrawn or (last.image, last.practice) != (turn.image, turn.phase == "practice"):
         return ""

@@ -1,6 +1,6 @@
-"""The photographs of a manifest for a browser: named by a number that says nothing, decoded and encoded anew.
+"""The photographs of a manifest for a browser: identified by a random-looking number, decoded and re-encoded.
 
-No name, no metadata and no byte of the file itself leaves this machine's disk: what a browser gets are the pixels, as PNG.
+Neither name nor metadata nor the file itself is sent: the browser only gets the pixels, as PNG.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from facegap.inputs.images.decode import Pixels, Unreadable, quiet_decoders, rea
 from facegap.inputs.manifests.read import Manifest
 
 MOST_SIDE_PX = 1024
-KEPT = 8  # encoded pictures, at most some 3 MB each: the page asks whether there is one, then the browser asks for it
+KEPT = 8  # encoded pictures of up to about 3 MB; the page checks each one before the browser requests it
 
 Crop = Callable[[Pixels], Pixels]
 
@@ -44,15 +44,15 @@ class Pictures:
         self._lock = threading.Lock()
 
     def number(self, image: str) -> str:
-        """What the browser calls an image: the same after a restart, and nothing about its name."""
+        """The identifier of an image in the browser: unchanged after a restart, and independent of its name."""
         return hmac.digest(self._secret, f"image:{image}".encode(), "sha256").hex()[:24]
 
     def image_of(self, number: str) -> str | None:
-        """The image that the browser means; None for anything that is not in the manifest."""
+        """The image with this identifier; None if it is not in the manifest."""
         return self._image_of.get(number)
 
     def encoded(self, image: str) -> Encoded | Unreadable:
-        """The picture as PNG of at most MOST_SIDE_PX a side, or why there is none. One is decoded at a time."""
+        """The picture as PNG with at most MOST_SIDE_PX per side, or why there is none. Pictures are decoded one at a time."""
         with self._lock:
             if image not in self._kept:
                 self._kept[image] = self._encode(self._paths[image])
@@ -62,7 +62,7 @@ class Pictures:
             return self._kept[image]
 
     def _encode(self, path: str) -> Encoded | Unreadable:
-        """Decode a file that is still where the manifest's check found it, and encode what it shows."""
+        """Decode a file, if it is still at the checked path, and encode its pixels."""
         with quiet_decoders():
             picture = read_picture(path, root=self._folder)
         if isinstance(picture, Unreadable):
@@ -75,7 +75,7 @@ class Pictures:
 
 
 def shrunk(pixels: Pixels) -> Pixels:
-    """The picture with its longer side at most MOST_SIDE_PX; a small one stays as it is."""
+    """The picture with its longer side at most MOST_SIDE_PX; smaller ones are unchanged."""
     height, width = pixels.shape[:2]
     scale = MOST_SIDE_PX / max(height, width)
     if scale >= 1:

@@ -1,4 +1,4 @@
-"""What `facegap annotate` and `facegap annotations` do: a manifest, a file of answers and a server put together."""
+"""Run `facegap annotate` and `facegap annotations` on a manifest, a file of answers and a server."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from facegap.store.run import write_csv
 from facegap.tables import ANNOTATIONS
 
 NO_DETECT = "none"
-CROP_MARGIN = 0.6  # of the face's box on every side: hair, neck and some background stay, other people mostly go
+CROP_MARGIN = 0.6  # of the face's box on every side: includes hair, neck and some background, but rarely other people
 
 
 @dataclass(frozen=True)
 class Started:
-    """What a person is told once the server listens. address : with the key that lets its visitor in, where one was made"""
+    """What is announced once the server listens. address : includes the access key, if one was generated"""
 
     address: str
     images: int
@@ -38,7 +38,7 @@ class Started:
 
 
 def default_db(manifest: Path) -> Path:
-    """The file of answers, in the current folder, where none is named."""
+    """The default file of answers, in the current folder."""
     return Path(f"{manifest.stem}.annotations.sqlite")
 
 
@@ -63,12 +63,12 @@ def annotate(
     practice: int,
     announce: Callable[[Started], None],
 ) -> None:
-    """Serve the annotation pages until the process is told to end; `announce` is called when they can be opened.
+    """Serve the annotation pages until the process is stopped; `announce` is called when they can be opened.
 
     Raises
     ------
-    FacegapError : a host beyond this machine without TLS, a certificate that is none, a scale that no eye can read, a port
-                   that is taken, the packages of the extra `web` missing; and what `read_manifest` and `open_store` raise
+    FacegapError : a public host without TLS, an invalid certificate, a scale that cannot be annotated by eye, a port in
+                   use, or missing packages of the extra `web`; also as `read_manifest` and `open_store`
     """
     from facegap.web.serve import address, certificate_of, listening_socket, require_web, serve
 
@@ -95,7 +95,7 @@ def annotate(
         app = create_app(task, store, Pictures(table, store.secret, crop), door)
         open_it = address(host, bound, tls=door.tls) + (
             f"?key={made}" if made else ""
-        )  # a chosen token is printed nowhere
+        )  # a token chosen by the user is not printed
         readable = not is_loopback(host) and not door.tls
         announce(Started(open_it, len(table.frame), scale, path, readable, table.warnings))
         serve(app, listening, certificate)
@@ -104,9 +104,9 @@ def annotate(
 def face_crop(
     detect: str, models_dirs: Sequence[Path], timeout_s: float | None = Models.model_timeout
 ) -> Callable[[Pixels], Pixels] | None:
-    """A function that cuts out the largest face with CROP_MARGIN, and leaves a picture without one whole.
+    """A function that crops the largest face with CROP_MARGIN, and returns a picture without a face unchanged.
 
-    None where no detector is asked for.
+    None if no detector is requested.
     """
     if detect == NO_DETECT:
         return None
@@ -137,9 +137,9 @@ def face_crop(
 
 
 def export_annotations(manifest: Path, out: Path, *, db: Path | None) -> tuple[int, int]:
-    """Write all answers that count as CSV, readable by its owner only; how many, of how many annotators.
+    """Write all valid answers as CSV, readable by its owner only; return the numbers of answers and annotators.
 
-    Servers may go on meanwhile.
+    Servers may continue meanwhile.
     """
     path = db or default_db(manifest)
     if not path.is_file():
@@ -151,11 +151,11 @@ def export_annotations(manifest: Path, out: Path, *, db: Path | None) -> tuple[i
 
 
 def import_annotations(manifest: Path, annotations: Path, *, db: Path | None) -> Imported:
-    """Add the answers of a CSV to the file of answers; of two to one image the later counts.
+    """Add the answers of a CSV file to the file of answers; of two answers to one image the later one is valid.
 
     Raises
     ------
-    TableError : no table of annotations (see `read_annotations`), an image that the manifest does not have, or a full disk
+    TableError : an invalid table (see `read_annotations`), an image that is not in the manifest, or a full disk
     """
     frame = read_annotations(annotations)
     records = read_records(manifest)

@@ -1,4 +1,4 @@
-"""What the annotation pages say about a scale, and the reasons for which an image may be skipped."""
+"""The text of the annotation pages for each scale, and the reasons for skipping an image."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ SKIP_REASONS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Wording:
-    """How the page asks for a label of one scale.
+    """The text of the page for one scale.
 
     question     : the legend of the choices
     advice       : sentences above the photographs
-    descriptions : one per label, "" where the label says it all
+    descriptions : one per label, "" if the label needs none
     """
 
     question: str
@@ -74,20 +74,20 @@ WORDINGS: Mapping[str, Wording] = MappingProxyType(
 
 
 def wording_of(scale: Scale) -> Wording:
-    """How the page asks on this scale.
+    """The text of the page for this scale.
 
     Raises
     ------
-    FacegapError : a scale that is measured and cannot be annotated by eye
+    FacegapError : a measured scale, which cannot be annotated by eye
     """
     if scale.name not in WORDINGS:
         cure = f"use --scale {', '.join(WORDINGS)}, or measure it with facegap tone"
-        raise FacegapError(f"the scale {scale.name} divides a measured colour, which cannot be judged by eye; {cure}")
+        raise FacegapError(f"the scale {scale.name} divides a measured colour, which cannot be assessed by eye; {cure}")
     return WORDINGS[scale.name]
 
 
 def skip_reason(reason: str, note: str) -> str | None:
-    """The reason as it is stored; a note goes with `other` only. None for a reason that is not in the list."""
+    """The reason as it is stored; only `other` has a note. None for an unknown reason."""
     if reason not in SKIP_REASONS:
         return None
     said = clean(" ".join(note.split())[:MOST_NOTE_CHARACTERS])

@@ -1,4 +1,4 @@
-"""Whose turn it is: the order in which an annotator sees the images, and what comes next."""
+"""The order in which an annotator sees the images, and the next image."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Phase = Literal["practice", "earnest", "done"]
 
 @dataclass(frozen=True)
 class Turn:
-    """What an annotator is shown.
+    """The next image of an annotator.
 
-    image       : None when all is done
-    number      : of this image among `total`, from 1; `total` + 1 when all is done
-    answered, skipped : in earnest so far
-    first       : the first image in earnest after practice
+    image       : None when all images are done
+    number      : index of this image among `total`, from 1; `total` + 1 when all are done
+    answered, skipped : counts without practice
+    first       : whether this is the first image after practice
     """
 
     phase: Phase
@@ -32,7 +32,7 @@ class Turn:
 
 
 def shuffled(images: Sequence[str], *key: str) -> list[str]:
-    """The images in an order that looks random and is the same for the same key on any machine and version."""
+    """The images in a pseudo-random order that depends only on the key, not on the machine or version."""
 
     def place(image: str) -> bytes:
         return hashlib.sha256("\0".join((*key, image)).encode()).digest()
@@ -41,15 +41,15 @@ def shuffled(images: Sequence[str], *key: str) -> list[str]:
 
 
 def next_turn(entries: Sequence[Answer], order: Sequence[str], practice: Sequence[str]) -> Turn:
-    """The first image without an answer that counts, practice first.
+    """The first image without a valid answer; practice comes first.
 
-    entries : the annotator's last entries on one scale; those about other images than `order` do not matter
+    entries : the annotator's last entries on one scale; entries for images that are not in `order` are ignored
     """
     standing = {(entry.practice, entry.image): entry for entry in entries if not entry.withdrawn}
     in_earnest = [entry for image in order if (entry := standing.get((False, image)))]
     skipped = sum(bool(entry.skipped) for entry in in_earnest)
     counts = (len(in_earnest) - skipped, skipped)
-    # Whoever began in earnest is past practice, even where a restarted server was given more of it.
+    # After the first real answer, practice is over, even if a restarted server has more practice images.
     if not in_earnest:
         for number, image in enumerate(practice, start=1):
             if (True, image) not in standing:

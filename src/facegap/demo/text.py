@@ -24,7 +24,7 @@ from facegap.report.text import difference, interval, number, percent, points
 from facegap.store.run import Run, write_bytes
 from facegap.tables import SIDE_BY_SIDE as SIDE_BY_SIDE_TABLE
 
-CONCERNS = {ERROR_RATE_ALL.name: "misclassified", FMR.name: "falsely matched"}
+ERROR_WORDS = {ERROR_RATE_ALL.name: "misclassified", FMR.name: "falsely matched"}
 OF = {ERROR_RATE_ALL.name: "pictures of {}", FMR.name: "pairs of pictures of two {}"}  # denominators of the rates
 SIDES = {WORST: "darker women", BEST: "lighter men"}
 TERMS = ("interval", "verdict", "margin", "truth", "FMR")  # explained on the page
@@ -66,7 +66,7 @@ def short_table(found: Demo) -> TextTable:
             gap = gap_row(found.runs[version], metric)
             rows.append(
                 (
-                    f"{CONCERNS[metric]}, {version}",
+                    f"{ERROR_WORDS[metric]}, {version}",
                     *(percent(side_rate(gap, side), 1) for side in (WORST, BEST)),
                     effect_text(gap, decided=True),
                     in_unit(metric, true_effect(found, version, metric)),
@@ -99,7 +99,7 @@ def side_by_side(found: Demo, versions: Sequence[Version] = VERSIONS) -> TextTab
     columns = ["", *(text for version in versions for text in (version, "truth"))]
     rows = []
     for metric in METRICS:
-        rows.append((CONCERNS[metric].capitalize(), *[""] * (2 * len(versions))))
+        rows.append((ERROR_WORDS[metric].capitalize(), *[""] * (2 * len(versions))))
         for gender, tone in CELLS:
             line = [f" {tone} {gender}"]
             for version in versions:
@@ -158,10 +158,10 @@ def sentence(found: Demo, version: Version, metric: str) -> str:
         if low <= truth <= high
         else "OUTSIDE the 95% interval, as happens in one of twenty audits"
     )
-    told = row_of_gap(gap)
-    verdict = f"{verdict_text(told)} (deciding interval: {decided_text(told)})"
+    row = row_of_gap(gap)
+    verdict = f"{verdict_text(row)} (deciding interval: {decided_text(row)})"
     return (
-        f"{version}, {CONCERNS[metric]}: {percent(a, 1)} of {OF[metric].format(SIDES[WORST])}, {percent(b, 1)} of "
+        f"{version}, {ERROR_WORDS[metric]}: {percent(a, 1)} of {OF[metric].format(SIDES[WORST])}, {percent(b, 1)} of "
         f"{OF[metric].format(SIDES[BEST])}; {'ratio' if metric_of(metric).is_ratio else 'difference'} {effect_text(gap)}: "
         f"{verdict}. The truth, {in_unit(metric, truth)}, is {inside}."
     )
@@ -170,15 +170,15 @@ def sentence(found: Demo, version: Version, metric: str) -> str:
 def headline(found: Demo) -> list[tuple[str, str]]:
     """For each version, a short sentence on darker women and lighter men, and its verdict."""
     metric = METRICS[0]
-    said = []
+    findings_by_version = []
     for version in reversed(VERSIONS):
         gap = gap_row(found.runs[version], metric)
         a, b = (percent(side_rate(gap, side), 1) for side in (WORST, BEST))
         sentence = (
-            f"{version.capitalize()} model, {CONCERNS[metric]}: {a} of pictures of {SIDES[WORST]}, {b} of {SIDES[BEST]}"
+            f"{version.capitalize()} model, {ERROR_WORDS[metric]}: {a} of pictures of {SIDES[WORST]}, {b} of {SIDES[BEST]}"
         )
-        said.append((sentence, verdict_text(row_of_gap(gap))))
-    return said
+        findings_by_version.append((sentence, verdict_text(row_of_gap(gap))))
+    return findings_by_version
 
 
 def where_and_next(found: Demo) -> list[str]:
@@ -317,7 +317,7 @@ def index_page(found: Demo) -> str:
         for metric in METRICS
     }
     figures = comparison_figures(both.rows, METRICS, known=known)["errors"]
-    charts = [(CONCERNS[metric].capitalize(), one.drawn()) for metric, one in zip(METRICS, figures, strict=True)]
+    charts = [(ERROR_WORDS[metric].capitalize(), one.drawn()) for metric, one in zip(METRICS, figures, strict=True)]
     people = found.runs["balanced"].manifest["subject"].nunique()
     return (
         environment("facegap.demo")
