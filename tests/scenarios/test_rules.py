@@ -1,4 +1,4 @@
-"""Scenarios worked by hand, and what must hold of them whatever the rates."""
+"""Scenarios solved by hand, and properties that hold for any rates."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ GENDERS = (FEMALE, MALE)
 
 
 def rate(errors: int, trials: int, low: float, high: float, subjects: int = 40) -> Rate:
-    """A rate with an interval that is given, not computed."""
+    """A rate with a given interval."""
     return Rate(errors, trials, subjects, float(trials), low, high, 0.95, "by hand")
 
 
@@ -84,7 +84,7 @@ def ends(cell: Quantity | str) -> tuple[float, float, float]:
 def test_a_crowd_of_two_hundred_against_two_entries_is_as_worked_by_hand() -> None:
     answer = watchlist(HAND, people=200, entries=2)
     chance, stops, *said = line(answer, "female").cells
-    # 1 - .996 * .998; at the low ends 1 - .998 * .999, at the high ends 1 - .992 * .996
+    # 1 - 0.996 * 0.998; at the low ends 1 - 0.998 * 0.999, at the high ends 1 - 0.992 * 0.996
     assert ends(chance) == pytest.approx((0.005992, 0.002998, 0.011968))
     assert ends(stops) == pytest.approx((0.5992, 0.2998, 1.1968))
     assert said == ["not stated", "not stated"]
@@ -92,7 +92,7 @@ def test_a_crowd_of_two_hundred_against_two_entries_is_as_worked_by_hand() -> No
     assert ends(answer.lines[-1].cells[1]) == pytest.approx((0.899, 0.44975, 1.8956))
 
 
-def test_a_stop_is_right_as_often_as_listed_people_are_matched_among_all_stopped() -> None:
+def test_the_probability_of_a_correct_stop_is_the_proportion_of_matched_listed_people() -> None:
     answer = watchlist(HAND, people=200, entries=2, listed_share=0.005)  # one listed person, half of each group
     _, false, right, share = line(answer, "female").cells
     assert ends(false) == pytest.approx((99.5 * 0.005992, 99.5 * 0.002998, 99.5 * 0.011968))
@@ -114,7 +114,7 @@ def test_groups_without_an_entry_do_not_matter_and_groups_without_people_are_not
     assert line(answer, "male").people == 0
 
 
-def test_a_group_that_was_never_compared_makes_false_stops_that_cannot_be_said() -> None:
+def test_false_stops_are_unknown_for_a_group_that_was_never_compared() -> None:
     alone = Measured(GENDERS, HAND.own)  # no cross-group matrix
     answer = watchlist(alone, people=200, entries=2)
     assert all(math.isnan(number) for entry in answer.lines for number in ends(entry.cells[1]))
@@ -125,12 +125,12 @@ def test_a_group_that_was_never_compared_makes_false_stops_that_cannot_be_said()
     assert math.isnan(ends(line(one_sided, "male").cells[1])[0])
 
 
-def test_where_nobody_listed_passes_no_stop_is_right() -> None:
+def test_no_stop_is_correct_if_no_listed_person_passes() -> None:
     answer = watchlist(HAND, people=200, entries=2, listed_share=0)
     assert all(ends(entry.cells[2]) == ends(entry.cells[3]) == (0, 0, 0) for entry in answer.lines)
 
 
-def test_without_refusals_measured_nothing_is_said_of_right_stops_but_false_stops_are() -> None:
+def test_without_fnmr_correct_stops_are_unknown_but_false_stops_are_not() -> None:
     answer = watchlist(
         Measured(GENDERS, {k: v for k, v in HAND.own.items() if k[0] == "fmr"}, HAND.across),
         people=200,
@@ -163,19 +163,19 @@ def test_settings_that_contradict_themselves_are_refused(options: dict[str, floa
         watchlist(HAND, **options)  # type: ignore[arg-type]
 
 
-def test_a_run_without_known_labels_has_nobody_to_speak_of() -> None:
+def test_a_run_without_known_labels_has_no_people_to_count() -> None:
     with pytest.raises(StatisticsError, match="no group has known labels throughout"):
         watchlist(Measured((), {}))
 
 
-def test_groups_that_are_written_alike_take_no_shares_by_name() -> None:
+def test_groups_with_equal_spelling_have_no_proportions_by_name() -> None:
     twins = [Group((("a", "x y"), ("b", "z"))), Group((("a", "x"), ("b", "y z")))]
     assert spread(10, twins, None, what="the crowd") == [5, 5]
     with pytest.raises(StatisticsError, match="have the same spelling"):
         spread(10, twins, {"x y z": 1.0}, what="the crowd")
 
 
-def test_the_bound_agrees_with_a_drawn_crowd_whose_comparisons_are_independent() -> None:
+def test_the_bound_agrees_with_a_simulated_crowd_with_independent_comparisons() -> None:
     rng = np.random.default_rng(7)
     fmr = {(0, 0): 0.02, (0, 1): 0.01, (1, 1): 0.005}
     own = {("fmr", group): rate(round(1000 * fmr[k, k]), 1000, 0, 1) for k, group in enumerate(GENDERS)}
@@ -188,7 +188,7 @@ def test_the_bound_agrees_with_a_drawn_crowd_whose_comparisons_are_independent()
 
 def test_where_some_faces_are_easily_mistaken_the_bound_is_above_the_truth() -> None:
     rng = np.random.default_rng(8)
-    of_person = rng.beta(0.05, 0.95, 20_000)  # every person's own chance of being mistaken: on average .05
+    of_person = rng.beta(0.05, 0.95, 20_000)  # false match probability of each person: 0.05 on average
     stopped = (rng.random((20_000, 20)) < of_person[:, None]).any(axis=1).mean()
     one = Measured((FEMALE,), {("fmr", FEMALE): rate(50, 1000, 0.04, 0.06)})
     bound = ends(watchlist(one, people=1, entries=20).lines[0].cells[0])[0]
@@ -211,7 +211,7 @@ def test_a_device_that_no_stranger_opened_has_a_lower_end_of_strangers_and_no_up
     assert ends(unlock(none).lines[0].cells[2]) == (math.inf, pytest.approx(1 / 0.168), math.inf)
 
 
-def test_everybody_stands_beside_the_groups_once() -> None:
+def test_all_people_appear_once_next_to_the_groups() -> None:
     own = {**HAND.own, ("fmr", EVERYBODY): rate(7, 3000, 0.001, 0.004)}
     assert [entry.name for entry in unlock(Measured(GENDERS, own)).lines] == [
         "female",
@@ -249,7 +249,7 @@ def test_a_million_attempts_are_refused_and_a_thousand_impostors_pass_as_worked_
     ]
 
 
-def test_impostors_are_shared_out_like_honest_people() -> None:
+def test_impostors_have_the_same_proportions_as_genuine_people() -> None:
     answer = registration(HAND, people=100, people_of={"female": 0.25, "male": 0.75}, impostors=8)
     assert [entry.people for entry in answer.lines] == [25, 75, 100]
     assert [ends(entry.cells[1])[0] for entry in answer.lines] == [2, 6, 8]
@@ -259,7 +259,7 @@ def test_impostors_are_shared_out_like_honest_people() -> None:
 
 
 def test_one_in_a_million_needs_seven_million_people_and_forty_can_show_sixteen_per_cent() -> None:
-    # (1 - p)^n <= .025 at p = 1e-6: n >= ln(.025) / ln(1 - 1e-6) = 3688877.6
+    # (1 - p)^n <= 0.025 at p = 1e-6: n >= ln(0.025) / ln(1 - 1e-6) = 3688877.6
     assert pairs_needed(1e-6, 0.95) == 3_688_878
     none = Measured((FEMALE,), {("fmr", FEMALE): rate(0, 780, 0, 0.168, subjects=40)})
     measured, disjoint, limit, too_sure, needed, answer = payment(none).lines[0].cells
@@ -277,7 +277,7 @@ def test_the_pairs_needed_are_the_fewest_that_suffice(target: float) -> None:
 
 
 def test_the_rule_of_three_is_the_one_sided_limit() -> None:
-    assert pairs_needed(1e-6, 0.90) == pytest.approx(3e6, rel=0.002)  # two-sided 90 % is one-sided 95 %
+    assert pairs_needed(1e-6, 0.90) == pytest.approx(3e6, rel=0.002)  # two-sided 90% is one-sided 95%
 
 
 @pytest.mark.parametrize(
@@ -286,14 +286,14 @@ def test_the_rule_of_three_is_the_one_sided_limit() -> None:
         (rate(4, 1000, 0.002, 0.008), 1e-6, "above the target"),
         (rate(0, 780, 0.0, 0.168, subjects=40), 0.17, "at most the target"),
         (rate(0, 780, 0.0, 0.168, subjects=40), 0.16, "cannot be determined"),
-        # A single false match among 780 pairs makes a short interval, but 20 disjoint pairs do not carry it.
+        # A single false match among 780 pairs gives a short interval, but 20 disjoint pairs do not support it.
         (rate(1, 780, 0.0002, 0.0072, subjects=40), 0.01, "cannot be determined"),
         (rate(60, 780, 0.06, 0.2, subjects=40), 0.17, "cannot be determined"),
         (Rate(0, 0), 1e-6, "cannot be determined"),
         (rate(1, 1, math.nan, math.nan, subjects=2), 1e-6, "cannot be determined"),
     ],
 )
-def test_the_answer_never_goes_beyond_the_data(rate_: Rate, target: float, answer: str) -> None:
+def test_the_answer_is_never_stronger_than_the_data(rate_: Rate, target: float, answer: str) -> None:
     assert payment_answer(rate_, target) == answer
 
 
@@ -313,7 +313,7 @@ def test_living_visitors_are_taken_for_attacks_by_the_rate_of_their_group() -> N
     )
     refused, lost = zip(*(line.cells for line in answer.lines), strict=True)
     assert [cell.value for cell in refused] == pytest.approx([180, 0, 180])
-    assert (refused[1].high, refused[2].high) == pytest.approx((160, 460))  # 0 of 100 leaves room for 4%
+    assert (refused[1].high, refused[2].high) == pytest.approx((160, 460))  # 0 of 100 is compatible with 4%
     assert [cell.value for cell in lost] == [
         pytest.approx(600),
         pytest.approx(math.nan, nan_ok=True),
@@ -325,7 +325,7 @@ def test_living_visitors_are_taken_for_attacks_by_the_rate_of_their_group() -> N
 # ---- attributes ----
 
 
-def test_ten_thousand_visitors_are_told_wrong_as_worked_by_hand() -> None:
+def test_ten_thousand_visitors_get_wrong_predictions_as_worked_by_hand() -> None:
     answer = attributes(HAND)
     assert answer.columns == (
         "no usable face (FTA)",
@@ -394,7 +394,7 @@ def test_a_crossed_grouping_is_found_in_any_order_and_the_empty_one_is_everybody
     assert (nothing.groups, nothing.rate("fmr", EVERYBODY).errors) == ((EVERYBODY,), 9)
 
 
-def test_what_the_table_does_not_hold_is_nan_and_not_zero() -> None:
+def test_missing_rates_are_nan_and_not_zero() -> None:
     found = measured_rates(ROWS, ("gender", "race"), ("gender",))
     assert math.isnan(found.rate("fnmr", MALE).value)
     assert math.isnan(found.rate("gfar", FEMALE).high)
@@ -406,7 +406,7 @@ def test_two_rows_of_one_rate_are_refused() -> None:
         measured_rates(pd.concat([ROWS, ROWS.iloc[1:2]]), ("gender", "race"), ("gender",))
 
 
-# ---- whatever the rates ----
+# ---- any rates ----
 
 
 @st.composite
@@ -421,7 +421,7 @@ def rates(draw: st.DrawFn) -> Rate:
 
 @st.composite
 def worlds(draw: st.DrawFn) -> Measured:
-    """Up to four groups with every rate that any scenario reads."""
+    """Up to four groups with every rate that any scenario uses."""
     groups = tuple(Group((("g", name),)) for name in "abcd"[: draw(st.integers(1, 4))])
     metrics = ("fmr", "fnmr", "gfar", "gfrr", "fta", "error_rate_answered", "error_rate_all", "age_error_over_5")
     metrics += ("age_false_positive", "age_false_negative")
@@ -430,7 +430,7 @@ def worlds(draw: st.DrawFn) -> Measured:
     return Measured(groups, own, across)
 
 
-FEW = settings(max_examples=25, deadline=None)  # each example answers a whole scenario
+FEW = settings(max_examples=25, deadline=None)  # each example runs a whole scenario
 ALL_SCENARIOS = [(name, {"listed_share": 0.001} if name == "watchlist" else {}) for name in SCENARIOS]
 
 
@@ -498,7 +498,7 @@ def test_more_false_matches_mean_more_false_stops_and_fewer_right_ones_among_the
 
 @FEW
 @given(world=worlds(), tries=st.integers(1, 50))
-def test_another_try_never_makes_a_device_safer_and_never_more_than_adds_a_rate(world: Measured, tries: int) -> None:
+def test_another_attempt_never_lowers_the_probability_and_adds_at_most_the_rate(world: Measured, tries: int) -> None:
     for fewer, more in zip(unlock(world, tries=tries).lines, unlock(world, tries=tries + 1).lines, strict=True):
         one, less, most = (ends(cell) for cell in (fewer.cells[0], fewer.cells[1], more.cells[1]))
         for k in range(3):
@@ -507,7 +507,7 @@ def test_another_try_never_makes_a_device_safer_and_never_more_than_adds_a_rate(
 
 
 @given(part=rates(), rest=rates())
-def test_a_falling_number_takes_the_other_end(part: Rate, rest: Rate) -> None:
+def test_a_decreasing_argument_uses_the_other_end(part: Rate, rest: Rate) -> None:
     found = carried(lambda up, down: up - down, rising=[part], falling=[rest], unit="people")
     assert (found.low, found.high) == (part.low - rest.high, part.high - rest.low)
 
@@ -520,7 +520,7 @@ def test_every_scenario_names_the_options_that_it_takes() -> None:
         assert {metric.name for metric in scenario.needed()} <= set(scenario.read())
 
 
-def test_every_scenario_says_what_it_takes_for_granted_and_nothing_of_fairness() -> None:
+def test_every_scenario_states_its_assumptions_and_makes_no_claim_of_fairness() -> None:
     for scenario in SCENARIOS.values():
         answer = scenario.answer(HAND)
         assert len(answer.assumptions) >= 3

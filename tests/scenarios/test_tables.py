@@ -1,4 +1,4 @@
-"""The scenario command: what it reads of a run folder, what it refuses, and how numbers are written."""
+"""The scenario command: its input from a run folder, its errors, and the format of numbers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ WEIGHTS_OF_50, NO_WEIGHTS = ",50,50,,,,,,0,trials", ",0,0,,,,,,0,trials"
 
 
 def written(folder: Path, *lines: str, thresholds: tuple[str, ...] = ("0.41,FMR 0.001 on a split",)) -> Path:
-    """A run folder of a record and rates; low is half of the rate and high twice."""
+    """A run folder with a record and rates; low is half of the rate and high is twice the rate."""
     folder.mkdir()
     write_record(folder, made_record(groupings=(("gender",), ("race",)), min_subjects=20))
     rows = [f"fta,,,{line}" for line in FTE]
@@ -75,7 +75,7 @@ def written(folder: Path, *lines: str, thresholds: tuple[str, ...] = ("0.41,FMR 
         *labels, errors, trials, subjects = row.split(",")
         metric, rest = labels[0], ",".join(labels[1:])
         value = int(errors) / int(trials)
-        weights = f"{subjects},{subjects},{subjects},,,,,,0,trials"  # as many units and effective people as heads
+        weights = f"{subjects},{subjects},{subjects},,,,,,0,trials"  # as many units and effective people as people
         full.append(
             f"{metric},m,{rest},{errors},{trials},{weights},{trials},{value},{value / 2},{2 * value},0.95,wilson"
         )
@@ -114,14 +114,14 @@ def test_a_watchlist_is_answered_by_the_first_grouping_with_the_counts_behind_ev
     assert any("independence bound" in sentence for sentence in assumptions)
 
 
-def test_another_grouping_is_asked_for_by_name_and_its_small_groups_are_dimmed(run: Path) -> None:
+def test_another_grouping_is_selected_by_name_and_its_small_groups_are_dimmed(run: Path) -> None:
     (table,), _ = scenario_tables("unlock", run, by="race")
     assert [row[0] for row in table.rows] == ["white", "black", "all people, regardless of group"]
     assert table.dimmed == {1}
     assert (
         "Groups of fewer than 20 effective subjects are dimmed: their numbers provide little evidence." in table.notes
     )
-    assert table.columns[1] == "fmr: errors / trials (subjects)"  # nobody is counted
+    assert table.columns[1] == "fmr: errors / trials (subjects)"  # no people are counted
 
 
 def test_every_threshold_of_the_run_has_its_table_unless_one_is_named(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_every_threshold_of_the_run_has_its_table_unless_one_is_named(tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["watchlist", "unlock", "registration", "payment"])
-def test_a_run_without_comparisons_is_told_which_command_makes_them(tmp_path: Path, name: str) -> None:
+def test_a_run_without_comparisons_gets_the_command_that_makes_them(tmp_path: Path, name: str) -> None:
     run = written(tmp_path / "run", *ANSWERED)
     with pytest.raises(
         RunError, match=r"has none; create one with facegap audit MANIFEST --embed CARD .*--by 'gender'"
@@ -148,13 +148,13 @@ def test_a_run_without_comparisons_is_told_which_command_makes_them(tmp_path: Pa
         scenario_tables(name, run)
 
 
-def test_a_run_without_a_classifier_is_told_which_command_adds_one(tmp_path: Path) -> None:
+def test_a_run_without_a_classifier_gets_the_command_that_adds_one(tmp_path: Path) -> None:
     run = written(tmp_path / "run", *COMPARED)
     with pytest.raises(RunError, match=r"needs error_rate_answered or .*--classify CARD --by 'race'"):
         scenario_tables("attributes", run, by="race")
 
 
-def test_attributes_need_no_threshold_and_take_none(run: Path) -> None:
+def test_attributes_need_no_threshold_and_accept_none(run: Path) -> None:
     (table,), _ = scenario_tables("attributes", run)
     assert cell(table, "female", "no usable face (FTA)") == "200 [100, 400], from 2 errors"
     assert cell(table, "male", "gender misclassified, of those answered") == "100 [50, 200], from 2 errors"
@@ -163,15 +163,13 @@ def test_attributes_need_no_threshold_and_take_none(run: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
-def test_no_scenario_prints_a_number_from_fewer_than_ten_errors_without_saying_so_beside_it(
-    tmp_path: Path, name: str
-) -> None:
+def test_every_number_from_fewer_than_ten_errors_is_marked(tmp_path: Path, name: str) -> None:
     few = [line.replace("10,4000", "3,4000").replace("10,100", "9,100").replace("20,100", "0,100") for line in COMPARED]
     judged = {"checkpoint": AGES, "kiosk": ATTACKED}.get(name, ANSWERED)
     run = written(tmp_path / "run", *few, *judged)
     options = {"listed_share": 0.001} if name == "watchlist" else {}
     tables, assumptions = scenario_tables(name, run, options=options)
-    rows = [row for row in tables[0].rows if row[0] != "all groups together"]  # whose errors are those of all groups
+    rows = [row for row in tables[0].rows if row[0] != "all groups together"]  # based on the errors of all groups
     counts = {
         "watchlist": 4,
         "unlock": 3,
@@ -185,12 +183,12 @@ def test_no_scenario_prints_a_number_from_fewer_than_ten_errors_without_saying_s
         said = [cell for cell in row[1:] if re.search(r", from (no error|1 error|[2-9] errors)$", cell)]
         bare = [cell for cell in row[1:] if "[" in cell and cell not in said]
         assert len(said) + len(bare) == counts, row
-        # of women the chance that a stop is right rests on 6 false matches and 9 false non-matches
+        # for women the probability of a correct stop is based on 6 false matches and 9 false non-matches
         assert len(bare) == ((name, row[0]) == ("watchlist", "female")), row
     assert any("fewer than 10 errors" in sentence for sentence in assumptions)
 
 
-def test_ten_errors_need_no_word_and_a_rate_that_meets_itself_counts_once() -> None:
+def test_ten_errors_need_no_mark_and_a_repeated_rate_counts_once() -> None:
     nine, ten = Rate(9, 1000, 50, 1000.0, 0.004, 0.02), Rate(10, 1000, 50, 1000.0, 0.005, 0.02)
     assert quantity(expected(1_000_000, nine)).endswith(", from 9 errors")
     assert "from" not in quantity(expected(1_000_000, ten))
@@ -200,7 +198,7 @@ def test_ten_errors_need_no_word_and_a_rate_that_meets_itself_counts_once() -> N
     assert quantity(exactly(5, "people")) == "5"  # stated, not measured
 
 
-def test_a_metric_of_no_trials_cannot_be_said(tmp_path: Path) -> None:
+def test_a_metric_without_trials_is_unknown(tmp_path: Path) -> None:
     run = written(tmp_path / "run", *COMPARED)
     lines = (
         (run / "rates.csv")
@@ -229,7 +227,7 @@ def test_a_metric_of_no_trials_cannot_be_said(tmp_path: Path) -> None:
         ({"folder": Path("nowhere")}, RunError, "nowhere: no such folder"),
     ],
 )
-def test_what_a_run_cannot_answer_is_refused_with_what_it_can(
+def test_impossible_requests_are_rejected_with_the_possible_ones(
     run: Path, change: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     asked = {"name": "watchlist", "folder": run, **change}
@@ -301,7 +299,7 @@ def test_every_scenario_is_a_name_on_the_command_line(run: Path, name: str) -> N
     assert CliRunner().invoke(app, ["scenario", name, str(run)]).exit_code == 0
 
 
-def test_an_audit_with_toy_models_can_be_asked_every_scenario_but_those_of_answers_it_lacks(
+def test_an_audit_with_toy_models_supports_every_scenario_except_those_of_missing_outputs(
     toys: Any, draw: Any, encode: Any, tmp_path: Path
 ) -> None:
     import facegap
@@ -322,7 +320,7 @@ def test_an_audit_with_toy_models_can_be_asked_every_scenario_but_those_of_answe
         verify={"threshold": 0.9},
         out=tmp_path / "run",
     )
-    without = {"checkpoint": "--age-limit", "kiosk": "needs bpcer"}  # what these models do not answer
+    without = {"checkpoint": "--age-limit", "kiosk": "needs bpcer"}  # missing from these models
     for name, words in without.items():
         with pytest.raises(RunError, match=words):
             scenario_tables(name, tmp_path / "run")

@@ -1,4 +1,4 @@
-"""Perturbations: each does what its unit says, keeps the size of the picture, and is the same every time."""
+"""Perturbations: each has its stated effect, keeps the size of the picture, and is reproducible."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def test_every_default_dose_changes_the_picture_keeps_its_size_and_repeats(name:
     assert len({of(name, amount).tobytes() for amount in PERTURBATIONS[name].doses}) == len(PERTURBATIONS[name].doses)
 
 
-def test_one_ev_doubles_linear_light_and_what_is_beyond_white_is_clipped() -> None:
-    # sRGB 188 is linear 0.5029, so twice it is beyond white; sRGB 100 is linear 0.1274, twice it 0.2549, sRGB 138
+def test_one_ev_doubles_linear_light_and_values_beyond_white_are_clipped() -> None:
+    # sRGB 188 is linear 0.5029, so twice that exceeds white; sRGB 100 is linear 0.1274, and twice that, 0.2549, is sRGB 138
     grey = np.full((4, 4, 3), 100, np.uint8)
     assert (of("exposure", 1.0, grey) == 138).all()
     assert (of("exposure", 1.0, np.full((4, 4, 3), 188, np.uint8)) == 255).all()
@@ -44,7 +44,7 @@ def test_one_ev_doubles_linear_light_and_what_is_beyond_white_is_clipped() -> No
 def test_detail_of_eight_pixels_between_the_eyes_is_gone_below_that_and_kept_above() -> None:
     stripes = np.zeros((100, 120, 3), np.uint8)
     stripes[:, ::2] = 255  # 20 periods between the eyes
-    assert of("resolution", 8.0, stripes)[20:80, 20:100].std() < 20  # of 127.5
+    assert of("resolution", 8.0, stripes)[20:80, 20:100].std() < 20  # instead of 127.5
     assert (of("resolution", 40.0, stripes) == stripes).all()
     assert (perturbed(stripes, Dose("resolution", 8.0), Place(POINTS, 7.0), seed=1, sha256=HASH) == stripes).all()
 
@@ -61,7 +61,7 @@ def test_a_blur_of_ten_per_cent_of_the_eyes_distance_has_that_deviation() -> Non
     assert set(np.flatnonzero(line.any(axis=1))) == {50}
 
 
-def test_noise_has_the_deviation_that_is_asked_for_and_differs_by_image_and_seed() -> None:
+def test_noise_has_the_requested_deviation_and_differs_by_image_and_seed() -> None:
     flat = np.full((100, 120, 3), 128, np.uint8)
     assert (of("noise", 8.0, flat).astype(float) - 128).std() == pytest.approx(8.0, rel=0.03)
     other = perturbed(flat, Dose("noise", 8.0), PLACE, seed=1, sha256="cd" * 32)
@@ -93,7 +93,7 @@ def test_a_jpeg_is_what_opencv_writes_and_a_bar_covers_the_eyes_or_the_mouth_alo
         ("blur=" + ",".join(map(str, range(1, 22))), "more than 20"),
     ],
 )
-def test_a_perturbation_that_is_not_understood_is_told(text: str, said: str) -> None:
+def test_an_invalid_perturbation_is_an_error(text: str, said: str) -> None:
     with pytest.raises(SettingError, match=said):
         parsed_doses([text])
 

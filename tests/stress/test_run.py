@@ -1,4 +1,4 @@
-"""Whole stress tests of drawn people by toy models: a planted interaction, resuming, and what must be refused."""
+"""Complete stress tests of illustrated people with toy models: a planted interaction, resuming, and errors."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from facegap.tables import STRESS, STRESS_GAPS
 from fixtures.settings import audited
 
 PEOPLE = 48
-# The toy classifier says female from a mean green of 128. One EV more makes 150 of sRGB 100; men of 100 are taken for women
-# then, and women of 200 stay women. In this test the detector looks at blue, which light takes nothing from.
+# The toy classifier predicts female from a mean green of 128. One EV more turns sRGB 100 into 150, so men of 100 are then
+# misclassified, and women of 200 are not. The detector looks at blue, which more light does not reduce.
 GREEN = {"male": 100, "female": 200}
 
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    """Half women, half men, one picture each of 48 people, and a second of every fourth."""
+    """Half women, half men: one picture each of 48 people, and a second one of every fourth."""
     folder = tmp_path_factory.mktemp("people")
     rng = np.random.default_rng(1)
     lines = ["image,subject,gender"]
@@ -46,7 +46,7 @@ def people(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
     return folder / "people.csv"
 
 
-def asked(toys: Any, out: Path, **words: Any) -> AuditSettings:
+def options(toys: Any, out: Path, **words: Any) -> AuditSettings:
     chosen = {
         "detect": toys.card("detector"),
         "classify": toys.card("classifier"),
@@ -61,12 +61,12 @@ def asked(toys: Any, out: Path, **words: Any) -> AuditSettings:
 def done(people: Path, toys: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Exposure and noise on the toy classifier."""
     out = tmp_path_factory.mktemp("stress") / "out"
-    return stress(people, asked(toys, out), ["exposure=1,-2", "noise=1"])
+    return stress(people, options(toys, out), ["exposure=1,-2", "noise=1"])
 
 
 @pytest.fixture(scope="module")
 def audit(people: Path, toys: Any) -> Any:
-    """The audit of the images as they are, at the threshold of the stress test."""
+    """The audit of the unperturbed images, at the threshold of the stress test."""
     models = {
         task: toys.card(name)
         for task, name in (("detect", "detector"), ("classify", "classifier"), ("embed", "embedder"))
@@ -98,7 +98,7 @@ def test_a_planted_interaction_is_found_and_none_where_nothing_changes(done: Any
     assert "rises more for male than for female at 1 EV" in findings(done)[0]
 
 
-def test_a_face_that_is_lost_in_the_dark_is_an_error_and_a_failure_to_acquire(done: Any) -> None:
+def test_a_face_lost_in_the_dark_is_an_error_and_a_failure_to_acquire(done: Any) -> None:
     lost = rate(done, "exposure", "female", -2.0, "fta")
     assert (lost["errors"], lost["trials"], lost["errors_before"]) == (48, 48, 0)
     assert rate(done, "exposure", "female", -2.0)["errors"] == 48
@@ -112,7 +112,7 @@ def test_without_a_perturbation_the_rates_are_those_of_an_audit(done: Any, audit
         assert plain["value"] == rates.loc[group, "value"]
 
 
-def test_what_is_written_has_the_columns_of_its_tables_and_names_nobody(done: Any) -> None:
+def test_written_tables_have_their_columns_and_name_no_person(done: Any) -> None:
     assert pd.read_csv(done.folder / "stress.csv").columns.tolist() == list(STRESS.columns)
     assert pd.read_csv(done.folder / "stress_gaps.csv").columns.tolist() == list(STRESS_GAPS.columns)
     page = (done.folder / "stress.html").read_text()
@@ -125,7 +125,7 @@ def test_what_is_written_has_the_columns_of_its_tables_and_names_nobody(done: An
     assert "image" not in pd.read_parquet(done.folder / "answers.parquet").columns
 
 
-def test_one_that_was_broken_off_is_resumed_to_the_same_bytes_and_another_is_refused(
+def test_an_interrupted_stress_test_resumes_to_the_same_bytes_and_another_is_rejected(
     done: Any, people: Path, toys: Any, tmp_path: Path
 ) -> None:
     out, seen = tmp_path / "out", []
@@ -135,7 +135,7 @@ def test_one_that_was_broken_off_is_resumed_to_the_same_bytes_and_another_is_ref
         if finished == 60:
             raise KeyboardInterrupt
 
-    chosen = asked(toys, out)
+    chosen = options(toys, out)
     with pytest.raises(KeyboardInterrupt):
         stress(people, replace(chosen, output=replace(chosen.output, progress=stop)), ["exposure=1,-2", "noise=1"])
     first = len(seen)
@@ -143,20 +143,20 @@ def test_one_that_was_broken_off_is_resumed_to_the_same_bytes_and_another_is_ref
     with pytest.raises(RunError, match="differs in doses"):
         stress(people, again, ["exposure=1"])
     stress(people, again, ["exposure=1,-2", "noise=1"])
-    assert len(seen) - first < 2 * PEOPLE  # parts that were done are not done again
+    assert len(seen) - first < 2 * PEOPLE  # finished parts are not repeated
     for name in ("stress.csv", "stress_gaps.csv", "stress.html", "answers.parquet"):
         assert (out / name).read_bytes() == (done.folder / name).read_bytes(), name
     assert json.loads((out / "stress.json").read_text())["status"] == "complete"
 
 
-def test_genuine_pairs_are_judged_at_the_unperturbed_threshold_with_the_probe_perturbed(
+def test_genuine_pairs_use_the_unperturbed_threshold_and_a_perturbed_probe(
     people: Path, toys: Any, audit: Any, tmp_path: Path
 ) -> None:
-    chosen = asked(toys, tmp_path / "out", classify=None, embed=toys.card("embedder"), threshold=[0.9999])
+    chosen = options(toys, tmp_path / "out", classify=None, embed=toys.card("embedder"), threshold=[0.9999])
     found = stress(people, chosen, ["exposure=1,-2"])
     assert found.primary == "fnmr"
     plain = rate(found, "none", "male", metric="fnmr")
-    assert (plain["trials"], plain["subjects"], plain["threshold"]) == (48, 24, 0.9999)  # each pair both ways round
+    assert (plain["trials"], plain["subjects"], plain["threshold"]) == (48, 24, 0.9999)  # each pair in both directions
     own = audit.rates[(audit.rates["metric"] == "fnmr") & (audit.rates["gender"] == "male")].iloc[0]
     assert plain["value"] == own["value"]
     shifts = found.scores[(found.scores["family"] == "gender") & (found.scores["dose"] == 1.0)].set_index("group")
@@ -178,22 +178,22 @@ def test_genuine_pairs_are_judged_at_the_unperturbed_threshold_with_the_probe_pe
     lost = found.rates[
         (found.rates["metric"] == "fnmr") & (found.rates["dose"] == -2.0) & (found.rates["family"] == "")
     ]
-    assert lost["trials"].sum() == 0  # nobody has a template in the dark
+    assert lost["trials"].sum() == 0  # no face has a template in the dark
 
 
-def test_what_cannot_be_stressed_is_refused(people: Path, toys: Any, tmp_path: Path) -> None:
+def test_impossible_stress_tests_are_rejected(people: Path, toys: Any, tmp_path: Path) -> None:
     with pytest.raises(
         ModelError, match="give the model to evaluate: either a classifier with --classify, or an embedder with --embed"
     ):
-        stress(people, asked(toys, tmp_path / "a", embed=toys.card("embedder"), threshold=[0.5]), [])
+        stress(people, options(toys, tmp_path / "a", embed=toys.card("embedder"), threshold=[0.5]), [])
     with pytest.raises(ModelError, match="inter-eye distance, but no points"):
-        stress(people, asked(toys, tmp_path / "b", detect="aligned"), ["blur"])
+        stress(people, options(toys, tmp_path / "b", detect="aligned"), ["blur"])
     with pytest.raises(ModelError, match="rotation moves the face"):
-        stress(people, asked(toys, tmp_path / "c", detect="aligned"), ["rotation"])
+        stress(people, options(toys, tmp_path / "c", detect="aligned"), ["rotation"])
     lines = people.read_text().splitlines()
     alone = people.parent / "alone.csv"
     alone.write_text("\n".join([lines[0], *lines[1::2]]) + "\n")
-    single = asked(
+    single = options(
         toys, tmp_path / "d", classify=None, embed=toys.card("embedder"), threshold=[0.5], impostors_only=True
     )
     with pytest.raises(TableError, match="there are no genuine pairs"):
@@ -214,9 +214,7 @@ def test_in_python_the_tables_come_without_a_folder_and_a_notebook_shows_them(pe
     assert re.findall(r'src="([^"]{22})', html) == ["data:image/svg+xml;bas"]
 
 
-def test_tables_of_a_classifier_can_be_derived_again_and_what_is_no_stress_test_is_refused(
-    done: Any, tmp_path: Path
-) -> None:
+def test_tables_of_a_classifier_can_be_derived_again_and_other_folders_are_rejected(done: Any, tmp_path: Path) -> None:
     assert recheck(done.folder) == []
     assert done.scores is None
     with pytest.raises(RunError, match="not a stress test"):
@@ -224,12 +222,12 @@ def test_tables_of_a_classifier_can_be_derived_again_and_what_is_no_stress_test_
 
 
 def test_clusters_are_the_sampling_units(people: Path, toys: Any, tmp_path: Path) -> None:
-    """Pairs of people by one photographer: half as many units, and a wider interval of the change."""
+    """Pairs of people share a photographer: half as many units, and a wider interval of the change."""
     frame = pd.read_csv(people)
     frame["photographer"] = "s" + (frame["subject"].str[1:].astype(int) // 4).astype(str)
     shot = people.parent / "shot.csv"
     frame.to_csv(shot, index=False)
-    found = stress(shot, asked(toys, tmp_path / "out", cluster=["photographer"], min_subjects=5), ["noise=1"])
+    found = stress(shot, options(toys, tmp_path / "out", cluster=["photographer"], min_subjects=5), ["noise=1"])
     gap = found.gaps[found.gaps["primary"]].iloc[0]
     assert (gap["subjects_a"], gap["subjects_b"]) == (12, 12)
     assert found.record["cluster"] == ["photographer"]

@@ -39,9 +39,8 @@ from facegap.web.security import EVERY_ADDRESS, Guard, Session, Sessions, host_n
 MOST_FIELDS = 12
 FORM_NAME_CHARACTERS = 64
 STATIC = {"annotate.css": "text/css", "annotate.js": "text/javascript"}
-KEPT = {
-    "cache-control": "private, max-age=86400"
-}  # for static files, which show no person; their address changes with their content
+# For static files, which show no person; their address changes with their content.
+KEPT = {"cache-control": "private, max-age=86400"}
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ class Pages:
     # ---- the photographs ----
 
     async def show(self, request: Request) -> Response:
-        """The next photograph, or the end."""
+        """Show the next photograph, or the end."""
         session = self.session(request)
         if "key" in request.query_params:
             return await self.enter(session, request.query_params["key"])
@@ -121,7 +120,7 @@ class Pages:
         return await self.page(session)
 
     async def enter(self, session: Session, key: str) -> Response:
-        """Let a visitor in whose address holds the key, and take it out of the address."""
+        """Admit a visitor whose address has the key, and remove the key from the address."""
         if not session.admitted and not await self.sessions.admits(key):
             return self.start_page(session, fault="That is not the access token.", status=403)
         return self.to("/", session if session.admitted else self.sessions.new(session.name, admitted=True))
@@ -145,7 +144,7 @@ class Pages:
         return self.html("annotate.html" if turn.image else "done.html", session, values, status)
 
     async def answer(self, request: Request) -> Response:
-        """Commit an answer or a skip, then go on."""
+        """Commit an answer or a skip, then continue."""
         session, form, refusal = await self.own_form(request)
         if refusal is not None:
             return refusal
@@ -169,7 +168,7 @@ class Pages:
         return self.to("/", session)
 
     async def undo(self, request: Request) -> Response:
-        """Take the last answer back, then show its photograph again."""
+        """Withdraw the last answer, then show its photograph again."""
         session, form, refusal = await self.own_form(request)
         if refusal is not None:
             return refusal
@@ -180,7 +179,7 @@ class Pages:
         return self.to("/", session)
 
     async def image(self, request: Request) -> Response:
-        """A photograph of the manifest, to somebody who may see it."""
+        """A photograph of the manifest, for authorised visitors."""
         if not ready(self.session(request)):
             return PlainTextResponse("Sign in first.\n", status_code=403)
         image = self.pictures.image_of(request.path_params["number"])
@@ -192,7 +191,7 @@ class Pages:
     # ---- who works here ----
 
     async def start(self, request: Request) -> Response:
-        """Ask for what is missing: the access token, the name."""
+        """Ask for what is missing: the access token or the name."""
         session = self.session(request)
         if request.method == "GET":
             return self.to("/", session) if ready(session) else self.start_page(session)
@@ -206,7 +205,7 @@ class Pages:
         return await self.named(session, form)
 
     async def named(self, session: Session, form: FormData) -> Response:
-        """Let somebody in under a name; one that is known already has to be confirmed."""
+        """Sign in a visitor under a name; a known name must be confirmed."""
         if self.task.annotator is not None:
             return self.to("/", self.sessions.new(self.task.annotator, admitted=True))
         name = proper_name(field(form, "name"))
@@ -220,7 +219,7 @@ class Pages:
         return self.to("/", self.sessions.new(same or name, admitted=True))
 
     async def leave(self, request: Request) -> Response:
-        """Let somebody else say who they are."""
+        """Sign out, so that another person can enter a name."""
         session, _, refusal = await self.own_form(request)
         return refusal or self.to("/start", self.sessions.new(admitted=session.admitted))
 
@@ -238,7 +237,7 @@ class Pages:
         return found if fixed is None else Session(found.nonce, fixed, found.admitted)
 
     async def own_form(self, request: Request, *, signed_in: bool = True) -> tuple[Session, FormData, Response | None]:
-        """The session and fields of a form that our own page sent, else what to answer instead."""
+        """The session and fields of a form from this server's own page, otherwise the response to send instead."""
         session = self.session(request)
         form = await request.form(max_files=0, max_fields=MOST_FIELDS)
         if not self.sessions.is_own_form(session, field(form, "csrf")) or (signed_in and not ready(session)):
@@ -285,7 +284,7 @@ class Pages:
 
 
 async def static(request: Request) -> Response:
-    """One of the fixed files that the pages need."""
+    """One of the static files of the pages."""
     name = request.path_params["name"]
     if name not in STATIC:
         return PlainTextResponse("No such file.\n", status_code=404)
@@ -298,7 +297,7 @@ def static_bytes(name: str) -> bytes:
 
 
 async def not_saved(request: Request, error: Exception) -> Response:  # noqa: ARG001
-    """What a person must know when the disk is full or the file is gone."""
+    """The page shown if the disk is full or the file is gone."""
     said = (
         f"Your answer was NOT saved: {error}. Nothing that was saved before is lost. Reload this page to send it again."
     )

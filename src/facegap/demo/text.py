@@ -174,9 +174,7 @@ def headline(found: Demo) -> list[tuple[str, str]]:
     for version in reversed(VERSIONS):
         gap = gap_row(found.runs[version], metric)
         a, b = (percent(side_rate(gap, side), 1) for side in (WORST, BEST))
-        sentence = (
-            f"{version.capitalize()} model, {ERROR_WORDS[metric]}: {a} of pictures of {SIDES[WORST]}, {b} of {SIDES[BEST]}"
-        )
+        sentence = f"{version.capitalize()} model, {ERROR_WORDS[metric]}: {a} of pictures of {SIDES[WORST]}, {b} of {SIDES[BEST]}"
         findings_by_version.append((sentence, verdict_text(row_of_gap(gap))))
     return findings_by_version
 

@@ -1,1 +1,1 @@
-"""`facegap scenario`: what rates mean for people."""
+"""The consequences of error rates for people (`facegap scenario`)."""

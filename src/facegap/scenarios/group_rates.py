@@ -1,4 +1,4 @@
-"""What a run measured, read from rows of RATES: the rates of every group, and of every two groups against each other."""
+"""The rates of a run from rows of RATES: of every group, and between every two groups."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ NOT_MEASURED = Rate(errors=0, trials=0)  # value and interval are NaN
 class Measured:
     """Rates of the groups of one grouping at one threshold.
 
-    groups   : groups whose labels are all known, in the order of the table
-    own      : (metric, group) -> rate; for fmr and gfar both people of a pair are in the group. Also of EVERYBODY
-    across   : (group, other group) -> fmr between the two, in one order or the other
-    left_out : groups with a missing label, which no scenario speaks of
+    groups   : groups with complete labels, in the order of the table
+    own      : (metric, group) -> rate; for fmr and gfar both people of a pair are in the group. Includes EVERYBODY
+    across   : (group, other group) -> fmr between the two, in either order
+    left_out : groups with a missing label, which scenarios omit
     threshold, threshold_from : NaN and empty for metrics of single images
     """
 
@@ -38,28 +38,28 @@ class Measured:
     threshold_from: str = ""
 
     def rate(self, metric: str, group: Group) -> Rate:
-        """The group's own rate; one of 0 trials, hence NaN, where the run has none."""
+        """The group's own rate; a rate with 0 trials, hence NaN, if the run has none."""
         return self.own.get((metric, group), NOT_MEASURED)
 
     def between(self, group: Group, other: Group) -> Rate:
-        """FMR of people of one group against people of another or of the same; NaN where it was not measured."""
+        """FMR between two groups, or within one; NaN if it was not measured."""
         if group == other:
             return self.rate(FMR.name, group)
         return self.across.get((group, other), self.across.get((other, group), NOT_MEASURED))
 
     @property
     def in_sample(self) -> bool:
-        """The threshold was chosen on the very comparisons that it is evaluated on, as its origin says."""
+        """Whether the threshold was set on the comparisons on which it is evaluated, according to its origin."""
         return "in-sample" in self.threshold_from.lower().replace(" ", "-")
 
 
 def measured_rates(rates: pd.DataFrame, attributes: Sequence[str], grouping: Sequence[str]) -> Measured:
-    """The rows of RATES that speak of one grouping, and those of everybody.
+    """The rows of RATES for one grouping, and those for all people.
 
     rates      : rows of one threshold (and those without any)
     attributes : every label column of the table; other_<attribute> may be absent
-    grouping       : names of the attributes that the groups are split by, in any order; empty: everybody alone
-    Raises     : TableError for two rows of one metric, group and other group
+    grouping       : names of the attributes that define the groups, in any order; empty: all people only
+    Raises     : TableError for two rows with the same metric, group and other group
     """
     own: dict[tuple[str, Group], Rate] = {}
     across: dict[tuple[Group, Group], Rate] = {}
@@ -84,7 +84,7 @@ def measured_rates(rates: pd.DataFrame, attributes: Sequence[str], grouping: Seq
 
 
 def _group_in(row: Mapping[Any, Any], attributes: Sequence[str], prefix: str = "") -> Group | None:
-    """The group that a row names in columns of a prefix; None where it names none (all of them empty)."""
+    """The group in the columns with a prefix; None if all of them are empty."""
     values = {name: str(row.get(prefix + name, "")) for name in attributes}
     if prefix and not any(values.values()):
         return None

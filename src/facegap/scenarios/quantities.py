@@ -1,4 +1,4 @@
-"""Numbers of people and chances that follow from rates, each with the ends that the rates' intervals allow."""
+"""Numbers of people and probabilities derived from rates, with ends derived from the intervals of the rates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facegap.statistics.search import gallery_fpir_bound
 from facegap.types import Group, Rate
 
 Unit = Literal["people", "chance"]
-Shares = Mapping[str, float] | None  # name of a group -> its share; None: equal shares
+Shares = Mapping[str, float] | None  # name of a group -> its proportion; None: equal proportions
 
 ALL = "all groups together"
 SAME_PEOPLE = (
@@ -29,7 +29,7 @@ BOX = (
     "If a quantity depends on several rates, all are set to their lower ends together and to their upper ends together: a "
     "box bound, wider than an interval that accounts for their dependence."
 )
-FEW_ERRORS = 10  # a number that rests on fewer says so beside itself
+FEW_ERRORS = 10  # a number based on fewer errors is marked
 FEW = f"A number based on fewer than {FEW_ERRORS} errors states how many: one error more or less would change it considerably."
 NO_ATTACK = (
     "There are no attacks: no printed photograph, no mask, no altered image, no choice of a similar-looking victim."
@@ -37,7 +37,7 @@ NO_ATTACK = (
 
 
 class Ranged(Protocol):
-    """A number with an interval: a Rate, or a Quantity made from some."""
+    """A number with an interval: a Rate, or a Quantity derived from rates."""
 
     @property
     def value(self) -> float:
@@ -54,10 +54,10 @@ class Ranged(Protocol):
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a scenario says of one group; NaN means that it cannot be said, which is never 0.
+    """A quantity for one group; NaN if it cannot be determined, which is never the same as 0.
 
-    unit     : people (an expected number, any size from 0) or chance (in [0, 1])
-    rests_on : the rates that it was made from; none for what was stated, or follows from numbers of people alone
+    unit     : people (an expected number, at least 0) or chance (in [0, 1])
+    rests_on : the rates from which it is derived; empty for stated numbers and for those derived from counts alone
     """
 
     value: float
@@ -68,12 +68,12 @@ class Quantity:
 
     @property
     def errors(self) -> int:
-        """Errors of the run that it rests on, those of each rate once; 0 where it rests on no rate."""
+        """Errors behind the quantity, each rate counted once; 0 if it is based on no rate."""
         return sum(rate.errors for rate in {id(rate): rate for rate in self.rests_on}.values())
 
     @property
     def is_thin(self) -> bool:
-        """Whether it rests on fewer than FEW_ERRORS errors, and must say so."""
+        """Whether it is based on fewer than FEW_ERRORS errors, and must be marked."""
         return bool(self.rests_on) and self.errors < FEW_ERRORS
 
 
@@ -82,9 +82,9 @@ class Line:
     """One group of a scenario.
 
     name   : of the group, or of the sum over groups
-    people : whom the quantities speak of; NaN where the scenario counts nobody
-    rates  : metric -> the rate that the quantities rest on; empty in a sum
-    cells  : one per column of the answer; text where there is no number to give
+    people : number of people that the quantities refer to; NaN if the scenario counts no people
+    rates  : metric -> the rate behind the quantities; empty in a sum
+    cells  : one per column of the answer; text if there is no number
     """
 
     name: str
@@ -95,12 +95,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a scenario comes to, with everything that it takes for granted.
+    """The result of a scenario, with all its assumptions.
 
-    who         : whom `people` of a line counts
-    columns     : what the cells of the lines say, in order
-    assumptions : sentences, to be printed with every answer
-    matrix      : (group, other group, fmr) where the answer also rests on pairs across groups
+    who         : what `people` of a line counts
+    columns     : headings of the cells, in order
+    assumptions : sentences, printed with every answer
+    matrix      : (group, other group, fmr) if the answer also depends on pairs across groups
     """
 
     title: str
@@ -114,13 +114,13 @@ class Answer:
 def carried(
     function: Callable[..., float], *, rising: Sequence[Ranged] = (), falling: Sequence[Ranged] = (), unit: Unit
 ) -> Quantity:
-    """`function` of some numbers, and its ends over the box of their intervals.
+    """`function` of some numbers, with its ends over the box of their intervals.
 
-    function : of the rising numbers, then the falling ones; monotone in each
-    rising   : those that it grows with; the low end takes their low ends, the high end their high ends
-    falling  : those that it shrinks with; the other way round
-    returns  : NaN where a number it needs is NaN. With more than one number the box is wider than an interval that
-               knew how they vary together: all of them at their worst at once. It rests on the rates of all of them
+    function : of the increasing arguments, then the decreasing ones; monotone in each
+    rising   : arguments in which it increases; the low end uses their low ends, the high end their high ends
+    falling  : arguments in which it decreases; the other way round
+    returns  : NaN if a required number is NaN. With more than one number, the box is wider than an interval that accounts
+               for their dependence. It is based on the rates of all of them
     """
 
     def at(up: str, down: str) -> float:
@@ -131,24 +131,24 @@ def carried(
 
 
 def rates_behind(number: Ranged) -> tuple[Rate, ...]:
-    """The rates that a number was made from: itself, where it is one."""
+    """The rates from which a number is derived: itself, if it is a rate."""
     if isinstance(number, Rate):
         return (number,)
     return number.rests_on if isinstance(number, Quantity) else ()
 
 
 def exactly(value: float, unit: Unit) -> Quantity:
-    """A number that was stated or follows from counts alone."""
+    """A number that was stated or derived from counts alone."""
     return Quantity(value, value, value, unit)
 
 
 def as_chance(rate: Ranged) -> Quantity:
-    """A rate as it is."""
+    """A rate as a probability."""
     return Quantity(rate.value, rate.low, rate.high, "chance", rates_behind(rate))
 
 
 def expected(people: float, rate: Ranged) -> Quantity:
-    """How many of some people a rate strikes, on average; of nobody it strikes nobody, measured or not."""
+    """Expected number of errors among some people; 0 for no people, even if the rate was not measured."""
     if not people:
         return exactly(0.0, "people")
     return carried(lambda value: people * value, rising=[rate], unit="people")
@@ -160,15 +160,15 @@ def total(quantities: Sequence[Quantity]) -> Quantity:
 
 
 def chance_of_any(chances: Sequence[float], times: Sequence[float]) -> float:
-    """1 - prod (1 - chance)^times: something happens at least once, were all trials independent.
+    """1 - prod (1 - chance)^times: the probability of at least one event if all trials are independent.
 
-    chances in [0, 1] and times >= 0, one length; NaN where a chance is NaN, 0 for no trials at all
+    chances in [0, 1] and times >= 0, of equal length; NaN if a chance is NaN, 0 without trials
     """
     return float(gallery_fpir_bound(np.array([chances], np.float64), np.array(times, np.float64))[0]) + 0.0  # no -0.0
 
 
 def share_of(part: Ranged, rest: Ranged) -> Quantity:
-    """part / (part + rest), NaN where both are 0."""
+    """part / (part + rest), NaN if both are 0."""
 
     def share(of_part: float, of_rest: float) -> float:
         return of_part / (of_part + of_rest) if of_part + of_rest else math.nan
@@ -177,12 +177,12 @@ def share_of(part: Ranged, rest: Ranged) -> Quantity:
 
 
 def spread(number: float, groups: Sequence[Group], shares: Shares, *, what: str) -> list[float]:
-    """How many of `number` fall into each group; fractions are kept, since they are averages.
+    """The expected part of `number` in each group, not rounded.
 
-    shares : name of a group -> its share; a group that is not named gets none. None: equal shares
-    what   : of which setting, for messages
-    Raises : StatisticsError for a number that is negative or not finite, no groups, a name that is no group, a share
-             outside [0, 1], or shares that do not add up to 1
+    shares : name of a group -> its proportion; 0 for groups that are not named. None: equal proportions
+    what   : name of the setting, for messages
+    Raises : StatisticsError for a negative or infinite number, no groups, an unknown group, a proportion outside [0, 1], or
+             proportions that do not add up to 1
     """
     if not (math.isfinite(number) and number >= 0):
         raise StatisticsError(f"{what}: {number} is not a number of people; give 0 or more")

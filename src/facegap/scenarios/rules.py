@@ -1,7 +1,7 @@
-"""From the rates of groups to what happens to people: one function per scenario, each with its assumptions.
+"""From the rates of groups to consequences for people: one function per scenario, each with its assumptions.
 
-A scenario multiplies and compounds what a run measured. It adds no knowledge about scores: an interval of a rate is
-carried through as it is, a bound is called a bound, and what was not measured cannot be determined.
+A scenario multiplies and compounds the rates of a run, without further knowledge about scores: intervals of rates are
+propagated, bounds are named as bounds, and quantities without a measured rate cannot be determined.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ from facegap.types import Group, Rate
 
 @dataclass(frozen=True)
 class Scenario:
-    """A scenario and what it asks of a run.
+    """A scenario and its requirements.
 
     answer    : function of Measured and the options
-    any_of    : which metrics it is about: the run must have one of them
-    also      : further metrics of RATES that it reads
+    any_of    : its metrics, of which the run must have at least one
+    also      : further metrics of RATES that it uses
     options   : names of the keyword arguments of `answer`
-    made_by   : the command that gives a run these metrics
+    made_by   : the command that adds these metrics to a run
     """
 
     answer: Callable[..., Answer]
@@ -66,20 +66,20 @@ class Scenario:
     made_by: str
 
     def needed(self) -> list[Metric]:
-        """The metrics of which a run must have one."""
+        """The metrics of which a run must have at least one."""
         return [metric for metric in metrics().values() if self.any_of(metric)]
 
     def read(self) -> list[str]:
-        """Names of all metrics that it reads."""
+        """Names of all metrics that it uses."""
         return [metric.name for metric in metrics().values() if self.any_of(metric) or self.also(metric)]
 
 
 def unlock(measured: Measured, *, tries: int = 5) -> Answer:
-    """A stranger of the owner's group holds a device up to their own face: the chance that it opens.
+    """A stranger of the owner's group tries to unlock a device with their own face: the probability that it opens.
 
-    tries   : how often the stranger may try
-    Formula : one try FMR_g, both people of the group; k tries at most 1 - (1 - FMR_g)^k
-    Raises  : StatisticsError for less than one try
+    tries   : number of attempts of the stranger
+    Formula : one attempt FMR_g, both people in the group; k attempts at most 1 - (1 - FMR_g)^k
+    Raises  : StatisticsError for less than one attempt
     """
     if tries < 1 or tries != int(tries):
         raise StatisticsError(f"tries: {tries}; give a whole number of at least 1")
@@ -94,7 +94,7 @@ def unlock(measured: Measured, *, tries: int = 5) -> Answer:
                 carried(lambda fmr: 1 / fmr if fmr else math.inf, falling=[rate], unit="people"),
             ),
         )
-        for group in _with_everybody(measured)
+        for group in _with_all_people(measured)
         for rate in [measured.rate(FMR.name, group)]
     ]
     return Answer(
@@ -118,11 +118,11 @@ def unlock(measured: Measured, *, tries: int = 5) -> Answer:
 def registration(
     measured: Measured, *, people: float = 1_000_000, people_of: Shares = None, impostors: float = 1_000
 ) -> Answer:
-    """Live faces are compared 1:1 with the photo of an identity document: who is refused, which impostors pass.
+    """Live faces are compared 1:1 with the photo of an identity document: rejected people and accepted impostors.
 
-    people, people_of : honest attempts a day, and the share of each group in them
-    impostors         : attempts a day with somebody else's document, shared out like the honest ones
-    Formula           : refused_g = people_g GFRR_g; accepted impostors_g = impostors_g GFAR_g
+    people, people_of : genuine attempts per day, and the proportion of each group among them
+    impostors         : attempts per day with another person's document, in the same proportions
+    Formula           : rejected_g = people_g GFRR_g; accepted impostors_g = impostors_g GFAR_g
     """
     honest = spread(people, measured.groups, people_of, what="attempts")
     dishonest = spread(impostors, measured.groups, people_of, what="impostors")
@@ -139,7 +139,7 @@ def registration(
         ("refused", "impostors", "impostors accepted"),
         tuple(lines),
         (
-            "Everybody has one attempt. An image without a usable face leads to a rejection of a genuine person, like a low "
+            "Each person has one attempt. An image without a usable face leads to a rejection of a genuine person, like a low "
             "score (GFRR), and never to the acceptance of an impostor (GFAR).",
             "An impostor shows the document of a person of the same group, chosen without regard to similarity.",
             "The number of impostors is an assumption, not a measurement; the number accepted is proportional to it.",
@@ -152,19 +152,19 @@ def registration(
 
 
 def payment(measured: Measured, *, target: float = 1e-6) -> Answer:
-    """Paying by face is sold at a false match rate of one in a million: whether this run can say anything about it.
+    """Payment by face with a claimed false match rate of one in a million: can this run test the claim?
 
-    target  : the false match rate that is claimed
-    Formula : S people make floor(S / 2) pairs that share nobody. n independent pairs without a false match leave room
-              for a rate up to 1 - ((1 - level) / 2)^(1 / n) (Clopper-Pearson); needed is the n at which this is target
-    Answers : above the target, where the interval lies above it; at most the target, where the disjoint pairs would
-              suffice and the interval ends under it; else it cannot be determined
+    target  : the claimed false match rate
+    Formula : S people form floor(S / 2) disjoint pairs. n independent pairs without a false match are compatible with a
+              rate up to 1 - ((1 - level) / 2)^(1 / n) (Clopper-Pearson); the required n makes this equal to target
+    Answers : above the target, if the interval lies above it; at most the target, if there are enough disjoint pairs and
+              the interval ends below it; otherwise it cannot be determined
     Raises  : StatisticsError for a target outside (0, 1)
     """
     if not 0 < target < 1:
         raise StatisticsError(f"target: {target} is not a rate strictly between 0 and 1; 1e-6 is usual")
     lines = []
-    for group in _with_everybody(measured):
+    for group in _with_all_people(measured):
         rate = measured.rate(FMR.name, group)
         limits = no_error_limits(rate.subjects, rate.trials, level=rate.level)
         cells = (
@@ -201,7 +201,7 @@ def payment(measured: Measured, *, target: float = 1e-6) -> Answer:
 
 
 def payment_answer(rate: Rate, target: float) -> str:
-    """What the data can say of a claimed false match rate."""
+    """What the data show about a claimed false match rate."""
     if rate.low > target:
         return "above the target"
     if rate.subjects // 2 >= pairs_needed(target, rate.level) and rate.high <= target:
@@ -210,23 +210,23 @@ def payment_answer(rate: Rate, target: float) -> str:
 
 
 def pairs_needed(target: float, level: float) -> int:
-    """Independent pairs without a false match from which the upper limit is at most `target`, 0 < target < 1."""
+    """Independent pairs without a false match for an upper limit of at most `target`, 0 < target < 1."""
     return math.ceil(math.log((1 - level) / 2) / math.log1p(-target))
 
 
 def attributes(measured: Measured, *, people: float = 10_000, people_of: Shares = None) -> Answer:
-    """A shop's camera guesses the gender and age of visitors: how many are told wrong.
+    """A shop's camera predicts the gender and age of visitors: the number of wrong predictions.
 
-    people, people_of : visitors, and the share of each group among them
-    Formula           : visitors_g times the group's rate; only metrics that the run has
+    people, people_of : visitors, and the proportion of each group among them
+    Formula           : visitors_g times the group's rate; only for metrics that the run has
     """
-    judged = [
+    known = [
         metric
         for metric in metrics().values()
         if metric.is_image and not _is_age_rate(metric) and any(key == metric.name for key, _ in measured.own)
     ]
     visitors = spread(people, measured.groups, people_of, what="visitors")
-    rates = [{metric.name: measured.rate(metric.name, group) for metric in judged} for group in measured.groups]
+    rates = [{metric.name: measured.rate(metric.name, group) for metric in known} for group in measured.groups]
     cells = [
         tuple(expected(n, rate) for rate in of_group.values()) for n, of_group in zip(visitors, rates, strict=True)
     ]
@@ -238,7 +238,7 @@ def attributes(measured: Measured, *, people: float = 10_000, people_of: Shares 
     return Answer(
         f"attributes: {people:,.0f} visitors in front of a shop's camera",
         "visitors",
-        tuple(metric.title for metric in judged),
+        tuple(metric.title for metric in known),
         tuple(lines),
         (
             "Every visitor is seen once. Errors are relative to the labels of the run's data: a gender label was assigned by "
@@ -253,10 +253,10 @@ def attributes(measured: Measured, *, people: float = 10_000, people_of: Shares 
 
 
 def kiosk(measured: Measured, *, people: float = 10_000, people_of: Shares = None) -> Answer:
-    """A kiosk asks for a living face: how many living visitors it takes for an attack.
+    """A kiosk requires a live face: the number of live visitors classified as attacks.
 
-    people, people_of : visitors, and the share of each group among them
-    Formula           : visitors_g BPCER_g; beside them visitors_g FTA_g, as far as the run has it, who get no answer
+    people, people_of : visitors, and the proportion of each group among them
+    Formula           : visitors_g BPCER_g; also visitors_g FTA_g without a prediction, if the run has FTA
     """
     visitors = spread(people, measured.groups, people_of, what="visitors")
     lost = [name for name in (FTA.name, NO_ANSWER_RATE.name) if any(key == name for key, _ in measured.own)]
@@ -292,13 +292,13 @@ def checkpoint(
     minors_share: float = 0.1,
     tries: int = 1,
 ) -> Answer:
-    """A camera checks the age of visitors: how many under age pass, how many of age must show a document.
+    """A camera checks the age of visitors: minors who pass, and adults who must show a document.
 
-    people, people_of : visitors, and the share of each group among them
+    people, people_of : visitors, and the proportion of each group among them
     minors_share      : proportion of the visitors of every group who are under age: stated, not measured
-    tries             : how often somebody under age may try
-    Formula           : minors_g FPR_g, with more tries at most minors_g (1 - (1 - FPR_g)^tries); adults_g FNR_g
-    Raises            : StatisticsError for a proportion outside [0, 1], or less than one try
+    tries             : number of attempts of each minor
+    Formula           : minors_g FPR_g, with several attempts at most minors_g (1 - (1 - FPR_g)^tries); adults_g FNR_g
+    Raises            : StatisticsError for a proportion outside [0, 1], or less than one attempt
     """
     if not 0 <= minors_share <= 1:
         raise StatisticsError(f"minors_share: {minors_share} is not a proportion from 0 to 1")
@@ -325,7 +325,7 @@ def checkpoint(
             "(--minors-share). The number who pass is proportional to it.",
             "The limit and the challenge age are those of the run. The ages of the visitors are assumed to be like those of "
             "the run: a rate over children does not apply to 17-year-olds (age_years.csv has the rates by year of age).",
-            "Everybody is assumed to get an estimate. In practice an adult without one must show a document, and a minor "
+            "Each visitor is assumed to get an estimate. In practice an adult without one must show a document, and a minor "
             "without one does not pass; age_checks.csv counts them.",
             *(
                 (
@@ -349,7 +349,7 @@ def _is_bpcer(metric: Metric) -> bool:
 
 
 def _in_tries(rate: Rate, tries: int) -> Quantity:
-    """The chance that something happens in one of some tries, at most: an independence bound."""
+    """The probability of at least one event in several attempts, at most: an independence bound."""
     return carried(lambda chance: chance_of_any([chance], [tries]), rising=[rate], unit="chance")
 
 
@@ -366,7 +366,7 @@ def _is_pair_with_lost(metric: Metric) -> bool:
 
 
 def _is_answer(metric: Metric) -> bool:
-    # an age check is not of all visitors
+    # an age check does not apply to all visitors
     return metric.is_image and not metric.is_failure and metric != BPCER and not _is_age_rate(metric)
 
 
@@ -378,8 +378,8 @@ def _nothing_else(_metric: Metric) -> bool:
     return False
 
 
-def _with_everybody(measured: Measured) -> Sequence[Group]:
-    """The groups, and last everybody, where the run says so and the grouping does not already."""
+def _with_all_people(measured: Measured) -> Sequence[Group]:
+    """The groups, and then all people if the run has that rate and the grouping does not include it."""
     known = (FMR.name, EVERYBODY) in measured.own and EVERYBODY not in measured.groups
     return (*measured.groups, *((EVERYBODY,) if known else ()))
 

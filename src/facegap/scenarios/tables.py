@@ -1,4 +1,4 @@
-"""`facegap scenario NAME RUN`: what the rates of a run come to for people, as tables with their assumptions."""
+"""The consequences of the rates of a run for people, as tables with assumptions (`facegap scenario NAME RUN`)."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from facegap.tables import ALARMS, RATES, check
 from facegap.types import ANY, Rate
 
 ALARMS_FILE = "alarms.csv"
-UNSAID = "cannot be determined"
-SAME_THRESHOLD = 5e-5  # thresholds are printed to four places
+UNDETERMINED = "cannot be determined"
+SAME_THRESHOLD = 5e-5  # thresholds are printed with four decimals
 
 
 def scenario_tables(
@@ -41,12 +41,12 @@ def scenario_tables(
     folder    : a run folder; its run.json and rates.csv are read
     by        : one grouping of the run, such as 'gender*race'; None: the first one
     threshold : a threshold of the run, to within 5e-5; None: all of them
-    options   : settings of the scenario by name; None values are left at their defaults
+    options   : settings of the scenario by name; None: the default
 
     Raises
     ------
     RunError        : no such run, grouping or threshold, or the run lacks the metric; the message names the command to run
-    StatisticsError : no such scenario, an option that it does not have, or settings that make no sense
+    StatisticsError : no such scenario or option, or invalid settings
     """
     scenario, given = chosen_scenario(name), {key: value for key, value in (options or {}).items() if value is not None}
     strangers = [key for key in given if key not in scenario.options]
@@ -68,11 +68,11 @@ def scenario_tables(
 
 
 def parse_shares(texts: Sequence[str] | None, option: str) -> dict[str, float] | None:
-    """GROUP=SHARE texts as a mapping; None where there are none.
+    """GROUP=SHARE texts as a mapping; None if there are none.
 
     Raises
     ------
-    StatisticsError : not of this form, or a group named twice
+    StatisticsError : another form, or a group named twice
     """
     shares: dict[str, float] = {}
     for text in texts or ():
@@ -94,7 +94,7 @@ def parse_shares(texts: Sequence[str] | None, option: str) -> dict[str, float] |
 def measured_alarms(
     folder: Path, record: RunRecord, grouping: tuple[str, ...], threshold: float | None
 ) -> list[TextTable]:
-    """Alarms per person-hour that the run measured on videos, beside the bound that a scenario computes from FMR."""
+    """Alarms per person-hour measured on videos, for comparison with the bound that a scenario computes from FMR."""
     table = check(read_csv(folder / ALARMS_FILE), ALARMS, ALARMS_FILE)
     if threshold is not None:
         table = table[(table["threshold"] - threshold).abs() < SAME_THRESHOLD]
@@ -102,18 +102,18 @@ def measured_alarms(
     return alarms_table(table[(table[split] == ANY).all(axis=1)], record.groupings)
 
 
-# ---- what is read ----
+# ---- input ----
 
 
 def chosen_scenario(name: str) -> Scenario:
-    """The scenario of a name."""
+    """The scenario with this name."""
     if name not in SCENARIOS:
         raise StatisticsError(f"no scenario {name!r}; there are {', '.join(SCENARIOS)}")
     return SCENARIOS[name]
 
 
 def option_name(key: str) -> str:
-    """An argument as the command line writes it."""
+    """An argument as a command-line option."""
     return "--" + key.replace("_", "-")
 
 
@@ -131,7 +131,7 @@ def attributes_of(record: RunRecord) -> tuple[str, ...]:
 
 
 def chosen_grouping(record: RunRecord, folder: Path, by: str | None) -> tuple[str, ...]:
-    """The grouping that is asked for; the first of the run by default, everybody where it has none."""
+    """The requested grouping; by default the first of the run, or all people if it has none."""
     groupings = record.groupings
     if by is None:
         return groupings[0] if groupings else ()
@@ -146,7 +146,7 @@ def chosen_grouping(record: RunRecord, folder: Path, by: str | None) -> tuple[st
 def rows_by_threshold(
     rates: pd.DataFrame, scenario: Scenario, name: str, folder: Path, grouping: Sequence[str], threshold: float | None
 ) -> list[pd.DataFrame]:
-    """The rows of RATES that a scenario reads, a frame per threshold in the order of the table."""
+    """The rows of RATES that a scenario uses, one frame per threshold in the order of the table."""
     needed = [metric.name for metric in scenario.needed()]
     if not rates["metric"].isin(needed).any():
         made_by = scenario.made_by.format(by="'" + "*".join(grouping) + "'" if grouping else "COLUMN")
@@ -166,11 +166,11 @@ def rows_by_threshold(
     return near
 
 
-# ---- what is printed ----
+# ---- output ----
 
 
 def answer_tables(answer: Answer, measured: Measured, grouping: Sequence[str], min_subjects: int) -> list[TextTable]:
-    """The answer, and the rates across groups where it rests on them."""
+    """The answer, and the rates across groups if it depends on them."""
     metrics = tuple(answer.lines[0].rates) if answer.lines else ()
     small = frozenset(
         k for k, line in enumerate(answer.lines) if any(rate.people < min_subjects for rate in line.rates.values())
@@ -190,7 +190,7 @@ def answer_tables(answer: Answer, measured: Measured, grouping: Sequence[str], m
 
 
 def is_thin(answer: Answer) -> bool:
-    """Whether a number of the answer rests on few errors."""
+    """Whether a number of the answer is based on few errors."""
     cells = [cell for line in answer.lines for cell in line.cells if isinstance(cell, Quantity)]
     return any(cell.is_thin for cell in (*cells, *(as_chance(rate) for *_, rate in answer.matrix)))
 
@@ -206,7 +206,7 @@ def line_row(line: Line, metrics: Sequence[str], *, counted: bool) -> tuple[str,
 
 
 def notes_of(measured: Measured, answer: Answer, min_subjects: int) -> tuple[str, ...]:
-    """What a reader of the table must know: threshold, level, groups that stayed out, small groups."""
+    """Notes for readers of the table: threshold, level, omitted groups, small groups."""
     levels = {rate.level for line in answer.lines for rate in line.rates.values() if rate.trials}
     left_out = ", ".join(clean(group) for group in measured.left_out)
     return tuple(
@@ -230,7 +230,7 @@ def notes_of(measured: Measured, answer: Answer, min_subjects: int) -> tuple[str
 
 
 def matrix_table(answer: Answer, min_subjects: int) -> TextTable:
-    """The FMR of every two groups, which the answer rests on."""
+    """The FMR of every two groups behind the answer."""
     rows = tuple(
         (clean(group), clean(other), quantity(as_chance(rate)), counts(rate)) for group, other, rate in answer.matrix
     )
@@ -241,14 +241,14 @@ def matrix_table(answer: Answer, min_subjects: int) -> TextTable:
 
 
 def counts(rate: Rate) -> str:
-    """What a rate was counted from."""
+    """The counts behind a rate."""
     return f"{rate.errors:,} / {rate.trials:,} ({rate.subjects:,})"
 
 
 def quantity(found: Quantity) -> str:
-    """A number with its ends, and how few errors it rests on where they are few; what is not known cannot be determined."""
+    """A number with its ends, and its number of errors if they are few; an unknown number cannot be determined."""
     if math.isnan(found.value):
-        return UNSAID
+        return UNDETERMINED
     return with_ends(found) + (f", from {error_count(found.errors)}" if found.is_thin else "")
 
 
@@ -258,10 +258,10 @@ def error_count(errors: int) -> str:
 
 
 def with_ends(found: Quantity) -> str:
-    """A number that is known, with its ends."""
+    """A known number with its ends."""
     write = people if found.unit == "people" else share
     if math.isnan(found.low) or math.isnan(found.high):
-        return f"{write(found.value)} (interval {UNSAID})"
+        return f"{write(found.value)} (interval {UNDETERMINED})"
     if found.low == found.high:
         return write(found.value)
     if math.isinf(found.value):
@@ -271,10 +271,10 @@ def with_ends(found: Quantity) -> str:
 
 
 def people(number: float) -> str:
-    """An average number of people: whole where there are many, three digits where there are few."""
+    """An expected number of people: whole if large, three digits if small."""
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def share(chance: float) -> str:
-    """A chance in per cent, to three digits: false match rates span orders of magnitude."""
+    """A probability in per cent, with three digits: false match rates span orders of magnitude."""
     return rough_percent(chance)

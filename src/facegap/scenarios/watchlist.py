@@ -1,4 +1,4 @@
-"""A crowd before a camera with a watchlist: how many are stopped for somebody else, and whether a stop is right."""
+"""A crowd in front of a camera with a watchlist: how many people are falsely stopped, and whether a stop is correct."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def watchlist(
     entries_of: Shares = None,
     listed_share: float | None = None,
 ) -> Answer:
-    """A crowd passes a camera that compares everybody with a list: false stops, and whether a stop is right.
+    """A camera compares every person of a crowd with a list: false stops, and whether a stop is correct.
 
-    people, people_of   : size of the crowd, and the share of each group in it
-    entries, entries_of : length of the list, and the share of each group on it
-    listed_share        : share of the crowd that is on the list, spread over groups like the list; None: not stated,
-                          then nothing is said of right stops
+    people, people_of   : size of the crowd, and the proportion of each group in it
+    entries, entries_of : length of the list, and the proportion of each group on it
+    listed_share        : proportion of the crowd that is on the list, distributed over groups like the list; None: not
+                          stated, so correct stops are not computed
     Formula             : FPIR_g = 1 - prod_h (1 - FMR_gh)^entries_h (statistics/search.py, an independence bound);
-                          false stops_g = (people_g - listed_g) FPIR_g; right stops_g = listed_g (1 - FNMR_g)
-    Raises              : StatisticsError for settings that contradict each other
+                          false stops_g = (people_g - listed_g) FPIR_g; correct stops_g = listed_g (1 - FNMR_g)
+    Raises              : StatisticsError for inconsistent settings
     """
     crowd = spread(people, measured.groups, people_of, what="the crowd")
     listing = spread(entries, measured.groups, entries_of, what="the list")
@@ -92,14 +92,14 @@ def _assumptions(listed_share: float | None) -> Sequence[str]:
         "people of the run (relatives, twins, one neighbourhood, one age). Whatever the dependence, at the run's "
         "rates it is at "
         "most the sum of entries x FMR.",
-        "Everybody passes once and has one usable template; every entry is a different person (no duplicates) with "
+        "Each person passes once and has one usable template; every entry is a different person (no duplicates) with "
         "one usable template; scores do not depend on the length of the list.",
         stated,
     )
 
 
 def _holes(measured: Measured, listing: Sequence[float]) -> Sequence[str]:
-    """A sentence where a pair of groups that matters was never compared."""
+    """A sentence if a relevant pair of groups was never compared."""
     on_list = [group for group, size in zip(measured.groups, listing, strict=True) if size]
     if all(measured.between(group, other).trials for group in measured.groups for other in on_list):
         return ()
@@ -133,7 +133,7 @@ def _listed_passers(
 
 
 def _chance_of_a_false_stop(measured: Measured, group: Group, listing: Sequence[float]) -> Quantity:
-    """FPIR bound of one person of a group who is not on the list; groups without an entry do not matter."""
+    """FPIR bound of one person of a group who is not on the list; groups without an entry have no effect."""
     used = [
         (measured.between(group, other), size) for other, size in zip(measured.groups, listing, strict=True) if size
     ]
@@ -142,22 +142,22 @@ def _chance_of_a_false_stop(measured: Measured, group: Group, listing: Sequence[
 
 
 def _right_stops(listed: float, fnmr: Rate) -> Quantity:
-    """Listed people who are matched with their own entry; nobody where nobody listed passes."""
+    """Listed people who are matched with their own entry; 0 if no listed person passes."""
     if not listed:
         return exactly(0.0, "people")
     return carried(lambda refused: listed * (1 - refused), falling=[fnmr], unit="people")
 
 
 def _right_cells(right: Quantity, false: Quantity, *, stated: bool) -> tuple[Quantity | str, Quantity | str]:
-    """Right stops, and the chance that a stop is right, where the share on the list was stated."""
+    """Correct stops, and the probability that a stop is correct, if the proportion on the list was stated."""
     if not stated:
         return "not stated", "not stated"
     if right.high == 0 and false.high > 0:
-        return right, exactly(0.0, "chance")  # nobody listed passes: no stop is right
+        return right, exactly(0.0, "chance")  # no listed person passes, so no stop is correct
     return right, share_of(right, false)
 
 
 def _matrix(measured: Measured) -> tuple[tuple[Group, Group, Rate], ...]:
-    """FMR of every two groups, each pair once, the group's own among them."""
+    """FMR of every two groups, each pair once, including the group's own."""
     groups = measured.groups
     return tuple((g, h, measured.between(g, h)) for k, g in enumerate(groups) for h in groups[k:])

@@ -1,1 +1,1 @@
-"""Errors by group under perturbations of their own images."""
+"""Errors by group under perturbations of the same images."""

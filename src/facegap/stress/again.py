@@ -1,4 +1,4 @@
-"""A finished stress test checked again: every file against its hash, every table against the stored rows."""
+"""Recheck a finished stress test: every file against its hash, every table against the stored rows."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from facegap.stress.stored import doses_of, scores_of, tables_of
 
 
 def recheck(folder: Path) -> list[str]:
-    """What does not agree in the folder of a stress test; empty where all does.
+    """The inconsistencies in the folder of a stress test; empty if there are none.
 
-    Tables are derived again only where every file has its stated hash.
+    Tables are derived again only if every file has its stated hash.
 
     Raises
     ------
-    RunError : the folder holds no finished stress test
+    RunError : the folder has no finished stress test
     """
     if not (folder / RECORD).is_file():
         raise RunError(f"{folder}: not a stress test; check the run of an audit with facegap recheck")

@@ -22,7 +22,7 @@ AS_IS = "as is"
 
 
 def curves(done: Stressed) -> list[tuple[Figure, Drawn]]:
-    """The primary metric by the first grouping, a picture per perturbation; the narrow one is for phones."""
+    """The primary metric by the first grouping, one chart per perturbation, with a narrow version for phones."""
     family = str(done.record["by"][0]) if done.record["by"] else ""
     rows = done.rates[
         (done.rates["metric"] == done.primary) & (done.rates["family"] == family) & (done.rates["trials"] > 0)
@@ -39,7 +39,7 @@ def curves(done: Stressed) -> list[tuple[Figure, Drawn]]:
 
 
 def curve(rows: pd.DataFrame, name: str, metric: str, stem: str, width: int) -> Figure:
-    """One perturbation; doses stand side by side in the order of their strength, the unperturbed images first."""
+    """The chart of one perturbation; doses in order of strength, starting with the unperturbed images."""
     of = PERTURBATIONS[name]
     chosen = rows[rows["perturbation"].isin([NONE, name])]
     doses = [float(dose) for dose in dict.fromkeys(chosen["dose"].dropna())]
@@ -73,12 +73,14 @@ def curve(rows: pd.DataFrame, name: str, metric: str, stem: str, width: int) -> 
         y="value:Q", shape=alt.Shape("group:N", scale=shapes, title=None, sort=groups)
     )
     worst = max(points, key=lambda one: one["value"])
-    told = f"{title_of(metric)} by {of.title} and group; highest: {worst['group']} at {worst['dose']}, {worst['said']}."
+    words = (
+        f"{title_of(metric)} by {of.title} and group; highest: {worst['group']} at {worst['dose']}, {worst['said']}."
+    )
     chart = alt.layer(rule, mark).properties(width=width, height=HEIGHT_PX)
     return finished(
         chart,
         name=stem,
         title=f"{title_of(metric)} by {of.title}",
-        alt_text=told,
+        alt_text=words,
         note="Each dot is a group at a dose, each line its own interval. The difference between groups is in the table.",
     )

@@ -1,4 +1,4 @@
-"""How errors by group change as image quality decreases."""
+"""Changes of errors by group as image quality decreases."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Every image through the models at every dose: decoded once, perturbed in memory before a face is looked for.
+"""Run the models on every image at every dose: decoded once, perturbed in memory before face detection.
 
-Parts of the manifest are committed one by one, as those of an audit are, so that a stress test that was broken off goes on
-where it ended.
+Parts of the manifest are committed one by one, as in an audit, so that an interrupted stress test can be resumed.
 """
 
 from __future__ import annotations
@@ -28,8 +27,8 @@ from facegap.vision.find import WholePicture, find_faces
 from facegap.vision.look import POINT_COLUMNS, Row, Stages, empty_record, take_face
 from facegap.vision.pipeline import Part, classify_all, embed_all, run_parts
 
-PART_ROWS = 16  # each has a crop per dose and model in memory
-NONE = "none"  # in place of a perturbation: the image as it is
+PART_ROWS = 16  # each row needs memory for a crop per dose and model
+NONE = "none"  # name for the unperturbed image
 NO_PLACE = "no face in the unperturbed image, so the dose cannot be defined by the inter-eye distance"
 KEPT = (
     "row",
@@ -55,7 +54,7 @@ def stressed_part(
     doses: Sequence[Dose],
     seed: int,
 ) -> Part:
-    """Some rows of a manifest: of each the image as it is, then at every dose."""
+    """Some rows of a manifest: each image without perturbation, then at every dose."""
     images: list[Row] = []
     for number, image, path in zip(rows["row"], rows["image"], rows["path"], strict=True):
         file = read_image(str(path), root=folder)
@@ -80,7 +79,7 @@ def stressed_part(
 
 
 def shown(record: dict[str, Any], picture: Picture | Unreadable, stages: Stages) -> Row:
-    """A picture with its face found and cut out; the outcome is set whatever happens."""
+    """A picture with its face detected and cropped; always sets the outcome."""
     row = Row(dict(record))
     if isinstance(picture, Unreadable):
         row.record |= {"outcome": picture.outcome, "detail": picture.detail}
@@ -93,7 +92,7 @@ def shown(record: dict[str, Any], picture: Picture | Unreadable, stages: Stages)
 def at_dose(
     record: dict[str, Any], picture: Picture | Unreadable, dose: Dose, place: Place, stages: Stages, seed: int
 ) -> Row:
-    """A picture with a perturbation; one whose dose cannot be measured for want of a face is a face that is lost."""
+    """A perturbed picture; if there is no face to define the dose, the face counts as lost."""
     if isinstance(picture, Unreadable):
         return shown(record, picture, stages)
     if dose.of.by_eyes and not np.isfinite(place.inter_eye_px):
@@ -103,7 +102,7 @@ def at_dose(
 
 
 def place_of(record: dict[str, Any], stages: Stages) -> Place:
-    """Where the face of the unperturbed picture is: its points, or those of the template where it is an aligned crop."""
+    """Position of the face in the unperturbed picture: its points, or those of the template for an aligned crop."""
     points: FloatArray = np.array([record[name] for name in POINT_COLUMNS], np.float64).reshape(5, 2)
     if isinstance(stages.detector, WholePicture) and stages.embedder is not None:
         points = stages.embedder.template
@@ -113,11 +112,11 @@ def place_of(record: dict[str, Any], stages: Stages) -> Place:
 
 
 def require_measurable(loaded: Loaded, doses: Sequence[Dose]) -> None:
-    """Refuse before the first image what the faces of a run cannot be given.
+    """Fail before the first image if a dose cannot be applied to the faces of a run.
 
     Raises
     ------
-    ModelError : a dose by the distance of the eyes without points, or a face that moves away from points that are given
+    ModelError : a dose relative to the inter-eye distance without points, or a moving face with given points
     """
     stages = loaded.stages
     card = loaded.cards.get("detect")
@@ -145,11 +144,11 @@ def measure(
     seed: int,
     progress: Callable[[int, int], None],
 ) -> pd.DataFrame:
-    """Run every part that is not committed yet; the rows of all, a record per image and dose.
+    """Run every part that is not committed yet; return the rows of all parts, a record per image and dose.
 
     Raises
     ------
-    RunError : an image of a committed part is another file than the one that was shown to the models
+    RunError : an image of a committed part has changed since it was processed
     """
     import cv2
 
@@ -159,7 +158,7 @@ def measure(
     todo = [number for number in range(parts) if number not in committed]
     counter = Counter(rows, progress, rows - rows_in(todo, rows, PART_ROWS))
     threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # each worker has its own images
+    cv2.setNumThreads(1)  # workers already run in parallel
     try:
         with quiet_decoders():
             for number, part in run_parts(
@@ -179,7 +178,7 @@ def measure(
 
 
 def kept(folder: Path, table: Manifest, each: int, *, embedded: bool) -> set[int]:
-    """Numbers of the parts that are done, of images that are still the same files."""
+    """Numbers of the finished parts whose images are unchanged."""
     found, changed = set(), []
     for number in sorted(committed_parts(folder, embedded=embedded)):
         chunk = table.frame.iloc[number * PART_ROWS : (number + 1) * PART_ROWS]

@@ -1,4 +1,4 @@
-"""A stress test as people hold it in Python: rates and gaps as DataFrames, the finding, and the look in a notebook."""
+"""A stress test in Python: rates and gaps as DataFrames, the finding, and its view in a notebook."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from facegap.stress.text import at_threshold, findings, short_tables
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StressTest:
-    """How errors by group change when images get worse.
+    """Changes of errors by group under decreasing image quality.
 
-    Made by `facegap.stress`. Every table is a copy that may be changed.
+    Created by `facegap.stress`. Every table is a copy that may be modified.
 
     Parameters
     ----------
     done
-        The record and the tables, as the command holds them.
+        The record and the tables.
     """
 
     done: Stressed
@@ -49,15 +49,15 @@ class StressTest:
 
     @property
     def finding(self) -> str:
-        """Per perturbation one sentence with its strongest verdict."""
+        """One sentence per perturbation with its strongest verdict."""
         return clean(" ".join([*findings(self.done), *filter(None, [at_threshold(self.done)])]))
 
     def __repr__(self) -> str:
-        """What was stressed, the finding, and what the tables hold."""
+        """What was tested, the finding, and the contents of the tables."""
         return "\n".join((self._about(), self.finding, self._contents()))
 
     def _repr_html_(self) -> str:
-        """The finding, the table of differences and the first chart; escaped, and nothing in it is loaded."""
+        """The finding, the table of differences and the first chart; escaped, without external resources."""
         from facegap.report.page import environment
         from facegap.stress.charts import curves
 

@@ -1,4 +1,4 @@
-"""stress.html: errors by group and dose as one file that asks the network for nothing and runs no script."""
+"""stress.html: errors by group and dose as one file, without network access and scripts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def write_page(path: Path, done: Stressed) -> None:
 
 
 def page(done: Stressed) -> str:
-    """The page as text; every value is escaped by the template engine."""
+    """The page as text; the template engine escapes every value."""
     drawings = curves(done)
     style = stylesheet()
     return (
@@ -84,7 +84,7 @@ def about(done: Stressed) -> str:
 
 
 def sections(done: Stressed, figures: list[object]) -> list[Section]:
-    """A part per perturbation, then the other metrics and groupings."""
+    """One section per perturbation, then the other metrics and groupings."""
     rates, gaps = done.rates, done.gaps
     family = str(done.record["by"][0]) if done.record["by"] else ""
     own = (rates["metric"] == done.primary) & (rates["family"] == family)

@@ -1,7 +1,7 @@
-"""Perturbations of a picture in memory, each with its doses and their unit; the same bytes for the same image and seed.
+"""Perturbations of a picture in memory, with their doses and units; deterministic for an image and a seed.
 
-None changes the size of the picture or moves the face, but rotation: points that a file gives, and crops that are aligned
-already, stay where they are.
+The size of the picture and the position of the face do not change, except for rotation, so that given points and aligned
+crops remain valid.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from facegap.errors import SettingError
 from facegap.inputs.images.decode import Pixels
 from facegap.types import FloatArray
 
-MOST_DOSES = 20  # of one perturbation
+MOST_DOSES = 20  # maximum doses of one perturbation
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the face of the unperturbed picture is.
+    """Position of the face in the unperturbed picture.
 
-    points       : float64 (5, 2), pixels, NaN where nothing says them
-    inter_eye_px : distance of the eyes
+    points       : float64 (5, 2), pixels, NaN if unknown
+    inter_eye_px : inter-eye distance
     """
 
     points: FloatArray
@@ -34,13 +34,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Perturbation:
-    """One way to make a picture worse.
+    """One way to degrade a picture.
 
-    unit    : of a dose, in words; doses: those of the default, from mild to strong
+    unit    : unit of a dose, in words; doses: the defaults, from mild to strong
     low, high : bounds of a dose
     apply   : picture, dose, place of the face, random numbers -> picture
-    by_eyes : a dose is measured by the distance of the eyes, so the face must be known
-    moves   : the face lies elsewhere afterwards
+    by_eyes : the dose is relative to the inter-eye distance, so the face must be known
+    moves   : whether the position of the face changes
     """
 
     title: str
@@ -67,7 +67,7 @@ class Dose:
 
 
 def perturbed(pixels: Pixels, dose: Dose, place: Place, *, seed: int, sha256: str) -> Pixels:
-    """A picture with a perturbation; random parts follow from the seed, the file's hash and the dose alone."""
+    """The perturbed picture; random parts depend only on the seed, the file's hash and the dose."""
     key = [seed, int(sha256[:15] or "0", 16), zlib.crc32(f"{dose.name}={dose.amount!r}".encode())]
     return dose.of.apply(pixels, dose.amount, place, np.random.default_rng(key))
 
@@ -76,7 +76,7 @@ def perturbed(pixels: Pixels, dose: Dose, place: Place, *, seed: int, sha256: st
 
 
 def exposed(pixels: Pixels, ev: float, _place: Place, _rng: np.random.Generator) -> Pixels:
-    """Light times 2 ** ev: sRGB values are made linear (IEC 61966-2-1), multiplied, clipped and made sRGB again."""
+    """Light times 2 ** ev: sRGB values are linearised (IEC 61966-2-1), multiplied, clipped and converted back."""
     value = np.arange(256) / 255
     linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
     light = np.minimum(linear * 2.0**ev, 1.0)
@@ -85,22 +85,22 @@ def exposed(pixels: Pixels, ev: float, _place: Place, _rng: np.random.Generator)
 
 
 def blurred(pixels: Pixels, share: float, place: Place, _rng: np.random.Generator) -> Pixels:
-    """Gaussian blur; share : standard deviation in per cent of the distance of the eyes."""
+    """Gaussian blur; share : standard deviation in per cent of the inter-eye distance."""
     sigma = share / 100 * place.inter_eye_px
     return np.asarray(cv2.GaussianBlur(pixels, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def moved(pixels: Pixels, share: float, place: Place, _rng: np.random.Generator) -> Pixels:
-    """Motion blur along the rows; share : length in per cent of the distance of the eyes, an odd number of pixels."""
+    """Motion blur along the rows; share : length in per cent of the inter-eye distance, rounded to an odd number of pixels."""
     length = 2 * round(share / 100 * place.inter_eye_px / 2) + 1
     kernel = np.full((1, length), 1 / length, np.float32)
     return np.asarray(cv2.filter2D(pixels, -1, kernel, borderType=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def coarsened(pixels: Pixels, eyes_px: float, place: Place, _rng: np.random.Generator) -> Pixels:
-    """Detail of a face with so many pixels between its eyes: averaged down, and brought back to its size bilinearly.
+    """Reduced resolution: averaged down to `eyes_px` pixels between the eyes, then resized bilinearly to the original size.
 
-    A picture that has no more pixels there stays as it is.
+    A picture that already has no more pixels between the eyes is unchanged.
     """
     scale = eyes_px / place.inter_eye_px
     if scale >= 1:
@@ -113,19 +113,19 @@ def coarsened(pixels: Pixels, eyes_px: float, place: Place, _rng: np.random.Gene
 
 
 def compressed(pixels: Pixels, quality: float, _place: Place, _rng: np.random.Generator) -> Pixels:
-    """Through a JPEG file of this quality, 4:2:0 as libjpeg-turbo writes it."""
+    """JPEG compression with this quality, 4:2:0 as by libjpeg-turbo."""
     _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, round(quality)])
     return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
 
 
 def noisy(pixels: Pixels, deviation: float, _place: Place, rng: np.random.Generator) -> Pixels:
-    """Normal noise, independent in every pixel and channel; deviation : in grey levels of 0..255."""
+    """Normal noise, independent in every pixel and channel; deviation : standard deviation in grey levels of 0..255."""
     noise = rng.standard_normal(pixels.shape, np.float32) * np.float32(deviation)
     return np.clip(np.round(pixels + noise), 0, 255).astype(np.uint8)
 
 
 def turned(pixels: Pixels, degrees: float, place: Place, _rng: np.random.Generator) -> Pixels:
-    """Turned about the middle of the face, counter-clockwise; black where the picture ends."""
+    """Rotation about the centre of the face, counter-clockwise; black outside the picture."""
     height, width = pixels.shape[:2]
     middle = place.points.mean(axis=0) if np.isfinite(place.points).all() else np.array([width / 2, height / 2])
     turn = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), degrees, 1.0)
@@ -133,9 +133,9 @@ def turned(pixels: Pixels, degrees: float, place: Place, _rng: np.random.Generat
 
 
 def covered(which: Sequence[int], width: float) -> Callable[[Pixels, float, Place, np.random.Generator], Pixels]:
-    """A black bar over two points along the line of the eyes; its height is the dose, in per cent of their distance.
+    """A black bar over two points, parallel to the line of the eyes; the dose is its height in per cent of their distance.
 
-    width : of the bar, in distances of the eyes
+    width : of the bar, in inter-eye distances
     """
 
     def cover(pixels: Pixels, share: float, place: Place, _rng: np.random.Generator) -> Pixels:
@@ -187,11 +187,11 @@ PERTURBATIONS: Mapping[str, Perturbation] = {
 
 
 def parsed_doses(given: Sequence[str]) -> tuple[Dose, ...]:
-    """Perturbations as --perturb takes them: "blur" with its own doses, "blur=2,5" with these.
+    """The doses of --perturb: "blur" with its default doses, "blur=2,5" with the given ones.
 
     Raises
     ------
-    SettingError : no such perturbation, no number, out of bounds, or given twice
+    SettingError : an unknown perturbation, an invalid number, a value out of bounds, or a duplicate
 
     Examples
     --------
@@ -216,7 +216,7 @@ def parsed_doses(given: Sequence[str]) -> tuple[Dose, ...]:
 
 
 def amounts_of(text: str, whole: str) -> list[float]:
-    """Numbers with commas between."""
+    """Numbers separated by commas."""
     try:
         amounts = [float(one) for one in text.split(",")]
     except ValueError:

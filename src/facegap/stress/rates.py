@@ -1,4 +1,4 @@
-"""From what the models said at every dose to STRESS and STRESS_GAPS: rates by group, paired changes, interactions."""
+"""From the outputs at every dose to STRESS and STRESS_GAPS: rates by group, paired changes, interactions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from facegap.types import BoolArray, FloatArray, IntArray
 class Trials:
     """The trials of one metric at one dose, each with its error without and with the perturbation.
 
-    rows : int64 (n,), row of the manifest that each trial belongs to: it says person and group
+    rows : int64 (n,), manifest row of each trial, which identifies person and group
     """
 
     metric: str
@@ -38,10 +38,10 @@ class Trials:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What the models said, by dose: per row of the manifest.
+    """The outputs of the models by dose, per row of the manifest.
 
     faces     : outcome of FACES
-    templates : float32 (rows, dimension), NaN where there is none; None without an embedder
+    templates : float32 (rows, dimension), NaN without a template; None without an embedder
     """
 
     faces: Mapping[Dose | None, NDArray[np.str_]]
@@ -51,7 +51,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Rules:
-    """How rates are judged. margin : the difference of changes that matters"""
+    """The rules of the evaluation. margin : smallest relevant difference of changes"""
 
     level: float
     alpha: float
@@ -92,15 +92,15 @@ def answers_of(
 
 
 def image_trials(answers: Answers, doses: Sequence[Dose], *, classifies: bool) -> list[Trials]:
-    """Failure to acquire and, with a classifier, wrong or no answer: the same images at every dose."""
+    """Failure to acquire and, with a classifier, incorrect or missing prediction: the same images at every dose."""
     found = []
     seen = ~np.isin(answers.faces[None], NEVER_SHOWN)
     lost = {key: outcome != "ok" for key, outcome in answers.faces.items()}
     wrong = {key: one["outcome"].isin(["wrong", "no_answer"]).to_numpy() for key, one in answers.predictions.items()}
-    asked = answers.predictions[None]["outcome"].isin(["right", "wrong", "no_answer"]).to_numpy()
+    trials = answers.predictions[None]["outcome"].isin(["right", "wrong", "no_answer"]).to_numpy()
     for dose in doses:
         if classifies:
-            rows = np.flatnonzero(asked)
+            rows = np.flatnonzero(trials)
             found.append(Trials("error_rate_all", dose, rows, wrong[None][rows], wrong[dose][rows]))
         rows = np.flatnonzero(seen)
         found.append(Trials("fta", dose, rows, lost[None][rows], lost[dose][rows]))
@@ -109,9 +109,9 @@ def image_trials(answers: Answers, doses: Sequence[Dose], *, classifies: bool) -
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Scores of mated comparisons at one dose: the reference as it is, the probe perturbed; NaN without a template.
+    """Scores of mated comparisons at one dose: unperturbed reference, perturbed probe; NaN without a template.
 
-    rows : int64 (n,), row of the probe; before : of the same comparisons without the perturbation
+    rows : int64 (n,), row of the probe; before : scores of the same comparisons without the perturbation
     """
 
     dose: Dose
@@ -121,7 +121,7 @@ class Scores:
 
 
 def genuine_scores(answers: Answers, doses: Sequence[Dose], pairs: IntArray) -> list[Scores]:
-    """Scores of every mated pair both ways round, whose reference has a template.
+    """Scores of every mated pair in both directions, if the reference has a template.
 
     pairs : int64 (m, 2), rows of the manifest
     """
@@ -137,9 +137,9 @@ def genuine_scores(answers: Answers, doses: Sequence[Dose], pairs: IntArray) -> 
 
 
 def genuine_trials(scores: Sequence[Scores], threshold: float) -> list[Trials]:
-    """FNMR and GFRR at the unperturbed threshold: the reference as it is, the probe perturbed; each pair both ways round.
+    """FNMR and GFRR at the unperturbed threshold: unperturbed reference, perturbed probe; each pair in both directions.
 
-    FNMR is over comparisons whose probe has a template with and without the perturbation; GFRR takes a lost one as rejected.
+    FNMR is over comparisons whose probe has a template with and without the perturbation; GFRR counts lost probes as rejected.
     """
     found = []
     for one in scores:
@@ -194,12 +194,12 @@ def score_table(
 
 
 def score(one: NDArray[np.float32], other: NDArray[np.float32]) -> FloatArray:
-    """Cosine of pairs of templates of length one; NaN where one is lost."""
+    """Cosine of pairs of unit-length templates; NaN if one is lost."""
     return np.asarray(np.einsum("ij,ij->i", one.astype(np.float64), other.astype(np.float64)), np.float64)
 
 
 def genuine_pairs(subjects: IntArray, excluded: IntArray) -> IntArray:
-    """All pairs of two images of one person, but those of a reviewed list, int64 (m, 2)."""
+    """All pairs of two images of one person, except those of an exclusion list, int64 (m, 2)."""
     order = np.argsort(subjects, kind="stable")
     found = []
     for rows in np.split(order, np.flatnonzero(np.diff(subjects[order])) + 1):
@@ -219,7 +219,7 @@ def tables(
     units: IntArray,
     rules: Rules,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """STRESS and STRESS_GAPS; verdicts are for metric `primary` by the first grouping, everything else is exploratory.
+    """STRESS and STRESS_GAPS; `primary` by the first grouping has verdicts, everything else is exploratory.
 
     units : sampling unit of each row of the manifest, int64 (rows,)
     """
@@ -235,19 +235,19 @@ def tables(
             doses = [doses_by(one, cells, units) for one in own]
             sizes = people_of(own, cells, units)
             ranked = [g for g in np.flatnonzero(cells.known).tolist() if sizes[g] >= rules.min_subjects]
-            said = {"metric": metric, "model": models[metric], "family": "*".join(grouping)}
-            rates += rate_rows(own, doses, cells, (subjects, units), ranked, said, rules)
+            common = {"metric": metric, "model": models[metric], "family": "*".join(grouping)}
+            rates += rate_rows(own, doses, cells, (subjects, units), ranked, common, rules)
             if grouping:
                 found = judged_interactions(doses, ranked, margin=rules.margin, alpha=rules.alpha, level=rules.level)
                 is_primary = k == 1 and metric == primary
-                gaps += gap_rows(own, found, cells, sizes, said | {"primary": is_primary}, rules)
+                gaps += gap_rows(own, found, cells, sizes, common | {"primary": is_primary}, rules)
     return check(pd.DataFrame(rates), STRESS, "stress.csv"), check(
         pd.DataFrame(gaps, columns=list(STRESS_GAPS.columns)), STRESS_GAPS, "stress_gaps.csv"
     )
 
 
 def people_of(trials: Sequence[Trials], cells: Cells, units: IntArray) -> list[int]:
-    """The fewest sampling units of each group over the doses."""
+    """The minimum number of sampling units of each group over the doses."""
     return [
         min(len(np.unique(units[one.rows[cells.codes[one.rows] == g]])) for one in trials)
         for g in range(len(cells.groups))
@@ -255,7 +255,7 @@ def people_of(trials: Sequence[Trials], cells: Cells, units: IntArray) -> list[i
 
 
 def doses_by(one: Trials, cells: Cells, units: IntArray) -> Doses:
-    """What one dose adds to the errors of every sampling unit in every group."""
+    """The additional errors of every sampling unit in every group at one dose."""
     shape = (len(cells.groups), int(units.max(initial=-1)) + 1)
     known = cells.codes[one.rows] >= 0
     place = cells.codes[one.rows][known] * shape[1] + units[one.rows][known]
@@ -272,10 +272,10 @@ def rate_rows(
     cells: Cells,
     who: tuple[IntArray, IntArray],
     ranked: Sequence[int],
-    said: Mapping[str, object],
+    common: Mapping[str, object],
     rules: Rules,
 ) -> list[dict[str, object]]:
-    """Rows of STRESS: the images as they are once, then every dose. who : person and sampling unit of each row"""
+    """Rows of STRESS: the unperturbed images once, then every dose. who : person and sampling unit of each row"""
     found = []
     subjects, units = who
     for k, (one, changes) in enumerate(zip(trials, doses, strict=True)):
@@ -297,7 +297,7 @@ def rate_rows(
                 before = int(one.before[inside].sum())
                 found.append(
                     {
-                        **said,
+                        **common,
                         "perturbation": NONE if plain or one.dose is None else one.dose.name,
                         "dose": np.nan if plain or one.dose is None else one.dose.amount,
                         "unit": "" if plain or one.dose is None else one.dose.of.unit,
@@ -327,7 +327,7 @@ def gap_rows(
     found: Sequence[Sequence[Interaction]],
     cells: Cells,
     sizes: Sequence[int],
-    said: Mapping[str, object],
+    common: Mapping[str, object],
     rules: Rules,
 ) -> list[dict[str, object]]:
     """Rows of STRESS_GAPS."""
@@ -336,10 +336,10 @@ def gap_rows(
         assert one.dose is not None
         for each in interactions:
             changes = [change_of(one, cells, g) for g in (each.group_a, each.group_b)]
-            exploratory = not said["primary"]
+            exploratory = not common["primary"]
             rows.append(
                 {
-                    **said,
+                    **common,
                     "perturbation": one.dose.name,
                     "dose": one.dose.amount,
                     "unit": one.dose.of.unit,

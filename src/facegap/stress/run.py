@@ -1,4 +1,4 @@
-"""The order of a stress test: manifest -> models -> parts -> threshold of the unperturbed images -> tables and page."""
+"""The steps of a stress test: manifest, models, parts, threshold of the unperturbed images, tables and page."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ TABLES = {RATES: STRESS, GAPS: STRESS_GAPS, SCORES: STRESS_SCORES}
 ANSWERS, PEOPLE, MATED = "answers.parquet", "people.parquet", "mated_scores.parquet"
 MOST_RECORD_BYTES = 2**20
 VECTORS = "embeddings.npy"
-POINTS = 0.02  # margin of a difference of changes where that of the metric is a ratio
+POINTS = 0.02  # margin of a difference of changes if that of the metric is a ratio
 
 
 @dataclass(frozen=True, eq=False)
 class Stressed:
-    """A stress test that is done.
+    """A finished stress test.
 
-    record : as stress.json has it
+    record : as in stress.json
     scores : STRESS_SCORES; None without an embedder
     """
 
@@ -68,7 +68,7 @@ class Stressed:
 
     @property
     def primary(self) -> str:
-        """The metric that verdicts are about."""
+        """The metric of the verdicts."""
         return str(self.record["primary"])
 
 
@@ -77,8 +77,8 @@ def stress(manifest: Path, settings: AuditSettings, perturb: Sequence[str]) -> S
 
     Raises
     ------
-    SettingError, TableError, ModelError : as an audit; a perturbation that is not known
-    RunError : a folder that holds another stress test
+    SettingError, TableError, ModelError : as in an audit, or an unknown perturbation
+    RunError : the folder has another stress test
     """
     doses = parsed_doses(perturb or DEFAULT)
     require_task(settings)
@@ -92,8 +92,8 @@ def stress(manifest: Path, settings: AuditSettings, perturb: Sequence[str]) -> S
     loaded = open_models(resolved.models, settings)
     try:
         require_measurable(loaded, doses)
-        for said in (*loaded.remembered.alarms, *loaded.remarks.alarms, *loaded.remarks.notices):
-            settings.output.notice(said)
+        for text in (*loaded.remembered.alarms, *loaded.remarks.alarms, *loaded.remarks.notices):
+            settings.output.notice(text)
         assert settings.output.folder is not None
         with open_folder(settings.output.folder, resume=settings.output.resume, record=RECORD):
             return stress_in(settings.output.folder, resolved, loaded, doses)
@@ -102,25 +102,25 @@ def stress(manifest: Path, settings: AuditSettings, perturb: Sequence[str]) -> S
 
 
 def require_task(settings: AuditSettings) -> None:
-    """Raise ModelError unless exactly one model is stressed."""
+    """Raise ModelError unless exactly one model is given."""
     if (settings.classify is None) == (settings.embed is None):
         raise ModelError("give the model to evaluate: either a classifier with --classify, or an embedder with --embed")
 
 
 def stress_in(folder: Path, resolved: ResolvedAudit, loaded: Loaded, doses: Sequence[Dose]) -> Stressed:
-    """Run what is still to do in a folder, then make the tables."""
+    """Run the remaining parts in a folder, then make the tables."""
     settings = resolved.settings
-    asked = {
+    requested = {
         "request": with_models(audit_request(resolved, "images"), loaded.told).to_json(),
         "doses": [[dose.name, dose.amount, dose.of.unit] for dose in doses],
         "seed": settings.verify.seed,
         "part_rows": PART_ROWS,
     }
-    require_same(folder, asked)
+    require_same(folder, requested)
     if is_whole(folder):
         return read_stress(folder)
     if not (folder / RECORD).exists():
-        write_json(folder / RECORD, {"status": "running", "asked": asked})
+        write_json(folder / RECORD, {"status": "running", "asked": requested})
     rows = measure(
         folder, resolved.manifest, loaded, doses, seed=settings.verify.seed, progress=settings.output.progress
     )
@@ -139,7 +139,7 @@ def stress_in(folder: Path, resolved: ResolvedAudit, loaded: Loaded, doses: Sequ
     groups = settings.groups
     record = {
         "status": "complete",
-        "asked": asked,
+        "asked": requested,
         "models": dict(loaded.models.names),
         "classes": list(loaded.models.classes),
         "data_name": groups.data_name or "",
@@ -164,10 +164,10 @@ def stress_in(folder: Path, resolved: ResolvedAudit, loaded: Loaded, doses: Sequ
     return written(folder, record, rows, people, scores)
 
 
-def require_same(folder: Path, asked: Mapping[str, Any]) -> None:
-    """Raise RunError where the folder holds a stress test that was asked for otherwise."""
+def require_same(folder: Path, requested: Mapping[str, Any]) -> None:
+    """Raise RunError if the folder has a stress test with other settings."""
     if (folder / RECORD).exists():
-        changed = differences(read_record(folder).get("asked", {}), json.loads(json.dumps(asked)))
+        changed = differences(read_record(folder).get("asked", {}), json.loads(json.dumps(requested)))
         if changed:
             raise RunError(
                 f"{folder}: the stress test in it differs in {', '.join(changed)}; resume it with the same command, "
@@ -177,7 +177,7 @@ def require_same(folder: Path, asked: Mapping[str, Any]) -> None:
 
 
 def vectors_of(folder: Path, rows: pd.DataFrame, loaded: Loaded) -> NDArray[np.float32] | None:
-    """The templates of all records with outcome ok; None without an embedder. They do not stay in the folder."""
+    """The templates of all records with outcome ok; None without an embedder. They are not kept in the folder."""
     model = loaded.stages.embedder
     if model is None:
         return None
@@ -189,12 +189,12 @@ def vectors_of(folder: Path, rows: pd.DataFrame, loaded: Loaded) -> NDArray[np.f
 
 
 def records_each(rows: pd.DataFrame) -> int:
-    """Records of one image: as it is, and one per dose."""
+    """Number of records per image: unperturbed, and one per dose."""
     return int((rows["row"] == rows["row"].iloc[0]).sum())
 
 
 def unperturbed_threshold(answers: Answers, resolved: ResolvedAudit, loaded: Loaded) -> tuple[float, str]:
-    """The threshold that an audit of the images as they are would use, and in words where it comes from."""
+    """The threshold that an audit of the unperturbed images would use, and its origin in words."""
     assert answers.templates is not None
     plain = answers.templates[None]
     usable = np.flatnonzero(np.isfinite(plain).all(axis=1)).astype(np.int64)
@@ -207,7 +207,7 @@ def unperturbed_threshold(answers: Answers, resolved: ResolvedAudit, loaded: Loa
 def written(
     folder: Path, record: Mapping[str, Any], rows: pd.DataFrame, people: pd.DataFrame, scores: Sequence[Scores] | None
 ) -> Stressed:
-    """Everything of a stress test, with its page and hashes; images are known by their row alone, people by a number."""
+    """Write a stress test with its page and hashes; images are identified only by their row, people by a number."""
     from facegap.stress.page import write_page
 
     found = tables_of(record, rows, people, scores)
@@ -229,7 +229,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 
     Raises
     ------
-    RunError : there is none, or something else
+    RunError : it is missing or invalid
     """
     try:
         found = json.loads(read_file(folder / RECORD, MOST_RECORD_BYTES))

@@ -1,4 +1,4 @@
-"""What a stress test keeps of images, people and scores, and its tables from that alone: so they can be derived again."""
+"""The stored rows of a stress test on images, people and scores, from which its tables can be derived again."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from facegap.stress.rates import Rules, Scores, answers_of, genuine_trials, imag
 from facegap.types import IntArray
 
 RATES, GAPS, SCORES = "stress.csv", "stress_gaps.csv", "stress_scores.csv"
-LABEL = "gender"  # that a classifier is held against
+LABEL = "gender"  # the label with which a classifier is compared
 
 
 def people_table(manifest: pd.DataFrame, groupings: Sequence[Grouping], cluster: Sequence[str]) -> pd.DataFrame:
-    """Of each row of a manifest the person and the sampling unit, as numbers, and the labels that the tables need."""
+    """For each row of a manifest, the person and the sampling unit as numbers, and the labels that the tables need."""
     names = dict.fromkeys(name for grouping in groupings for name in grouping)
     labels = [name for name in dict.fromkeys([*names, LABEL]) if name in manifest.columns]
     units = unit_codes(manifest, cluster) if cluster else subject_codes(manifest)
@@ -30,7 +30,7 @@ def people_table(manifest: pd.DataFrame, groupings: Sequence[Grouping], cluster:
 
 
 def scores_frame(scores: Sequence[Scores]) -> pd.DataFrame:
-    """Scores of mated comparisons, a row each: number of the dose, position of the probe, score without and with it."""
+    """Scores of mated comparisons, one row each: index of the dose, row of the probe, score without and with the perturbation."""
     return pd.DataFrame(
         {
             "dose": np.repeat(np.arange(len(scores)), [len(one.rows) for one in scores]),
@@ -61,7 +61,7 @@ def doses_of(record: Mapping[str, Any]) -> list[Dose]:
 def tables_of(
     record: Mapping[str, Any], rows: pd.DataFrame, people: pd.DataFrame, scores: Sequence[Scores] | None
 ) -> dict[str, pd.DataFrame]:
-    """The tables of a stress test by file name, from its record and what is stored.
+    """The tables of a stress test by file name, from its record and its stored rows.
 
     rows   : a record per image and dose; people : of `people_table`
     scores : of mated comparisons; None without an embedder
@@ -70,14 +70,14 @@ def tables_of(
     classes, names, primary = record["classes"], record["models"], str(record["primary"])
     answers = answers_of(rows.assign(image=""), people, doses, classes, None)
     trials = image_trials(answers, doses, classifies=bool(classes))
-    judged = str(names["classify" if scores is None else "embed"])
+    evaluated = str(names["classify" if scores is None else "embed"])
     if scores is not None:
         trials += genuine_trials(scores, float(record["threshold"]))
-    models = {one.metric: str(names["detect"]) if one.metric == "fta" else judged for one in trials}
+    models = {one.metric: str(names["detect"]) if one.metric == "fta" else evaluated for one in trials}
     rules = Rules(*(record[name] for name in ("level", "alpha", "margin", "min_subjects")))
     units: IntArray = people["unit"].to_numpy(np.int64)
     rates, gaps = tables(trials, people, groupings, primary, models, units, rules)
     found = {RATES: rates, GAPS: gaps}
     if scores is not None:
-        found[SCORES] = score_table(scores, people, groupings, judged, units, rules.level)
+        found[SCORES] = score_table(scores, people, groupings, evaluated, units, rules.level)
     return found

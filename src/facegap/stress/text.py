@@ -1,4 +1,4 @@
-"""What a stress test found, in sentences and tables. It says what changed and where, and nothing about why."""
+"""The findings of a stress test as sentences and tables, without statements about causes."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def primary_gaps(done: Stressed) -> pd.DataFrame:
 
 
 def findings(done: Stressed) -> list[str]:
-    """Per perturbation one sentence with the strongest verdict among its doses."""
-    said = []
+    """One sentence per perturbation with its strongest verdict over doses."""
+    sentences = []
     gaps = primary_gaps(done)
     names = [str(name) for name in dict.fromkeys(done.rates["perturbation"]) if name != NONE]
     for name in names:
         rows = gaps[gaps["perturbation"] == name].to_dict("records")
-        said.append(finding(name, rows, done) + doubling(done, name))
-    return said
+        sentences.append(finding(name, rows, done) + doubling(done, name))
+    return sentences
 
 
 def finding(name: str, rows: Sequence[dict[Any, Any]], done: Stressed) -> str:
@@ -81,7 +81,7 @@ def points_interval(low: float, high: float) -> str:
 
 
 def doubling(done: Stressed, name: str) -> str:
-    """At which dose the error of the worst group is twice that of the unperturbed images, by the point estimates."""
+    """The first listed dose at which a group's estimated error is at least twice that of the unperturbed images."""
     family = str(done.record["by"][0]) if done.record["by"] else ""
     rows = done.rates[
         (done.rates["metric"] == done.primary) & (done.rates["family"] == family) & (done.rates["perturbation"] == name)
@@ -115,14 +115,14 @@ def rate_table(rates: pd.DataFrame, title: str) -> TextTable:
 
 
 def change_text(row: dict[Any, Any]) -> str:
-    """A paired change in percentage points; nothing for the images as they are."""
+    """A paired change in percentage points; empty for the unperturbed images."""
     if math.isnan(row["change_low"]):
         return ""
     return f"{in_points(row['change'])} {points_interval(row['change_low'], row['change_high'])}"
 
 
 def in_points(value: float) -> str:
-    """A difference of proportions in percentage points with its sign, the unit left to the heading."""
+    """A difference of proportions in percentage points with its sign; the heading has the unit."""
     return f"{100 * value:+.1f}" if math.isfinite(value) else "–"
 
 
@@ -144,7 +144,7 @@ def gap_table(gaps: pd.DataFrame, title: str) -> TextTable:
 
 
 def score_tables(scores: pd.DataFrame) -> list[TextTable]:
-    """How similar mated images are by dose and group, a table per grouping."""
+    """Similarity of mated images by dose and group, a table per grouping."""
     columns = ("perturbation", "group", "median", "median, unperturbed", "shift", "comparisons", "lost", "subjects")
     found = []
     for family, own in scores.groupby("family", sort=False):
@@ -167,7 +167,7 @@ def score_tables(scores: pd.DataFrame) -> list[TextTable]:
 
 
 def at_threshold(done: Stressed) -> str:
-    """Where the threshold comes from; empty without one."""
+    """The origin of the threshold; empty without one."""
     if done.record["threshold"] is None:
         return ""
     return (

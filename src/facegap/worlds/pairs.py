@@ -13,9 +13,8 @@ import numpy as np
 from facegap.types import FloatArray, IntArray
 from facegap.worlds.people import pair_chances
 
-BLOCK_WIDTH = (
-    0.1  # range of effects in a block, in standard deviations; narrower blocks waste fewer events but are more numerous
-)
+# Range of effects in a block, in standard deviations; narrower blocks waste fewer events but are more numerous.
+BLOCK_WIDTH = 0.1
 
 
 def sparse_false_matches(
