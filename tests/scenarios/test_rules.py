@@ -14,15 +14,13 @@ from hypothesis import strategies as st
 
 from facegap.errors import StatisticsError, TableError
 from facegap.scenarios.group_rates import EVERYBODY, Measured, measured_rates
+from facegap.scenarios.payment import pairs_needed, payment, payment_answer
 from facegap.scenarios.quantities import Answer, Line, Quantity, carried, spread
 from facegap.scenarios.rules import (
     SCENARIOS,
     attributes,
     checkpoint,
     kiosk,
-    pairs_needed,
-    payment,
-    payment_answer,
     registration,
     unlock,
     watchlist,

@@ -48,6 +48,12 @@ class Measured:
         return self.across.get((group, other), self.across.get((other, group), NOT_MEASURED))
 
     @property
+    def groups_and_all(self) -> Sequence[Group]:
+        """The groups, and then all people if the run has their FMR and the grouping does not include them."""
+        known = (FMR.name, EVERYBODY) in self.own and EVERYBODY not in self.groups
+        return (*self.groups, *((EVERYBODY,) if known else ()))
+
+    @property
     def in_sample(self) -> bool:
         """Whether the threshold was set on the comparisons on which it is evaluated, according to its origin."""
         return "in-sample" in self.threshold_from.lower().replace(" ", "-")
