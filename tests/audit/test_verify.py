@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import facegap as fg
-from facegap.audit import models, verify
+from facegap.audit import floors, models, verify
 from facegap.audit.pair_lists import read_pairs
 from facegap.audit.run import recheck
 from facegap.audit.settings import Verify
@@ -436,12 +436,12 @@ def test_the_floor_of_the_list_is_not_set_by_a_genuine_pair_among_the_sampled_on
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of a million rows few pairs are wanted, and one genuine pair among 200,000 sampled ones would set the floor."""
-    monkeypatch.setattr(verify, "MOST_SAMPLED", 400_000)
+    monkeypatch.setattr(floors, "MOST_SAMPLED", 400_000)
     rng = np.random.default_rng(0)
     vectors = np.repeat(rng.normal(size=(500, 16)), 2, axis=0).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     subjects = np.arange(1000) // 2
     scores = (vectors.astype(np.float64) @ vectors.T)[np.triu_indices(1000, 1)]
     impostor = scores[(subjects[:, None] != subjects)[np.triu_indices(1000, 1)]]
-    floor = verify.floor_for(vectors, subjects, 30)
+    floor = floors.floor_for(vectors, subjects, 30)
     assert 10 <= int((impostor >= floor).sum()) <= 60

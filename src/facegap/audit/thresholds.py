@@ -21,7 +21,7 @@ from facegap.types import BoolArray, FloatArray, IntArray
 
 EVALUATION, THRESHOLD_SET = "evaluation", "threshold_set"
 IN_SAMPLE = "the same pairs on which it is evaluated (IN-SAMPLE)"
-LONGER = 1.6  # a list reaches to about two thirds of its limit: see `floor_for` in verify.py
+LONGER = 1.6  # a list reaches to about two thirds of its limit: see `floor_for` in floors.py
 FEW_ABOVE = 5  # minimum number of false matches for the upper limit of a threshold's interval
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from facegap.audit.floors import counted_edges, floor_for
 from facegap.audit.pair_lists import NO_PAIRS, scored_pairs
 from facegap.audit.resolved import ResolvedAudit
 from facegap.audit.resumable_counts import ResumableCounter
@@ -38,7 +37,7 @@ from facegap.derive.comparisons import (
 from facegap.derive.groupings import Cells
 from facegap.derive.units import unit_codes
 from facegap.errors import StatisticsError
-from facegap.matching import FilterChoice, choose_filter, count_scores, score_pairs, with_sampled_range
+from facegap.matching import FilterChoice, choose_filter, count_scores, with_sampled_range
 from facegap.matching.range_sample import SEED
 from facegap.store.record import (
     AllPairsRecord,
@@ -55,9 +54,6 @@ Counter = Callable[..., ScoreCounts]  # like count_scores
 BINS = 1024
 PLOT_BINS = 400  # of the histogram over all scores
 MOST_COUNTED_WHOLE = 6_000  # templates; above this, counting all pairs for the plot costs more than a sample
-SAMPLED_PAIRS = 200_000
-LEAST_ABOVE = 20  # sampled pairs above the floor of the list
-MOST_SAMPLED = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -242,12 +238,17 @@ def count(
     cells = counted_groups(templates.table, known)
     floor = min(floor_for(vectors, templates.subjects[rows], tail_limit), max(reach, -1.0))
     whole = plotted and len(rows) <= MOST_COUNTED_WHOLE
-    choice = choose_filter(vectors, floor=floor, full_range=whole)
     subjects, codes, without_pairs = (
         templates.subjects[rows],
         cells.codes[rows],
         positions(excluded, rows, len(templates.table)),
     )
+    row_edges = None
+    if plotted and resolved.settings.verify.edge_fmr is not None:
+        floor, row_edges = counted_edges(
+            vectors, templates.subjects[rows], floor, len(cells.groups), resolved.settings.verify.edge_fmr, BINS
+        )
+    choice = choose_filter(vectors, floor=floor, full_range=whole)
     counts = (counter or count_scores)(
         vectors,
         subjects,
@@ -260,6 +261,7 @@ def count(
         workers=workers,
         filter=choice.name,
         full_range=PLOT_BINS if whole else None,
+        row_edges=row_edges,
     )
     if plotted and not whole:
         counts = with_sampled_range(
@@ -270,32 +272,6 @@ def count(
     if isinstance(counter, ResumableCounter):
         took += counter.earlier_ns
     return Counted(counts, choice, round(took / pairs, 3) if pairs else None)
-
-
-def floor_for(vectors: NDArray[np.float32], subjects: IntArray, tail_limit: int) -> float:
-    """A floor above which about two thirds of `tail_limit` pairs lie, from a seeded sample of pairs.
-
-    A floor that is too low costs time but does not change the result: the list is cut to its highest pairs, and records where. If
-    so few pairs are requested that a sampled genuine pair could set the floor, more pairs are sampled, all of them impostor.
-
-    subjects : int64 (n,), subject of each row
-    """
-    count = len(vectors)
-    pairs = count * (count - 1) / 2
-    if pairs <= tail_limit:
-        return -1.0
-    share = 2 / 3 * tail_limit / pairs
-    rare = SAMPLED_PAIRS * share < LEAST_ABOVE
-    sampled = min(math.ceil(LEAST_ABOVE / share), MOST_SAMPLED) if rare else SAMPLED_PAIRS
-    rng = np.random.default_rng(0)
-    left = rng.integers(0, count, sampled)
-    right = (left + rng.integers(1, count, sampled)) % count
-    if rare:
-        impostor = subjects[left] != subjects[right]
-        left, right = left[impostor], right[impostor]
-    if not len(left):
-        return -1.0
-    return float(min(np.quantile(score_pairs(vectors, left, right), 1 - share), 0.99))
 
 
 def positions(pairs: PairRows, rows: IntArray, size: int) -> PairRows:

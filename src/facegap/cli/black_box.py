@@ -116,6 +116,7 @@ def audit_embeddings(
             "images_are_people",
             "impostors_only",
             "tail_limit",
+            "edge_fmr",
             "folder",
             "resume",
             "keep_embeddings",

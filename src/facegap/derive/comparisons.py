@@ -127,9 +127,14 @@ def false_match_rate(
     left, right = pairs.subjects[wrong[:, 0]], pairs.subjects[wrong[:, 1]]
     ones = np.ones(len(wrong), np.int64)
     rate = dyadic_fmr(left, right, ones, images=templates, other_images=others, level=level, units=pairs.units)
+    return less_trials(rate, impostors_left_out(pairs, first, second, generalised=generalised))
+
+
+def impostors_left_out(pairs: Comparisons, first: BoolArray, second: BoolArray | None, *, generalised: bool) -> int:
+    """Impostor pairs of a group, or between two, that are counted nowhere after review."""
+    taking_part = pairs.counted if generalised else pairs.counted & pairs.enrolled
     left_out = between(pairs.excluded, first & taking_part, None if second is None else second & taking_part)
-    impostors = pairs.subjects[left_out[:, 0]] != pairs.subjects[left_out[:, 1]]
-    return less_trials(rate, int(impostors.sum()))
+    return int((pairs.subjects[left_out[:, 0]] != pairs.subjects[left_out[:, 1]]).sum())
 
 
 def sampled_match_rate(

@@ -19,6 +19,7 @@ from facegap.derive.balanced.audited import EXPLAINED, explained_table
 from facegap.derive.bob import bob_table
 from facegap.derive.comparisons import Comparisons, counted_comparisons, finest_cells, listed_comparisons
 from facegap.derive.differentials import differentials_table
+from facegap.derive.edges import EDGES, edges_table
 from facegap.derive.first_frames import frames_table
 from facegap.derive.gaps import gaps_table, image_gaps
 from facegap.derive.identification import cmc_table, search_gaps, search_rates
@@ -142,6 +143,7 @@ def verification_tables(
         "transfer.csv": transfer_table(pairs, run.manifest, groupings, points, operating_of(run), model, level, least),
         "differentials.csv": pd.DataFrame() if run.record.sampled else differentials_table(found, pairs, least),
     }
+    tables[EDGES] = edges_table(pairs, matched.counts, run.manifest, groupings, model, level)
     if run.record.request.setting("verify", "bob_rates"):
         tables["bob_rates.csv"] = bob_table(found, groupings)
     return {name: table for name, table in tables.items() if len(table)}

@@ -24,6 +24,7 @@ EXTRA_TABLES: Mapping[str, Schema] = {
     "waterfall.csv": WATERFALL,
     "scores.csv": SCORES,
     "transfer.csv": TRANSFER,
+    "edges.csv": RATES,
     "differentials.csv": DIFFERENTIALS,
     "identification.csv": CMC,
     "review_pairs.csv": REVIEW_PAIRS,

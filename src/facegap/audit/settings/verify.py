@@ -132,6 +132,14 @@ class Verify:
     tail_limit: int = setting(
         2_000_000, help="Maximum number of impostor pairs to keep in the list", heading=VERIFICATION, minimum=1
     )
+    edge_fmr: float | None = setting(
+        None,
+        help="Also write edges.csv: FMR with intervals at bin edges up to this FMR, below the list of impostor pairs as well; "
+        "4 bytes for each template, group and edge",
+        heading=VERIFICATION,
+        minimum=1e-12,
+        maximum=0.1,
+    )
 
     def __post_init__(self) -> None:
         """Check each value and their combinations."""
@@ -140,6 +148,8 @@ class Verify:
             raise SettingError(TARGET_AND_THRESHOLD)
         if self.threshold:
             object.__setattr__(self, "fmr", ())
+        if self.edge_fmr is not None and (self.pairs is not None or self.sample_pairs is not None):
+            raise SettingError("--edge-fmr is about all pairs; omit it, or --pairs and --sample-pairs")
         if self.in_sample and self.threshold_on is not None:
             raise SettingError("--in-sample and --threshold-on contradict each other; give only one")
         if self.fold_column is not None and not self.by_folds:

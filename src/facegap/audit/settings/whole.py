@@ -73,6 +73,11 @@ class AuditSettings:
             )
         if self.identify is not None and self.verify.fold_column is not None:
             raise SettingError("--fold-column and --identify contradict each other; omit one of the two")
+        if self.verify.edge_fmr is not None and self.groups.cluster:
+            raise SettingError(
+                "--edge-fmr and --cluster contradict each other: false matches are counted for each subject, not for pairs within a "
+                "sampling unit; omit one of the two"
+            )
 
     @property
     def by_folds(self) -> bool:
