@@ -1,7 +1,8 @@
 """Size on one machine: seconds and peak memory of whole commands, by number of rows, and the exponent of growth.
 
     python benchmarks/bench_size.py check 10000 100000 1000000 --folder SCRATCH
-    python benchmarks/bench_size.py templates 10000 30000 100000 --folder SCRATCH
+    python benchmarks/bench_size.py templates 10000 30000 100000 --folder SCRATCH      then templates-report, templates-explore
+    python benchmarks/bench_size.py templates 1000000 --kill-at 20 --folder SCRATCH    killed after 20 blocks, and resumed
     python benchmarks/bench_size.py answers 10000 100000 1000000 --folder SCRATCH      then report and explore
     python benchmarks/bench_size.py scores 1000000 10000000 100000000 --folder SCRATCH
 
@@ -25,6 +26,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 
@@ -91,6 +93,30 @@ def spent_by(command: Sequence[str], log: Path) -> Spent:
         raise SystemExit(f"exit {process.returncode} of facegap {' '.join(command)}: see {log}")
     wall_s = time.perf_counter() - started
     return Spent(wall_s, usage.ru_utime + usage.ru_stime, private, mapped, resident)
+
+
+def killed_at(command: Sequence[str], blocks: int, log: Path) -> Spent:
+    """Start a command, and kill it (SIGKILL) once its run folder (--out) keeps counts of so many blocks."""
+    started, private, run = time.perf_counter(), 0.0, Path(command[command.index("--out") + 1])
+    with log.open("wb") as told:
+        process = subprocess.Popen([sys.executable, "-m", "facegap.cli", *command], stdout=told, stderr=told)
+        while kept_blocks(run) < blocks:
+            if process.poll() is not None:
+                raise SystemExit(f"ended before {blocks} blocks were kept: see {log}")
+            private = max(private, memory_of(process.pid)[0])
+            time.sleep(SAMPLE_S)
+        process.kill()
+        _, _, usage = os.wait4(process.pid, 0)
+    return Spent(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, private, 0.0, 0.0)
+
+
+def kept_blocks(run: Path) -> int:
+    """Blocks of a comparison that a run folder keeps."""
+    for path in (run / "parts").glob("counts-*.npz"):
+        with path.open("rb") as file:
+            found = re.match(rb"facegap counts under way 1: (\d+) blocks", file.read(80))
+        return int(found[1]) if found else 0
+    return 0
 
 
 def people(rows: int) -> Iterator[list[object]]:
@@ -192,14 +218,14 @@ def answer_inputs(folder: Path, rows: int) -> list[str]:
     return ["audit-predictions", *files, "--by", "place*gender", "--out", str(here / "run")]
 
 
-def report_of(folder: Path, rows: int) -> list[str]:
-    """`facegap report` of the run that the job answers has left."""
-    return ["report", str(folder / f"answers{rows}" / "run")]
+def report_of(folder: Path, rows: int, job: str = "answers") -> list[str]:
+    """`facegap report` of the run that a job has left."""
+    return ["report", str(folder / f"{job}{rows}" / "run")]
 
 
-def first_page(folder: Path, rows: int) -> list[str]:
-    """`facegap explore` of the run that the job answers has left, until its first page is there."""
-    return ["explore", str(folder / f"answers{rows}" / "run"), "--port", "0"]
+def first_page(folder: Path, rows: int, job: str = "answers") -> list[str]:
+    """`facegap explore` of the run that a job has left, until its first page is there."""
+    return ["explore", str(folder / f"{job}{rows}" / "run"), "--port", "0"]
 
 
 def answered(log: Path) -> bool:
@@ -254,6 +280,8 @@ JOBS: dict[str, Callable[[Path, int], list[str]]] = {
     "answers": answer_inputs,
     "report": report_of,
     "explore": first_page,
+    "templates-report": partial(report_of, job="templates"),
+    "templates-explore": partial(first_page, job="templates"),
     "scores": score_inputs,
 }
 
@@ -264,12 +292,21 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("job", choices=[*JOBS])
     parser.add_argument("rows", nargs="+", type=int)
     parser.add_argument("--folder", type=Path, required=True, help="where inputs are made, and stay")
+    parser.add_argument(
+        "--kill-at", type=int, metavar="BLOCKS", help="of templates: kill the command then, and resume it"
+    )
     parser.add_argument("--more", nargs=argparse.REMAINDER, default=[], help="further words of the command")
     asked = parser.parse_args(words)
     asked.folder.mkdir(parents=True, exist_ok=True)
     before: tuple[int, Spent] | None = None
     for rows in asked.rows:
         command = [*JOBS[asked.job](asked.folder, rows), *asked.more]
+        if asked.kill_at is not None:
+            first = killed_at(command, asked.kill_at, asked.folder / f"{asked.job}{rows}.killed.log")
+            print(
+                f"killed after {first.wall_s:.1f} s, processors {first.processor_s:.1f} s, private {first.private:,.0f} MiB"
+            )
+            command.append("--resume")
         spent = spent_by(command, asked.folder / f"{asked.job}{rows}.log")
         growth = ""
         if before is not None:
