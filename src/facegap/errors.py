@@ -1,44 +1,44 @@
-"""Every error that facegap raises on purpose. Each message says what was wrong, where, and what to do."""
+"""The errors that facegap raises. Each message states what is wrong, where, and what to do."""
 
 
 class FacegapError(Exception):
-    """Base of all errors of this package; the command line prints its message and exits with 2."""
+    """Base class of all errors of this package; the command line prints the message and exits with 2."""
 
 
 class CardError(FacegapError):
-    """A model or dataset card is malformed, ambiguous, or does not describe the file beside it."""
+    """A model or dataset card is malformed, ambiguous, or does not match its file."""
 
 
 class FetchError(FacegapError):
-    """Weights could not be brought to this machine, or what arrived is not what the card names."""
+    """Weights could not be downloaded, or the file received does not match the card."""
 
 
 class TableError(FacegapError):
-    """A table from outside is unusable; the message names file, line, column and cure."""
+    """An input table is not usable; the message names file, line, column and remedy."""
 
 
 class DeviceError(FacegapError):
-    """The promised device cannot be had, or the installed onnxruntime packages contradict each other."""
+    """The requested device is not available, or the installed onnxruntime packages conflict."""
 
 
 class ModelError(FacegapError):
-    """A model file cannot be opened, or its inputs or outputs are not those of its card."""
+    """A model file cannot be loaded, or its inputs or outputs do not match its card."""
 
 
 class ModelStoppedError(ModelError):
-    """The process of a model crashed, hung, or took more than it may; nothing more can be asked of it."""
+    """The process of a model crashed, hung, or exceeded its limits, and cannot be used any more."""
 
 
 class SettingError(FacegapError, ValueError):
-    """A setting is out of its bounds, unknown, or contradicts another."""
+    """A setting is out of range, unknown, or contradicts another."""
 
 
 class RunError(FacegapError):
-    """A run folder is missing, unwritable, of another run, or does not match its own hashes."""
+    """A run folder is missing, not writable, of another run, or does not match its hashes."""
 
 
 class SealError(FacegapError):
-    """A run cannot be signed, or its signature is not that of the key that was named."""
+    """A run cannot be signed, or its signature is not by the given key."""
 
 
 class MatchingError(FacegapError, ValueError):
@@ -46,12 +46,12 @@ class MatchingError(FacegapError, ValueError):
 
 
 class ClusterError(FacegapError):
-    """Workers of a cluster that are not there, differ, do not see what they must see, or lost their scheduler."""
+    """Workers of a cluster are missing, differ, cannot read required files, or lost their scheduler."""
 
 
 class StatisticsError(FacegapError, ValueError):
-    """Counts or settings for which a statistic is not defined at all (an undefined value is NaN instead)."""
+    """Counts or settings are invalid for a statistic (a value that is merely undefined is NaN instead)."""
 
 
 class PluginError(FacegapError):
-    """Two packages give one name, or an entry point of a package is not what its group asks for."""
+    """Two packages provide the same name, or an entry point does not have the type required by its group."""

@@ -1,6 +1,6 @@
-"""Options of the commands: those of the settings of an audit, generated from their classes, and a few that are shared.
+"""Options of the commands: those of audit settings, generated from the settings classes, and a few shared ones.
 
-A command names the settings it takes as one parameter, and is called with a checked AuditSettings:
+A command declares its settings as one parameter, and is called with a checked AuditSettings:
 
     @with_settings
     def tone(manifest: ManifestPath, settings: Annotated[AuditSettings, Only("detect", "where")], ...) -> None:
@@ -39,13 +39,13 @@ View = Annotated[
     typer.Option(help="Additional view of the same numbers, with the columns and labels of Gender Shades"),
 ]
 
-CONTEXT = "context"  # of a command: typer hands it over
+CONTEXT = "context"  # of a command: typer passes it
 SWITCHED = {"identify": "--identify"}  # sections that are off unless their option is given
 
 
 @dataclass(frozen=True)
 class Only:
-    """Which settings a command has as options: names of settings, or of whole sections; `said` replaces their help."""
+    """The settings that a command has as options: names of settings or of sections; `said` replaces their help."""
 
     names: tuple[str, ...]
     said: Mapping[str, str] = field(default_factory=dict)
@@ -64,14 +64,14 @@ class Only:
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a command: its parameter, and the value of the setting for what was given."""
+    """One option of a command: its parameter, and the conversion of a given value to the setting."""
 
     parameter: inspect.Parameter
     value: Callable[[Any], Any]
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with the options of its parameter `settings` instead of that parameter; typer reads the signature."""
+    """Replace a command's parameter `settings` by the corresponding options; typer reads the signature."""
     hints = get_type_hints(command, include_extras=True)
     signature = inspect.signature(command)
     only = next((part for part in get_args(hints["settings"])[1:] if isinstance(part, Only)), Only())
@@ -99,7 +99,7 @@ def with_settings(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def typed_settings(context: typer.Context | None) -> tuple[str, ...]:
-    """Names of the settings that were typed, whatever their value; none where there is no command line."""
+    """Names of the settings given on the command line, whatever their value; none without a command line."""
     if context is None:
         return ()
     sources = {one.name: context.get_parameter_source(one.name) for _, one in leaves()}
@@ -119,7 +119,7 @@ def options_of(only: Only) -> Iterator[Option]:
 
 @functools.cache
 def kinds_of_settings() -> Mapping[str, Mapping[str, Any]]:
-    """The type of every setting by section and name; resolved once, as --help of everything asks for it."""
+    """The type of every setting by section and name; cached, because every --help needs it."""
     return {
         section: get_type_hints(kind, localns={"CallableModel": CallableModel})
         for section, kind in {"": AuditSettings, **SECTIONS}.items()
@@ -142,7 +142,7 @@ def option_of(one: Field[Any], known: Setting, kind: Any, help: str, section: st
         show_default=default is not None and not several and not isinstance(default, bool),
     )
     if isinstance(default, bool):
-        # A setting that is on can only be switched off: --no-embeddings.
+        # A setting that is on by default can only be switched off: --no-embeddings.
         return option(one.name, bool, info, False, (lambda given: not given) if default else (lambda given: given))
     if several:
         many: Any = list[kind_on_the_command_line(kind)]  # type: ignore[misc]  # a type that is known at run time only
@@ -158,7 +158,7 @@ def option(name: str, kind: Any, info: Any, default: Any, value: Callable[[Any],
 
 
 def with_switches(options: Sequence[Option], switches: Sequence[str]) -> list[inspect.Parameter]:
-    """The parameters of options, with the option that switches a section on before those of the section."""
+    """The parameters of options, with the switch of each section before its options."""
     sections = {one.name: section for section, one in leaves()}
     parameters: list[inspect.Parameter] = []
     left = list(switches)
@@ -178,28 +178,28 @@ def switch_of(section: str) -> inspect.Parameter:
 
 
 def words_of_default(known: Setting, default: Any) -> str:
-    """What help says of a default that typer does not show by itself."""
+    """Help text of a default that typer does not show itself."""
     if known.without:
         return known.without
     return ", ".join(f"{value:g}" for value in default) if isinstance(default, tuple) else ""
 
 
 def kind_on_the_command_line(kind: Any) -> Any:
-    """The type that typer parses: of several values that of one, without None and without what is Python's alone."""
+    """The type that typer parses: for several values that of one, without None and types that exist only in Python."""
     if get_origin(kind) is tuple:
         kind = get_args(kind)[0]
     if get_origin(kind) is Union or isinstance(kind, type(int | str)):
         members = [member for member in get_args(kind) if member not in (type(None), CallableModel)]
-        return members[0] if len(members) == 1 else str  # a number or a word is read by the setting
+        return members[0] if len(members) == 1 else str  # a number or a word is parsed by the setting
     return kind
 
 
 def chosen_settings(options: Sequence[Option], words: Mapping[str, Any], on: set[str]) -> AuditSettings:
-    """The settings that the options of a command line say.
+    """The settings from the options of a command line.
 
     Raises
     ------
-    typer.BadParameter : a target beside a threshold, settings of a section that is not switched on, a value out of bounds
+    typer.BadParameter : for a target together with a threshold, settings of a section that is off, or a value out of bounds
     """
     if words.get("fmr") and words.get("threshold"):
         raise typer.BadParameter(TARGET_AND_THRESHOLD, param_hint="--fmr")
@@ -222,5 +222,5 @@ def chosen_settings(options: Sequence[Option], words: Mapping[str, Any], on: set
 
 
 def hint(name: str) -> str:
-    """An option for a message."""
+    """The name of an option for a message."""
     return next(option_name(one) for _, one in leaves() if one.name == name)

@@ -1,6 +1,6 @@
-"""Code of other packages: entry points that add to the tables of metrics, decoders, adapters and charts.
+"""Plugins: entry points of other packages that add to the tables of metrics, decoders, adapters and charts.
 
-Nothing is looked up before one of these tables is asked for, and no package is imported before its group is.
+Entry points are looked up only when a table is first used, and packages are imported only when their group is used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Entry = TypeVar("Entry")
 
 @dataclass(frozen=True)
 class Plugin:
-    """One name that a package adds to a table, as run.json states it."""
+    """One name that a package adds to a table, as in run.json."""
 
     group: PluginGroup
     name: str
@@ -31,11 +31,11 @@ class Plugin:
 
 
 def installed(group: PluginGroup) -> tuple[Plugin, ...]:
-    """What the installed packages add to a table, in order of their names; read from their metadata, nothing is imported.
+    """Additions of the installed packages to a table, in order of name, from package metadata; nothing is imported.
 
     Raises
     ------
-    PluginError : two packages give one name
+    PluginError : if two packages provide the same name
     """
     return tuple(plugin for plugin, _ in _found(group))
 
@@ -43,13 +43,13 @@ def installed(group: PluginGroup) -> tuple[Plugin, ...]:
 def extended(
     group: PluginGroup, built_in: Mapping[str, Entry], accept: Callable[[str, Any], Entry]
 ) -> Mapping[str, Entry]:
-    """A table with what packages add to it, the built-in entries first.
+    """A table with the additions of packages, built-in entries first.
 
-    accept : the loaded object of an entry point, by its name, as an entry of the table; ValueError where it is none
+    accept : converts the name and loaded object of an entry point to an entry of the table; ValueError if it is not valid
 
     Raises
     ------
-    PluginError : one name is given twice, an object cannot be loaded or is none of the table
+    PluginError : if a name is provided twice, or an object cannot be loaded or is not valid for the table
     """
     added = _loaded(group)
     if not added:
@@ -69,7 +69,7 @@ def extended(
 
 @cache
 def _loaded(group: PluginGroup) -> tuple[tuple[Plugin, Any], ...]:
-    """The objects of a group's entry points."""
+    """The loaded objects of a group's entry points."""
     return tuple((plugin, _load(plugin, entry)) for plugin, entry in _found(group))
 
 
@@ -98,6 +98,6 @@ def _load(plugin: Plugin, entry: EntryPoint) -> Any:
 
 
 def forget() -> None:
-    """Look everything up anew when it is asked for next: packages were installed or removed while this process ran."""
+    """Clear the caches, for use after packages were installed or removed while this process runs."""
     _found.cache_clear()
     _loaded.cache_clear()

@@ -1,1 +1,1 @@
-"""`facegap protocol`: a published benchmark on a model, and beside its numbers what an audit says of the same pairs."""
+"""`facegap protocol`: a published benchmark on a model, with its own results and an audit of the same pairs."""

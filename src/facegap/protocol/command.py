@@ -56,12 +56,12 @@ def protocol(
     far: Annotated[
         list[float] | None,
         typer.Option(
-            help="False accept rate at which TAR is printed; repeatable [default: 0.001, 0.01, 0.1; IJB: 1e-6 to 0.1]"
+            help="False accept rate at which TAR is reported; repeatable [default: 0.001, 0.01, 0.1; IJB: 1e-6 to 0.1]"
         ),
     ] = None,
     like: Annotated[
         Literal["insightface"] | None,
-        typer.Option(help="Also print TAR by InsightFace's rule: at the nearest FAR, which may exceed the target"),
+        typer.Option(help="Also report TAR by InsightFace's rule: at the nearest FAR, which may exceed the target"),
     ] = None,
     gallery: Annotated[
         Literal["1", "2", "both"] | None,
@@ -69,7 +69,7 @@ def protocol(
     ] = None,
     fpir_target: Annotated[
         list[float] | None,
-        typer.Option("--fpir", help="FPIR at which TPIR is printed, with --gallery; repeatable [default: 0.01, 0.1]"),
+        typer.Option("--fpir", help="FPIR at which TPIR is reported, with --gallery; repeatable [default: 0.01, 0.1]"),
     ] = None,
     labels: Annotated[
         Path | None,

@@ -1,4 +1,4 @@
-"""From a folder with a benchmark protocol to a run: the same audit as any other, of the protocol's pairs."""
+"""Run a benchmark protocol from its folder, as an audit of the protocol's pairs."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from facegap.inputs.protocols.listing import Listing
     from facegap.store.run import Run
 
-FAR = (1e-3, 1e-2, 1e-1)  # a list of 3,000 impostor pairs says nothing of fewer than 1 in 3,000
-FAR_OF_MILLIONS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # as InsightFace prints of IJB
+FAR = (1e-3, 1e-2, 1e-1)  # 3,000 impostor pairs cannot resolve rates below 1 in 3,000
+FAR_OF_MILLIONS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # as reported by InsightFace for IJB
 MILLIONS = ("ijbb", "ijbc")
 RANKS = (1, 5, 10)
 FPIR = (0.01, 0.1)
@@ -39,30 +39,31 @@ def run_protocol(
     labels: Path | None = None,
     allow_incomplete: bool = False,
 ) -> Run:
-    """Compare the pairs of a protocol and measure both its own numbers and the errors by group.
+    """Compare the pairs of a protocol, and compute its own results and errors by group.
 
     Parameters
     ----------
     name : str
         A key of `facegap.inputs.protocols.READERS`.
     root : Path
-        The folder that the protocol was unpacked to; of `bin` the file.
+        The folder with the unpacked protocol; for `bin` the file.
     settings : AuditSettings
-        As of an audit. Faces are where the points of IJB say, and a .bin has aligned crops, unless a detector or a file of
-        points is named. Thresholds of FMR and FNMR are set by the folds of the protocol, where no person is in two of them.
+        As for an audit. For IJB, faces are located by its landmarks, and a .bin has aligned crops, unless a detector or
+        a file of points is given. Thresholds of FMR and FNMR are set by the folds of the protocol if no person is in
+        two folds.
     far : sequence of float
-        False accept rates at which the true accept rate is printed; without any those that are usual for the protocol.
+        False accept rates at which the true accept rate is reported; by default those usual for the protocol.
     like : {"insightface"}, optional
-        TAR by the rule of InsightFace as well.
+        Also report TAR by the InsightFace rule.
     gallery : {"1", "2", "both"}, optional
-        IJB: search this gallery (1:N) in place of comparing the listed pairs. Thresholds are then set as the protocol does, on
-        the searches that they are evaluated on, and labelled so, unless the settings say otherwise.
+        IJB: search this gallery (1:N) instead of comparing the listed pairs. As in the protocol, thresholds are then
+        set in-sample, on the searches that are evaluated, and labelled as such, unless the settings specify otherwise.
     fpir : sequence of float
-        False positive identification rates at which TPIR is printed.
+        False positive identification rates at which TPIR is reported.
     labels : Path, optional
-        Table with labels of the protocol's images or subjects, to be split by.
+        Table with labels of the protocol's images or subjects, by which results are split.
     allow_incomplete : bool
-        Go on where counts are not those of the protocol or images are missing. The run says so.
+        Continue if counts differ from the protocol or images are missing. The run states this.
 
     Returns
     -------
@@ -72,7 +73,8 @@ def run_protocol(
     Raises
     ------
     FacegapError
-        A list that is not of its layout, by file and line; counts of another protocol; and each kind that an audit raises.
+        If a list does not have the expected layout (with file and line), or counts differ from the protocol; and all
+        errors of an audit.
 
     Examples
     --------
@@ -108,7 +110,7 @@ def run_protocol(
 
 
 def searching(settings: AuditSettings, fpir: Sequence[float]) -> AuditSettings:
-    """The settings of a search: who is enrolled is a column, thresholds are in-sample unless they are set on somebody."""
+    """The settings of a search: a column names who is enrolled, and thresholds are in-sample unless set on other subjects."""
     verify = settings.verify
     if verify.threshold_by is None and verify.threshold_on is None and not verify.threshold:
         verify = replace(verify, in_sample=True)
@@ -116,7 +118,7 @@ def searching(settings: AuditSettings, fpir: Sequence[float]) -> AuditSettings:
 
 
 def by_its_faces(settings: AuditSettings, listing: Listing) -> AuditSettings:
-    """The settings with the points or the crops that the protocol comes with, unless a detector or other points are asked for."""
+    """The settings with the landmarks or crops of the protocol, unless a detector or other points are given."""
     asked = "detect" in settings.stated or settings.detect != AuditSettings.detect
     if asked or settings.faces.points is not None:
         return settings
@@ -126,7 +128,7 @@ def by_its_faces(settings: AuditSettings, listing: Listing) -> AuditSettings:
 
 
 def by_its_folds(settings: AuditSettings, listing: Listing) -> AuditSettings:
-    """The settings with the protocol's own folds, where each person has one and thresholds are set by folds at all."""
+    """The settings with the folds of the protocol, if each person is in one fold and thresholds are set by folds."""
     from facegap.inputs.protocols.listing import FOLD
 
     if FOLD not in listing.people.columns or not settings.by_folds:
@@ -136,9 +138,9 @@ def by_its_folds(settings: AuditSettings, listing: Listing) -> AuditSettings:
 
 @contextlib.contextmanager
 def laid_out(listing: Listing) -> Iterator[Path]:
-    """The manifest of a protocol's people, in a folder of its own that only its owner can read and that goes at the end.
+    """Write the manifest of a protocol to a temporary folder that only its owner can read; it is removed at the end.
 
-    Images that a protocol holds itself lie beside it.
+    Images contained in a protocol file are written to the same folder.
     """
     with temporary_folder() as folder:
         for name, content in listing.images.items():

@@ -1,4 +1,4 @@
-"""The tables that cross module borders or that a command writes: their columns as plain data, and what holds frames to them."""
+"""Schemas of the tables that cross module borders or are written by commands, and checks of frames against them."""
 
 from __future__ import annotations
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from facegap.tables.schema import BOOL, FLOAT, INT, TEXT, Column, Schema, counted
 
 AGE_CHECKS = Schema(
-    "AGE_CHECKS",  # age_checks.csv: where the images of each group ended in an age check, and both rates
+    "AGE_CHECKS",  # age_checks.csv: outcomes of the images of each group in an age check, and both error rates
     {
         "age_limit": FLOAT,
-        "challenge": FLOAT,  # estimated age from which somebody passes
+        "challenge": FLOAT,  # estimated age at or above which a subject is accepted
         # every image is in one of the next seven
         "images": INT,
         "not_shown": INT,
-        "without_age": INT,  # no label that is an age
-        "straddling": INT,  # a labelled range on both sides of the limit: no trial
+        "without_age": INT,  # no age label
+        "straddling": INT,  # labelled age range includes the limit: no trial
         "no_estimate_under": INT,
         "no_estimate_from_limit": INT,
         "under": INT,  # trials of false positives
@@ -29,7 +29,7 @@ AGE_YEARS = Schema(
     {
         "age_limit": FLOAT,
         "challenge": FLOAT,
-        "year_of_age": INT,  # completed years; where a year of birth allows two, the later
+        "year_of_age": INT,  # completed years; the higher one if a year of birth allows two
         "error": Column("str", choices=("false_positive", "false_negative")),
         "errors": INT,
         "trials": INT,
@@ -46,16 +46,16 @@ AGE_CURVE = Schema(
 )
 
 AGE_TARGET = Schema(
-    "AGE_TARGET",  # age_target.csv: the challenge age that holds the worst group of a grouping to a target, and its price
+    "AGE_TARGET",  # age_target.csv: the challenge age that keeps the worst group of a grouping at a target, and its cost
     {
-        "family": TEXT,  # grouping; empty: everybody
+        "family": TEXT,  # grouping; empty: all subjects
         "target": FLOAT,  # of the false positive rate
         "age_limit": FLOAT,
-        "challenge": FLOAT,  # in tenths of a year; NaN where no group is large enough
+        "challenge": FLOAT,  # in tenths of a year; NaN if no group is large enough
         "challenge_low": FLOAT,
-        "challenge_high": FLOAT,  # infinite where the groups are too small to show the target
-        "held": BOOL,  # the group is held to the target: its labels are known and it is large enough
-        "worst": BOOL,  # the group that asks for this challenge age
+        "challenge_high": FLOAT,  # infinite if the groups are too small to demonstrate the target
+        "held": BOOL,  # whether the target applies to the group: its labels are known and it is large enough
+        "worst": BOOL,  # whether the group requires this challenge age
         **counted("false_positive"),
         **counted("false_negative"),
         **counted("sure_false_negative"),  # at challenge_high
@@ -67,10 +67,10 @@ _MEANS = tuple(f"{kind}_{name}" for kind in ("signed", "absolute") for name in (
 AGE_ERRORS = Schema(
     "AGE_ERRORS",  # age_errors.csv: mean errors of age in years, by band of ages and at equal ages
     {
-        "family": TEXT,  # grouping; empty: everybody
+        "family": TEXT,  # grouping; empty: all subjects
         "model": TEXT,
         "ages": TEXT,  # all, a band, or equal ages
-        "weights": TEXT,  # of equal ages: which ages weigh how much
+        "weights": TEXT,  # for equal ages: the weights of ages
         "images": INT,
         "subjects": INT,
         **dict.fromkeys(_MEANS, FLOAT),

@@ -13,18 +13,18 @@ EXPLAIN = Schema(
         "threshold": FLOAT,
         "threshold_from": TEXT,
         "estimate": Column("str", choices=ESTIMATES),
-        "covariates": TEXT,  # with " + " between them; empty for the raw gap
+        "covariates": TEXT,  # joined by " + "; empty for the unadjusted gap
         "group": TEXT,
-        "reference": TEXT,  # empty within people
+        "reference": TEXT,  # empty for changes within people
         **dict.fromkeys(("errors", "trials", "subjects"), INT),  # of the group, with all covariates measured
         **dict.fromkeys(("reference_errors", "reference_trials", "reference_subjects"), INT),
         **dict.fromkeys(
             ("without_covariates", "reference_without_covariates"), INT
-        ),  # trials left out for want of them
+        ),  # trials excluded because they are missing
         **dict.fromkeys(
             ("not_comparable", "reference_not_comparable"), INT
         ),  # of the trials: no counterpart in the other group
-        **dict.fromkeys(("effective_subjects", "reference_effective_subjects"), FLOAT),  # after weighing
+        **dict.fromkeys(("effective_subjects", "reference_effective_subjects"), FLOAT),  # after weighting
         "overlap": FLOAT,  # 0..1
         **dict.fromkeys(("rate", "reference_rate"), FLOAT),
         "scale": Column("str", choices=("difference", "ratio")),
@@ -32,25 +32,25 @@ EXPLAIN = Schema(
         "level": FLOAT,
         "margin": FLOAT,
         "verdict": TEXT,  # of the gap after balancing all covariates; empty elsewhere
-        "attenuated": BOOL,  # a covariate is noisy, so that part of what goes with it is left
-        "overadjusted": BOOL,  # a covariate is part of what makes the group
-        "reason": TEXT,  # why a number is missing, or in what way a row is over-adjusted
+        "attenuated": BOOL,  # whether a covariate is noisy, so that part of its association remains
+        "overadjusted": BOOL,  # whether a covariate is part of the definition of the group
+        "reason": TEXT,  # why a number is missing, or how a row is over-adjusted
         "interval_from": TEXT,
-        "replicates": INT,  # 0 where nothing was resampled
+        "replicates": INT,  # 0 if nothing was resampled
         "seed": INT,
     },
 )
 
 STRESS = Schema(
-    "STRESS",  # `facegap stress`: an error rate of a group at one dose, and its change against the unperturbed images
+    "STRESS",  # `facegap stress`: an error rate of a group at one dose, and its change from the unperturbed images
     {
         "metric": TEXT,
         "model": TEXT,
         "perturbation": TEXT,  # none: the images as they are
         "dose": FLOAT,  # NaN for none
         "unit": TEXT,
-        "threshold": FLOAT,  # of the unperturbed images; NaN where there is none
-        "family": TEXT,  # label columns of the group; empty for everybody
+        "threshold": FLOAT,  # of the unperturbed images; NaN if undefined
+        "family": TEXT,  # label columns of the group; empty for all subjects
         "group": TEXT,
         "ranked": BOOL,  # large enough to be tested
         "errors": INT,
@@ -70,7 +70,7 @@ STRESS = Schema(
 )
 
 STRESS_GAPS = Schema(
-    "STRESS_GAPS",  # `facegap stress`: whether the error of one group changes more than that of another
+    "STRESS_GAPS",  # `facegap stress`: whether the error rate of one group changes more than that of another
     {
         "metric": TEXT,
         "model": TEXT,
@@ -80,7 +80,7 @@ STRESS_GAPS = Schema(
         "threshold": FLOAT,
         "family": TEXT,
         "primary": BOOL,  # of the family that was tested for verdicts
-        "group_a": TEXT,  # whose error changes more
+        "group_a": TEXT,  # with the larger change
         "group_b": TEXT,
         "subjects_a": INT,
         "subjects_b": INT,
@@ -106,9 +106,9 @@ STRESS_SCORES = Schema(
         **dict.fromkeys(("model", "perturbation"), TEXT),
         "dose": FLOAT,
         "unit": TEXT,
-        "family": TEXT,  # label columns of the group; empty for everybody
+        "family": TEXT,  # label columns of the group; empty for all subjects
         "group": TEXT,
-        "comparisons": INT,  # with a template before and after; each pair both ways round
+        "comparisons": INT,  # with a template before and after; each pair in both directions
         "lost": INT,  # whose probe has no template at this dose
         "subjects": INT,
         **dict.fromkeys(("median", "median_before"), FLOAT),

@@ -1,4 +1,4 @@
-"""Frames are held to the schema of their table."""
+"""Checks of frames against the schema of their table."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pandas.api.types import infer_dtype, is_integer_dtype
 from facegap.errors import TableError
 from facegap.tables.schema import FIRST, FLOAT, TEXT, Column, Kind, Schema
 
-# Any: pandas-stubs wants literals where a table of dtypes is wanted.
+# Any: pandas-stubs requires literals where a table of dtypes is needed.
 DTYPES: Mapping[Kind, Any] = {"int": "int64", "nullable_int": "Int32", "float": "float64", "str": "str", "bool": "bool"}
 NUMBERS = (
     "floating",
     "integer",
     "mixed-integer-float",
-)  # what pandas calls a column that holds no text and nothing else
+)  # the dtype of pandas for columns with text only
 
 
 def check(frame: pd.DataFrame, schema: Schema, where: str) -> pd.DataFrame:
-    """A new frame with exactly the columns, order and dtypes of `schema`; `frame` is left as it was.
+    """A new frame with exactly the columns, order and dtypes of `schema`; `frame` is not changed.
 
-    where  : the file (or call) that the frame came from, for messages. Rows are named by their column `line` if the
+    where  : the file (or call) from which the frame came, for messages. Rows are named by their column `line` if the
              table has one, by row + 2 if `where` is a CSV, else by position from 0.
     frame  : zero rows are allowed. Missing text becomes "". Numbers given as text are read as numbers.
-    Raises : TableError for a missing, doubled or unknown column, a value of another kind, a value outside a closed
-             set and a label that is reserved
+    Raises : TableError for a missing, repeated or unknown column, a value of another type, a value outside a closed
+             set, or a reserved label
     """
     _check_names(frame, schema, where)
     labels = label_columns(frame, schema)
@@ -47,12 +47,12 @@ def check(frame: pd.DataFrame, schema: Schema, where: str) -> pd.DataFrame:
 
 
 def label_columns(frame: pd.DataFrame, schema: Schema) -> tuple[str, ...]:
-    """The columns of `frame` that the schema does not fix, in their order: its label columns."""
+    """The label columns of `frame`, in order: those that are not in the schema."""
     return tuple(str(name) for name in frame.columns if name not in schema.columns)
 
 
 def check_known(frame: pd.DataFrame, schema: Schema, where: str) -> None:
-    """Raise TableError where columns are doubled or not of this table."""
+    """Raise TableError if columns are repeated or not of this table."""
     doubled = frame.columns[frame.columns.duplicated()]
     if len(doubled):
         raise TableError(f"{where}: column {doubled[0]} occurs more than once; rename or remove one")
@@ -62,7 +62,7 @@ def check_known(frame: pd.DataFrame, schema: Schema, where: str) -> None:
 
 
 def _check_names(frame: pd.DataFrame, schema: Schema, where: str) -> None:
-    """Raise TableError where columns are missing, doubled or not of this table."""
+    """Raise TableError if columns are missing, repeated or not of this table."""
     missing = [name for name, column in schema.columns.items() if column.required and name not in frame.columns]
     if missing and not frame.columns.has_duplicates:
         found = ", ".join(str(name) for name in frame.columns) or "none"
@@ -71,7 +71,7 @@ def _check_names(frame: pd.DataFrame, schema: Schema, where: str) -> None:
 
 
 def _checked_column(frame: pd.DataFrame, name: str, column: Column, where: str) -> pd.Series:
-    """The column in the dtype of its kind; an optional one that is absent comes back empty."""
+    """The column with the dtype of its kind; an absent optional column is returned empty."""
     if not len(frame):
         return pd.Series(index=frame.index, dtype=DTYPES[column.kind])
     if name not in frame.columns:
@@ -90,7 +90,7 @@ def _checked_column(frame: pd.DataFrame, name: str, column: Column, where: str) 
 
 
 def _as_text(series: pd.Series) -> pd.Series:
-    """The column as text, "" where it is missing."""
+    """The column as text, "" for missing values."""
     if str(series.dtype) == DTYPES["str"] and not series.hasnans:
         return series
     if series.dtype != object or infer_dtype(series, skipna=False) != "string":
@@ -99,7 +99,7 @@ def _as_text(series: pd.Series) -> pd.Series:
 
 
 def _as_bool(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
-    """True and False from booleans or from their names in text, as a CSV holds them."""
+    """True and False from booleans or from text, as in a CSV."""
     series = frame[name]
     if series.dtype == bool or (series.dtype == object and infer_dtype(series, skipna=False) == "boolean"):
         return series.astype(DTYPES["bool"])
@@ -109,7 +109,7 @@ def _as_bool(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
 
 
 def _as_number(frame: pd.DataFrame, name: str, kind: Kind, where: str) -> pd.Series:
-    """The column as int64, nullable Int32 or float64; an empty cell is NA or NaN, and refused among plain integers."""
+    """The column as int64, nullable Int32 or float64; an empty cell is NA or NaN, and an error for int64."""
     series = frame[name]
     if str(series.dtype) == DTYPES[kind]:
         return series
@@ -140,7 +140,7 @@ def _refuse(frame: pd.DataFrame, wrong: pd.Series, name: str, what: str, where: 
 
 
 def _place(frame: pd.DataFrame, row: int, where: str) -> str:
-    """How messages name a row: by its line where that is known."""
+    """The name of a row in messages: its line, if known."""
     if "line" in frame.columns:
         return f"line {frame['line'].iloc[row]}"
     return f"line {row + 2}" if where.endswith(".csv") else f"row {row} (counted from 0)"

@@ -1,11 +1,11 @@
-"""Tables of `facegap compare`: every other run beside the first."""
+"""Tables of `facegap compare`: every other run compared with the first."""
 
 from __future__ import annotations
 
 from facegap.tables.rates import GAPS, RATES
 from facegap.tables.schema import BOOL, FLOAT, INT, TEXT, Column, Schema
 
-# Of a rate in a comparison: what RATES says of it, and on what its interval rests.
+# Of a rate in a comparison: the columns of RATES, and the basis of its interval.
 _OF_A_RATE = (
     "errors",
     "trials",
@@ -22,7 +22,7 @@ _OF_PEOPLE = ("largest_share", "per_person", "per_person_trials", "per_person_lo
 _RATE = {name: RATES.columns[name] for name in (*_OF_A_RATE, *_OF_PEOPLE)}
 
 SIDES = Schema(
-    "SIDES",  # rates_side_by_side.csv: every rate of every run, on the images that all share
+    "SIDES",  # rates_side_by_side.csv: every rate of every run, on the images common to all
     {
         "run": TEXT,  # name of the run
         "model": TEXT,
@@ -32,13 +32,13 @@ SIDES = Schema(
         "group": TEXT,
         "ranked": BOOL,  # large enough to be tested
         **_RATE,
-        "by_person": BOOL,  # value weighs people equally, not trials
-        "estimate": FLOAT,  # where the value is not errors over trials: of a sample, or by person; else NaN
+        "by_person": BOOL,  # whether value gives equal weights to people, not trials
+        "estimate": FLOAT,  # if the value is not errors over trials: from a sample, or by person; else NaN
         "value": FLOAT,
     },
 )
 PAIRED = Schema(
-    "PAIRED",  # paired.csv: each error rate of another run less that of the first, on the same images or comparisons
+    "PAIRED",  # paired.csv: each error rate of another run minus that of the first, on the same images or comparisons
     {
         "metric": TEXT,
         "run_a": TEXT,  # name of the first run
@@ -55,9 +55,9 @@ PAIRED = Schema(
         "trials_a": INT,  # of the first run
         "errors_b": INT,  # of the other run
         "trials_b": INT,  # of the other run
-        "only_a": INT,  # trials on which the first run alone errs; -1 of rates over pairs of people
-        "only_b": INT,  # on which the other run alone errs
-        "difference": FLOAT,  # rate of the other run less that of the first
+        "only_a": INT,  # errors of the first run only; -1 for rates over pairs of people
+        "only_b": INT,  # errors of the other run only
+        "difference": FLOAT,  # rate of the other run minus that of the first
         "difference_low": FLOAT,
         "difference_high": FLOAT,
         "ratio": FLOAT,  # rate of the other run over that of the first
@@ -75,7 +75,7 @@ FIXED_THRESHOLD = Schema(
     {**PAIRED.columns},
 )
 GAP_CHANGES = Schema(
-    "GAP_CHANGES",  # gap_changes.csv: each gap between two groups in another run beside the same gap in the first
+    "GAP_CHANGES",  # gap_changes.csv: each gap between two groups in another run and the same gap in the first
     {
         **{
             name: PAIRED.columns[name]
@@ -84,12 +84,12 @@ GAP_CHANGES = Schema(
         "family": TEXT,
         "group_a": TEXT,
         "group_b": TEXT,
-        "scale": TEXT,  # on which the change is: difference or ratio
+        "scale": TEXT,  # of the change: difference or ratio
         "subjects_a": INT,  # people of the first group
         "subjects_b": INT,  # of the second group
         "gap_first": FLOAT,  # difference of the two rates in the first run
         "gap_other": FLOAT,  # in the other run
-        "change": FLOAT,  # gap_other less gap_first
+        "change": FLOAT,  # gap_other - gap_first
         "change_low": FLOAT,
         "change_high": FLOAT,
         "ratio_first": FLOAT,  # ratio of the two rates in the first run
@@ -111,48 +111,48 @@ LATENCY = Schema(
         "metric": TEXT,
         "threshold": FLOAT,
         "family": TEXT,
-        "faces_timed": INT,  # by which the times are medians
-        "ms_per_face": FLOAT,  # median of the model alone; NaN where it was not timed
-        "ms_per_face_p95": FLOAT,  # 95 of 100 faces took no longer
-        "ms_whole_way": FLOAT,  # medians of reading, finding and cropping added
-        "size_bytes": INT,  # of the weights; 0 where no model ran
+        "faces_timed": INT,  # over which the times are medians
+        "ms_per_face": FLOAT,  # median of the model alone; NaN if not timed
+        "ms_per_face_p95": FLOAT,  # 95th percentile over faces
+        "ms_whole_way": FLOAT,  # including medians of reading, detection and cropping
+        "size_bytes": INT,  # of the weights; 0 if no model ran
         "precision": TEXT,  # of the weights
-        "device": TEXT,  # that the model ran on
+        "device": TEXT,  # used by the model
         "threads": INT,  # of a session
         "workers": INT,  # images in parallel
         "batch": INT,  # faces in a call
-        "worst_group": TEXT,  # of the ranked groups that with the highest rate
-        "errors": INT,  # of that group, as the columns that follow
+        "worst_group": TEXT,  # the ranked group with the highest rate
+        "errors": INT,  # of that group, like the following columns
         "trials": INT,
         "subjects": INT,
         "value": FLOAT,
-        "low": FLOAT,  # it takes no account of the choice of the worst
+        "low": FLOAT,  # not adjusted for the selection of the worst group
         "high": FLOAT,
     },
 )
 FLIPS = Schema(
-    "FLIPS",  # flips.csv: answers and decisions that differ between the first run and another, at the threshold of the first
+    "FLIPS",  # flips.csv: predictions and decisions that differ between the first run and another, at the threshold of the first
     {
         "run_a": TEXT,  # name of the first run
         "run_b": TEXT,  # name of the other run
         "kind": TEXT,  # name of the output, or genuine or impostor comparisons
-        "threshold": FLOAT,  # of the first run; NaN for answers
+        "threshold": FLOAT,  # of the first run; NaN for predictions
         "family": TEXT,  # label columns of the group; empty for everybody
         "group": TEXT,
         "ranked": BOOL,  # large enough to be tested
         **_RATE,
-        "by_person": BOOL,  # value weighs people equally, not trials
-        "estimate": FLOAT,  # where the value is not flips over trials; else NaN
+        "by_person": BOOL,  # whether value gives equal weights to people, not trials
+        "estimate": FLOAT,  # if the value is not flips over trials; else NaN
         "flips": INT,  # trials that differ, as in errors
         "value": FLOAT,
-        "gained": INT,  # flips to the right answer, or to acceptance
-        "lost": INT,  # flips from the right answer, or from acceptance
-        "lost_by_first": INT,  # trials that the first run alone lost, part of no trial
-        "lost_by_other": INT,  # that the other run alone lost
+        "gained": INT,  # flips to the correct prediction, or to acceptance
+        "lost": INT,  # flips from the correct prediction, or from acceptance
+        "lost_by_first": INT,  # lost by the first run only; not among the trials
+        "lost_by_other": INT,  # lost by the other run only
     },
 )
 FLIP_GAPS = Schema(
-    "FLIP_GAPS",  # flip_gaps.csv: gaps between groups in what flips; columns as in GAPS
+    "FLIP_GAPS",  # flip_gaps.csv: gaps between groups in the rate of flips; columns as in GAPS
     {
         "run_b": TEXT,  # name of the other run
         "kind": TEXT,  # as in FLIPS
@@ -160,7 +160,7 @@ FLIP_GAPS = Schema(
     },
 )
 DRIFT = Schema(
-    "DRIFT",  # drift.csv: the score of a comparison in another run less its score in the first
+    "DRIFT",  # drift.csv: the score of a comparison in another run minus its score in the first
     {
         "run_a": TEXT,  # name of the first run
         "run_b": TEXT,  # name of the other run
@@ -180,7 +180,7 @@ DRIFT = Schema(
     },
 )
 DRIFT_GAPS = Schema(
-    "DRIFT_GAPS",  # drift_gaps.csv: how far apart the mean drift of two groups is
+    "DRIFT_GAPS",  # drift_gaps.csv: difference of the mean drift of two groups
     {
         "run_a": TEXT,  # name of the first run
         "run_b": TEXT,  # name of the other run

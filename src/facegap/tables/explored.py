@@ -1,4 +1,4 @@
-"""Tables that `facegap explore` gives as CSV, at the threshold of the page."""
+"""Tables that `facegap explore` exports as CSV, at the threshold of the page."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from facegap.tables.schema import FLOAT, INT, TEXT, TEXT_IF_ANY, Schema
 FAILURES = Schema(
     "FAILURES",  # failures: every failure
     {
-        "kind": TEXT,  # how it failed
-        "group": TEXT,  # of two images of two groups both, with / between
+        "kind": TEXT,  # kind of failure
+        "group": TEXT,  # for images of two groups both, separated by /
         "outcome": TEXT,
         "label": TEXT,
         "prediction": TEXT,
         "probability": FLOAT,  # of the predicted class
         "score": FLOAT,  # of a pair, higher is more alike
-        "image": TEXT_IF_ANY,  # this and the next only with --include-ids
+        "image": TEXT_IF_ANY,  # this and the following columns only with --include-ids
         "other_image": TEXT_IF_ANY,  # second image of a pair
         "subject": TEXT_IF_ANY,
         "other_subject": TEXT_IF_ANY,  # person of the second image
@@ -26,29 +26,29 @@ MOVED_RATES = Schema(
     {
         "group": TEXT,
         "metric": TEXT,
-        "errors": INT,  # -1 where it is not known, as of the other counts
+        "errors": INT,  # -1 if unknown, also for the other counts
         "trials": INT,
         "subjects": INT,
         "value": FLOAT,
         "low": FLOAT,
         "high": FLOAT,
         "run_errors": INT,  # at the threshold of the run
-        "run_value": FLOAT,  # rate there
-        "change": FLOAT,  # value less run_value
+        "run_value": FLOAT,  # rate at that threshold
+        "change": FLOAT,  # value - run_value
         "level": FLOAT,
         "method": TEXT,
     },
 )
 MOVED_PEOPLE = Schema(
-    "MOVED_PEOPLE",  # people: how many people are rejected or taken for somebody else
+    "MOVED_PEOPLE",  # people: numbers of people who are rejected or taken for somebody else
     {
         "group": TEXT,
         "people": INT,  # of the group
         "state": TEXT,  # refused: a photograph of their own is rejected; mistaken: taken for somebody else
-        "in_run": INT,  # people in that state at the threshold of the run; -1 where it is not known
+        "in_run": INT,  # people in that state at the threshold of the run; -1 if unknown
         "here": INT,  # at the threshold of the page
-        "newly": INT,  # here alone
-        "no_longer": INT,  # in the run alone
+        "newly": INT,  # at the threshold of the page only
+        "no_longer": INT,  # at the threshold of the run only
     },
 )
 MATRIX = Schema(

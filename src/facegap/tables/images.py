@@ -1,4 +1,4 @@
-"""Tables of a row per image, template or frame: manifest, faces, predictions, tone, labels, annotations."""
+"""Tables with one row per image, template or frame: manifest, faces, predictions, tone, labels, annotations."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from facegap.tables.schema import FLOAT, INT, NULLABLE_INT, TEXT, Column, Schema
 from facegap.types import ANY
 
 MANIFEST = Schema(
-    "MANIFEST",  # manifest.parquet: one record per row of the manifest that takes part
+    "MANIFEST",  # manifest.parquet: one record per row of the manifest that is included
     {
         "row": INT,  # 0-based position among the records of the source file
-        "line": INT,  # line of the file where the record starts; records with quoted newlines take several
-        "image": TEXT,  # as the file says it
+        "line": INT,  # line of the file where the record starts; records with quoted newlines span several
+        "image": TEXT,  # as in the file
         "path": TEXT,  # resolved, posix, relative to the manifest's folder
         "subject": TEXT,
     },
@@ -20,52 +20,52 @@ MANIFEST = Schema(
 )
 
 FACES = Schema(
-    "FACES",  # faces.parquet: the outcome of each image, and where its face is
+    "FACES",  # faces.parquet: the outcome of each image, and the position of its face
     {
         "row": INT,
         "image": TEXT,
         "outcome": Column("str", choices=FACE_OUTCOMES),
         "detail": TEXT,
-        "sha256": Column("str", required=False),  # of the image file, empty where none was read here
+        "sha256": Column("str", required=False),  # of the image file, empty if it was not read here
         "width": NULLABLE_INT,  # pixels of the decoded image
         "height": NULLABLE_INT,
         "colour": Column("str", choices=("grey", "colour", "")),
         "profile": Column("str", required=False),  # name of the colour profile in the file, empty for none
-        "faces": INT,  # how many the detector found; 1 where the face was given
+        "faces": INT,  # number found by the detector; 1 if the face was given
         "policy": TEXT,
         "score": FLOAT,
         **dict.fromkeys(("x1", "y1", "x2", "y2"), FLOAT),  # pixels
         **{f"{point}_{axis}": FLOAT for point in POINTS for axis in "xy"},
         "embedding_row": INT,  # row of embeddings.npy, -1 for none
-        **dict.fromkeys(COVARIATES, Column("float", required=False)),  # NaN where a value has no place
-        "given_quality": Column("float", required=False),  # of the file of --quality, higher is better; NaN for none
+        **dict.fromkeys(COVARIATES, Column("float", required=False)),  # NaN if not applicable
+        "given_quality": Column("float", required=False),  # from the file of --quality, higher is better; NaN for none
         MODEL_QUALITY: Column(
             "float", required=False
-        ),  # of the model of --quality, higher is better; NaN without a crop
+        ),  # from the model of --quality, higher is better; NaN without a crop
     },
 )
 
 TEMPLATES = Schema(
-    "TEMPLATES",  # one record per template that is pooled from several images, in the order of their first rows
+    "TEMPLATES",  # one record per template pooled from several images, in the order of their first rows
     {
         "template": TEXT,
         "subject": TEXT,
-        "outcome": Column("str", choices=FACE_OUTCOMES),  # ok where at least one frame was used
+        "outcome": Column("str", choices=FACE_OUTCOMES),  # ok if at least one frame was used
         "detail": TEXT,
-        "frames_given": INT,  # image files, and the frames that were taken of videos
+        "frames_given": INT,  # image files, and sampled frames of videos
         "frames_used": INT,
         "media_given": INT,
         "media_used": INT,
-        "shown_by": INT,  # position in manifest.parquet of the image that stands for the template in reports
+        "shown_by": INT,  # position in manifest.parquet of the image that represents the template in reports
         "embedding_row": INT,  # row of embeddings.npy, -1 for none
     },
 )
 
 FRAMES = Schema(
-    "FRAMES",  # one record per frame that was taken of a video, in the order of the manifest and of time
+    "FRAMES",  # one record per sampled frame of a video, in the order of the manifest and of time
     {
         "row": INT,  # position of the video in manifest.parquet
-        "frame": INT,  # 0.. of the frames that were taken
+        "frame": INT,  # 0.. over the sampled frames
         "time_s": FLOAT,  # since the first frame of the video
         "outcome": Column("str", choices=FACE_OUTCOMES),
         "detail": TEXT,
@@ -76,7 +76,7 @@ FRAMES = Schema(
 )
 
 PREDICTIONS = Schema(
-    "PREDICTIONS",  # predictions.parquet: what the classifier says of each image, beside its label
+    "PREDICTIONS",  # predictions.parquet: the prediction of the classifier for each image, and its label
     {
         "row": INT,
         "image": TEXT,
@@ -84,11 +84,11 @@ PREDICTIONS = Schema(
         "label": TEXT,
         "prediction": TEXT,
         "probability": Column("float", required=False),  # of the predicted class
-        "age": Column("float", required=False),  # years, as predicted; of a range its middle
-        "age_low": Column("float", required=False),  # lower end of an estimate that is a range; NaN for a single age
+        "age": Column("float", required=False),  # years, as predicted; midpoint of a range
+        "age_low": Column("float", required=False),  # lower end of a predicted range; NaN for a single age
         "detail": Column("str", required=False),
     },
-    # Of each output besides gender and age: NAME_answer, NAME_label, NAME_outcome and NAME_probability.
+    # For each output other than gender and age: NAME_answer, NAME_label, NAME_outcome and NAME_probability.
     labels_after="detail",
     numbers="_probability",
 )
@@ -106,17 +106,17 @@ TONE = Schema(
         "outcome": Column("str", choices=TONE_OUTCOMES),
         "detail": TEXT,
         **dict.fromkeys(("l_star", "a_star", "b_star"), FLOAT),  # CIELAB, D65, of the skin as photographed
-        "ita": Column("float", required=False),  # degrees, of that colour: a plain ITA, light and all
-        "measured_ita": FLOAT,  # degrees, with the light taken out as far as it shows; NaN unless measured
-        "ita_sd": FLOAT,  # degrees: standard deviation of the measurement, everything included
+        "ita": Column("float", required=False),  # degrees, of that colour: an ITA that includes the effect of the light
+        "measured_ita": FLOAT,  # degrees, corrected for the estimated light; NaN unless measured
+        "ita_sd": FLOAT,  # degrees: standard deviation of the measurement, from all sources
         "hue": FLOAT,  # degrees, as photographed
-        "patch_spread": FLOAT,  # degrees: standard deviation of the ITA among the patches of skin
-        "usable_fraction": FLOAT,  # of the pixels where skin was looked for
-        "exposure": TEXT,  # flags with a space between, empty for none
+        "patch_spread": FLOAT,  # degrees: standard deviation of the ITA between patches of skin
+        "usable_fraction": FLOAT,  # proportion of candidate pixels that are skin
+        "exposure": TEXT,  # flags separated by spaces, empty for none
         "measured_monk": NULLABLE_INT,  # 1..10
         "monk_distance": FLOAT,  # CIEDE2000 to that colour
         "measured_tone": Column("str", choices=MEASURED_TONES),  # empty unless measured
         "darker_probability": FLOAT,
-        "photographs": INT,  # that the values rest on: 1 unless pooled, 0 unless measured
+        "photographs": INT,  # on which the values are based: 1 unless pooled, 0 unless measured
     },
 )

@@ -1,33 +1,33 @@
-"""Tables of labels: how sure they are, what annotators said, and how far they agree."""
+"""Tables of labels: their uncertainty, the answers of annotators, and agreement."""
 
 from __future__ import annotations
 
 from facegap.tables.schema import BOOL, FLOAT, INT, TEXT, TEXT_IF_ANY, Column, Schema
 
 LABELS = Schema(
-    "LABELS",  # how sure the label of a row is: one record per row, label column and class
+    "LABELS",  # uncertainty of labels: one record per row, label column and class
     {
         "row": INT,  # position in the run's manifest, from 0
         "column": TEXT,  # measured_tone, annotated_monk, ...
         "label": TEXT,
-        "probability": FLOAT,  # they sum to 1 over the classes of a row; NaN where it is unknown how sure the row's label is
+        "probability": FLOAT,  # sums to 1 over the classes of a row; NaN if the uncertainty of the row's label is unknown
     },
 )
 
 ANNOTATIONS = Schema(
-    "ANNOTATIONS",  # a CSV of `facegap annotations export`: what each annotator said of each image
+    "ANNOTATIONS",  # a CSV of `facegap annotations export`: the answer of each annotator for each image
     {
         "image": TEXT,
         "annotator": TEXT,
         "scale": TEXT,
-        "value": TEXT,  # a label of the scale, empty where the image was skipped
-        "skipped": TEXT,  # why, empty where there is a value
+        "value": TEXT,  # a label of the scale, empty if the image was skipped
+        "skipped": TEXT,  # reason, empty if there is a value
         "at": TEXT,  # ISO 8601, UTC
     },
 )
 
 LABEL_TRUST = Schema(
-    "LABEL_TRUST",  # label_trust.csv: gaps between groups of uncertain labels, if these were kept with a stated probability
+    "LABEL_TRUST",  # label_trust.csv: gaps between groups of uncertain labels, if labels were kept with a stated probability
     {
         "metric": TEXT,
         "model": TEXT,
@@ -36,11 +36,11 @@ LABEL_TRUST = Schema(
         "group_a": TEXT,
         "group_b": TEXT,
         "trust": FLOAT,  # probability that the label of a person is kept
-        "difference": FLOAT,  # mean over the draws
+        "difference": FLOAT,  # mean over the resamples
         "difference_low": FLOAT,  # lower limit of the widened interval
         "difference_high": FLOAT,
-        "attenuation": FLOAT,  # proportion of a gap between people that is left between the labels
-        "outer_low": FLOAT,  # how far the gap between true groups may reach
+        "attenuation": FLOAT,  # proportion of a gap between people that remains between the labels
+        "outer_low": FLOAT,  # bound of the gap between true groups
         "outer_high": FLOAT,
         "p_adjusted": FLOAT,
         "margin": FLOAT,
@@ -63,22 +63,22 @@ ALPHA = Schema(
     {
         "scale": TEXT,
         "metric": Column("str", choices=("nominal", "ordinal", "interval")),  # how disagreement is measured
-        "alpha": FLOAT,  # NaN where all answers are the same label
+        "alpha": FLOAT,  # NaN if all answers are the same label
         "low": FLOAT,
         "high": FLOAT,
-        "images": INT,  # with two answers or more
+        "images": INT,  # with at least two answers
         "subjects": INT,  # people in them
         "answers": INT,  # labels given
-        "annotators": INT,  # who gave them
+        "annotators": INT,  # annotators who gave them
     },
 )
 ANNOTATOR_PAIRS = Schema(
-    "ANNOTATOR_PAIRS",  # pairs.csv of `facegap agreement`: each two annotators
+    "ANNOTATOR_PAIRS",  # pairs.csv of `facegap agreement`: each pair of annotators
     {
         "scale": TEXT,
         "annotator_a": TEXT,  # name of the first
         "annotator_b": TEXT,  # of the other
-        "images": INT,  # that both answered
+        "images": INT,  # answered by both
         "subjects": INT,  # people in them
         **_measure("same"),  # proportion of equal labels, with its interval
         **_measure("kappa"),  # Cohen's kappa, with its interval
@@ -92,9 +92,9 @@ ANNOTATORS = Schema(
         "annotator": TEXT,
         "answered": INT,  # images
         "skipped": INT,  # images
-        "images": INT,  # that others answered too
+        "images": INT,  # also answered by others
         "subjects": INT,  # people in them
-        "difference": FLOAT,  # mean steps of the scale; above 0 is darker
+        "difference": FLOAT,  # mean number of steps; above 0 is darker
         "difference_low": FLOAT,
         "difference_high": FLOAT,
         **dict.fromkeys(("lighter", "same", "darker"), FLOAT),  # proportion of answers
@@ -109,21 +109,23 @@ DISPUTES = Schema(
         "lightest": TEXT,  # label
         "darkest": TEXT,  # label
         "steps": INT,  # between both
-        "across_cut": BOOL,  # lighter to one annotator and darker to another
+        "across_cut": BOOL,  # whether one annotator chose lighter and another darker
     },
 )
 MEASURED = Schema(
-    "MEASURED",  # measured.csv of `facegap agreement --tone`: each annotator, and the consensus, beside the measured tone
+    "MEASURED",  # measured.csv of `facegap agreement --tone`: each annotator, and the consensus, against the measured tone
     {
         "scale": TEXT,
         "annotator": TEXT,
         "images": INT,  # with an answer and a measurement
         "subjects": INT,  # people in them
-        **_measure("rank_correlation"),  # with the measured ITA, darker above, with its interval
-        **_measure("steps"),  # mean label less measured Monk colour, with its interval; NaN on other scales
+        **_measure(
+            "rank_correlation"
+        ),  # with the measured ITA, positive if darker labels go with darker skin, with its interval
+        **_measure("steps"),  # mean label minus measured Monk colour, with its interval; NaN on other scales
         "within_one": FLOAT,  # proportion at most one step apart
         **_measure("same_side"),  # proportion on the same side of lighter and darker, with its interval
-        "side_images": INT,  # that this is of
+        "side_images": INT,  # to which this refers
     },
 )
 CONSENSUS = Schema(
@@ -131,10 +133,10 @@ CONSENSUS = Schema(
     {
         "scale": TEXT,
         "image": TEXT,
-        "value": TEXT,  # label, empty where there is none
+        "value": TEXT,  # label, empty for none
         "answers": INT,  # labels given
         "steps": INT,  # between the lightest and the darkest answer
-        "tied": BOOL,  # two middle answers differed
+        "tied": BOOL,  # whether the two middle answers differed
     },
 )
 AGREED: dict[str, Schema] = {

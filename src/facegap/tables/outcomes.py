@@ -1,25 +1,25 @@
-"""Words that stand in tables: how an image, a pair or a prediction ended, points of a face, covariates."""
+"""Values in tables: outcomes of images, pairs and predictions, landmarks, covariates."""
 
 from __future__ import annotations
 
-NOT_SENT = "not_sent"  # to a service, whose budget of calls was spent before, or in no pair that was asked for
-# No picture ever reached a model: the file is not there, cannot be decoded, is beyond a bound of facegap or of a service, or was
-# not sent. That is the auditor's matter or facegap's, and in no denominator of a rate.
+NOT_SENT = "not_sent"  # to a service, whose budget of calls was used up, or in no requested pair
+# No model received a picture: the file is missing, cannot be decoded, exceeds a limit of facegap or of a service, or was not
+# sent. This is a property of the audit, not of the model, so these images are in no denominator of a rate.
 NEVER_SHOWN = ("missing_file", "unreadable", "refused", "decode_timeout", NOT_SENT)
 SCORED = "scored"
-# Of a pair that a service was to compare; not_shown: an image of it could not be sent.
+# Of a pair for comparison by a service; not_shown: one of its images could not be sent.
 PAIR_OUTCOMES = (SCORED, "no_face_probe", "no_face_reference", "no_face_somewhere", "no_answer", "not_shown", NOT_SENT)
 FACE_OUTCOMES = ("ok", "no_face", "no_points", "many_faces", "too_small", "no_template", *NEVER_SHOWN)
 PREDICTION_OUTCOMES = ("right", "wrong", "no_answer", "outside_classes", "unlabelled", "not_shown")
-SAMPLE = "sample"  # of a rate over all pairs, from a sample of them with weights
+SAMPLE = "sample"  # of a rate over all pairs, from a weighted sample of them
 TEMPLATE, MEDIA = "template", "media"  # columns of a manifest whose images are pooled into templates
 MEMBERSHIP = (TEMPLATE, MEDIA)
 POINTS = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")  # left and right as seen in the image
-# Of one image, from its pixels and the place of its face; definitions, units and limits: docs/covariates.md.
+# Of one image, from its pixels and the position of its face; definitions, units and limits: docs/covariates.md.
 IMAGE_COVARIATES = (
     *("yaw", "pitch", "roll"),  # degrees, of the head
     "inter_eye_px",  # pixels between the eyes
-    "face_share",  # proportion of the image that the box covers
+    "face_share",  # proportion of the image covered by the box
     *(
         "skin_luminance_25",
         "skin_luminance_50",
@@ -34,9 +34,9 @@ IMAGE_COVARIATES = (
 COVARIATES = (
     *IMAGE_COVARIATES,
     "jpeg_quality",  # 1..100, by the quantisation table of the file
-    "template_norm",  # length of the embedder's output before it is divided away, in the model's own unit
+    "template_norm",  # length of the embedder's output before normalisation, in the model's own unit
 )
 
-# Of these higher is better, so that each can be the quality of an image.
-MODEL_QUALITY = "model_quality"  # what the model of --quality says
+# For these, higher is better, so each can be used as the quality of an image.
+MODEL_QUALITY = "model_quality"  # from the model of --quality
 QUALITIES = ("inter_eye_px", "face_share", "cheek_balance", "sharpness", "jpeg_quality", "template_norm", "score")

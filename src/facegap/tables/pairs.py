@@ -1,4 +1,4 @@
-"""Tables of pairs: which were compared, with what score, and what was made of the scores."""
+"""Tables of pairs: which were compared, their scores, and results from scores."""
 
 from __future__ import annotations
 
@@ -7,78 +7,76 @@ from facegap.tables.rates import RATES
 from facegap.tables.schema import BOOL, COUNT_IF_ANY, FIRST, FLOAT, FLOAT_IF_ANY, INT, TEXT, TEXT_IF_ANY, Column, Schema
 
 ROLES = Schema(
-    "ROLES",  # roles.parquet: what each image was for in the comparisons
+    "ROLES",  # roles.parquet: role of each image in the comparisons
     {
         "row": INT,
-        "role": TEXT,  # evaluation, threshold, or empty for an image that took no part
-        "fold": COUNT_IF_ANY,  # from 0, where thresholds were set by folds
+        "role": TEXT,  # evaluation, threshold, or empty for an image that was not compared
+        "fold": COUNT_IF_ANY,  # from 0, if thresholds were set by folds
     },
 )
 EXCLUDED = Schema(
-    "EXCLUDED",  # excluded.parquet: pairs that were left out after review
+    "EXCLUDED",  # excluded.parquet: pairs that were excluded after review
     {
         "left": INT,  # position in manifest.parquet of one image
         "right": INT,  # of the other
     },
 )
 PAIRS = Schema(
-    "PAIRS",  # pairs.parquet: the pairs that a list or a sample named, with their scores
+    "PAIRS",  # pairs.parquet: the pairs of a list or a sample, with their scores
     {
         "left": INT,  # position in manifest.parquet of the probe
         "right": INT,  # of the reference
         "genuine": BOOL,  # two images of one person
-        "weight": FLOAT_IF_ANY,  # how many pairs one of a sample stands for
-        "score": FLOAT,  # higher is more alike; NaN where there is none
-        "outcome": Column(
-            "str", required=False, choices=(*PAIR_OUTCOMES, "")
-        ),  # of a pair that a service was asked for
+        "weight": FLOAT_IF_ANY,  # number of pairs represented by a sampled one
+        "score": FLOAT,  # higher is more similar; NaN for none
+        "outcome": Column("str", required=False, choices=(*PAIR_OUTCOMES, "")),  # for a comparison by a service
         "detail": TEXT_IF_ANY,
     },
 )
 FRAME_SCORES = Schema(
-    "FRAME_SCORES",  # frame_scores.parquet: scores of genuine pairs of templates of the first frames alone
+    "FRAME_SCORES",  # frame_scores.parquet: scores of genuine pairs of templates from the first frames only
     {
-        "frames": INT,  # of each template at most
+        "frames": INT,  # maximum per template
         "left": INT,  # row of templates.parquet
         "right": INT,  # of the other
-        "score": FLOAT,  # NaN where one of the two has no usable frame among those
+        "score": FLOAT,  # NaN if one of the two has no usable frame among these
     },
 )
 ATTACKS = Schema(
     "ATTACKS",  # attacks.parquet: presentation attacks in a file of scores, in its order
     {
-        "reference": INT,  # position in manifest.parquet of the person or image that the attack was compared with
+        "reference": INT,  # position in manifest.parquet of the person or image with which the attack was compared
         "species": TEXT,
-        "score": FLOAT,  # higher is more alike; NaN where none came
+        "score": FLOAT,  # higher is more similar; NaN for none
     },
 )
 ASKED_PAIRS = Schema(
-    "ASKED_PAIRS",  # asked_pairs.csv: how the pairs that a service was to compare ended, by group
+    "ASKED_PAIRS",  # asked_pairs.csv: outcomes of the pairs for comparison by a service, by group
     {
         "pairs_of": Column("str", choices=("genuine", "impostor")),  # kind of the pairs
-        "pairs": INT,  # within the group; between two groups they are in the row of everybody alone
-        **dict.fromkeys(PAIR_OUTCOMES, INT),  # pairs that ended so
+        "pairs": INT,  # within the group; those between two groups are only in the row of all subjects
+        **dict.fromkeys(PAIR_OUTCOMES, INT),  # pairs with that outcome
     },
     labels_after=FIRST,
 )
 REVIEW_PAIRS = Schema(
-    "REVIEW_PAIRS",  # review_pairs.csv: the highest impostor and the lowest genuine pairs, for a person to look at
+    "REVIEW_PAIRS",  # review_pairs.csv: the highest impostor and the lowest genuine pairs, for manual review
     {
-        "left": TEXT,  # image, as the manifest names it
+        "left": TEXT,  # image, as named in the manifest
         "right": TEXT,  # the other image
         "kind": Column("str", choices=("genuine", "impostor")),  # of the pair
-        "score": FLOAT,  # higher is more alike
+        "score": FLOAT,  # higher is more similar
     },
 )
 PAIR_LIST = Schema(
-    "PAIR_LIST",  # the CSV of `facegap plan --pairs-of`: pairs to have compared
+    "PAIR_LIST",  # the CSV of `facegap plan --pairs-of`: pairs to be compared
     {
-        "left": TEXT_IF_ANY,  # image, as the manifest names it
+        "left": TEXT_IF_ANY,  # image, as named in the manifest
         "right": TEXT_IF_ANY,  # the other image
-        "probe": TEXT_IF_ANY,  # in place of left
-        "reference": TEXT_IF_ANY,  # in place of right
-        "genuine": INT,  # 1: two images of one person; 0: of two
-        "weight": FLOAT,  # how many pairs one of the list stands for
+        "probe": TEXT_IF_ANY,  # instead of left
+        "reference": TEXT_IF_ANY,  # instead of right
+        "genuine": INT,  # 1: two images of one person; 0: of two people
+        "weight": FLOAT,  # number of pairs represented by the listed one
     },
 )
 SCORES = Schema(
@@ -87,42 +85,40 @@ SCORES = Schema(
         "genuine_pairs": INT,  # with two templates
         "genuine_mean": FLOAT,  # mean score
         "impostor_pairs": INT,  # with two templates
-        "impostor_mean": FLOAT,  # mean score, where not all pairs are listed from a histogram; NaN where it was not counted
-        "equal_error_rate": FLOAT,  # on the very pairs that it describes; NaN where not all impostor pairs are listed
-        "equal_error_threshold": FLOAT,  # where both error rates are closest
-        "equal_error_convention": TEXT,  # which of the usual definitions
+        "impostor_mean": FLOAT,  # mean score, from a histogram if not all pairs are listed; NaN if not counted
+        "equal_error_rate": FLOAT,  # on the same pairs; NaN if not all impostor pairs are listed
+        "equal_error_threshold": FLOAT,  # at which the error rates are closest
+        "equal_error_convention": TEXT,  # definition of the equal error rate
     },
     labels_after=FIRST,
 )
 TRANSFER = Schema(
-    "TRANSFER",  # transfer.csv: FMR and FNMR of every group at a threshold that was set on another
+    "TRANSFER",  # transfer.csv: FMR and FNMR of every group at a threshold set on another
     {
         **RATES.columns,
-        "operating_threshold": FLOAT,  # of the run, at the same target; NaN where it has none
+        "operating_threshold": FLOAT,  # of the run, at the same target; NaN for none
         "operating_value": FLOAT,  # rate of the same group at that threshold
-        "change_from_operating": FLOAT,  # value less operating_value
-        "own_threshold": Column(
-            "str", choices=("yes", "no")
-        ),  # whether the threshold was set on the very group of the row
+        "change_from_operating": FLOAT,  # value - operating_value
+        "own_threshold": Column("str", choices=("yes", "no")),  # whether the threshold was set on the group of the row
     },
     labels_after="threshold_from",
 )
 DIFFERENTIALS = Schema(
-    "DIFFERENTIALS",  # differentials.csv of a run: published measures of how unequal groups are, each with what chance gives
+    "DIFFERENTIALS",  # differentials.csv of a run: published measures of differences between groups, each with its null distribution
     {
         "measure": TEXT,  # name of the measure
-        "metrics": TEXT,  # that it is of, with + between two
+        "metrics": TEXT,  # to which it refers, with + between two
         "family": TEXT,
         "groups": INT,  # with known labels and enough people
         "threshold": FLOAT,
         "threshold_from": TEXT,
         "value": FLOAT,
-        "fair_value": FLOAT,  # where all groups have equal rates
+        "fair_value": FLOAT,  # if all groups have equal rates
         "unfair_side": Column("str", choices=("lower", "higher")),  # of fair_value
-        "chance_median": FLOAT,  # of the measure with labels permuted over people; NaN where that cannot be done
-        "chance_extreme": FLOAT,  # that 5 in 100 permutations exceed
+        "chance_median": FLOAT,  # of the measure with labels permuted over people; NaN if not possible
+        "chance_extreme": FLOAT,  # exceeded by 5% of permutations
         "p": FLOAT,
-        "undefined_because": TEXT,  # where there is no value, or one rests on a replaced rate
+        "undefined_because": TEXT,  # if there is no value, or it depends on a replaced rate
     },
 )
 BOB_RATES = Schema(

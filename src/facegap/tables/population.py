@@ -15,14 +15,14 @@ WEIGHTED_RATES = Schema(
         "trials": INT,
         "subjects": INT,
         "unweighted_value": FLOAT,  # errors over trials
-        "weighted_value": FLOAT,  # NaN where a part of the population has no trial
+        "weighted_value": FLOAT,  # NaN if part of the population has no trial
         "low": FLOAT,
         "high": FLOAT,
         "level": FLOAT,
         "effective_trials": FLOAT,
         "effective_units": FLOAT,  # sampling units, in the same way
         "note": TEXT,  # why there is no rate
-        "estimand": TEXT,  # which population the rate is of
+        "estimand": TEXT,  # population of the rate
     },
     labels_after="threshold_from",
 )
@@ -59,11 +59,11 @@ WEIGHTED_GAPS = Schema(
         "decided_low": FLOAT,
         "decided_high": FLOAT,
         "decided_level": FLOAT,
-        "estimand": TEXT,  # which population the gap is of
+        "estimand": TEXT,  # population of the gap
     },
 )
 SLOPES = Schema(
-    "SLOPES",  # slopes.csv: how a rate changes along a numeric column
+    "SLOPES",  # slopes.csv: change of a rate along a numeric column
     {
         "column": TEXT,  # of the manifest
         "metric": TEXT,
@@ -73,11 +73,11 @@ SLOPES = Schema(
         "errors": INT,
         "trials": INT,
         "units": INT,  # sampling units behind the trials
-        "without_value": INT,  # trials whose cell has no number, part of no other column
+        "without_value": INT,  # trials without a number in the column; not in the other columns
         "from_value": FLOAT,  # 10% quantile of the column
         "to_value": FLOAT,  # 90% quantile
-        "rate_from": FLOAT,  # fitted rate there
-        "rate_to": FLOAT,  # fitted rate at the other
+        "rate_from": FLOAT,  # fitted rate at from_value
+        "rate_to": FLOAT,  # fitted rate at to_value
         "change": FLOAT,  # rate_to - rate_from
         "low": FLOAT,
         "high": FLOAT,

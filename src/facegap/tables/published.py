@@ -1,4 +1,4 @@
-"""Tables of the demo and of published results that are computed again."""
+"""Tables of the demo and of reproduced published results."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ AUDIT_CHANGES = Schema(
 ALGORITHMS = Schema(
     "ALGORITHMS",  # differentials.csv of `facegap reproduce nist-2020`: one row per algorithm
     {
-        "algorithm": TEXT,  # as NIST names it
+        "algorithm": TEXT,  # name used by NIST
         **dict.fromkeys(("MW_MW", "MB_MB", "FW_FW", "FB_FB"), FLOAT),  # FMR of pairs of men or women, white or Black
         "black_women_over_white_men": FLOAT,  # ratio of two of these
-        "lowest_by_rounding": FLOAT,  # that the printed rates allow
-        "highest_by_rounding": FLOAT,  # likewise
+        "lowest_by_rounding": FLOAT,  # compatible with the published rates
+        "highest_by_rounding": FLOAT,  # compatible with the published rates
         **dict.fromkeys(("max_min_ratio", "max_over_geometric_mean", "gini"), FLOAT),  # measure over the four groups
     },
 )

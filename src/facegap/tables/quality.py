@@ -5,15 +5,15 @@ from __future__ import annotations
 from facegap.tables.schema import FLOAT, INT, TEXT, Column, Schema, counted
 
 QUALITY_GATE = Schema(
-    "QUALITY_GATE",  # quality_gate.csv: whom a gate on a quality turns away, and an error rate with and without it
+    "QUALITY_GATE",  # quality_gate.csv: images rejected by a quality gate, and an error rate with and without it
     {
         "quality": TEXT,  # column of FACES, card of a model, or FILE:COLUMN
-        "quality_threshold": FLOAT,  # images with a lower quality are refused; NaN where no image has one
+        "quality_threshold": FLOAT,  # images with a lower quality are rejected; NaN if no image has one
         "images": INT,
-        "without_quality": INT,  # of the images: no trials of the refusal rate, and they do not pass
+        "without_quality": INT,  # images without a quality: not trials of the rejection rate, and they do not pass
         **counted("refused"),
         "subjects": INT,  # of the images with a quality
-        "metric": TEXT,  # of before and after; empty where the run judges none
+        "metric": TEXT,  # of before and after; empty if the run has none
         **counted("before"),
         **counted("after"),
     },
@@ -21,11 +21,11 @@ QUALITY_GATE = Schema(
 )
 
 QUALITY_BY_GROUP = Schema(
-    "QUALITY_BY_GROUP",  # quality_by_group.csv: how the quality of images is distributed in each group
+    "QUALITY_BY_GROUP",  # quality_by_group.csv: distribution of image quality in each group
     {
         "quality": TEXT,  # column of FACES, card of a model, or FILE:COLUMN
         "images": INT,
-        "without_quality": INT,  # of the images: part of no other number of the row
+        "without_quality": INT,  # images without a quality: not in the other numbers of the row
         "subjects": INT,  # of the images with a quality
         **dict.fromkeys(("mean", "mean_low", "mean_high", "median", "median_low", "median_high"), FLOAT),
         **dict.fromkeys(("quantile_05", "quantile_25", "quantile_75", "quantile_95"), FLOAT),  # of the images
@@ -35,7 +35,7 @@ QUALITY_BY_GROUP = Schema(
 )
 
 QUALITY_DIFFERENCES = Schema(
-    "QUALITY_DIFFERENCES",  # quality_differences.csv: how far apart the qualities of two groups are
+    "QUALITY_DIFFERENCES",  # quality_differences.csv: differences of quality between two groups
     {
         "quality": TEXT,  # column of FACES, card of a model, or FILE:COLUMN
         "family": TEXT,  # grouping whose pairs are tested together, for each statistic
@@ -51,17 +51,17 @@ QUALITY_DIFFERENCES = Schema(
 )
 
 EDC_POINTS = Schema(
-    "EDC_POINTS",  # edc.csv: FNMR of a group after the mated comparisons of lowest quality were discarded
+    "EDC_POINTS",  # edc.csv: FNMR of a group after discarding the mated comparisons of lowest quality
     {
         "quality": TEXT,  # column of FACES, card of a model, or FILE:COLUMN
         "threshold": FLOAT,  # of the scores
-        "discard": FLOAT,  # proportion that was asked for
-        "discarded": FLOAT,  # at most that: comparisons of equal quality go together
-        "quality_from": FLOAT,  # lowest quality that is left; infinite where nothing is
-        "without_quality": INT,  # comparisons that are not part of the curve
+        "discard": FLOAT,  # requested proportion
+        "discarded": FLOAT,  # at most that: comparisons of equal quality are discarded together
+        "quality_from": FLOAT,  # lowest remaining quality; infinite if none remains
+        "without_quality": INT,  # comparisons without a quality, not in the curve
         **counted("fnmr"),
         "subjects": INT,
-        "area_limit": FLOAT,  # proportion discarded up to which the area is taken
+        "area_limit": FLOAT,  # proportion discarded, upper limit of the area
         **dict.fromkeys(("area", "area_low", "area_high"), FLOAT),  # under the curve; lower is better
     },
     labels_after="threshold",

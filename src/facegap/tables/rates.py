@@ -19,18 +19,18 @@ RATES = Schema(
         "errors": INT,
         "trials": INT,
         "subjects": INT,
-        "units": INT,  # sampling units: the subjects, or what --cluster put them into
+        "units": INT,  # sampling units: the subjects, or the clusters of --cluster
         "effective_subjects": FLOAT,  # (sum t)^2 / sum t^2 over the trials t of the units
-        "largest_share": FLOAT,  # proportion of the trials that one unit holds
+        "largest_share": FLOAT,  # largest proportion of the trials in one unit
         "per_person": FLOAT,  # mean over people (impostor pairs: over pairs of people) of the rate of each
         "per_person_trials": FLOAT,  # its effective trials, and its interval
         "per_person_low": FLOAT,
         "per_person_high": FLOAT,
-        "dominated_by": INT,  # people with most of the errors, where they are too few for a verdict; else 0
+        "dominated_by": INT,  # number of people with most of the errors, if too few for a verdict; else 0
         "weighs": Column(
             "str", choices=("trials", "people", SAMPLE)
-        ),  # what value, interval and effective_trials weigh equally; of a sample all pairs, each sampled one by its weight
-        "effective_trials": FLOAT,  # independent trials that would give as narrow an interval
+        ),  # what has equal weights in value, interval and effective_trials; for a sample all pairs, by the weights of sampled ones
+        "effective_trials": FLOAT,  # independent trials that would give an equally narrow interval
         "value": FLOAT,
         "low": FLOAT,
         "high": FLOAT,
@@ -41,9 +41,9 @@ RATES = Schema(
 )
 
 BY_FRAMES = Schema(
-    "BY_FRAMES",  # frames.csv: rates of templates with the first frames alone
+    "BY_FRAMES",  # frames.csv: rates of templates from the first frames only
     {
-        "frames": INT,  # of each template at most, in the order of the manifest and of time
+        "frames": INT,  # maximum per template, in the order of the manifest and of time
         **{name: RATES.columns[name] for name in ("metric", "model", "threshold", "threshold_from")},
         **{
             name: RATES.columns[name]
@@ -86,7 +86,7 @@ GAPS = Schema(
 )
 
 IAPAR = Schema(
-    "IAPAR",  # iapar.csv: presentation attacks of one species that a comparison accepted, by group of the reference
+    "IAPAR",  # iapar.csv: accepted presentation attacks of one species, by group of the reference
     {
         "model": TEXT,
         "threshold": FLOAT,
@@ -106,14 +106,14 @@ IAPAR = Schema(
 )
 
 ANSWER_RATES = Schema(
-    "ANSWER_RATES",  # answer_rates.csv: how often an answer was given, or a macro error rate, by group
+    "ANSWER_RATES",  # answer_rates.csv: proportion of each predicted class, or a macro error rate, by group
     {
         "output": TEXT,
         "measure": Column("str", choices=("answer rate", "macro error rate")),
         "model": TEXT,
-        "answer": TEXT,  # empty of a macro error rate
-        "count": INT,  # of the trials: with that answer, or in error
-        "trials": INT,  # images with an answer; of a macro error rate those with a label
+        "answer": TEXT,  # empty for a macro error rate
+        "count": INT,  # trials with that prediction, or in error
+        "trials": INT,  # images with a prediction; for a macro error rate those with a label
         "subjects": INT,
         "effective_subjects": FLOAT,
         "value": FLOAT,
@@ -124,7 +124,7 @@ ANSWER_RATES = Schema(
     },
     labels_after="answer",
 )
-_OF_LABELS = ("label_", "loss_", "lost_")  # an answer rate takes the labels as they are
+_OF_LABELS = ("label_", "loss_", "lost_")  # a prediction rate treats the labels as certain
 ANSWER_GAPS = Schema(
     "ANSWER_GAPS",  # answer_gaps.csv: pairs of groups of ANSWER_RATES; columns as in GAPS
     {

@@ -1,4 +1,4 @@
-"""The tables for people of a run folder by file name, and the names of columns that no label may have beside them."""
+"""The readable tables of a run folder by file name, and the column names that are reserved because of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from facegap.tables.rates import ALARMS, ANSWER_GAPS, ANSWER_RATES, BY_FRAMES, G
 from facegap.tables.schema import Schema
 from facegap.tables.searches import CMC
 
-# Beside rates.csv, gaps.csv and age.csv; in the order in which a run is read.
+# In addition to rates.csv, gaps.csv and age.csv; in the order in which a run is read.
 EXTRA_TABLES: Mapping[str, Schema] = {
     "never_shown.csv": NEVER_SHOWN_FILES,
     "asked_pairs.csv": ASKED_PAIRS,
@@ -54,11 +54,11 @@ EXTRA_TABLES: Mapping[str, Schema] = {
 }
 RUN_TABLES: Mapping[str, Schema] = {"rates.csv": RATES, "gaps.csv": GAPS, "age.csv": AGE, **EXTRA_TABLES}
 
-# Tables with label columns that a run has only where somebody asks for them; what asks refuses the names.
+# Tables with label columns that a run has only on request; the requesting option checks the names.
 _OF_QUALITY = (QUALITY_GATE, QUALITY_BY_GROUP, EDC_POINTS)
 _ON_REQUEST = (RATES, ANSWER_RATES, IAPAR, *_OF_QUALITY)
-# Columns that stand beside label columns: a label of such a name would be overwritten. No manifest has those of RATES
-# (inputs/manifests/read.py); these are of the tables that any run may have besides.
+# Columns in tables with label columns: a label of such a name would be overwritten. Those of RATES are rejected in manifests
+# (inputs/manifests/read.py); these are from the other tables that any run may have.
 BESIDE_LABELS = frozenset(
     name
     for schema in RUN_TABLES.values()

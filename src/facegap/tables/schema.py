@@ -1,4 +1,4 @@
-"""What a table is: its columns as plain data."""
+"""Schemas of tables: their columns as plain data."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Kind = Literal["int", "nullable_int", "float", "str", "bool"]
 
 @dataclass(frozen=True)
 class Column:
-    """What one column holds.
+    """Type and values of one column.
 
     required : an optional column that is absent is added empty (NaN, NA or ""), so every checked table has all columns
-    choices  : the closed set of its values, None where any value will do
+    choices  : the closed set of its values, None if any value is allowed
     """
 
     kind: Kind
@@ -29,10 +29,10 @@ FIRST = ""  # labels_after of a table that begins with its label columns
 class Schema:
     """The columns of one table in their order.
 
-    labels_after : the fixed column behind which label columns (text, one per attribute) stand; FIRST: they stand first; None: a
-                   table without
+    labels_after : the fixed column that label columns (text, one per attribute) follow; FIRST: they come first; None:
+                   there are none
     reserved     : values that no label may have
-    numbers      : what the names of those label columns end in that hold numbers; empty: none do
+    numbers      : suffix of the names of label columns with numbers; empty: there are none
     """
 
     name: str

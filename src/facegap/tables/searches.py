@@ -5,8 +5,8 @@ from __future__ import annotations
 from facegap.tables.schema import FLOAT, INT, TEXT, Column, Schema
 
 SEARCH_ROLES = Schema(
-    "SEARCH_ROLES",  # search_roles.parquet: what each image was for in the searches
-    {"row": INT, "role": Column("str", choices=("gallery", "probe", ""))},  # empty for an image that took no part
+    "SEARCH_ROLES",  # search_roles.parquet: role of each image in the searches
+    {"row": INT, "role": Column("str", choices=("gallery", "probe", ""))},  # empty for an image that was not used
 )
 CANDIDATES = Schema(
     "CANDIDATES",  # identification.parquet: the candidates of each search
@@ -14,21 +14,21 @@ CANDIDATES = Schema(
         "probe": INT,  # position in manifest.parquet of the image searched for
         "rank": INT,  # from 1
         "gallery": INT,  # position of the candidate
-        "score": FLOAT,  # higher is more alike
+        "score": FLOAT,  # higher is more similar
     },
 )
 FRAME_SEARCHES = Schema(
-    "FRAME_SEARCHES",  # frame_searches.parquet: the candidates of searches with the first frames alone
+    "FRAME_SEARCHES",  # frame_searches.parquet: the candidates of searches with the first frames only
     {
-        "frames": INT,  # of each template at most
+        "frames": INT,  # maximum per template
         "probe": INT,  # row of templates.parquet
         "rank": INT,  # from 1
         "gallery": INT,  # row of the candidate
-        "score": FLOAT,  # higher is more alike
+        "score": FLOAT,  # higher is more similar
     },
 )
 CMC = Schema(
-    "CMC",  # identification.csv: how often the mate is among the first candidates, by group and rank
+    "CMC",  # identification.csv: rate at which the mate is among the first candidates, by group and rank
     {
         "model": TEXT,
         "gallery": INT,  # images of the group to enrol
@@ -36,7 +36,7 @@ CMC = Schema(
         "rank": INT,  # candidates that are read
         "mated": INT,  # searches with a mate
         "subjects": INT,
-        "identified": INT,  # of these, whose mate is among them
+        "identified": INT,  # of these, with the mate among the candidates
         "value": FLOAT,
         "low": FLOAT,
         "high": FLOAT,

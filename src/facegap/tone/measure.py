@@ -1,4 +1,4 @@
-"""`facegap tone`: a manifest's photographs to measured skin tones, one row each, whatever becomes of it."""
+"""`facegap tone`: measured skin tones of the photographs of a manifest, one row for each, whatever its outcome."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ from facegap.vision.align import similarity
 from facegap.vision.find import find_faces
 from facegap.vision.look import POINT_COLUMNS, Row, Stages, empty_record, take_face
 
-THUMBNAIL = 256  # pixels of the longer side; enough to judge the light of a whole picture
-ROWS_AT_ONCE = 1024  # bounds what waits in the queue of the workers
+THUMBNAIL = 256  # pixels of the longer side; enough to estimate the light of a whole picture
+ROWS_AT_ONCE = 1024  # bounds the queue of the workers
 TAKEN_OVER = ("row", "line", "image", "subject")
 NUMBERS = tuple(name for name, column in TONE.columns.items() if column.kind == "float")
 POINT_REASON = "the detector's points do not determine a crop"
@@ -65,17 +65,17 @@ def measure_manifest(
 ) -> pd.DataFrame:
     """Measure the skin tone in every photograph of a manifest and write the table TONE to `out`, mode 0600.
 
-    settings : the detector, the rows, and which face counts
-    cut  : degrees of ITA; above it a tone is lighter
-    prior: "manifest": the spread of tones is learnt from the manifest's own photographs, without labels; "flat": none
-    pool : rest the values of each subject on all of the subject's photographs instead of on one
+    settings : the detector, the rows, and the choice of face
+    cut  : degrees of ITA; above it a tone is lighter prior: "manifest": the distribution of tones is estimated from the
+           photographs of the manifest, without labels; "flat": uniform
+    pool : base the values of each subject on all of the subject's photographs instead of on one
 
     Raises
     ------
-    RunError   : `out` exists and `overwrite` is not set, or its folder is missing; a part that failed on the workers of a cluster
+    RunError   : if `out` exists and `overwrite` is not set, its folder is missing, or a part failed on the workers of a cluster
     TableError : see `read_manifest`
-    CardError, FetchError, ModelError, DeviceError : see `load_models`; a detector that gives no points
-    ClusterError, MatchingError : a cluster that cannot be used; see `facegap.audit.on_cluster.parts.opened_cluster`
+    CardError, FetchError, ModelError, DeviceError : see `load_models`; also if a detector returns no landmarks
+    ClusterError, MatchingError : if a cluster cannot be used; see `facegap.audit.on_cluster.parts.opened_cluster`
     """
     require_free(out, overwrite=overwrite)
     faces = settings.faces
@@ -99,7 +99,7 @@ def measure_manifest(
 
 
 def require_free(out: Path, *, overwrite: bool) -> None:
-    """Raise RunError unless the file can be written without destroying another."""
+    """Raise RunError unless the file can be written without overwriting another."""
     if out.is_dir() or not out.parent.is_dir():
         raise RunError(f"{out}: a folder, or in a folder that does not exist; give a file, such as tone.parquet")
     if out.exists() and not overwrite:
@@ -107,7 +107,7 @@ def require_free(out: Path, *, overwrite: bool) -> None:
 
 
 def require_points(chosen: ChosenModels, settings: AuditSettings) -> None:
-    """Raise ModelError unless five points of each face are known."""
+    """Raise ModelError unless five landmarks of each face are known."""
     spec = chosen.cards["detect"].detector if "detect" in chosen.cards else None
     if not isinstance(chosen.faces, GivenPoints) and (spec is None or not spec.points):
         raise ModelError(
@@ -117,7 +117,7 @@ def require_points(chosen: ChosenModels, settings: AuditSettings) -> None:
 
 
 def measured_on(table: Manifest, loaded: Loaded, settings: AuditSettings, counter: Counter) -> list[Toned]:
-    """Outcome of each row of the manifest, in its order, here or on the workers of a cluster."""
+    """Outcome of each row of the manifest, in its order, from this process or the workers of a cluster."""
     if loaded.cluster is None:
         return list(measured_rows(table, loaded.stages, loaded.execution.workers, counter))
     todo = range(-(-len(table.frame) // pipeline.PART_ROWS))
@@ -128,13 +128,13 @@ def measured_on(table: Manifest, loaded: Loaded, settings: AuditSettings, counte
 
 
 def measured_part(rows: pd.DataFrame, folder: Path, stages: Stages) -> list[Toned]:
-    """Outcome of the rows of one part, on a worker."""
+    """Outcome of the rows of one part on a worker."""
     files = zip(rows["image"].astype(str), rows["path"].astype(str), strict=True)
     return [measured(folder, image, path, stages) for image, path in files]
 
 
 def as_in_the_folder(part: Sequence[Toned], sent: Sequence[Sent | Unreadable]) -> list[Toned]:
-    """A part of files that were sent as it is of the folder that they lie in."""
+    """A part with sent files, with paths in the folder that contains them."""
     return [
         Toned(one.outcome, one.detail) if isinstance(one, Unreadable) else toned
         for toned, one in zip(part, sent, strict=True)
@@ -147,7 +147,7 @@ MEASURE = Job(measured_part, as_in_the_folder)
 def measured_rows(table: Manifest, stages: Stages, workers: int, counter: Counter) -> Iterator[Toned]:
     """Outcome of each row of the manifest, in its order."""
     threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # each worker has its own images; threads below them would only fight
+    cv2.setNumThreads(1)  # each worker has its own images; more threads would only compete
     files = list(zip(table.frame["image"].astype(str), table.frame["path"].astype(str), strict=True))
     try:
         with quiet_decoders(), ThreadPoolExecutor(workers, thread_name_prefix="facegap") as pool:
@@ -159,14 +159,14 @@ def measured_rows(table: Manifest, stages: Stages, workers: int, counter: Counte
 
 
 def counted(folder: Path, image: str, path: str, stages: Stages, done: Callable[[], None]) -> Toned:
-    """One image, and one more on the bar."""
+    """Measure one image and advance the progress bar."""
     toned = measured(folder, image, path, stages)
     done()
     return toned
 
 
 def measured(folder: Path, image: str, path: str, stages: Stages) -> Toned:
-    """Decode one image, find its face and measure its skin; the outcome is set whatever happens."""
+    """Decode one image, find its face and measure its skin; there is always an outcome."""
     picture = read_picture(path, root=folder, max_pixels=stages.max_pixels)
     if isinstance(picture, Unreadable):
         return Toned(picture.outcome, picture.detail)
@@ -186,9 +186,10 @@ def measured(folder: Path, image: str, path: str, stages: Stages) -> Toned:
 
 
 def framed(picture: Picture, points: FloatArray) -> tuple[Pixels, BoolArray] | None:
-    """The face brought to the frame in which skin is looked for, red first, and which of its pixels the picture has.
+    """The face aligned to the frame for skin segmentation, RGB, and which of its pixels lie in the picture.
 
-    None where the points give it no place. A face larger than the frame is averaged down, so that no pixel is lost.
+    None if the landmarks do not determine an alignment. A face larger than the frame is downsampled by averaging, so
+    that every pixel contributes.
     """
     pixels = picture.pixels
     matrix = similarity(points, TEMPLATE)
@@ -196,18 +197,18 @@ def framed(picture: Picture, points: FloatArray) -> tuple[Pixels, BoolArray] | N
     if not np.isfinite(matrix).all() or scale <= 0:
         return None
     inside = cv2.warpAffine(np.full(pixels.shape[:2], 1, np.uint8), matrix, (WIDTH, HEIGHT), flags=cv2.INTER_NEAREST)
-    if scale < 1:  # what warpAffine calls INTER_AREA is bilinear, which would skip pixels
+    if scale < 1:  # INTER_AREA in warpAffine is bilinear, which would skip pixels
         size = tuple(max(1, round(side * scale)) for side in pixels.shape[1::-1])
         factors = (size[0] / pixels.shape[1], size[1] / pixels.shape[0])
         pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-        # Pixel centres, not corners, are at whole numbers.
+        # Pixel centres, not corners, are at integers.
         matrix = similarity((points + 0.5) * factors - 0.5, TEMPLATE)
     crop = cv2.warpAffine(pixels, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.ascontiguousarray(crop[..., ::-1], np.uint8), np.asarray(inside > 0)
 
 
 def thumbnail(pixels: Pixels) -> Pixels:
-    """The whole picture, red first, made small by averaging."""
+    """The whole picture, RGB, downsampled by averaging."""
     height, width = pixels.shape[:2]
     scale = min(1.0, THUMBNAIL / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -216,7 +217,7 @@ def thumbnail(pixels: Pixels) -> Pixels:
 
 
 def pooled_rows(found: Sequence[Toned], subjects: Sequence[str]) -> list[Toned]:
-    """Each measured row with what all photographs of its subject say together."""
+    """Each measured row with the pooled measurement of all photographs of its subject."""
     photographs: dict[str, list[Measurement]] = {}
     for toned, subject in zip(found, subjects, strict=True):
         if toned.measurement is not None:
@@ -231,7 +232,7 @@ def pooled_rows(found: Sequence[Toned], subjects: Sequence[str]) -> list[Toned]:
 
 
 def with_pooled(own: Measurement, together: Measurement) -> Measurement:
-    """The pooled tone, beside what only this photograph can say of itself."""
+    """The pooled tone, with the values that belong to this photograph."""
     return replace(own, ita=together.ita, ita_sd=together.ita_sd, lab=together.lab, photographs=together.photographs)
 
 
@@ -251,7 +252,7 @@ def tone_table(manifest: pd.DataFrame, found: Sequence[Toned], cut: float, prior
 
 
 def record_of(toned: Toned) -> dict[str, Any]:
-    """The columns that one measurement fills; NaN and empty where there is none."""
+    """The columns of one measurement; NaN and empty if there is none."""
     said = {"outcome": toned.outcome, "detail": toned.detail}
     found = toned.measurement
     if found is None:
@@ -276,7 +277,7 @@ def record_of(toned: Toned) -> dict[str, Any]:
 
 
 def tone_summary(frame: pd.DataFrame, out: Path) -> list[TextTable]:
-    """Outcome of the images, and how the measured ones were called."""
+    """Outcomes of the images, and tones assigned to the measured ones."""
     outcomes = frame["outcome"].value_counts()
     rows = tuple((outcome, str(outcomes[outcome])) for outcome in TONE_OUTCOMES if outcome in outcomes)
     tables = [TextTable("images", ("outcome", "images"), rows)]

@@ -1,4 +1,4 @@
-"""The values that cross module borders: frozen dataclasses, no behaviour beyond reading themselves."""
+"""Values that cross module borders: frozen dataclasses with no behaviour beyond derived values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Verdict = Literal[
 ]
 Scale = Literal["difference", "ratio"]
 
-ANY = "any"  # the value of an attribute that a group is not split by; refused as a label in manifests
+ANY = "any"  # the value of an attribute by which a group is not split; rejected as a label in manifests
 UNKNOWN = "unknown"  # the label of an empty cell
 
 
@@ -42,31 +42,32 @@ class Group:
     attributes: tuple[tuple[str, str], ...]
 
     def __str__(self) -> str:
-        """Values in order with gender last, as English says it; `all` where nothing is split."""
+        """Values in order with gender last, as in English; `all` if there are none."""
         ordered = sorted(self.attributes, key=lambda item: item[0] == "gender")
         return " ".join(value for _, value in ordered if value != ANY) or "all"
 
 
 @dataclass(frozen=True)
 class Rate:
-    """A proportion that never travels alone: counts, subjects and the interval that they support.
+    """A proportion with its counts, subjects and interval.
 
     errors, trials   : counts, errors <= trials
-    subjects         : distinct people behind the trials
-    effective_trials : independent trials that would carry the same information; at most `trials`
-    low, high        : interval at `level` by `method`, in [0, 1]; NaN where it is not defined
-    units            : sampling units behind the trials: the subjects, or the clusters that they were put into
-    effective_subjects : (sum t)^2 / sum t^2 over the trials t of the units: as many units with equal trials would weigh
-                       as evenly. NaN where it is not known
-    largest_share    : proportion of the trials that one unit holds; of pairs, each of which two units hold, of both sides
-    per_person       : mean over people of each person's own rate, or over pairs of two people of each pair's, so that they
-                       weigh equally whatever they are tried; NaN where it is not known
+    subjects         : number of distinct people in the trials
+    effective_trials : equivalent number of independent trials; at most `trials`
+    low, high        : interval at `level` by `method`, in [0, 1]; NaN if undefined
+    units            : number of sampling units: the subjects, or the clusters to which they belong
+    effective_subjects : (sum t)^2 / sum t^2 over the trials t of the units: the number of units with equal trials that
+                         would have equally even weights. NaN if unknown
+    largest_share    : largest proportion of the trials in one unit; for pairs, which belong to two units, of both sides
+    per_person       : mean over people of each person's rate, or over pairs of people of each pair's rate, so that they
+                       have equal weights, however many trials they have; NaN if unknown
     per_person_trials, per_person_low, per_person_high : its effective trials and interval
-    dominated_by     : how many people (or units) have more than half of the errors, where they are so few that neither
-                       the rate nor its interval says much of others (statistics/dominated.py); else 0
-    by_person        : whether the value, its interval and effective_trials are those where people weigh equally
-    estimate         : of a sample of all trials with known chances, the rate over all of them (statistics/sampled_pairs.py);
-                       errors and trials are those of the sample then. NaN: the rate is errors / trials
+    dominated_by     : number of people (or units) with more than half of the errors, if they are too few for the rate
+                       and its interval to apply to others (statistics/dominated.py); else 0
+    by_person        : whether the value, its interval and effective_trials are those with equal weights of people
+    estimate         : if trials are a sample with known inclusion probabilities, the rate over all trials
+                       (statistics/sampled_pairs.py); errors and trials are then those of the sample. NaN: the rate is
+                       errors / trials
     """
 
     errors: int
@@ -90,24 +91,24 @@ class Rate:
 
     @property
     def value(self) -> float:
-        """The rate that the interval is of: `of_trials`, or `per_person` where people weigh equally."""
+        """The rate to which the interval refers: `of_trials`, or `per_person` with equal weights of people."""
         return self.per_person if self.by_person else self.of_trials
 
     @property
     def of_trials(self) -> float:
-        """errors / trials, or the estimate of a sample; NaN where there are no trials."""
+        """errors / trials, or the estimate from a sample; NaN without trials."""
         if not math.isnan(self.estimate):
             return self.estimate
         return self.errors / self.trials if self.trials else math.nan
 
     @property
     def people(self) -> float:
-        """What a minimum of subjects is held against: effective subjects, or heads where those are not known."""
+        """The number compared with a minimum of subjects: effective subjects or, if unknown, subjects."""
         return float(self.subjects) if math.isnan(self.effective_subjects) else self.effective_subjects
 
     @property
     def depends_on_weights(self) -> bool:
-        """Whether the rate of people who weigh equally lies outside the interval of that of all trials, or the reverse."""
+        """Whether the rate with equal weights of people lies outside the interval of that over all trials, or vice versa."""
         other = self.of_trials if self.by_person else self.per_person
         return other < self.low or other > self.high
 
@@ -116,44 +117,45 @@ class Rate:
 class Gap:
     """One difference between two named groups, for one metric at one threshold; a row of GAPS.
 
-    threshold_from is empty where there is no threshold, and says whether it was found on the pairs that it judges.
-    primary says whether the gap is of the primary family of the run, which was named before the data were seen. Its gaps
-    are tested together, whatever their metric, and get a verdict. Those of other families are exploratory: that word
-    stands in place of a verdict.
-    p is two-sided and inverts the interval on the scale of the margin; p_adjusted is Holm's over the primary family, or of
-    an exploratory gap over the gaps of its own `family`, metric, model and threshold.
-    scale is that of the margin, of p and of the interval that decided the verdict (decided_low, decided_high at level
-    decided_level; of an exploratory gap the interval of Holm's own step, which contains no difference where p_adjusted is
-    above alpha). `differs`, `within_margin` and `beyond_margin` take the labels as certain.
+    threshold_from is empty without a threshold; it states whether the threshold was set on the pairs that are evaluated.
+    primary states whether the gap belongs to the primary family of the run, which was specified before the data were seen.
+    Its gaps are tested together, whatever their metric, and get a verdict. Those of other families are exploratory and have
+    that word instead of a verdict.
+    p is two-sided and inverts the interval on the scale of the margin; p_adjusted is adjusted by Holm over the primary
+    family or, for an exploratory gap, over the gaps of its own `family`, metric, model and threshold.
+    scale is that of the margin, of p and of the interval that determined the verdict (decided_low, decided_high at level
+    decided_level; for an exploratory gap the interval of Holm's step, which contains no difference if p_adjusted is above
+    alpha). `differs`, `within_margin` and `beyond_margin` treat the labels as certain.
     subjects_needed is per group, for 80% power to detect the margin.
-    rate_a, rate_b are the rates that the gap is of: errors over trials, or the mean of people where they weigh equally.
-    dominated_by_a, dominated_by_b say how many people have most of the errors of a group, where they are too few for a
-    verdict that would rest on them (statistics/dominated.py); 0: not dominated.
+    rate_a, rate_b are the rates compared: errors over trials, or the mean over people if they have equal weights.
+    dominated_by_a, dominated_by_b are the numbers of people with most of the errors of a group, if they are too few for a
+    verdict (statistics/dominated.py); 0: not dominated.
 
-    The label_ fields say what uncertainty about the labels of a group does to the gap (statistics/label_uncertainty). Where it
-    is not known label_draws is 0 and the numbers are NaN; then the gap takes the labels as certain. Where it is known, the
-    verdict is the stricter one of both, with the interval that decided it: each gap has one verdict.
-    label_draws       : how often labels were drawn from their probabilities
-    label_difference, label_ratio : mean over the draws, the ratio's on the log scale. Drawn labels blur a gap: they are
-                        nearer to none than the gap of the labels themselves
-    label_..._low, _high : Rubin's interval (within draws and between them) around both gaps; it holds the plain interval
-    label_p, label_p_adjusted : of that interval, and Holm's over the same family
+    The label_ fields describe the effect of uncertain group labels on the gap (statistics/label_uncertainty). If the
+    uncertainty is unknown, label_draws is 0, the numbers are NaN, and the gap treats the labels as certain. Otherwise
+    the verdict is the weaker of both, with the interval that determined it: each gap has one verdict.
+    label_draws       : number of times that labels were resampled from their probabilities
+    label_difference, label_ratio : mean over the resamples, for the ratio on the log scale. Resampled labels attenuate
+                                    a gap: these are closer to no gap than the gap of the given labels label_..._low,
+                                    _high : Rubin's interval (within and between resamples) around both gaps; it
+                                    contains the unadjusted interval
+    label_p, label_p_adjusted : p of that interval, and the same adjusted by Holm over the same family
     label_differs     : whether label_p_adjusted is small enough
-    label_attenuation : share of a gap between people of these two groups that is left where labels err as their
-                        probabilities say and independently of the model's errors. No estimate is divided by it
-    label_outer_low, _high : how far the gap between true groups may then reach: the interval of the difference, and with
-                        it the same divided by label_attenuation; from -1 to 1 where nothing is left
-    label_wrong       : trials of the two groups together whose label may be wrong: what the probabilities of the labels say, at
-                        their 95% limit, or the proportion that --label-errors states; NaN where neither is known
-    label_bound_low, _high : the least and the largest gap, on the scale of the margin, if those labels are wrong just where
-                        the model errs (statistics/label_uncertainty/bounds.py)
-    label_holds       : whether the verdict is the same under that bound. With --label-errors the verdict is under it
+    label_attenuation : remaining proportion of a gap between people of these two groups if labels are wrong with their
+                        stated probabilities and independently of the model's errors. No estimate is divided by it
+    label_outer_low, _high : bounds of the gap between true groups in that case: the union of the interval of the
+                             difference and the same divided by label_attenuation; -1 to 1 if nothing remains
+    label_wrong       : trials of the two groups together whose label may be wrong: the 95% limit from the label
+                        probabilities, or the proportion stated by --label-errors; NaN if neither is known
+    label_bound_low, _high : the smallest and the largest gap, on the scale of the margin, if those wrong labels
+                             coincide with errors of the model (statistics/label_uncertainty/bounds.py)
+    label_holds       : whether the verdict is the same at these bounds. With --label-errors the verdict is that at the bounds
 
-    The loss_ fields are the worst and the best case over trials that a model gave no answer to (statistics/losses.py):
-    every lost trial of one group in error and none of the other's. Where nothing is lost they are the gap itself.
-    lost_a, lost_b    : trials lost, such as images without an answer or pairs with a lost image
-    loss_difference_low, _high, loss_ratio_low, _high : the least and the largest gap, of a less (or over) b
-    loss_stands       : whether the verdict by the labels as they are is the same in every case
+    The loss_ fields are the worst and the best case over trials without a result (statistics/losses.py): every lost
+    trial of one group in error and none of the other's. If nothing is lost they equal the gap itself.
+    lost_a, lost_b    : trials lost, such as images without a prediction or pairs with a lost image
+    loss_difference_low, _high, loss_ratio_low, _high : the smallest and the largest gap, a minus (or over) b
+    loss_stands       : whether the verdict by the given labels is the same in all cases
     """
 
     metric: str
@@ -220,9 +222,9 @@ class Gap:
 
 @dataclass(frozen=True, eq=False)
 class Unmade:
-    """An array that is still to be made, so that it can be made in the very memory where it is read.
+    """An array not yet computed, so that it can be written directly to the memory from which it is read.
 
-    write : fills an array of this shape and type
+    write : fills an array of this shape and dtype
     """
 
     shape: tuple[int, ...]
@@ -231,11 +233,11 @@ class Unmade:
 
     @property
     def nbytes(self) -> int:
-        """Its size."""
+        """Size of the array in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
     def made(self) -> AnyArray:
-        """The array in memory of its own."""
+        """Return the array in newly allocated memory."""
         out: AnyArray = np.empty(self.shape, self.dtype)
         self.write(out)
         return out
@@ -243,13 +245,13 @@ class Unmade:
 
 @dataclass(frozen=True)
 class Isolation:
-    """How a model was kept apart from the audit that ran it.
+    """How a model was isolated from the audit that ran it.
 
-    isolated     : it ran in a separate process
-    timeout_s    : how long one batch, and the opening of the model, could take; 0 without isolation
-    memory_bytes : what the model could take beyond what its process takes without it; 0 without such a limit
-    restrictions : restrictions on its process while it ran
-    absent       : what this system or device does not have, or the installed packages do not offer
+    isolated     : whether it ran in a separate process
+    timeout_s    : time limit for one batch, and for loading the model; 0 without isolation
+    memory_bytes : memory limit of the model, in addition to that of its process without it; 0 without a limit
+    restrictions : restrictions on its process
+    absent       : restrictions that this system, device or set of packages does not offer
     """
 
     isolated: bool
@@ -261,7 +263,7 @@ class Isolation:
 
 @dataclass(frozen=True)
 class VariantOf:
-    """What a model in lower precision was made from. precision : fp16 or int8; parent_sha256 : of the file that it was"""
+    """Origin of a model in lower precision. precision : fp16 or int8; parent_sha256 : hash of the original file"""
 
     precision: str
     parent: str
@@ -270,15 +272,15 @@ class VariantOf:
 
 @dataclass(frozen=True)
 class Execution:
-    """What a run really ran on, as found out after the sessions were opened, never as hoped for.
+    """The hardware and software that a run used, as determined after the sessions were opened.
 
-    nodes       : model name -> provider -> number of graph nodes that it was given
+    nodes       : model name -> provider -> number of graph nodes assigned to it
     models      : model name -> sha256 of the file that was run
-    notes       : choices that the program made itself, with their reason
-    isolation   : model name -> how it was kept apart from the audit
-    provider_options : what the provider was asked for; one that comes as a plugin takes its own defaults
+    notes       : choices made by the program, with their reasons
+    isolation   : model name -> how it was isolated from the audit
+    provider_options : options passed to the provider; a plugin provider uses its own defaults
     sizes       : model name -> bytes of the file that was run
-    variants    : model name -> of which file in full precision it was made, where its card says so
+    variants    : model name -> the full-precision file from which it was made, if its card states it
     """
 
     device_asked: str

@@ -15,13 +15,14 @@ PAIR_SCORE = np.dtype([("left", np.int64), ("right", np.int64), ("score", np.flo
 
 @dataclass(frozen=True, eq=False)
 class ScoreHistogram:
-    """Counts of every score, for plots; the outer bins also take what lies beyond the outer edges.
+    """Counts of all scores, for plots; the outer bins include scores beyond the outer edges.
 
-    edges    : float64 [bins + 1], rising; bin b holds edges[b] <= score < edges[b + 1]
+    edges    : float64 [bins + 1], increasing; bin b counts edges[b] <= score < edges[b + 1]
     impostor : int64 [G, G, bins], upper triangle (g <= h), as in ScoreCounts
     genuine  : int64 [G, G, bins]
-    sampled  : 0: every pair was counted. Else impostor pairs below the floor of the exact list are shared among the bins as
-               a sample of so many pairs is (matching.range_sample); their sums, and bins above the floor, are exact
+    sampled  : 0: every pair was counted. Otherwise impostor pairs below the floor of the exact list are distributed
+               over the bins as in a sample of so many pairs (matching.range_sample); their sums, and bins above the
+               floor, are exact
     """
 
     edges: FloatArray
@@ -30,7 +31,7 @@ class ScoreHistogram:
     sampled: int = 0
 
     def __add__(self, other: ScoreHistogram) -> ScoreHistogram:
-        """Counts of two disjoint sets of pairs."""
+        """Return the counts of two disjoint sets of pairs."""
         if not np.array_equal(self.edges, other.edges):
             raise MatchingError("histograms with different edges cannot be added; use the same full_range for both")
         sums = self.impostor + other.impostor, self.genuine + other.genuine
@@ -39,33 +40,33 @@ class ScoreHistogram:
 
 @dataclass(frozen=True, eq=False)
 class ScoreCounts:
-    """How many pairs of faces reach which score, per unordered pair of groups; exact integers, data and `+` only.
+    """Exact counts of pairs of faces by score, per unordered pair of groups.
 
     A pair of rows is genuine (one subject), impostor (two subjects), unknown (a row without subject or without group)
-    or excluded by the caller; unknown pairs are counted in `unknown_pairs` alone, excluded ones nowhere. Pairs of
-    groups stand in the upper triangle: [g, h] with g <= h counts both orders, [h, g] is 0.
+    or excluded by the caller; unknown pairs are counted only in `unknown_pairs`, excluded ones not at all. Pairs of
+    groups are in the upper triangle: [g, h] with g <= h counts both orders, [h, g] is 0.
 
     groups         : names in the order of the codes 0..G-1
-    edges          : float64 [bins + 1], rising from the floor to 1
-    impostor       : int64 [G, G, bins]; bin b counts edges[b] <= score < edges[b + 1], the last also 1 and more
+    edges          : float64 [bins + 1], increasing from the floor to 1
+    impostor       : int64 [G, G, bins]; bin b counts edges[b] <= score < edges[b + 1], the last also scores of 1 and more
     genuine        : int64 [G, G, bins], likewise; genuine pairs below the floor are in `genuine_scores` only
     impostor_pairs : int64 [G, G], impostor pairs of any score, so impostor_pairs - impostor.sum(-1) are below the floor
     genuine_pairs  : int64 [G, G], genuine pairs of any score; sums to len(genuine_scores)
-    tail           : PAIR_SCORE, the impostor pairs with score >= tail_floor, all of them and no others, by falling
-                     score, then left, then right. left < right are rows of the caller's table; in counts of a gallery
-                     against probes left is a gallery row and right a probe row
-    tail_floor     : edges[0] while no more than `tail_limit` impostor pairs reach that. On overflow the list keeps the
-                     highest pairs, pairs of one equal score stay or go together, and the floor is the next float64
-                     above the highest score that was cut; inclusive in both cases
+    tail           : PAIR_SCORE, exactly the impostor pairs with score >= tail_floor, by decreasing score, then left,
+                     then right. left < right are rows of the caller's table; in counts of a gallery against probes left
+                     is a gallery row and right a probe row
+    tail_floor     : edges[0] if at most `tail_limit` impostor pairs reach it. Otherwise the list keeps the highest
+                     pairs, pairs with equal scores are kept or removed together, and the floor is the next float64
+                     above the highest score removed; inclusive in both cases
     tail_limit     : len(tail) <= tail_limit
     genuine_scores : PAIR_SCORE, every genuine pair, by left, then right
-    unknown_pairs  : pairs left out because a subject or a group is unknown
-    full_range     : counts over all scores, or None where they were not asked for
-    row_tails      : impostor pairs of each row from some of `edges` on, or None where they were not asked for
+    unknown_pairs  : pairs excluded because a subject or a group is unknown
+    full_range     : counts over all scores, or None if not requested
+    row_tails      : impostor pairs of each row at or above some of `edges`, or None if not requested
 
-    What is exact where: FMR at any threshold >= tail_floor from `tail`; between edges[0] and tail_floor at the edges
-    only; below edges[0] not at all. What the variance of an FMR needs of each subject: from `tail`, and at the edges of
-    `row_tails`. FNMR at any threshold from `genuine_scores`.
+    FMR is exact at any threshold >= tail_floor, from `tail`; between edges[0] and tail_floor only at the edges; below
+    edges[0] it is not available. The sums by subject for the variance of an FMR are from `tail` and, at their edges, from
+    `row_tails`. FNMR is exact at any threshold, from `genuine_scores`.
     """
 
     groups: tuple[str, ...]
@@ -83,11 +84,11 @@ class ScoreCounts:
     row_tails: RowTails | None = None
 
     def __add__(self, other: ScoreCounts) -> ScoreCounts:
-        """Counts of two disjoint sets of pairs of one table; associative and commutative to the last bit.
+        """Return the counts of two disjoint sets of pairs of one table; exactly associative and commutative.
 
         Raises
         ------
-        MatchingError : other groups, other edges, another tail limit, or a full range or row tails in only one of them
+        MatchingError : if groups, edges or tail limits differ, or only one has a full range or row tails
         """
         if self.groups != other.groups or not np.array_equal(self.edges, other.edges):
             raise MatchingError("counts with different groups or edges cannot be added; use the same settings for both")
@@ -95,7 +96,7 @@ class ScoreCounts:
             raise MatchingError("counts with different tail_limit or full_range cannot be added")
         if (self.row_tails is None) != (other.row_tails is None):
             raise MatchingError("counts with and without row_tails cannot be added; use the same row_edges for both")
-        # Below the higher of the two floors one of the lists is incomplete.
+        # Below the higher of the two floors, one of the lists is incomplete.
         floor = max(self.tail_floor, other.tail_floor)
         parts = [part for part in (counts.tail[counts.tail["score"] >= floor] for counts in (self, other)) if len(part)]
         tail, floor = cut_tail(np.concatenate([self.tail[:0], *parts]), floor, self.tail_limit)
@@ -117,9 +118,9 @@ class ScoreCounts:
 
 
 def cut_tail(pairs: AnyArray, floor: float, limit: int) -> tuple[AnyArray, float]:
-    """The highest of `pairs`, at most `limit` of them, whole ties only, in the order given; and the floor they reach.
+    """The highest of `pairs`, at most `limit` and without splitting ties, in the given order; and their floor.
 
-    The floor is inclusive: exactly the pairs with score >= floor are kept. Where nothing is cut it is `floor` itself.
+    The floor is inclusive: exactly the pairs with score >= floor are kept. If nothing is removed it is `floor` itself.
     """
     if len(pairs) <= limit:
         return pairs, floor
@@ -128,8 +129,8 @@ def cut_tail(pairs: AnyArray, floor: float, limit: int) -> tuple[AnyArray, float
 
 
 def sorted_by_score(pairs: AnyArray) -> AnyArray:
-    """PAIR_SCORE rows by falling score, then left, then right."""
-    # Few scores are equal: a sort of all by one key and of the ties by three takes a tenth of the time of lexsort.
+    """PAIR_SCORE rows by decreasing score, then left, then right."""
+    # Few scores are equal: sorting all by one key and only the ties by three takes a tenth of the time of lexsort.
     order = np.argsort(-pairs["score"])
     score = pairs["score"][order]
     equal = np.flatnonzero(score[1:] == score[:-1])
