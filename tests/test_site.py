@@ -258,7 +258,7 @@ def test_a_comment_in_tables_is_what_the_page_says_of_its_column() -> None:
     assert said["TONE"]["b_star"] == "CIELAB, D65, of the skin as photographed"  # one comment of three columns
     assert said["FACES"]["roll"] == "degrees, of the head"
     assert (
-        said["GAPS"]["lost_b"] == "trials lost, such as images without an answer or pairs with a lost image"
+        said["GAPS"]["lost_b"] == "trials lost, such as images without a prediction or pairs with a lost image"
     )  # of a docstring
     assert said["EDC_POINTS"]["fnmr_low"] == "fnmr: lower limit of the interval"
 

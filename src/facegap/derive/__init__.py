@@ -1,1 +1,1 @@
-"""Rows to tables: which cell a person belongs to, what is counted there, and the rates and gaps that follow."""
+"""Derivation of tables from rows: cells of groups, counts, rates and gaps."""

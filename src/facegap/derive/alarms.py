@@ -1,4 +1,4 @@
-"""alarms.csv: how often a watchlist raises an alarm over somebody who is not on it, per hour of video of such people."""
+"""alarms.csv: false alarms of a watchlist per hour of video of people who are not on it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ SECONDS_PER_HOUR = 3600.0
 
 
 def alarms_table(run: Run) -> pd.DataFrame:
-    """Alarms per person-hour at every threshold of a search, for everybody and each group; empty without videos or searches.
+    """Alarms per person-hour at every search threshold, for all subjects and each group; empty without videos or searches.
 
-    An alarm is a false positive of FPIR: a search with a template of somebody who is not in the gallery that has a candidate at or
-    above the threshold. Person-hours are the time of the videos of these templates, see `seconds_of`; a template without any
-    video adds none, and is left out. value = alarms / person-hours; low and high are those of FPIR times searches / person-hours.
+    An alarm is a false positive of FPIR: a non-mated search with a candidate at or above the threshold. Person-hours
+    are the duration of the videos of the templates searched for, see `seconds_of`; templates without a video are
+    excluded. value = alarms / person-hours; low and high are those of FPIR times searches / person-hours.
     """
     if run.pooled is None or run.pooled.frames is None or run.searched is None:
         return pd.DataFrame()
@@ -61,9 +61,9 @@ def alarms_table(run: Run) -> pd.DataFrame:
 
 
 def seconds_of(pooled: Pooled, frames_per_second: float) -> FloatArray:
-    """Time of the videos of each template from which frames were taken, in seconds, float64 (templates,).
+    """Duration of the sampled videos of each template, in seconds, float64 (templates,).
 
-    Of a video up to its last frame that was taken, and the time that this frame stands for, 1 / frames_per_second.
+    A video counts up to its last sampled frame, plus the time represented by this frame, 1 / frames_per_second.
     """
     codes, first = template_codes(pooled.manifest)
     seconds = np.zeros(len(first))

@@ -1,4 +1,4 @@
-"""What a model said besides gender and age: columns of PREDICTIONS for each such output, and the trials of its rates.
+"""Predictions other than gender and age: columns of PREDICTIONS for each such output, and the trials of its rates.
 
 An output NAME has the columns NAME_answer (a class, empty for none), NAME_probability, NAME_label and NAME_outcome.
 """
@@ -16,7 +16,9 @@ from facegap.store.record import OutputRecord
 from facegap.store.run import Run
 from facegap.types import BoolArray
 
-TrialsAndErrors = tuple[BoolArray, BoolArray]  # per row of the manifest: whether it is a trial, whether an error
+TrialsAndErrors = tuple[
+    BoolArray, BoolArray
+]  # per row of the manifest: whether it is a trial, and whether it is an error
 BONA_FIDE = "bona_fide"  # in the label column of an output that detects attacks
 RIGHT, WRONG = "right", "wrong"
 LABELLED = (RIGHT, WRONG, "no_answer")
@@ -27,12 +29,12 @@ def answer_columns(
 ) -> pd.DataFrame:
     """The columns of every output, one row per row of the manifest.
 
-    rows  : the pipeline's; crop_missing says that the picture was too small for the crop
-    shown : bool (rows,), the picture reached the model
+    rows  : from the pipeline; crop_missing states that the picture was too small for the crop
+    shown : bool (rows,), whether the picture was passed to the model
 
-    Outcomes, the first that holds: `not_shown` and `crop_unavailable` (no trial), `no_answer`, `unlabelled` (answered, and
-    nothing says what is true), `right`, `wrong`. Of attacks the label is `bona_fide` or a species; any class but the one
-    that means bona fide calls an attack.
+    The outcome is the first that applies: `not_shown` and `crop_unavailable` (no trial), `no_answer`, `unlabelled`
+    (predicted, but without a true label), `right`, `wrong`. For attack detection the label is `bona_fide` or a species;
+    every class except that for bona fide is a detected attack.
     """
     columns: dict[str, pd.Series] = {}
     too_small = rows.get("crop_missing", pd.Series(False, index=rows.index)).to_numpy(np.bool_)
@@ -56,9 +58,10 @@ def answer_columns(
 
 
 def labels_of(manifest: pd.DataFrame, output: OutputRecord) -> pd.Series:
-    """What is true of each image, as classes are spelt; empty where it is not known.
+    """True class of each image, spelt as the classes of the output; empty if unknown.
 
-    Without a column every image is a bona fide presentation to an output that detects attacks, and unlabelled to others.
+    Without a label column, every image is a bona fide presentation for an output that detects attacks, and unlabelled
+    for others.
     """
     if not output.label:
         return pd.Series(BONA_FIDE if output.bona_fide else "", index=manifest.index, dtype="str")
@@ -70,12 +73,12 @@ def labels_of(manifest: pd.DataFrame, output: OutputRecord) -> pd.Series:
 
 
 def output_of(run: Run, name: str) -> OutputRecord | None:
-    """The output of that name; None where the run has none."""
+    """The output with this name; None if the run does not have it."""
     return next((output for output in run.record.outputs if output.name == name), None)
 
 
 def attack_detection(run: Run) -> OutputRecord | None:
-    """The output that detects presentation attacks; None where none does."""
+    """The output that detects presentation attacks; None if there is none."""
     return next((output for output in run.record.outputs if output.bona_fide), None)
 
 
@@ -85,17 +88,17 @@ def column(run: Run, output: OutputRecord, part: str) -> pd.Series:
 
 
 def ended(run: Run, output: OutputRecord, *outcomes: str) -> BoolArray:
-    """Which images ended in one of the outcomes, bool (rows,)."""
+    """Which images have one of the outcomes, bool (rows,)."""
     return column(run, output, "outcome").isin(outcomes).to_numpy(np.bool_)
 
 
 def answered(run: Run, output: OutputRecord) -> BoolArray:
-    """Which images got an answer, whether labelled or not, bool (rows,)."""
+    """Which images have a prediction, whether labelled or not, bool (rows,)."""
     return ended(run, output, "unlabelled", RIGHT, WRONG)
 
 
 def missed(run: Run, name: str, word: str | None = None) -> TrialsAndErrors | None:
-    """Images labelled with a class (or with any); error = another answer, or none. None where nothing is labelled."""
+    """Images labelled with a class (or with any); error = another prediction, or none. None if nothing is labelled."""
     output = output_of(run, name)
     if output is None or not output.label or output.bona_fide:
         return None
@@ -107,7 +110,7 @@ def missed(run: Run, name: str, word: str | None = None) -> TrialsAndErrors | No
 
 
 def unanswered(run: Run, name: str, word: str | None = None) -> BoolArray:
-    """Of the trials of `missed` those without an answer, bool (rows,)."""
+    """The trials of `missed` without a prediction, bool (rows,)."""
     found, output = missed(run, name, word), output_of(run, name)
     if found is None or output is None:
         return np.zeros(len(run.manifest), np.bool_)
@@ -115,12 +118,12 @@ def unanswered(run: Run, name: str, word: str | None = None) -> BoolArray:
 
 
 def bona_fide_rejected(run: Run) -> TrialsAndErrors | None:
-    """BPCER: bona fide presentations with an answer; error = called an attack. None where no attacks are detected."""
+    """BPCER: bona fide presentations with a prediction; error = classified as an attack. None if no output detects attacks."""
     return presentations(run, BONA_FIDE)
 
 
 def presentations(run: Run, kind: str) -> TrialsAndErrors | None:
-    """Presentations of a kind (bona_fide or a species of attack) with an answer; error = taken for the other side."""
+    """Presentations of a kind (bona_fide or a species of attack) with a prediction; error = classified as the other kind."""
     output = attack_detection(run)
     if output is None:
         return None
@@ -129,7 +132,7 @@ def presentations(run: Run, kind: str) -> TrialsAndErrors | None:
 
 
 def without_response(run: Run, kind: str = BONA_FIDE) -> BoolArray:
-    """Presentations of a kind that were shown and got no answer (ISO/IEC 30107-3: non-response), bool (rows,)."""
+    """Presentations of a kind that were shown but have no prediction (ISO/IEC 30107-3: non-response), bool (rows,)."""
     output = attack_detection(run)
     if output is None:
         return np.zeros(len(run.manifest), np.bool_)

@@ -1,4 +1,4 @@
-"""Pairs that a service was asked about, by outcome: which are trials, and how many of each group ended how."""
+"""Pairs submitted to a service: those that are trials, and outcomes by group."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ASKED_TABLE = "asked_pairs.csv"
 
 
 def asked_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
-    """The pairs of a list that anybody was asked about: all but those whose turn did not come within the budget of calls.
+    """The pairs of a list that were submitted: all except those beyond the budget of calls.
 
     Examples
     --------
@@ -28,9 +28,9 @@ def asked_pairs(pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def asked_table(run: Run) -> pd.DataFrame:
-    """One row per group and kind of pair: pairs within the group, and how many of them ended in each outcome; empty without a service.
+    """One row per group and kind of pair: pairs within the group by outcome; empty without a service.
 
-    Pairs between two groups are in the row of everybody alone.
+    Pairs between two groups are only in the row of all subjects.
     """
     if run.matched is None or run.matched.pairs is None or "outcome" not in run.matched.pairs.columns:
         return pd.DataFrame()

@@ -1,4 +1,4 @@
-"""The intervals of rates that claim to be at a target FMR, from what is stored of how well its threshold is known."""
+"""Intervals of rates at a target FMR, from the stored uncertainty of the threshold."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from facegap.types import BoolArray, IntArray, Rate
 
 @dataclass(frozen=True, eq=False)
 class AtTarget:
-    """One threshold of a run, for the rates that are measured at it.
+    """One threshold of a run, for the rates measured at it.
 
-    cut   : where comparisons were accepted
-    group : over whose impostor pairs the target is met, bool (n,); None: everybody's
+    cut   : the threshold, or thresholds by folds, at which comparisons were accepted
+    group : templates over whose impostor pairs the target is set, bool (n,); None: all
     """
 
     pairs: Comparisons
@@ -31,9 +31,9 @@ class AtTarget:
     group: BoolArray | None = None
 
     def rate(self, rate: Rate, metric: Metric, first: BoolArray, second: BoolArray | None = None) -> Rate:
-        """A rate of a group (or between two) with the interval that it has at the target.
+        """Return a rate of a group (or between two) with its interval at the target.
 
-        As it is where the threshold was given: then nothing of it is estimated.
+        It is unchanged if the threshold was given, as then it is not an estimate.
         """
         point = self.point
         if point.interval is None or point.threshold is None or not rate.trials:
@@ -51,13 +51,13 @@ class AtTarget:
         return false_non_matches_at_target(rate, lower=lower, higher=higher, correlation=max(correlation, 0.0))
 
     def refused(self, metric: Metric, group: BoolArray, threshold: float) -> float:
-        """The false non-match rate of a group at one threshold."""
+        """Return the false non-match rate of a group at one threshold."""
         chosen, wrong = genuine_errors(self.pairs, threshold, group, generalised=metric.counts_lost)
         weights = None if self.pairs.genuine_weights is None else self.pairs.genuine_weights[chosen]
         return float(np.average(wrong, weights=weights)) if len(wrong) else 0.0
 
     def correlation(self, metric: Metric, first: BoolArray, second: BoolArray | None) -> float:
-        """Correlation of a rate with the false match rate that the threshold is set by, through the people of both."""
+        """Return the correlation of a rate with the false match rate that sets the threshold, through common people."""
         counted = self.pairs.counted
         if second is None:
             own = people_sums(self.pairs, self.cut, metric, first & counted, self.people)
@@ -68,11 +68,11 @@ class AtTarget:
 
     @property
     def people(self) -> int:
-        """How many people, or units, there are."""
+        """Number of people, or units."""
         return int(self.pairs.varying.max(initial=-1)) + 1
 
     @cached_property
     def basis(self) -> tuple[IntArray, IntArray]:
-        """Errors and trials by person of the false match rate that meets the target."""
+        """Errors and trials by person of the false match rate that sets the threshold."""
         group = np.ones(len(self.pairs.subjects), np.bool_) if self.group is None else self.group
         return people_sums(self.pairs, self.cut, FMR, group & self.pairs.counted, self.people)

@@ -1,4 +1,4 @@
-"""IAPAR: presentation attacks in a file of scores that a comparison accepted, per species and group."""
+"""IAPAR: accepted presentation attacks in a file of scores, per species and group."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ FILE = "iapar.csv"
 
 
 def iapar_table(run: Run, pairs: Comparisons | None) -> pd.DataFrame:
-    """IAPAR at every threshold of the run, for everybody and each group of the attacked references; empty without attacks.
+    """IAPAR at every threshold of the run, for all subjects and each group of attacked references; empty without attacks.
 
-    IAPAR (ISO/IEC 30107-3, impostor attack presentation accept rate) = attacks of one species with score >= threshold /
-    attacks of the species with a score. Species are never pooled; what varies independently is the attacked person. With
-    thresholds by folds an attack is judged at that of its reference's fold.
+    IAPAR (ISO/IEC 30107-3, impostor attack presentation accept rate) = attacks of one species with
+    score >= threshold / attacks of the species with a score. Species are never pooled; the sampling unit is the
+    attacked person. With thresholds by folds, that of the reference's fold applies.
 
     Raises
     ------
-    RunError : an attack on a row that the manifest does not have: the run was edited
+    RunError : if an attack refers to a row that is not in the manifest, because the run was edited
     """
     if run.attacks is None or pairs is None or not len(run.attacks):
         return pd.DataFrame()

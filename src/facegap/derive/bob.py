@@ -1,7 +1,8 @@
-"""bob_rates.csv: the rates that bob.measure prints, by its definitions, for those who compare with its tables.
+"""bob_rates.csv: rates by the definitions of bob.measure, for comparison with its tables.
 
-Bob takes a score of NaN, genuine or impostor, as a failure to acquire and multiplies: FAR = FMR (1 - FTA) and FRR = FTA + FNMR
-(1 - FTA). FMR and FNMR are those of rates.csv: accepted at or above the threshold (bob.measure.farfrr), NaN left out.
+Bob treats a score of NaN, genuine or impostor, as a failure to acquire and multiplies: FAR = FMR (1 - FTA) and
+FRR = FTA + FNMR (1 - FTA). FMR and FNMR are those of rates.csv: accepted at or above the threshold
+(bob.measure.farfrr), without NaN.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The comparisons of a run in one shape, whether all pairs were compared or only those that a list names.
+"""The comparisons of a run in a common form, whether all pairs were compared or only those of a list.
 
-The unit that is compared is a template; today each image gives one, and rows are those of the table of images. False
-matches are few, so only the highest impostor pairs are listed; how many pairs there were is counted from the templates of
-each subject. Where a list named the pairs (a black box hands over scores), all of them are listed.
+Templates are compared; rows are those of the table of images, or of templates pooled from several. False matches are
+few, so only the highest impostor pairs are listed; the number of pairs follows from the templates of each subject. If
+the pairs come from a list (scores of a black box), all of them are listed.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from facegap.statistics.sampled_pairs import sampled_fmr, sampled_fnmr
 from facegap.store.record import Operating, TransferPoint
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Rate, ScoreCounts
 
-PairRows = IntArray  # (m, 2) rows of two templates; a row of the table of images stands for the template it gave
-WEIGHT = "weight"  # column of listed pairs: how many pairs each stands for, where they are a sample
-MOST_COUNTED_GROUPS = 64  # counts are kept per pair of groups; finer crossings are counted as one group
+PairRows = IntArray  # (m, 2) rows of two templates; a row of the table of images represents its template
+WEIGHT = "weight"  # column of listed pairs: number of pairs represented by each, if they are a sample
+MOST_COUNTED_GROUPS = 64  # counts are kept per pair of groups; with more groups, all are counted as one
 
 
 @dataclass(frozen=True, eq=False)
 class Comparisons:
-    """Pairs of n templates, those that were lost included.
+    """Pairs of n templates, including lost ones.
 
     subjects        : int64 (n,), code of the person of each template, 0..S-1
-    enrolled        : bool (n,), there is a template; False where it was lost
-    counted         : bool (n,), the template takes part (others are of the threshold set)
-    impostor        : int64 (m, 2), rows of the listed impostor pairs, by falling score; lost templates last
-    impostor_scores : float64 (m,), NaN where a template was lost
-    floor           : every impostor pair with a score from here on is listed; -inf where all are
-    genuine, genuine_scores : every genuine pair likewise, in any order
-    excluded        : int64 (k, 2), rows of pairs that are counted nowhere, each once
-    tail_limit      : length that the list of impostor pairs was bounded to
-    listed_only     : only the listed pairs were compared; otherwise all pairs of counted templates, less `excluded`
-    people          : then, the listed impostor pairs summed by people; rates of groups need it, thresholds do not
-    units           : int64 (S,), sampling unit of each person where that is not the person; see derive/units.py
-    folds           : int64 (n,), fold of each template where thresholds were set by folds
-    impostor_weights, genuine_weights : float64, of each listed pair, where the list is a sample of all pairs: how many pairs
-                      it stands for; None where every listed pair stands for itself
+    enrolled        : bool (n,), whether there is a template; False if it was lost
+    counted         : bool (n,), whether the template is evaluated (others are in the threshold set)
+    impostor        : int64 (m, 2), rows of the listed impostor pairs, by decreasing score; lost templates last
+    impostor_scores : float64 (m,), NaN if a template was lost
+    floor           : every impostor pair with at least this score is listed; -inf if all are
+    genuine, genuine_scores : the same for all genuine pairs, in any order
+    excluded        : int64 (k, 2), rows of pairs excluded from all counts, each once
+    tail_limit      : maximum length of the list of impostor pairs
+    listed_only     : whether only the listed pairs were compared; otherwise all pairs of counted templates, except `excluded`
+    people          : if so, the listed impostor pairs summed by people; needed for rates of groups, not for thresholds
+    units           : int64 (S,), sampling unit of each person, if not the person; see derive/units.py
+    folds           : int64 (n,), fold of each template, if thresholds were set by folds
+    impostor_weights, genuine_weights : float64, number of pairs represented by each listed pair, if the list is a
+                                        sample of all pairs; None if each represents only itself
     """
 
     subjects: IntArray
@@ -78,17 +78,17 @@ class Comparisons:
         return bool(np.isneginf(self.floor))
 
     def cut(self, point: Operating | TransferPoint) -> Cut:
-        """Where comparisons are accepted at a threshold of the run: for each pair of folds, or at the threshold itself."""
+        """Return where comparisons are accepted at a threshold of the run: by pair of folds, or the threshold itself."""
         if point.by_folds is not None and self.folds is not None:
             return fold_cut(point.by_folds, self.folds)
         return np.nan if point.threshold is None else point.threshold
 
     def false_match_places(self, cut: Cut) -> IntArray | slice:
-        """Which of the listed impostor pairs are false matches: at or above the threshold.
+        """Return which of the listed impostor pairs are false matches: at or above the threshold.
 
         Raises
         ------
-        StatisticsError : the list does not reach down to the threshold
+        StatisticsError : if the list ends above the threshold
         """
         lowest = lowest_of(cut)
         if lowest < self.floor:
@@ -102,17 +102,17 @@ class Comparisons:
         return np.flatnonzero(self.impostor_scores[:reached] >= cut.of(self.impostor[:reached]))
 
     def false_matches(self, cut: Cut) -> PairRows:
-        """Impostor pairs with a score at or above the threshold. Raises StatisticsError as `false_match_places`."""
+        """Return the impostor pairs at or above the threshold. Raises StatisticsError as in `false_match_places`."""
         return self.impostor[self.false_match_places(cut)]
 
 
 def false_match_rate(
     pairs: Comparisons, cut: Cut, first: BoolArray, second: BoolArray | None, *, generalised: bool, level: float
 ) -> Rate:
-    """FMR of the templates in a group (`second` None), or of one group against another; GFAR where `generalised`.
+    """FMR of the templates in a group (`second` is None), or of one group against another; GFAR if `generalised`.
 
-    first, second : bool (n,), templates of each group; none is in both
-    generalised   : pairs with a lost template are trials too, and no false match: GFAR = false matches / all pairs
+    first, second : bool (n,), templates of each group; the groups are disjoint
+    generalised   : pairs with a lost template are trials too, but not false matches: GFAR = false matches / all pairs
     """
     if pairs.impostor_weights is not None:
         return sampled_match_rate(pairs, cut, first, second, generalised=generalised, level=level)
@@ -140,7 +140,7 @@ def impostors_left_out(pairs: Comparisons, first: BoolArray, second: BoolArray |
 def sampled_match_rate(
     pairs: Comparisons, cut: Cut, first: BoolArray, second: BoolArray | None, *, generalised: bool, level: float
 ) -> Rate:
-    """`false_match_rate` over all pairs, of which the listed ones are a sample with weights."""
+    """`false_match_rate` over all pairs, if the listed ones are a weighted sample."""
     assert pairs.impostor_weights is not None
     matched = np.zeros(len(pairs.impostor), np.bool_)
     matched[pairs.false_match_places(cut)] = True
@@ -161,7 +161,7 @@ def sampled_match_rate(
 
 
 def false_non_match_rate(pairs: Comparisons, cut: Cut, group: BoolArray, *, generalised: bool, level: float) -> Rate:
-    """FNMR of genuine pairs with both templates in a group; GFRR where `generalised`: a lost template is an error too."""
+    """FNMR of genuine pairs with both templates in a group; GFRR if `generalised`: a lost template is an error too."""
     chosen, wrong = genuine_errors(pairs, cut, group, generalised=generalised)
     mates = pairs.genuine[chosen]
     subjects = pairs.subjects[mates[:, 0]]
@@ -173,36 +173,36 @@ def false_non_match_rate(pairs: Comparisons, cut: Cut, group: BoolArray, *, gene
 
 
 def genuine_errors(pairs: Comparisons, cut: Cut, group: BoolArray, *, generalised: bool) -> tuple[BoolArray, BoolArray]:
-    """Which genuine pairs are trials of a group, bool (pairs,), and which of those are in error, bool (trials,)."""
+    """Which genuine pairs are trials of a group, bool (pairs,), and which of these are errors, bool (trials,)."""
     scores = pairs.genuine_scores
     usable = np.ones(len(scores), np.bool_) if generalised else np.isfinite(scores)
     chosen = usable & both(group & pairs.counted, pairs.genuine)
     with np.errstate(invalid="ignore"):
         return chosen, ~(
             scores[chosen] >= limits_of(cut, pairs.genuine[chosen])
-        )  # NaN is not at or above any threshold
+        )  # NaN is never at or above a threshold
 
 
 def between(rows: PairRows, first: BoolArray, second: BoolArray | None) -> PairRows:
-    """The pairs within a group, or between two with the first group's template in front."""
+    """The pairs within a group, or between two with the template of the first group first."""
     inside, swapped = placed(rows[:, 0], rows[:, 1], first, second)
     return np.where(swapped[inside, None], rows[inside][:, ::-1], rows[inside])
 
 
 def both(chosen: BoolArray, rows: PairRows) -> BoolArray:
-    """Per pair whether both templates are chosen; several times faster than a reduction over an axis of two."""
+    """Whether both templates of each pair are chosen; several times faster than a reduction over an axis of two."""
     return np.asarray(chosen[rows[:, 0]] & chosen[rows[:, 1]])
 
 
 def templates_of(subjects: IntArray, rows: BoolArray) -> IntArray:
-    """Templates per subject among some rows, int64 (S,)."""
+    """Number of templates per subject among some rows, int64 (S,)."""
     return np.bincount(subjects[rows], minlength=int(subjects.max(initial=-1)) + 1).astype(np.int64)
 
 
 def less_trials(rate: Rate, excluded: int) -> Rate:
-    """The rate without `excluded` pairs that were counted as trials without an error; NaN where no trial is left.
+    """The rate without `excluded` pairs, which were counted as trials without an error; NaN if no trial remains.
 
-    The reviewed pairs are some dozens among millions: the effective trials shrink in proportion.
+    Excluded pairs are some dozens among millions, so the effective trials decrease in proportion.
     """
     trials = rate.trials - excluded
     if not excluded or not rate.trials:
@@ -234,7 +234,7 @@ def lost_genuine_pairs(subjects: IntArray, enrolled: BoolArray, counted: BoolArr
 
 
 def without(pairs: PairRows, excluded: PairRows, templates: int) -> BoolArray:
-    """Whether each pair stays, bool (m,): it is not among the excluded, in either order."""
+    """Whether each pair is kept, bool (m,): those not excluded in either order."""
     if not len(excluded):
         return np.ones(len(pairs), np.bool_)
     keys = [np.sort(rows, axis=1) @ np.array([templates, 1]) for rows in (pairs, excluded)]
@@ -247,9 +247,9 @@ def as_rows(structured: AnyArray, rows: IntArray) -> PairRows:
 
 
 def impostors_within(pairs: Comparisons, group: BoolArray) -> tuple[FloatArray, int]:
-    """Scores of the listed impostor pairs within a group, falling, and how many there are, listed or not.
+    """Scores of the listed impostor pairs within a group, decreasing, and the number of all, listed or not.
 
-    group : bool (n,); pairs of which a template was lost are no comparisons and are left out
+    group : bool (n,); pairs with a lost template are not comparisons and are excluded
     """
     inside = group & pairs.counted & pairs.enrolled
     made = int(np.isfinite(pairs.impostor_scores).sum())  # lost ones come last
@@ -271,10 +271,10 @@ def counted_comparisons(
     units: IntArray | None = None,
     folds: IntArray | None = None,
 ) -> Comparisons:
-    """All pairs of the counted templates, as the matching loop counted them among those that were not lost.
+    """All pairs of the counted templates, from the counts of the matching loop over those that were not lost.
 
     units : int64 (n,), sampling unit of each template, see `units_of_run`
-    folds : int64 (n,), fold of each template; None where no thresholds were set by folds
+    folds : int64 (n,), fold of each template; None if thresholds were not set by folds
     """
     rows = np.flatnonzero(enrolled & counted)
     lost = lost_genuine_pairs(subjects, enrolled, counted)
@@ -306,12 +306,11 @@ def listed_comparisons(
     units: IntArray | None = None,
     folds: IntArray | None = None,
 ) -> Comparisons:
-    """Only the pairs that a list named: left, right (rows of the run's templates), genuine, score (NaN: lost), perhaps weight.
+    """Only the pairs of a list: left, right (rows of the run's templates), genuine, score (NaN: lost), optionally weight.
 
-    cells : int64 (n,), cell of all attributes that any group is made of, see `finest_cells`; None where no rates of
-            groups are wanted
+    cells : int64 (n,), cell of the attributes of all groups, see `finest_cells`; None if no rates of groups are needed
     units : int64 (n,), sampling unit of each template, see `units_of_run`
-    folds : int64 (n,), as of `counted_comparisons`
+    folds : int64 (n,), as in `counted_comparisons`
     """
     rows = pairs[["left", "right"]].to_numpy(np.int64)
     kept = both(counted, rows) & without(rows, excluded, len(subjects))
@@ -345,7 +344,7 @@ def listed_comparisons(
 
 
 def finest_cells(manifest: pd.DataFrame, groupings: Sequence[Grouping]) -> IntArray:
-    """Per template the cell of all attributes of all groupings at once, int64 (n,); every group is made of whole cells."""
+    """Cell of each template by the attributes of all groupings, int64 (n,); every group is a union of cells."""
     columns = [name for name in attribute_columns(groupings) if name in manifest.columns]
     if not columns:
         return np.zeros(len(manifest), np.int64)
@@ -353,7 +352,7 @@ def finest_cells(manifest: pd.DataFrame, groupings: Sequence[Grouping]) -> IntAr
 
 
 def counted_groups(manifest: pd.DataFrame, groupings: Sequence[Grouping]) -> Cells:
-    """The finest groups that every grouping can be put together from; one group where they are too many to count by."""
+    """The finest groups, of which every group is a union; a single group if there are too many to count separately."""
     columns = attribute_columns(groupings)
     if len(manifest[list(columns)].drop_duplicates()) > MOST_COUNTED_GROUPS:
         return cells_of(manifest, ())

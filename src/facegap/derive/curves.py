@@ -1,4 +1,4 @@
-"""What charts of comparisons need beyond the stored tables, from the stored counts: score histograms and DET points by group."""
+"""Data for charts of comparisons that is not in the stored tables: score histograms and DET points by group."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from facegap.statistics.curves import DetPoints, false_match_counts, false_non_m
 from facegap.store.run import Run
 from facegap.types import BoolArray, FloatArray, Group, IntArray
 
-MOST_BINS = 80  # of a histogram that is drawn 700 pixels wide
+MOST_BINS = 80  # of a histogram plotted 700 pixels wide
 MOST_POINTS = 90  # of one curve
 HISTOGRAM = ("grouping", "group", "kind", "low", "high", "pairs", "all_pairs")
 DET = (
@@ -35,11 +35,11 @@ DET = (
 
 
 def histogram_table(run: Run) -> pd.DataFrame:
-    """How many pairs of each group have which score: grouping, group (`Group`), kind, low, high, pairs, all_pairs.
+    """Score histograms by group: grouping, group (`Group`), kind, low, high, pairs, all_pairs.
 
-    One row per bin, of pairs with two templates within the group; kind is genuine or impostor. Bins are those that were
-    counted, several joined so that at most MOST_BINS cover all scores of the run; of many templates pairs below the exact list
-    are a sample's (ScoreHistogram.sampled). Without rows for groups that were not counted alone.
+    One row per bin, for pairs with two templates within the group; kind is genuine or impostor. Bins are those of the
+    counts, joined so that at most MOST_BINS cover all scores of the run; with many templates, pairs below the exact
+    list are from a sample (ScoreHistogram.sampled). Groups without separate counts have no rows.
     """
     pairs = comparisons_of(run)
     found = [] if pairs is None else counted_histograms(run) or list(listed_histograms(run, pairs))
@@ -50,7 +50,7 @@ Histogram = tuple[Grouping, Group, str, FloatArray, IntArray]  # grouping, group
 
 
 def counted_histograms(run: Run) -> list[Histogram]:
-    """Histograms from counts of all pairs; none where these do not hold all scores."""
+    """Histograms from counts of all pairs; none if these do not include all scores."""
     counts = run.matched.counts if run.matched else None
     if counts is None or counts.full_range is None:
         return []
@@ -68,7 +68,7 @@ def counted_histograms(run: Run) -> list[Histogram]:
 
 
 def listed_histograms(run: Run, pairs: Comparisons) -> Iterator[Histogram]:
-    """Histograms of pairs that are all listed; nothing where some are only counted."""
+    """Histograms of listed pairs; none if some pairs are only counted."""
     if not pairs.complete:
         return
     every = np.concatenate([pairs.genuine_scores, pairs.impostor_scores])
@@ -84,7 +84,7 @@ def listed_histograms(run: Run, pairs: Comparisons) -> Iterator[Histogram]:
 
 
 def joined_bins(found: list[Histogram]) -> Iterator[list[dict[str, Any]]]:
-    """Rows of each histogram that has pairs, over the range in which any has, with neighbouring bins joined."""
+    """Rows of each histogram with pairs, over their common range, with adjacent bins joined."""
     if not found:
         return
     used = np.flatnonzero(np.sum([counts for *_, counts in found], axis=0))
@@ -120,7 +120,7 @@ def joined_bins(found: list[Histogram]) -> Iterator[list[dict[str, Any]]]:
 def det_table(run: Run) -> pd.DataFrame:
     """Observed points of the DET curve of each group that has genuine pairs: grouping, group (`Group`) and the columns of DET.
 
-    At most MOST_POINTS thresholds of a curve, all of them observed scores; none below the list of impostor pairs.
+    A curve has at most MOST_POINTS thresholds, all observed scores; none is below the list of impostor pairs.
     """
     pairs = comparisons_of(run)
     rows: list[dict[str, Any]] = []
@@ -132,20 +132,20 @@ def det_table(run: Run) -> pd.DataFrame:
 
 
 def det_of_group(pairs: Comparisons, group: BoolArray) -> DetPoints | None:
-    """Counts at some observed thresholds, rising; None without genuine pairs or without listed impostor pairs."""
+    """Counts at some observed thresholds, increasing; None without genuine pairs or without listed impostor pairs."""
     genuine = genuine_within(pairs, group)
     impostor, impostor_pairs = impostors_within(pairs, group)
     if not len(genuine) or not len(impostor):
         return None
     thresholds = chosen_thresholds(np.sort(genuine), impostor, pairs.floor)
-    # Every impostor pair from the floor of the list on is listed, so that these counts are of all impostor pairs.
+    # Every impostor pair at or above the floor is listed, so these counts include all impostor pairs.
     matches, _ = false_match_counts(impostor, thresholds)
     refused, genuine_pairs = false_non_match_counts(genuine, thresholds)
     return DetPoints(thresholds, matches, impostor_pairs, refused, genuine_pairs)
 
 
 def chosen_thresholds(genuine: FloatArray, impostor: FloatArray, floor: float) -> FloatArray:
-    """Distinct observed scores from `floor` on: even ranks of genuine (rising) and log ranks of impostor (falling) scores."""
+    """Distinct observed scores from `floor`: evenly spaced ranks of genuine and log-spaced ranks of impostor scores."""
     ranks = np.unique(np.geomspace(1, len(impostor), MOST_POINTS // 2).round().astype(np.int64)) - 1
     places = np.unique(np.linspace(0, len(genuine) - 1, MOST_POINTS // 2).round().astype(np.int64))
     scores = np.unique(np.concatenate([impostor[ranks], genuine[places]]))
@@ -178,13 +178,13 @@ def point_rows(grouping: Grouping, group: Group, points: DetPoints) -> list[dict
 
 
 def genuine_within(pairs: Comparisons, group: BoolArray) -> FloatArray:
-    """Scores of the genuine pairs within a group that have two templates."""
+    """Scores of the genuine pairs within a group with two templates."""
     scores = pairs.genuine_scores[both(group & pairs.counted, pairs.genuine)]
     return scores[np.isfinite(scores)]
 
 
 def groups_of(run: Run) -> Iterator[tuple[Grouping, Cells, int]]:
-    """Every group of every grouping: everybody, then the groups with known labels."""
+    """All groups of all groupings: all subjects, then the groups with known labels."""
     for grouping in groupings_of(run):
         cells = cells_of(run.manifest, grouping)
         for k in np.flatnonzero(cells.known).tolist():

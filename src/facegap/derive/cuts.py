@@ -1,4 +1,4 @@
-"""Where a comparison is accepted: at one threshold, or at the threshold that belongs to the folds of its two people."""
+"""Acceptance of comparisons: at one threshold, or at the threshold for the folds of the two people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from facegap.types import FloatArray, IntArray
 class FoldCut:
     """A threshold for each pair of folds.
 
-    thresholds : float64 (K, K), symmetric; entry a, b was set on people outside the folds a and b
+    thresholds : float64 (K, K), symmetric; entry a, b was set on people outside folds a and b
     folds      : int64 (n,), fold of each template, 0..K-1
     """
 
@@ -28,7 +28,7 @@ class FoldCut:
         return float(self.thresholds.min())
 
     def of(self, rows: IntArray) -> FloatArray:
-        """The threshold of each pair of templates, float64 (m,)."""
+        """Return the threshold of each pair of templates, float64 (m,)."""
         return np.asarray(self.thresholds[self.folds[rows[:, 0]], self.folds[rows[:, 1]]], np.float64)
 
 
@@ -36,17 +36,17 @@ Cut = float | FoldCut
 
 
 def lowest_of(cut: Cut) -> float:
-    """The lowest score that may be accepted."""
+    """The lowest score that can be accepted."""
     return cut.lowest if isinstance(cut, FoldCut) else cut
 
 
 def limits_of(cut: Cut, rows: IntArray) -> FloatArray | float:
-    """The threshold of each pair of templates, or the one of all. rows : int64 (m, 2)"""
+    """The threshold of each pair of templates, or the common one. rows : int64 (m, 2)"""
     return cut.of(rows) if isinstance(cut, FoldCut) else cut
 
 
 def fold_pairs(folds: int) -> tuple[IntArray, IntArray]:
-    """Both folds of each pair of folds, a fold with itself among them: int64 (K (K + 1) / 2,) each.
+    """Both folds of each pair of folds, including a fold with itself: int64 (K (K + 1) / 2,) each.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def fold_cut(stated: FoldThresholds, folds: IntArray) -> FoldCut:
 
     Raises
     ------
-    RunError : folds, or a number of thresholds, that the record does not have: the run was edited
+    RunError : if folds or the number of thresholds do not match the record, because the run was edited
     """
     first, second = fold_pairs(stated.folds)
     if len(stated.thresholds) != len(first):

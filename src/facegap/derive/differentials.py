@@ -1,4 +1,4 @@
-"""The published measures of how unequal the groups of a grouping are, each beside what chance alone would give."""
+"""Published measures of differences between the groups of a grouping, each with its null distribution."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ BOTH_RATES = ("garbe", "fairness_discrepancy_rate", "inequity_rate")
 def differentials_table(found: Sequence[GroupRates], pairs: Comparisons, min_subjects: int) -> pd.DataFrame:
     """One row per measure, grouping and threshold, over the groups with known labels and enough subjects.
 
-    groups : how many those are; for each rate they are chosen by the subjects behind that rate, as people with a mate
-             are often fewer than people. Fewer than two : no row
-    chance_median, chance_extreme, p : of the measure with group labels dealt out again over the people (seeded); NaN
-    where a person is in several groups, where only listed pairs were compared, where people are not the sampling unit
-    (--cluster), so that their labels cannot be dealt out one by one, or where the measure is undefined
+    groups : number of these; groups are selected for each rate by its own subjects, as fewer people have a mate than an
+             image. Fewer than two: no row
+    chance_median, chance_extreme, p : of the measure with group labels permuted over people (seeded); NaN if a person
+                                       is in several groups, only listed pairs were compared, people are not the
+                                       sampling unit (--cluster), so that their labels cannot be permuted, or the
+                                       measure is undefined
     """
     return pd.DataFrame(
         [row for entry in found if entry.cells.grouping for row in grouping_rows(entry, pairs, min_subjects)]
@@ -51,7 +52,7 @@ def grouping_rows(entry: GroupRates, pairs: Comparisons, min_subjects: int) -> l
 
 
 def enough_people(entry: GroupRates, metrics: Sequence[str], min_subjects: int) -> list[int]:
-    """Groups with known labels and enough subjects behind each of the rates."""
+    """Groups with known labels and enough subjects for each of the rates."""
     return [
         k
         for k, known in enumerate(entry.cells.known)
@@ -73,7 +74,7 @@ def measure_row(
     dealt: tuple[IntArray, dict[str, CountsOfLabels]] | None,
     groups: int,
 ) -> dict[str, Any]:
-    """One measure with its null."""
+    """One measure with its null distribution."""
     measure: Measure = MEASURES[name]
     value = differential(name, *(counts[metric] for metric in metrics))
     median = extreme = p = np.nan
@@ -107,7 +108,7 @@ def measure_row(
 def dealt_counts(
     entry: GroupRates, pairs: Comparisons, chosen: Sequence[int]
 ) -> tuple[IntArray, dict[str, CountsOfLabels]] | None:
-    """Group label of each person, and functions from labels to counts; None where labels do not belong to people."""
+    """Group label of each person, and functions from labels to counts; None if labels do not belong to people."""
     code = np.full(len(entry.cells.groups), -1)
     code[list(chosen)] = np.arange(len(chosen))
     inside: BoolArray = np.asarray(pairs.counted & (code[entry.cells.codes] >= 0))
@@ -135,7 +136,7 @@ def dealt_counts(
 
 
 def without_pairs(counts: CountsOfLabels, left_out: IntArray) -> CountsOfLabels:
-    """Counts in which pairs of people (m, 2) that were left out after review are no trials."""
+    """Counts without the pairs of people (m, 2) that were excluded after review."""
 
     def reduced(labels: IntArray) -> GroupCounts:
         errors, trials = counts(labels)
@@ -146,7 +147,7 @@ def without_pairs(counts: CountsOfLabels, left_out: IntArray) -> CountsOfLabels:
 
 
 def remembered(counts: CountsOfLabels) -> CountsOfLabels:
-    """Counts that are taken once per deal: every measure is given the same deals, as the seed is the same."""
+    """Cache counts by permutation: every measure uses the same permutations, because the seed is the same."""
     known: dict[bytes, GroupCounts] = {}
 
     def recalled(labels: IntArray) -> GroupCounts:

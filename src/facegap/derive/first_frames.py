@@ -1,4 +1,4 @@
-"""frames.csv: errors by the number of frames that templates are pooled from; the same templates with their first k frames."""
+"""frames.csv: errors by number of frames per template, with the first k frames of the same templates."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ COLUMNS = ("errors", "trials", "subjects", "value", "low", "high", "level", "met
 def frames_table(run: Run, pairs: Comparisons | None) -> pd.DataFrame:
     """FTA, FNMR, FNIR and FPIR by group with the first k frames of each template; empty for a run without such scores.
 
-    A template whose first k frames are all unusable is a failure to acquire at k; its pairs are trials of no FNMR there, and its
-    searches find nobody. Intervals take the threshold as given.
+    A template whose first k frames are all unusable is a failure to acquire at k; its pairs are not trials of FNMR, and
+    its searches find nobody. Intervals treat the threshold as fixed.
     """
     if run.pooled is None or run.by_frames is None or pairs is None:
         return pd.DataFrame()
@@ -55,7 +55,7 @@ def rows_at(run: Run, pooled: Pooled, found: ByFrames, pairs: Comparisons, count
 
 
 def acquisition_rows(run: Run, pooled: Pooled, count: int) -> Iterator[dict[str, Any]]:
-    """FTA: templates that were shown to a model; error = none of the first frames is usable. None without a detector."""
+    """FTA: templates shown to a model; error = none of the first frames is usable. None without a detector."""
     if "detect" not in run.record.models:
         return
     shown, lost = shown_to_a_model(run.faces), ~acquired(pooled, count)

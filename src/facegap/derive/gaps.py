@@ -1,6 +1,6 @@
-"""GAPS of a run: one family per grouping, metric, model and threshold, named by --by before anything was looked at.
+"""GAPS of a run: one family per grouping, metric, model and threshold, specified by --by before the data were seen.
 
-The families that make up the primary family are tested together, each of the others by itself, see `derive.primary`.
+The families that form the primary family are tested together, each of the others separately; see `derive.primary`.
 """
 
 from __future__ import annotations
@@ -49,22 +49,22 @@ from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class Family:
-    """The gaps between the known groups of one grouping for one metric, and what they were made of."""
+    """The gaps between the known groups of one grouping for one metric, and the data used."""
 
     gaps: GapFamily
     groups: tuple[str, ...]
     rates: RateColumns
     correlation: FloatArray | None
     losses: LossCounts
-    people: Mapping[str, Seen] | None = None  # of each group, where the run was to stop when its gaps are decided
+    people: Mapping[str, Seen] | None = None  # of each group, if the run stops once its gaps are decided
 
 
 @dataclass(frozen=True, eq=False)
 class Looked:
-    """One family of gaps that a run looks at, before it is tested together with others.
+    """One family of gaps of a run, before it is tested together with others.
 
-    widen    : what drawn labels do to its gaps; None where labels are taken as certain
-    expected : where its trials belong by the probabilities of the labels; None where these are not known
+    widen    : the effect of resampled labels on its gaps; None if labels are treated as certain
+    expected : expected true groups of its trials by the label probabilities; None if these are unknown
     """
 
     grouping: Grouping
@@ -74,12 +74,12 @@ class Looked:
 
     @property
     def gaps(self) -> GapFamily:
-        """The gaps, each tested with those of its own family alone."""
+        """The gaps, each tested only within its own family."""
         return self.family.gaps
 
 
 def gaps_table(record: RunRecord, looked: Sequence[Looked]) -> pd.DataFrame:
-    """GAPS: all pairs of groups of every family, in the order given."""
+    """GAPS: all pairs of groups of every family, in the given order."""
     primary = primary_rows(record, [(one.grouping, one.gaps) for one in looked])
     together = [k for k, is_primary in enumerate(primary) if is_primary]
     rows = dict(zip(together, rows_together(record, [looked[k] for k in together], is_primary=True), strict=True))
@@ -93,10 +93,10 @@ def gaps_table(record: RunRecord, looked: Sequence[Looked]) -> pd.DataFrame:
 def rows_together(record: RunRecord, looked: Sequence[Looked], *, is_primary: bool) -> list[list[dict[str, Any]]]:
     """Rows of GAPS of families that are tested together, by family.
 
-    Where labels are uncertain in some of them, the others are tested beside p with that uncertainty counted in.
+    If labels are uncertain in some of them, their p-values used for the others include that uncertainty.
     """
     families = judged_together([one.gaps for one in looked], is_primary=is_primary)
-    if is_primary and record.stopping is not None:  # of such a run no label is uncertain
+    if is_primary and record.stopping is not None:  # such a run has no uncertain labels
         people = [one.family.people or {} for one in looked]
         seen = judged_as_seen(families, people, tests=record.stopping.gaps)
         return [list(gap_rows(record, one, family)) for one, family in zip(looked, seen, strict=True)]
@@ -114,7 +114,7 @@ def rows_together(record: RunRecord, looked: Sequence[Looked], *, is_primary: bo
 
 
 def image_gaps(run: Run) -> list[Looked]:
-    """Every family of a metric of single images; groups with a missing label are no groups of people."""
+    """Every family of a metric of single images; groups with a missing label are excluded."""
     subjects, metrics = subject_codes(run.manifest), run_metrics(run)
     return [
         Looked(
@@ -131,9 +131,9 @@ def image_gaps(run: Run) -> list[Looked]:
 
 
 def grouping_families(run: Run, metrics: Trials, subjects: IntArray) -> Iterator[tuple[Cells, dict[str, Family]]]:
-    """Per grouping its cells and its families by metric.
+    """For each grouping, its cells and its families by metric.
 
-    A measured label exists only where a face was found: among people with one nobody is lost, so fta has no gap there.
+    A measured label exists only if a face was found, so such groups have no losses and fta has no gap.
     """
     units = units_of_run(run)
     for grouping in groupings_of(run)[1:]:
@@ -146,9 +146,9 @@ def grouping_families(run: Run, metrics: Trials, subjects: IntArray) -> Iterator
 
 
 def redraw_of(run: Run, cells: Cells, subjects: IntArray) -> Redraw | None:
-    """How the labels of a grouping may be drawn anew.
+    """The resampling of the labels of a grouping.
 
-    None where it is unknown how sure labels are, and where two columns are uncertain.
+    None if label uncertainty is unknown, or two columns are uncertain.
     """
     uncertain = uncertain_columns(run, cells.grouping)
     if len(uncertain) != 1 or run.labels is None:
@@ -162,7 +162,7 @@ def redraw_of(run: Run, cells: Cells, subjects: IntArray) -> Redraw | None:
 def noise_of(
     run: Run, redraw: Redraw, families: Mapping[str, Family], metrics: Trials
 ) -> dict[str, Callable[[GapFamily], WidenedGaps]]:
-    """What drawing the labels of a grouping does to its gaps, by metric."""
+    """The effect of resampled labels of a grouping on its gaps, by metric."""
     stated = run.record.labels
     assert stated is not None
     return redrawn_gaps(redraw, families, metrics, stated.draws, stated.seed, run.record.level)
@@ -171,7 +171,7 @@ def noise_of(
 def redrawn_gaps(
     redraw: Redraw, families: Mapping[str, Family], metrics: Trials, draws: int, seed: int, level: float
 ) -> dict[str, Callable[[GapFamily], WidenedGaps]]:
-    """Every family under drawn labels, by metric."""
+    """Every family under resampled labels, by metric."""
     drawn = drawn_rates(redraw, {metric: metrics[metric] for metric in families}, draws, seed, level)
     return {
         metric: partial(
@@ -189,9 +189,9 @@ def redrawn_gaps(
 def gap_rows(
     record: RunRecord, one: Looked, family: GapFamily, noise: LabelColumns | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Rows of GAPS of one family, with what losses and, where that is known, uncertain labels do to them.
+    """Rows of GAPS of one family, with the effects of losses and, if known, of uncertain labels.
 
-    family : the gaps of `one`, tested with all that they are tested with
+    family : the gaps of `one`, after the joint test
     """
     groups, rates = one.family.groups, one.family.rates
     lost = loss_columns(family, groups, rates, one.family.losses, by_person=one.family.people is not None)
@@ -202,11 +202,11 @@ def gap_rows(
 
 
 def bounded(record: RunRecord, one: Looked, family: GapFamily, verdict: AnyArray) -> dict[str, list[Any]]:
-    """The columns of GAPS that the bound of wrong labels fills: with --label-errors the verdict too, else beside it.
+    """The columns of GAPS on bounds for wrong labels; with --label-errors they include the verdict.
 
-    A wrong label moves whole persons between groups, and their pairs with them; how far that moves rates of pairs of two
-    people is not bounded here, so a false match rate has no bound, and with --label-errors no verdict. Nor has a rate in
-    which people weigh equally.
+    A wrong label moves whole persons between groups, with their pairs. The effect on rates of pairs of two people is
+    not bounded here, so a false match rate has no bound, and with --label-errors no verdict. The same holds for a rate
+    with equal weights of people.
     """
     stated, rates = label_errors_of(record), one.family.rates
     trials = rates.trials.astype(np.float64)
@@ -224,7 +224,7 @@ def bounded(record: RunRecord, one: Looked, family: GapFamily, verdict: AnyArray
 
 
 def label_errors_of(record: RunRecord) -> float | None:
-    """The proportion of trials whose label may be wrong, as --label-errors states it; None without it."""
+    """The proportion of trials whose label may be wrong, from --label-errors; None without it."""
     stated = record.request.setting("groups", "label_errors")
     return None if stated is None else float(stated)
 
@@ -275,12 +275,12 @@ def metric_family(
 
 
 def decides(record: RunRecord, metric: str) -> bool:
-    """Whether a run was to stop when the gaps of this metric are decided, so that people weigh equally in them."""
+    """Whether a run stops once the gaps of this metric are decided, so that people have equal weights in them."""
     return record.stopping is not None and metric in record.stopping.metrics
 
 
 def known_codes(cells: Cells, trials: BoolArray) -> IntArray:
-    """Codes 0.. of the known groups alone, in their order; -1 for rows that are no trial or of no known group."""
+    """Codes 0.. of the known groups, in their order; -1 for rows that are not trials or not in a known group."""
     position = np.cumsum(cells.known) - 1
     renumbered = np.where(cells.known, position, -1).astype(np.int64)
     return np.where(trials, renumbered[cells.codes], -1)

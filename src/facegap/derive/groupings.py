@@ -1,4 +1,4 @@
-"""The groups that an audit looks at: `gender,race` is two groupings, each alone; `gender*race` is one, crossed."""
+"""The groups of an audit: `gender,race` is two separate groupings; `gender*race` is one, crossed."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from facegap.tables import BESIDE_LABELS, BESIDE_LABELS_OF_QUALITY
 from facegap.types import ANY, Group, IntArray
 
 Grouping = tuple[str, ...]
-MOST_DEFAULT_VALUES = 30  # a column with more (a year, a file number) is no grouping unless it is asked for
-JOINED = {  # beginnings of label columns that come from a file beside the manifest
+MOST_DEFAULT_VALUES = 30  # a column with more (a year, a file number) is a grouping only on request
+JOINED = {  # prefixes of label columns that come from another file than the manifest
     "measured_": "; measure it first: facegap tone MANIFEST --out tone.parquet, then add --tone tone.parquet",
     "annotated_": "; annotate it first: facegap annotate MANIFEST, then add --annotations with the exported CSV for "
     "that scale (annotated_tone: for one scale only)",
 }
-MOST_CELLS = 500  # 124,750 pairs of groups; a family beyond that settles nothing and takes minutes
+MOST_CELLS = 500  # 124,750 pairs of groups; a larger family gives no verdicts and takes minutes
 
 
 @dataclass(frozen=True)
 class Cells:
-    """The groups of one grouping and where each row falls.
+    """The groups of one grouping and the group of each row.
 
     codes  : int64 (rows,), index into `groups`
-    groups : in order of first attribute, then second; only those that occur
-    known  : bool per group; False where a label is missing, so that it is no group of people
+    groups : ordered by first attribute, then second; only those that occur
+    known  : bool per group; False if a label is missing
     """
 
     grouping: Grouping
@@ -44,7 +44,7 @@ def parse_by(by: str | Sequence[str], labels: Sequence[str]) -> tuple[Grouping, 
 
     Raises
     ------
-    TableError : a name that is no label column of the manifest, or one attribute crossed with itself
+    TableError : if a name is not a label column of the manifest, or an attribute is crossed with itself
     """
     texts = by.split(",") if isinstance(by, str) else [part for text in by for part in text.split(",")]
     groupings = [tuple(name.strip() for name in text.split("*")) for text in texts if text.strip()]
@@ -65,7 +65,7 @@ def parse_by(by: str | Sequence[str], labels: Sequence[str]) -> tuple[Grouping, 
 
 
 def lost_labels(labels: Sequence[str], *, quality: bool) -> list[str]:
-    """The label columns that a result table would overwrite if it was split by them, as it has columns of these names.
+    """The label columns that cannot be used for groups because result tables have columns with these names.
 
     quality : whether the run has the tables of --quality
     """
@@ -84,7 +84,7 @@ def require_kept(groupings: Sequence[Grouping], *, quality: bool) -> None:
 
 
 def default_groupings(manifest: pd.DataFrame, labels: Sequence[str]) -> tuple[tuple[Grouping, ...], tuple[str, ...]]:
-    """Every label column alone, and a sentence for each that was left out because it has too many values."""
+    """Every label column separately, and a sentence for each one excluded because it has too many values."""
     values = {name: manifest[name].nunique() for name in labels}
     left_out = tuple(
         f"column {name} has {count} different values and is not used for groups; request it with --by {name}"
@@ -95,11 +95,11 @@ def default_groupings(manifest: pd.DataFrame, labels: Sequence[str]) -> tuple[tu
 
 
 def cells_of(manifest: pd.DataFrame, grouping: Grouping) -> Cells:
-    """The cells of one grouping; for the empty grouping the one cell of everybody.
+    """The cells of one grouping; for the empty grouping a single cell.
 
     Raises
     ------
-    TableError : more than MOST_CELLS cells
+    TableError : if there are more than MOST_CELLS cells
     """
     if not grouping:
         return Cells(grouping, np.zeros(len(manifest), np.int64), (Group(()),), (True,))
@@ -115,16 +115,16 @@ def cells_of(manifest: pd.DataFrame, grouping: Grouping) -> Cells:
 
 
 def label_order(label: str) -> tuple[bool, float, str]:
-    """Sort key of a label: ages by years and not by letters, a missing label last."""
+    """Sort key of a label: ages by number, a missing label last."""
     ends = age_interval(label)
     return label == UNKNOWN, ends[0] if ends else -1.0, label
 
 
 def attribute_columns(groupings: Sequence[Grouping]) -> tuple[str, ...]:
-    """Every attribute of any grouping once, in order of appearance: the attribute columns of RATES."""
+    """All attributes of the groupings, each once in order of appearance: the attribute columns of RATES."""
     return tuple(dict.fromkeys(name for grouping in groupings for name in grouping))
 
 
 def attribute_values(group: Group, attributes: Sequence[str]) -> dict[str, str]:
-    """The group as values of all attribute columns, `any` where it is not split."""
+    """The group as values of all attribute columns, `any` if not split by one."""
     return dict.fromkeys(attributes, ANY) | dict(group.attributes)

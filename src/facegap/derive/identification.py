@@ -1,6 +1,6 @@
-"""RATES, GAPS and the CMC of 1:N searches: whose mate is not found, and who is taken for somebody of the gallery.
+"""RATES, GAPS and the CMC of 1:N searches: false negative and false positive identifications.
 
-The group is the probe's. The gallery is as it is: intervals speak of other probes against the same gallery.
+The group is that of the probe. The gallery is fixed: intervals refer to other probes against the same gallery.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ GALLERY, PROBE = "gallery", "probe"
 class Searches:
     """The searches of a run: n probes with the first L candidates of each.
 
-    rows       : int64 (n,), manifest rows of the probes; a probe whose only mates were left out after review is none
-    mated      : bool (n,), the person was to be enrolled, whatever became of those images
-    scores     : float64 (n, L), NaN for an empty place: a lost template on either side has all places empty
+    rows       : int64 (n,), manifest rows of the probes; probes whose only mates were excluded after review are omitted
+    mated      : bool (n,), whether the person was to be enrolled, whatever the outcome of those images
+    scores     : float64 (n, L), NaN for an empty position; all positions are empty if the probe's template was lost
     is_mate    : bool (n, L)
-    candidates : int64 (n, L), manifest rows of the gallery, -1 for an empty place
+    candidates : int64 (n, L), manifest rows of the gallery, -1 for an empty position
     """
 
     rows: IntArray
@@ -53,11 +53,11 @@ class Searches:
 
 @dataclass(frozen=True)
 class SearchPoint:
-    """One judgement of candidate lists: a metric, how many candidates are read, and from which score on.
+    """One evaluation of candidate lists: a metric, the number of candidates, and the threshold.
 
-    rank      : R of FNIR(N, R, T); None for FPIR(N, T), which a single candidate decides
-    threshold : T; NaN where there is none (closed set: rank R alone)
-    given     : where the threshold comes from, in words; empty where there is none
+    rank      : R of FNIR(N, R, T); None for FPIR(N, T), for which one candidate is sufficient
+    threshold : T; NaN for none (closed set: only rank R)
+    given     : source of the threshold, in words; empty without one
     gallery   : N, in words
     """
 
@@ -69,17 +69,17 @@ class SearchPoint:
 
     @property
     def source(self) -> str:
-        """Where the threshold comes from, R and N: threshold_from of RATES."""
+        """Source of the threshold, R and N: threshold_from of RATES."""
         rank = () if self.rank is None else (f"rank {self.rank}",)
         return "; ".join((self.given or "no threshold", *rank, self.gallery))
 
     def family(self, grouping: Grouping) -> str:
-        """What its gaps are looked at together as: the ranks at one threshold are families of their own."""
+        """Return the name of the family of its gaps: each rank at a threshold has its own family."""
         return "*".join(grouping) + ("" if self.rank is None else f", rank {self.rank}")
 
 
 def search_rates(run: Run, searched: Searched) -> list[dict[str, Any]]:
-    """Rows of RATES: for each grouping and judgement of the lists a row per group, counts of probes and their people."""
+    """Rows of RATES: one per group for each grouping and evaluation, with counts of probes and their people."""
     outcomes = outcomes_of(run, searched)
     attributes, subjects = attribute_columns(groupings_of(run)), subject_codes(run.manifest)
     units = units_of_run(run)
@@ -95,7 +95,7 @@ def search_rates(run: Run, searched: Searched) -> list[dict[str, Any]]:
 
 
 def search_gaps(run: Run, searched: Searched) -> list[Looked]:
-    """A family per grouping and judgement, among the groups whose labels are all known."""
+    """One family per grouping and evaluation, over the groups with known labels."""
     subjects, units = subject_codes(run.manifest), units_of_run(run)
     lost = lost_searches(run, searched)
     return [
@@ -107,10 +107,10 @@ def search_gaps(run: Run, searched: Searched) -> list[Looked]:
 
 
 def lost_searches(run: Run, searched: Searched) -> dict[str, BoolArray]:
-    """By metric which rows of the manifest are searches that could find nothing, bool (manifest rows,).
+    """For each metric, which rows of the manifest are searches that could not find anything, bool (manifest rows,).
 
-    The probe gave no template; of FNIR also: none of the person's images in the gallery did. The gallery is as it is: that
-    a lost image of it might have caused an alarm is not counted.
+    The probe has no template or, for FNIR, none of the person's gallery images has one. The gallery is fixed: false
+    positives that a lost gallery image might have caused are not counted.
     """
     people, lost = subject_codes(run.manifest), (run.faces["outcome"] != "ok").to_numpy(np.bool_)
     there = people[(roles_shown(run, searched) == GALLERY) & ~lost]
@@ -127,7 +127,7 @@ def search_family(
     subjects: IntArray,
     units: IntArray | None = None,
 ) -> Family:
-    """The gaps of one grouping at one judgement. trials, errors, lost, subjects, units : (manifest rows,)."""
+    """The gaps of one grouping for one evaluation. trials, errors, lost, subjects, units : (manifest rows,)."""
     codes, level = known_codes(cells, trials), run.record.level
     groups = [str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known]
     found = clustered_rates(errors, None, subjects, codes, n_cells=len(groups), level=level, units=units)
@@ -172,10 +172,9 @@ def group_rates(
 
 
 def cmc_table(run: Run, searched: Searched) -> pd.DataFrame:
-    """The CMC by group: the share of mated probes whose mate is among the first `rank` candidates, for every rank.
+    """The CMC by group: the proportion of mated probes whose mate is among the first `rank` candidates, for every rank.
 
-    gallery (images to enrol), mated and non_mated (probes) are of the row's group; value, low and high are of
-    identified / mated.
+    gallery (images to enrol), mated and non_mated (probes) refer to the row's group; value, low and high to identified / mated.
     """
     attributes, subjects = attribute_columns(groupings_of(run)), subject_codes(run.manifest)
     searches, units = searches_of(run, searched), units_of_run(run)
@@ -204,7 +203,7 @@ def cmc_table(run: Run, searched: Searched) -> pd.DataFrame:
 
 
 def identified(missed: Rate) -> dict[str, Any]:
-    """The share that was found, from the rate of those that were not."""
+    """The identification rate, from the miss rate."""
     return {
         "mated": missed.trials,
         "subjects": missed.subjects,
@@ -218,16 +217,16 @@ def identified(missed: Rate) -> dict[str, Any]:
 
 
 def outcomes_of(run: Run, searched: Searched) -> list[tuple[SearchPoint, BoolArray, BoolArray]]:
-    """Every judgement of a run with its trials and errors, bool (manifest rows,) each."""
+    """Every evaluation of a run with its trials and errors, bool (manifest rows,) each."""
     searches = searches_of(run, searched)
     return [(point, *outcome(run, searches, point)) for point in search_points(run, searched)]
 
 
 def outcome(run: Run, searches: Searches, point: SearchPoint) -> tuple[BoolArray, BoolArray]:
-    """Which rows of the manifest are trials, and which of those went wrong.
+    """Which rows of the manifest are trials, and which of these are errors.
 
-    Mates are trials of fnir, non-mates of fpir; a probe without a template is one of either, missing its mate or
-    raising no alarm. Ties are broken against the system.
+    Mated probes are trials of fnir, non-mated probes of fpir. A probe without a template is also a trial: a miss in
+    fnir, no error in fpir. Ties are resolved against the system.
     """
     found = search_errors(
         searches.scores,
@@ -244,7 +243,7 @@ def outcome(run: Run, searches: Searches, point: SearchPoint) -> tuple[BoolArray
 
 
 def search_points(run: Run, searched: Searched) -> list[SearchPoint]:
-    """The judgements of a run: each rank alone, then FNIR at each rank and FPIR at every threshold."""
+    """The evaluations of a run: each rank without a threshold, then FNIR at each rank and FPIR at every threshold."""
     stated, gallery = search_record(run), gallery_in_words(run, searched)
     return list(points_at(stated.ranks, [*run.record.operating, *stated.operating], gallery))
 
@@ -260,13 +259,13 @@ def points_at(ranks: Sequence[int], operating: Sequence[Operating], gallery: str
 
 
 def search_record(run: Run) -> IdentificationRecord:
-    """What run.json tells of the searches of a run that has some."""
+    """The record of searches in run.json, for a run with searches."""
     assert run.record.identification is not None
     return run.record.identification
 
 
 def gallery_in_words(run: Run, searched: Searched) -> str:
-    """N: images and people of the gallery, and the images of it that gave no template."""
+    """N in words: images and people of the gallery, and gallery images without a template."""
     inside = roles_shown(run, searched) == GALLERY
     lost = int((inside & (run.faces["outcome"] != "ok").to_numpy(np.bool_)).sum())
     people = run.manifest["subject"].to_numpy()[inside]
@@ -275,7 +274,7 @@ def gallery_in_words(run: Run, searched: Searched) -> str:
 
 
 def searches_of(run: Run, searched: Searched) -> Searches:
-    """The stored lists as one row per probe, lost templates included."""
+    """The stored lists, one row per probe, including lost templates."""
     people, roles = subject_codes(run.manifest), roles_shown(run, searched)
     excluded = run.matched.excluded if run.matched is not None else np.empty((0, 2), np.int64)
     mates, reviewed = mates_of(roles, people, excluded)
@@ -297,15 +296,15 @@ def searches_of(run: Run, searched: Searched) -> Searches:
 
 
 def roles_shown(run: Run, searched: Searched) -> AnyArray:
-    """The roles of the manifest rows; empty for a row whose picture was never shown to a model. text (rows,)."""
+    """The roles of the manifest rows; empty for a row whose picture was not shown to a model. text (rows,)."""
     return np.where(shown_to_a_model(run.faces), searched.roles, "")
 
 
 def mates_of(roles: AnyArray, people: IntArray, excluded: PairRows) -> tuple[IntArray, IntArray]:
-    """Per manifest row the enrolled images of its person, lost ones included, and how many were left out after review.
+    """Numbers of enrolled (also lost) and of excluded images of the person of each manifest row.
 
     roles, people : (rows,)
-    returns       : int64 (rows,) each; a probe whose mates are all reviewed away is neither mated nor non-mated
+    returns       : int64 (rows,) each; a probe whose mates were all excluded is neither mated nor non-mated
     """
     enrolled = np.bincount(people[roles == GALLERY], minlength=int(people.max(initial=-1)) + 1)[people]
     both_ways = np.concatenate([excluded, excluded[:, ::-1]])

@@ -1,6 +1,6 @@
-"""What each group lost: trials that were shown to a model and gave no answer, by rows, pairs and searches.
+"""Losses by group: trials that were shown to a model without a result, for images, pairs and searches.
 
-Images that no model was ever shown (tables.NEVER_SHOWN) are lost by nobody and count nowhere.
+Images that were not shown to a model (tables.NEVER_SHOWN) are not losses and are not counted.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from facegap.types import BoolArray, IntArray, Rate
 
 
 def loss_counts(codes: IntArray, errors: BoolArray, lost: BoolArray, groups: int) -> LossCounts:
-    """Of rows, each a trial: images or searches.
+    """Losses if each row is a trial: images or searches.
 
-    codes  : int64 (rows,), group of each trial, lost ones included; -1 for rows that are none
-    errors : bool (rows,), in error, whether lost or not
-    lost   : bool (rows,), a trial that gave no answer
+    codes  : int64 (rows,), group of each trial, including lost ones; -1 for rows that are not trials
+    errors : bool (rows,), whether it is an error, lost or not
+    lost   : bool (rows,), whether it is a trial without a result
     """
 
     def count(rows: BoolArray) -> IntArray:
@@ -29,10 +29,10 @@ def loss_counts(codes: IntArray, errors: BoolArray, lost: BoolArray, groups: int
 
 
 def pair_losses(rates: Mapping[str, Sequence[Rate]], metric: Metric, known: Sequence[int]) -> LossCounts:
-    """Of pairs: those with a lost image are what the generalised rates count and the plain ones do not.
+    """Losses of pairs: pairs with a lost image are counted by the generalised rates only.
 
-    rates : of every group by metric, FMR, FNMR, GFAR and GFRR among them
-    known : the groups that are asked for
+    rates : of every group by metric, including FMR, FNMR, GFAR and GFRR
+    known : the requested groups
     """
     plain, generalised = (FMR, GFAR) if metric.is_impostor else (FNMR, GFRR)
     found = [(rates[plain.name][k], rates[generalised.name][k]) for k in known]

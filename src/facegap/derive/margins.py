@@ -1,4 +1,4 @@
-"""The margin of a metric in a run: fixed before its data were seen, and kept in its record."""
+"""The margin of a metric in a run, fixed before its data were seen and stored in its record."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from facegap.store.record import Margin, RunRecord
 
 
 def margin_of(record: RunRecord, metric: str) -> Margin:
-    """What the record states; of a run whose record states no margins the metric's own.
+    """The margin in the record; if a record has no margins, the default of the metric.
 
     Raises
     ------
     RunError
-        The metric is not known here.
+        If the metric is unknown.
     """
     known = metric_of(metric)
     return record.margins.get(metric) or Margin(known.scale, known.margin)

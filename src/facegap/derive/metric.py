@@ -1,4 +1,4 @@
-"""What an error rate is: its name, how groups are compared by it, and how it is made."""
+"""Definition of an error rate: its name, comparison of groups, and computation."""
 
 from __future__ import annotations
 
@@ -26,34 +26,35 @@ class Metric:
     name : str
         As in rates.csv, gaps.csv, policies and exports.
     title : str
-        What went wrong, in words: in the finding, in the heading of a table and on an axis, everywhere the same.
+        The error in words, used in the finding, in headings of tables and on axes.
     of_what : str, default ""
-        What stands between "of" and a group in the finding: "pairs of ". Empty where the people are meant.
+        Text between "of" and a group in the finding, such as "pairs of ". Empty for people.
     order : int
-        The finding is about the metric with the lowest order that a run has.
+        The finding is about the metric of a run with the lowest order.
     scale : {"difference", "ratio"}
-        How two groups are compared. Rates that span orders of magnitude are compared by ratio: 13 times as many false
-        rejections may be less than two points. An auditor may choose the other scale, see `derive.margins`.
+        Scale of comparison of two groups. Rates that span orders of magnitude are compared by ratio: 13 times as many
+        false rejections may be less than two percentage points. An auditor may choose the other scale, see
+        `derive.margins`.
     margin : float
-        The gap that matters: above 1 for a ratio, between 0 and 1 for a difference.
+        The smallest gap that matters: above 1 for a ratio, between 0 and 1 for a difference.
     task : {"detect", "classify", "embed"}
-        Whose model the rate judges.
+        The model evaluated by the rate.
     trial : str
-        What is counted, the denominator: an image, a pair, a search.
+        Kind of trial in the denominator: an image, a pair, a search.
     method, source : str
-        Formula or rule, and where it was read.
+        Formula or rule, and its source.
     trials : callable, optional
-        From a run to trials and errors, bool (rows of the manifest,) each; None where a run has nothing to judge. Only a
-        rate of images has one: pairs and searches are counted where they are made.
+        Returns trials and errors of a run, bool (rows of the manifest,) each; None if a run has no such trials. Only
+        for rates of images: pairs and searches are counted elsewhere.
     is_headline : bool, default False
-        Whether summaries and charts show it by themselves.
+        Whether summaries and charts show it by default.
     is_failure : bool, default False
-        Whether it counts images that gave no result at all; summaries show it where nothing else was judged.
+        Whether it counts images without any result; summaries show it if there is no other rate.
     counts_lost : bool, default False
-        Of pairs: whether those with a lost image are trials too.
+        For pairs: whether those with a lost image are trials too.
     lost : callable, optional
-        Of images: from a run to those that were shown and got no answer, bool (rows of the manifest,), whether they are
-        trials of this rate or not; what the model would have said of them is not known. None where none can be lost.
+        For images: returns those of a run that were shown but have no result, bool (rows of the manifest,), whether or
+        not they are trials of this rate. None if no image can be lost.
     """
 
     name: str

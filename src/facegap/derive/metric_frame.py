@@ -1,4 +1,4 @@
-"""Proportions by group of two arrays of labels, in the shape that users of fairlearn's MetricFrame know."""
+"""Proportions by group from two arrays of labels, with an interface like fairlearn's MetricFrame."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from facegap.statistics.group_labels import as_list, groups_of_trials, is_missin
 from facegap.types import UNKNOWN, AnyArray, BoolArray, Group, Scale
 
 Against = Literal["between_groups", "to_overall"]
-UNNAMED = "sensitive_feature_0"  # fairlearn's name for a feature without one
-# Columns of `intervals`, and the fields of a Rate that they show. An event of `accuracy` is a right prediction.
+UNNAMED = "sensitive_feature_0"  # fairlearn's name for an unnamed feature
+# Columns of `intervals` and the corresponding fields of Rate. An event of `accuracy` is a correct prediction.
 COLUMNS: Mapping[str, str] = MappingProxyType(
     {
         **{name: name for name in ("value", "low", "high")},
@@ -45,7 +45,7 @@ MISSING = {
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """What is true, what was predicted, and the class that counts as positive; object arrays of one length."""
+    """True labels, predictions, and the positive class; object arrays of the same length."""
 
     true: AnyArray
     predicted: AnyArray
@@ -69,7 +69,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class Proportion:
-    """A metric that counts events among trials: which rows are trials, which are events, and whether it needs a positive class."""
+    """A metric that counts events among trials: its trials, its events, and whether it needs a positive class."""
 
     trials: Callable[[Labels], BoolArray]
     events: Callable[[Labels], BoolArray]
@@ -108,7 +108,7 @@ class MetricFrame:
     gaps : pandas.DataFrame
         One row per metric and pair of groups: difference, ratio, their intervals, p adjusted by Holm over all rows, verdict.
     left_out : pandas.DataFrame
-        Groups with too few subjects for a gap, by metric. They are in `by_group`, and in no row of `gaps`.
+        Groups with too few subjects for a gap, by metric. They are in `by_group`, but not in `gaps`.
     """
 
     overall: pd.Series
@@ -126,13 +126,13 @@ class MetricFrame:
         return self._known().min()
 
     def difference(self, method: Against = "between_groups") -> pd.Series:
-        """The widest difference, by metric: between two groups, or of a group from everybody (`to_overall`)."""
+        """Return the largest difference, by metric: between two groups, or of a group from the overall value (`to_overall`)."""
         if _against(method):
             return (self._known() - self.overall).abs().max()
         return self.group_max() - self.group_min()
 
     def ratio(self, method: Against = "between_groups") -> pd.Series:
-        """The smallest ratio, by metric: of two groups, or of a group and everybody, the larger value below the line."""
+        """Return the smallest ratio, by metric: between two groups, or of a group and the overall value; at most 1."""
         if _against(method):
             ratios = self._known() / self.overall
             return ratios.where(~(ratios > 1), 1 / ratios).min()
@@ -154,7 +154,7 @@ class MetricFrame:
         return str(self.table().to_html())  # pandas escapes names of groups
 
     def table(self) -> pd.DataFrame:
-        """What is read first: every value with its interval and what it rests on."""
+        """Return the main results: every value with its interval and counts."""
         return self.intervals[["value", "low", "high", "events", "trials", "subjects"]].round(4)
 
 
@@ -172,7 +172,7 @@ def metric_frame(
     level: float,
     min_subjects: int,
 ) -> MetricFrame:
-    """The frame of labels and predictions; `facegap.metric_frame` says the same to those who call it."""
+    """Compute the frame of labels and predictions; documented in `facegap.metric_frame`."""
     labels = Labels(_column(y_true, "y_true"), _column(y_pred, "y_pred"), positive)
     names = _metrics_of(labels, metrics)
     size = len(labels.true)
@@ -213,7 +213,7 @@ def metric_frame(
 
 
 def named_features(features: Any) -> Any:
-    """Sensitive features as columns with names: a Series under its own, an array without one as fairlearn names it."""
+    """Sensitive features as named columns: a Series by its name, an unnamed array as in fairlearn."""
     if hasattr(features, "columns") or isinstance(features, Mapping):
         return features
     name = getattr(features, "name", None)
@@ -221,7 +221,7 @@ def named_features(features: Any) -> Any:
 
 
 def _table(found: RateColumns, groups: Sequence[Group], features: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """One row per group, with every combination of labels that occur; those without a row have no trial."""
+    """One row per group, with every combination of occurring labels; those without data have no trials."""
     rows = found.rows()
     table = pd.DataFrame({ours: [getattr(row, theirs) for row in rows] for ours, theirs in COLUMNS.items()})
     labels = [tuple(value for _, value in group.attributes) for group in groups]
@@ -236,13 +236,13 @@ def _table(found: RateColumns, groups: Sequence[Group], features: Mapping[str, S
 
 
 def _gap_table(metric: str, family: GapFamily) -> pd.DataFrame:
-    """The gaps of one metric, what is read first in front."""
+    """The gaps of one metric, with the most important columns first."""
     table = pd.DataFrame(family.to_dict())
     return pd.concat([pd.Series(metric, table.index, name="metric"), table[list(GAPS)]], axis=1)
 
 
 def _metrics_of(labels: Labels, metrics: str | Sequence[str]) -> tuple[str, ...]:
-    """The metrics asked for, each once, after checks that labels and predictions can be compared at all."""
+    """The requested metrics, each once, after checks that labels and predictions are comparable."""
     names = (metrics,) if isinstance(metrics, str) else tuple(dict.fromkeys(metrics))
     unknown = [name for name in names if name not in PROPORTIONS]
     if unknown or not names:
@@ -261,7 +261,7 @@ def _metrics_of(labels: Labels, metrics: str | Sequence[str]) -> tuple[str, ...]
 
 
 def _spelt_alike(true: set[Any], predicted: set[Any]) -> None:
-    """Refuse two spellings of one class, which would count right predictions as errors without a word."""
+    """Reject two spellings of one class, which would silently count correct predictions as errors."""
     classes = {_folded(value): value for value in true}
     other = next((value for value in predicted - true if _folded(value) in classes), None)
     if other is not None:
@@ -274,12 +274,12 @@ def _spelt_alike(true: set[Any], predicted: set[Any]) -> None:
 
 
 def _folded(value: object) -> str:
-    """A class in lower case, without surrounding spaces and without the decimal of a whole number."""
+    """A class in lower case, without surrounding spaces and without the decimals of an integer."""
     return str(value).strip().casefold().removesuffix(".0")
 
 
 def _some(values: set[Any]) -> str:
-    """A few values, as a message shows them."""
+    """A few values, for a message."""
     shown = sorted(map(repr, values))[:4]
     return ", ".join(text[:40] for text in shown) + (", ..." if len(values) > len(shown) else "")
 
@@ -298,11 +298,11 @@ def _column(values: Any, name: str, size: int | None = None) -> AnyArray:
 
 
 def _against(method: str) -> bool:
-    """Whether groups are compared with everybody.
+    """Whether groups are compared with the overall value.
 
     Raises
     ------
-    StatisticsError : another word than fairlearn's two
+    StatisticsError : if the method is not one of fairlearn's two
     """
     if method not in get_args(Against):
         raise StatisticsError(f"method {method!r} must be 'between_groups' or 'to_overall'")

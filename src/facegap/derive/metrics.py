@@ -1,6 +1,6 @@
-"""Every metric of facegap: one table that says what each is called, how it is compared, and how it is made.
+"""The table of all metrics of facegap: names, comparison and computation.
 
-Whatever prints, exports, plots or tests a rate reads it here. A package adds a metric of single images with an entry
+All output, exports, charts and tests of rates use this table. A package adds a metric of single images with an entry
 point of the group facegap.metrics, see docs/extending.md.
 """
 
@@ -229,11 +229,11 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 
 
 def metrics() -> Mapping[str, Metric]:
-    """METRICS and what installed packages add.
+    """METRICS and the additions of installed packages.
 
     Raises
     ------
-    PluginError : a package gives a metric of a known name, or something that is no metric of images
+    PluginError : if a package provides a metric with an existing name, or an object that is not a metric of images
     """
     return extended("facegap.metrics", METRICS, _of_plugin)
 
@@ -243,7 +243,7 @@ def metric_of(name: str) -> Metric:
 
     Raises
     ------
-    RunError : not known here
+    RunError : if the metric is unknown
     """
     known = metrics()
     if name not in known and (of_output := named_metric(name)) is not None:
@@ -257,16 +257,16 @@ def metric_of(name: str) -> Metric:
 
 
 def by_order() -> list[Metric]:
-    """Every metric that any run may have, that which a finding is about first in front."""
+    """All metrics that a run may have, in the order of findings."""
     return sorted(metrics().values(), key=lambda metric: metric.order)
 
 
 def in_order(names: Iterable[str]) -> list[Metric]:
-    """The metrics of some rows of RATES or GAPS, each once, that which a finding is about first in front.
+    """The metrics of some rows of RATES or GAPS, each once, in the order of findings.
 
     Raises
     ------
-    RunError : one of them is not known here
+    RunError : if one of them is unknown
     """
     known = list(metrics())
     found = sorted(set(names), key=lambda name: (known.index(name) if name in known else len(known), name))
@@ -274,11 +274,11 @@ def in_order(names: Iterable[str]) -> list[Metric]:
 
 
 def metrics_of(run: Run) -> list[Metric]:
-    """The metrics of single images that a run was made with: the built-in ones, and those of plugins in its record.
+    """The metrics of single images of a run: the built-in ones, and those of plugins in its record.
 
     Raises
     ------
-    RunError : a metric of the record is not installed here
+    RunError : if a metric of the record is not installed
     """
     built_in = [metric for metric in METRICS.values() if metric.is_image]
     built_in += metrics_of_outputs(run.record.outputs)
@@ -298,11 +298,11 @@ def metrics_of(run: Run) -> list[Metric]:
 
 
 def counts_of(run: Run, metric: Metric) -> TrialsAndErrors | None:
-    """Trials and errors of one metric of images; None where the run has nothing for it to judge.
+    """Trials and errors of one metric of images; None if the run has no such trials.
 
     Raises
     ------
-    PluginError : the metric's function gives something else
+    PluginError : if the metric's function returns something else
     """
     assert metric.trials is not None
     found = metric.trials(run)
@@ -319,11 +319,11 @@ def counts_of(run: Run, metric: Metric) -> TrialsAndErrors | None:
 
 
 def lost_trials(run: Run, metric: Metric) -> BoolArray:
-    """Images that a metric lost, bool (rows of the manifest,); none where it cannot lose any.
+    """Lost images of a metric, bool (rows of the manifest,); all False if it cannot lose any.
 
     Raises
     ------
-    PluginError : the metric's function gives something else
+    PluginError : if the metric's function returns something else
     """
     rows = len(run.manifest)
     if metric.lost is None:

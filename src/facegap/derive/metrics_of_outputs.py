@@ -1,4 +1,4 @@
-"""Error rates of outputs besides gender and age. Their names hold those of the output and its class: emotion.missed.angry."""
+"""Error rates of outputs other than gender and age. Names contain the output and the class: emotion.missed.angry."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BPCER = Metric(
 
 
 def metrics_of_output(output: OutputRecord) -> tuple[Metric, ...]:
-    """The metrics of an output beyond BPCER, which every run may have; none where nothing says what is true."""
+    """The metrics of an output other than BPCER, which every run may have; none without true labels."""
     if output.bona_fide:
         return tuple(apcer(species) for species in output.species)
     if not output.label:
@@ -41,12 +41,12 @@ def metrics_of_output(output: OutputRecord) -> tuple[Metric, ...]:
 
 
 def metrics_of_outputs(outputs: Sequence[OutputRecord]) -> tuple[Metric, ...]:
-    """Those of several outputs."""
+    """The metrics of several outputs."""
     return tuple(metric for output in outputs for metric in metrics_of_output(output))
 
 
 def named_metric(name: str) -> Metric | None:
-    """The metric of that name; None where no output can have it."""
+    """The metric with this name; None if no output can have it."""
     if found := MISSED.fullmatch(name):
         return miss_rate(found[1], found[2])
     if found := SPECIES.fullmatch(name):
@@ -55,7 +55,7 @@ def named_metric(name: str) -> Metric | None:
 
 
 def is_of_output(name: str) -> bool:
-    """Whether a metric judges an output besides gender and age."""
+    """Whether a metric evaluates an output other than gender and age."""
     return name == BPCER.name or named_metric(name) is not None
 
 
@@ -81,7 +81,7 @@ def miss_rate(name: str, word: str | None = None) -> Metric:
 
 
 def apcer(species: str) -> Metric:
-    """Attacks of one species that were taken for bona fide presentations."""
+    """Attacks of one species that were classified as bona fide presentations."""
     return Metric(
         name=f"apcer.{species}",
         title=f"attacks by {spoken(species)} taken for bona fide (APCER)",
@@ -101,5 +101,5 @@ def apcer(species: str) -> Metric:
 
 
 def spoken(name: str) -> str:
-    """A name of a card as people read it."""
+    """A name in a card in readable form."""
     return name.replace("_", " ")

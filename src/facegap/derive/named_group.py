@@ -1,4 +1,4 @@
-"""The group that an option names, among those of a table of people."""
+"""The group named by an option, among those of a manifest."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ MOST_NAMED = 20  # groups in a message
 
 
 def named_group(manifest: pd.DataFrame, groupings: Sequence[Grouping], name: str) -> BoolArray:
-    """Images of the group that --fmr-on names: `female`, `darker female`, `gender=female` or `gender=female*tone=darker`.
+    """Images of the group named by --fmr-on: `female`, `darker female`, `gender=female` or `gender=female*tone=darker`.
 
     Raises
     ------
-    TableError : no such group, or several groups of that name
+    TableError : if there is no such group, or several match
     """
     columns = [column for column in attribute_columns(groupings) if column in manifest.columns]
     wanted = dict.fromkeys([*groupings, *((column,) for column in columns)])

@@ -1,4 +1,4 @@
-"""Files that no model was shown, counted by group: a slip of whoever made the manifest must be seen before any rate."""
+"""Files that were not shown to any model, by group: errors in the manifest must be visible before any rate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facegap.derive.groupings import Grouping, attribute_columns, attribute_valu
 from facegap.tables import NEVER_SHOWN
 from facegap.types import BoolArray
 
-UNEVEN_P = 0.05  # of Fisher's exact test between the group that lost most and the others
+UNEVEN_P = 0.05  # of Fisher's exact test between the group with the largest loss and the others
 WORDS = {
     "missing_file": "missing",
     "unreadable": "cannot be read",
@@ -26,10 +26,10 @@ MOST_NAMED = 4  # groups in a sentence
 def never_shown_table(
     manifest: pd.DataFrame, outcomes: Sequence[str] | pd.Series, groupings: Sequence[Grouping]
 ) -> pd.DataFrame:
-    """One row per group: files, and how many of them ended in each outcome of NEVER_SHOWN; empty where none did.
+    """One row per group: files, and the number with each outcome of NEVER_SHOWN; empty if there are none.
 
     outcomes  : one per manifest row, as in FACES
-    groupings : everybody is the empty one
+    groupings : the empty one is all subjects
     """
     ended = pd.Series(outcomes).to_numpy()
     if not any((ended == outcome).any() for outcome in NEVER_SHOWN):
@@ -48,10 +48,7 @@ def never_shown_table(
 def never_shown_sentences(
     manifest: pd.DataFrame, outcomes: Sequence[str] | pd.Series, groupings: Sequence[Grouping]
 ) -> list[str]:
-    """What a reader must know first: how many files were lost, of which groups, and whether they were lost unevenly.
-
-    "12 of 80 files are missing: 12 of 40 female, 0 of 40 male. They were not lost evenly (Fisher's exact p = 0.0002)."
-    """
+    """Sentences on lost files: how many, in which groups, and whether the loss is uneven."""
     ended = pd.Series(outcomes).to_numpy()
     sentences = []
     for outcome in NEVER_SHOWN:
@@ -65,7 +62,7 @@ def never_shown_sentences(
 
 
 def counted_by_group(manifest: pd.DataFrame, lost: BoolArray, groupings: Sequence[Grouping]) -> list[str]:
-    """Per grouping, images that are lost and all images of the groups, and whether that is uneven. lost : bool (rows,)"""
+    """For each grouping, lost and all images of its groups, and whether the loss is uneven. lost : bool (rows,)"""
     parts = []
     for grouping in groupings:
         if not grouping:
@@ -100,7 +97,7 @@ def by_group(names: Sequence[str], counts: Sequence[tuple[int, int]]) -> str:
 
 
 def uneven_p(counts: Sequence[tuple[int, int]]) -> float:
-    """Two-sided p of Fisher's exact test of the first group against all others, corrected for having been chosen.
+    """Two-sided p of Fisher's exact test of the first group against all others, corrected for its selection.
 
     counts  : lost and all files of each group, the group with the highest proportion first
     returns : the p times the number of groups (Bonferroni), at most 1; 1 for a single group

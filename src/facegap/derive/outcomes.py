@@ -1,4 +1,4 @@
-"""Outcome of each row: the stored tables FACES and PREDICTIONS, and the errors that the rates count."""
+"""Outcome of each row: the stored tables FACES and PREDICTIONS, and the errors counted by rates."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AGE_TOLERANCE_YEARS = 5.0
 
 
 def faces_table(rows: pd.DataFrame, *, embedded: bool) -> pd.DataFrame:
-    """FACES from the pipeline's rows; `embedding_row` counts the rows with outcome ok where templates were made."""
+    """FACES from the pipeline's rows; `embedding_row` numbers the rows with outcome ok if templates were computed."""
     ok = rows["outcome"] == "ok"
     faces = rows[[name for name in FACES.columns if name in rows.columns]].copy()
     faces["embedding_row"] = np.where(ok & embedded, ok.cumsum() - 1, -1)
@@ -27,21 +27,21 @@ def faces_table(rows: pd.DataFrame, *, embedded: bool) -> pd.DataFrame:
 
 
 def shown_to_a_model(faces: pd.DataFrame) -> BoolArray:
-    """Per row of FACES whether a decoded picture was there to be shown: only those are trials of a model. bool (rows,)."""
+    """Whether each row of FACES has a decoded picture; only these are trials of a model. bool (rows,)."""
     return ~faces["outcome"].isin(NEVER_SHOWN).to_numpy(np.bool_)
 
 
 def predictions_table(
     rows: pd.DataFrame, manifest: pd.DataFrame, classes: Sequence[str], outputs: Sequence[OutputRecord] = ()
 ) -> pd.DataFrame:
-    """PREDICTIONS: one row per manifest row; empty where the run has no classifier (`classes` and ages are empty then).
+    """PREDICTIONS: one row per manifest row; empty if the run has no classifier (`classes` and ages are then empty).
 
-    outputs : besides gender and age, each with columns of its own, see `derive.answers`
+    outputs : other than gender and age, each with its own columns, see `derive.answers`
 
-    Outcomes, the first that holds: `not_shown` (no picture reached the model: no trial),
-    `unlabelled` (no gender label), `outside_classes` (a label that the model cannot
-    give, never an error of the person), `no_answer` (no face, or the model gave no number), `right`, `wrong`.
-    `detail` says why there is no answer, or what an answer lacks.
+    The outcome is the first that applies: `not_shown` (no picture was passed to the model: no trial), `unlabelled` (no
+    gender label), `outside_classes` (a label that is not a class of the model, which is never an error of the person),
+    `no_answer` (no face, or no number from the model), `right`, `wrong`. `detail` states why there is no prediction, or
+    what is missing in one.
     """
     label = manifest["gender"] if "gender" in manifest.columns else pd.Series(UNKNOWN, index=manifest.index)
     answer, why = rows["prediction"], rows.get("answer_detail", pd.Series("", index=rows.index))
@@ -61,7 +61,7 @@ def predictions_table(
 
 
 def signed_age_errors(predictions: pd.DataFrame, manifest: pd.DataFrame) -> FloatArray:
-    """Years by which the predicted age lies above the labelled range, negative below it; NaN without either. float64 (rows,)."""
+    """Years by which the predicted age is above the labelled range, negative below it; NaN without either. float64 (rows,)."""
     if "age" not in manifest.columns:
         return np.full(len(predictions), np.nan)
     pairs = zip(predictions["age"], manifest["age"], strict=True)
@@ -74,7 +74,7 @@ def age_errors(predictions: pd.DataFrame, manifest: pd.DataFrame) -> FloatArray:
 
 
 def faces_lost(run: Run) -> TrialsAndErrors | None:
-    """FTA: images that were shown; error = no usable face. None where no detector ran."""
+    """FTA: images that were shown; error = no usable face. None if no detector ran."""
     if "detect" not in run.record.models:
         return None
     shown = shown_to_a_model(run.faces)
@@ -82,7 +82,7 @@ def faces_lost(run: Run) -> TrialsAndErrors | None:
 
 
 def pictures_unanswered(run: Run) -> TrialsAndErrors | None:
-    """Images that were sent; error = no answer. In place of FTA, where a black box had to find the face itself."""
+    """Images that were sent; error = no prediction. Replaces FTA if a black box has to find the face itself."""
     if "detect" in run.record.models or not (run.record.classes or says_age(run) or run.record.outputs):
         return None
     if run.record.classes:
@@ -99,21 +99,21 @@ def pictures_unanswered(run: Run) -> TrialsAndErrors | None:
 
 
 def answers_wrong(run: Run) -> TrialsAndErrors | None:
-    """Images labelled with a class of the model that got an answer; error = the other class. None without classes."""
+    """Images labelled with a class of the model and with a prediction; error = the other class. None without classes."""
     if not run.record.classes:
         return None
     return ended_in(run, "right", "wrong"), ended_in(run, "wrong")
 
 
 def answers_wrong_or_missing(run: Run) -> TrialsAndErrors | None:
-    """Images labelled with a class of the model; error = the other class, or no answer. None without classes."""
+    """Images labelled with a class of the model; error = the other class, or no prediction. None without classes."""
     if not run.record.classes:
         return None
     return ended_in(run, "right", "wrong", "no_answer"), ended_in(run, "wrong", "no_answer")
 
 
 def ages_off(run: Run) -> TrialsAndErrors | None:
-    """Images with an age label and a predicted age; error = more than 5 years beyond the label. None without ages."""
+    """Images with an age label and a predicted age; error = more than 5 years outside the label. None without ages."""
     if not says_age(run):
         return None
     distance = age_errors(run.predictions, run.manifest)
@@ -121,12 +121,12 @@ def ages_off(run: Run) -> TrialsAndErrors | None:
 
 
 def answers_missing(run: Run) -> BoolArray:
-    """Images labelled with a class of the model that were shown and got no answer, bool (rows,)."""
+    """Images labelled with a class of the model that were shown but have no prediction, bool (rows,)."""
     return ended_in(run, "no_answer")
 
 
 def ages_missing(run: Run) -> BoolArray:
-    """Images with an age label that were shown and got no predicted age, bool (rows,)."""
+    """Images with an age label that were shown but have no predicted age, bool (rows,)."""
     labelled = np.array([age_interval(str(label)) is not None for label in run.manifest["age"]], np.bool_)
     asked = shown_to_a_model(run.faces) & (run.predictions["outcome"] != "not_shown").to_numpy(np.bool_)
     return labelled & asked & run.predictions["age"].isna().to_numpy(np.bool_)
@@ -138,5 +138,5 @@ def says_age(run: Run) -> bool:
 
 
 def ended_in(run: Run, *outcomes: str) -> BoolArray:
-    """Which rows of PREDICTIONS have one of the outcomes; images that no model was shown have none of these."""
+    """Which rows of PREDICTIONS have one of the outcomes; never true for images that were not shown to a model."""
     return run.predictions["outcome"].isin(outcomes).to_numpy(np.bool_)

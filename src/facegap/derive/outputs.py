@@ -1,8 +1,8 @@
-"""Tables of outputs besides gender and age that are no error rates of single trials.
+"""Tables of outputs other than gender and age that are not error rates of single trials.
 
-answer_rates.csv: how often each answer was given, by group, where nothing says what is true; where something does, the
-macro error rate. answer_gaps.csv: the pairs of groups of both. An answer rate is not an error: where groups differ in it, the
-true rates may differ, so its verdicts do not speak of a gap.
+answer_rates.csv: the rate of each predicted class by group, or the macro error rate if there are true labels.
+answer_gaps.csv: pairs of groups for both. An answer rate is not an error rate: if groups differ in it, the true
+proportions may differ, so its verdicts do not use the word gap.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from facegap.types import BoolArray, IntArray
 
 RATES, GAPS = "answer_rates.csv", "answer_gaps.csv"
 ANSWERED, MACRO = "answer rate", "macro error rate"
-MARGIN = 0.02  # two points, as of the error rates of a classifier
+MARGIN = 0.02  # two percentage points, as for the error rates of a classifier
 DIFFER, DIFFER_BEYOND = "answer rates differ", "answer rates differ by more than the margin"
 ALIKE = "no difference larger than the margin"
-# What is said of answer rates in place of the verdicts on error rates.
+# Verdicts on answer rates, instead of those on error rates.
 OF_ANSWERS: Mapping[str, str] = {
     BEYOND: DIFFER_BEYOND,
     GAP: DIFFER,
@@ -45,7 +45,7 @@ OF_ANSWERS: Mapping[str, str] = {
 
 
 def output_tables(run: Run) -> dict[str, pd.DataFrame]:
-    """The tables by file name; none without rows."""
+    """The tables by file name, without empty ones."""
     rates = [row for output in run.record.outputs for row in rate_rows(run, output)]
     gaps = [row for output in run.record.outputs for row in gap_rows(run, output)]
     found = {}
@@ -57,7 +57,7 @@ def output_tables(run: Run) -> dict[str, pd.DataFrame]:
 
 
 def measure_of(output: OutputRecord) -> str:
-    """What the tables hold of an output; empty: nothing, as BPCER and APCER are error rates of single trials."""
+    """The measure of an output in the tables; empty for none, as BPCER and APCER are error rates of single trials."""
     if output.bona_fide:
         return ""
     return MACRO if output.label else ANSWERED
@@ -101,18 +101,18 @@ def rate_rows(run: Run, output: OutputRecord) -> Iterator[dict[str, Any]]:
 
 
 def gave(run: Run, output: OutputRecord, word: str) -> BoolArray:
-    """Which images got an answer, bool (rows,)."""
+    """Which images have a given prediction, bool (rows,)."""
     return (column(run, output, "answer") == word).to_numpy(np.bool_)
 
 
 def varying(run: Run) -> IntArray:
-    """What varies independently: the person of each row, or the unit of --cluster."""
+    """Sampling unit of each row: the person, or the unit of --cluster."""
     units = units_of_run(run)
     return subject_codes(run.manifest) if units is None else units
 
 
 def macro_of(run: Run, output: OutputRecord, group: BoolArray) -> MacroRate:
-    """1 - macro recall of a group, bool (rows,); an image without an answer is an error."""
+    """1 - macro recall of a group, bool (rows,); an image without a prediction is an error."""
     label = column(run, output, "label")
     chosen = group & (label != "").to_numpy(np.bool_) & ended(run, output, *LABELLED)
     classes = pd.Categorical(label[chosen], categories=list(output.classes)).codes.astype(np.int64)
@@ -141,8 +141,8 @@ def of_macro(found: MacroRate, run: Run) -> dict[str, Any]:
 def gap_rows(run: Run, output: OutputRecord) -> Iterator[dict[str, Any]]:
     """Rows of ANSWER_GAPS of one output.
 
-    All answers and pairs of the first grouping of --by are tested together and get a verdict; every other grouping is
-    exploratory, tested by itself.
+    All classes and pairs of the first grouping of --by are tested together and get a verdict; every other grouping is
+    exploratory and tested separately.
     """
     measure = measure_of(output)
     for number, grouping in enumerate(groupings_of(run)[1:] if measure else []):
@@ -157,7 +157,7 @@ def gap_rows(run: Run, output: OutputRecord) -> Iterator[dict[str, Any]]:
 
 
 def families_of(run: Run, output: OutputRecord, grouping: Grouping) -> Iterator[GapFamily]:
-    """The pairs of groups of one grouping: a family per answer, or the one of the macro error rate."""
+    """The pairs of groups of one grouping: a family per class, or one for the macro error rate."""
     cells = cells_of(run.manifest, grouping)
     if measure_of(output) == MACRO:
         yield macro_family(run, output, cells)
@@ -184,7 +184,7 @@ def families_of(run: Run, output: OutputRecord, grouping: Grouping) -> Iterator[
 
 
 def macro_family(run: Run, output: OutputRecord, cells: Cells) -> GapFamily:
-    """The macro error rates of the known groups; a group that lacks a class of the output is in no gap."""
+    """The macro error rates of the known groups; groups without some class of the output are excluded from gaps."""
     known = [k for k, is_known in enumerate(cells.known) if is_known]
     found = [macro_of(run, output, cells.codes == k) for k in known]
     return gap_family(
@@ -207,12 +207,12 @@ def macro_family(run: Run, output: OutputRecord, cells: Cells) -> GapFamily:
 
 
 def known_groups(cells: Cells) -> tuple[str, ...]:
-    """Names of the groups of people whose labels are known."""
+    """Names of the groups with known labels."""
     return tuple(str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known)
 
 
 def settings_of(run: Run, grouping: Grouping) -> dict[str, Any]:
-    """What every family of a run has in common."""
+    """Settings common to all families of a run."""
     record = run.record
     return {
         "margin": MARGIN,

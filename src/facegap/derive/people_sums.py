@@ -1,4 +1,4 @@
-"""How often each person, or sampling unit, takes part in the errors and trials of a rate of comparisons."""
+"""Errors and trials of a rate of comparisons that involve each person, or sampling unit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facegap.types import BoolArray, IntArray
 def people_sums(
     pairs: Comparisons, cut: Cut, metric: Metric, group: BoolArray, people: int
 ) -> tuple[IntArray, IntArray]:
-    """Errors and trials of one group that each person (or unit) takes part in, int64 (people,) each."""
+    """Errors and trials of one group that involve each person (or unit), int64 (people,) each."""
     generalised = metric.counts_lost
     of = pairs.varying
     if not metric.is_impostor:
@@ -35,7 +35,7 @@ def people_sums(
 def people_sums_between(
     pairs: Comparisons, cut: Cut, first: BoolArray, second: BoolArray, people: int
 ) -> tuple[IntArray, IntArray]:
-    """Errors and trials of FMR between two groups that each person (or unit) takes part in, int64 (people,) each."""
+    """Errors and trials of FMR between two groups that involve each person (or unit), int64 (people,) each."""
     of = pairs.varying
     one, other = (group & pairs.counted & pairs.enrolled for group in (first, second))
     errors = sides_of(of[between(pairs.false_matches(cut), one, other)], people)
@@ -46,7 +46,7 @@ def people_sums_between(
 
 
 def sides_of(pairs: IntArray, people: int) -> IntArray:
-    """How many pairs hold each person (or unit), int64 (people,); one that is on both sides has the pair once."""
+    """Number of pairs that involve each person (or unit), int64 (people,); pairs with it on both sides count once."""
     left, right = pairs[:, 0], pairs[:, 1]
     both_sides = np.bincount(left[left == right], minlength=people)
     return np.asarray(np.bincount(pairs.ravel(), minlength=people) - both_sides, np.int64)

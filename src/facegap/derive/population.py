@@ -1,7 +1,7 @@
-"""Rates and gaps for a population beside those of the people audited: weighted by --weights, standardised by --shares.
+"""Population rates and gaps: weighted by --weights, standardised by --shares.
 
-Tables of their own, as they answer another question: rates.csv counts the images that were audited, each alike. Rates of
-impostor pairs are not weighted: a pair of two people has no weight of either.
+They are separate tables because they estimate other quantities: rates.csv gives equal weight to the audited images.
+Rates of impostor pairs are not weighted, because a pair of two people has no weight.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ NO_CELL = -1
 class Trials:
     """The trials of one metric at one threshold, each at one or two rows of the manifest.
 
-    rows   : int64 (n, 1) of images and searches, (n, 2) of genuine pairs, whose two rows must be of one group
+    rows   : int64 (n, 1) for images and searches, (n, 2) for genuine pairs, whose two rows must be in the same group
     errors : bool (n,)
-    family : what is appended to the name of the grouping; the ranks of searches are families of their own
+    family : appended to the name of the grouping; each rank of searches is a separate family
     """
 
     metric: str
@@ -47,7 +47,7 @@ class Trials:
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """What the people audited stand for, per row of the manifest. shares : None without --shares."""
+    """Population weights of the rows of the manifest. shares : None without --shares."""
 
     weights: FloatArray
     cells: IntArray
@@ -67,7 +67,7 @@ def weights_of_manifest(manifest: pd.DataFrame, column: str) -> FloatArray:
 
 
 def estimand(weights: str | None, shares: SharesRecord | None) -> str:
-    """What weighted rates are rates of, in words.
+    """Description of the population of weighted rates.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def estimand(weights: str | None, shares: SharesRecord | None) -> str:
 
 
 def population_of(run: Run) -> Population | None:
-    """What --weights and --shares say; None without either."""
+    """The population of --weights and --shares; None without either."""
     column, shares = weights_column(run.record), run.record.shares
     if column is None and shares is None:
         return None
@@ -99,7 +99,7 @@ def population_of(run: Run) -> Population | None:
 
 
 def trials_of(run: Run, pairs: Comparisons | None) -> Iterator[Trials]:
-    """Every rate of images, of genuine pairs and of searches that a run has."""
+    """All rates of images, genuine pairs and searches of a run."""
     for metric, (trials, errors) in run_metrics(run).items():
         rows = np.flatnonzero(trials)
         yield Trials(metric, rows[:, None], errors[rows])
@@ -118,9 +118,9 @@ def trials_of(run: Run, pairs: Comparisons | None) -> Iterator[Trials]:
 def population_tables(run: Run, pairs: Comparisons | None) -> dict[str, pd.DataFrame]:
     """weighted_rates.csv and weighted_gaps.csv of a run; none without --weights and --shares.
 
-    weighted_rates : a row per metric and group with errors, trials, subjects and unweighted_value as they were counted, and
-                     weighted_value, low, high; `note` says why a group has none
-    weighted_gaps  : a row per pair of groups with difference, ratio, p and interval of the two weighted rates; exploratory
+    weighted_rates : one row per metric and group with unweighted errors, trials, subjects and unweighted_value, and
+                     weighted_value, low, high; `note` states why a group has none
+    weighted_gaps  : one row per pair of groups with difference, ratio, p and interval of the two weighted rates; exploratory
     """
     population = population_of(run)
     if population is None:
@@ -141,7 +141,7 @@ def population_tables(run: Run, pairs: Comparisons | None) -> dict[str, pd.DataF
 def weighted(
     run: Run, population: Population, trials: Trials, cells: Cells, subjects: IntArray, units: IntArray
 ) -> WeightedRates:
-    """The rates of the groups of one grouping. A pair weighs the mean of its two images and is in the cell of its first."""
+    """The rates of the groups of one grouping. A pair has the mean weight of its images and the cell of the first."""
     first, last = trials.rows[:, 0], trials.rows[:, -1]
     codes = np.where(cells.codes[first] == cells.codes[last], cells.codes[first], -1)
     place = population.cells[first]
@@ -159,9 +159,9 @@ def weighted(
 
 
 def shares_of_groups(cells: Cells, shares: SharesRecord) -> FloatArray:
-    """What each cell of the population weighs in each group, float64 [G, C]; rows sum to 1, or are NaN.
+    """Population proportion of each cell in each group, float64 [G, C]; rows sum to 1, or are NaN.
 
-    Where the columns of the shares are among those of the grouping, only the cells of the group's own labels count.
+    If columns of --shares are also in the grouping, only the cells with the group's own labels count.
     """
     found = np.zeros((len(cells.groups), len(shares.cells)))
     for g, group in enumerate(cells.groups):
@@ -202,7 +202,7 @@ def rate_rows(
 
 
 def note_of(found: WeightedRates, group: int, shares: SharesRecord | None) -> str:
-    """Why a group has no rate; empty where it has one."""
+    """Why a group has no rate; empty if it has one."""
     if found.empty_cell[group] >= 0 and shares is not None:
         cell = " ".join(shares.cells[found.empty_cell[group]].labels)
         return f"no trial for {cell}, which is part of the population"
@@ -222,7 +222,7 @@ def gap_rows(
         alpha=record.alpha,
         minimum_subjects=record.min_subjects,
         known=known,
-        is_primary=False,  # the primary family is of counted rates; alpha of the run covers no other verdict
+        is_primary=False,  # the primary family has unweighted rates; the run's alpha covers no other verdict
     )
     for k, (a, b) in enumerate(zip(gaps.first, gaps.second, strict=True)):
         sides = {

@@ -21,29 +21,29 @@ from facegap.derive.metrics_of_outputs import is_of_output
 from facegap.statistics.gaps import GapFamily
 from facegap.store.record import RunRecord
 
-AGE_RATES = (AGE_FALSE_POSITIVE.name, AGE_FALSE_NEGATIVE.name)  # only where --age-limit asks for them
+AGE_RATES = (AGE_FALSE_POSITIVE.name, AGE_FALSE_NEGATIVE.name)  # only with --age-limit
 USUAL = (ERROR_RATE_ALL.name, FMR.name, FNMR.name, *AGE_RATES)
 
 
 @dataclass(frozen=True)
 class PrimaryFamily:
-    """Whose gaps are tested together: of which groupings, and over which metrics at the first threshold."""
+    """The groupings, and the metrics at the first threshold, whose gaps are tested together."""
 
     groupings: tuple[Grouping, ...]
     metrics: tuple[str, ...]
 
 
 def primary_family(record: RunRecord, metrics: Iterable[str]) -> PrimaryFamily:
-    """The primary family of a run, named before its data were seen.
+    """The primary family of a run, specified before its data were seen.
 
-    metrics : those that the run has gaps of
+    metrics : those for which the run has gaps
 
-    With a plan: as it says. Of a run that was to stop when its gaps are decided: these, in every grouping.
+    With a plan, as specified there. For a run that stops once its gaps are decided: these gaps, in every grouping.
 
-    Without one: all pairs of groups of the first term of --by, over error_rate_all, FMR, FNMR, the two rates of an age check
-    and the error rates of outputs besides gender and age, whichever the run has. A run that has none of them takes the first
-    metric, in the order of findings, that judges a result; one that judges no result at all (the detector alone) the first
-    that counts images without one.
+    Without a plan: all pairs of groups of the first term of --by, for those of error_rate_all, FMR, FNMR, the two rates
+    of an age check and the error rates of outputs other than gender and age that the run has. If it has none of them:
+    the first metric, in the order of findings, that evaluates a result, or else (only a detector) the first that counts
+    images without one.
     """
     found = set(metrics)
     if record.stopping is not None:
@@ -57,10 +57,10 @@ def primary_family(record: RunRecord, metrics: Iterable[str]) -> PrimaryFamily:
 
 
 def primary_rows(record: RunRecord, families: Sequence[tuple[Grouping, GapFamily]]) -> list[bool]:
-    """Of every family of a run whether it is a part of the primary family.
+    """Whether each family of a run is part of the primary family.
 
-    Of each metric that is the first point in the order given: the first threshold, and of searches the first rank at the
-    first threshold (the first rank alone where there is no threshold).
+    For each metric it is the first point in the given order: the first threshold and, for searches, the first rank at
+    the first threshold (or the first rank without a threshold).
     """
     chosen = primary_family(record, (gaps.metric for _, gaps in families))
     first: dict[tuple[Grouping, str], int] = {}

@@ -1,4 +1,4 @@
-"""What a benchmark protocol prints of a run: accuracy by folds and TAR at a FAR, by the rules that are in use."""
+"""Results of a benchmark protocol: accuracy by folds and TAR at a FAR, by the common rules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ACCURACY_RULES: tuple[AccuracyRule, ...] = ("insightface", "facex-zoo")
 
 
 def protocol_table(run: Run) -> pd.DataFrame:
-    """PROTOCOL: for each list of the protocol every number by every rule that was asked for."""
+    """PROTOCOL: for each list of the protocol, every result by every requested rule."""
     told, matched = run.record.protocol, run.matched
     assert told is not None
     if run.searched is not None:
@@ -42,10 +42,10 @@ def protocol_table(run: Run) -> pd.DataFrame:
 
 
 def numbers_of(listed: pd.DataFrame, told: ProtocolRecord) -> Iterator[dict[str, Any]]:
-    """The numbers of one list."""
+    """The results of one list."""
     scores, genuine = listed["score"].to_numpy(np.float64), listed["genuine"].to_numpy(np.bool_)
     if told.folds:
-        # A list that lost pairs (forget) may have lost whole folds.
+        # A list from which pairs were removed (forget) may lack whole folds.
         folds = np.unique(listed["fold"].to_numpy(np.int64), return_inverse=True)[1].reshape(-1)
         yield from (accuracy_row(scores, genuine, folds, rule) for rule in ACCURACY_RULES)
     rules: tuple[FarRule, ...] = ("strict", "insightface") if told.like == "insightface" else ("strict",)
@@ -93,14 +93,14 @@ def search_rows(run: Run, searched: Searched) -> Iterator[dict[str, Any]]:
 
 
 def target_of(threshold: float, told: IdentificationRecord) -> float | None:
-    """The target FPIR that a threshold was found for; None for another threshold."""
+    """The target FPIR for which a threshold was set; None for another threshold."""
     point = next((point for point in told.operating if point.threshold == threshold), None)
     found = None if point is None else re.match(r"FPIR ([0-9.e+-]+) on ", point.source)
     return None if found is None else float(found[1])
 
 
 def accuracy_row(scores: Any, genuine: Any, folds: Any, rule: AccuracyRule) -> dict[str, Any]:
-    """Accuracy by folds, or why there is none."""
+    """Accuracy by folds, or the reason why there is none."""
     row = {"number": "accuracy", "rule": rule, "trials": len(scores), "far_target": math.nan}
     try:
         found = fold_accuracy(scores, genuine, folds, rule=rule)
@@ -118,7 +118,7 @@ def accuracy_row(scores: Any, genuine: Any, folds: Any, rule: AccuracyRule) -> d
 
 
 def tar_row(scores: Any, genuine: Any, target: float, rule: FarRule) -> dict[str, Any]:
-    """TAR at a FAR, or why there is none."""
+    """TAR at a FAR, or the reason why there is none."""
     mates, others = scores[genuine], scores[~genuine]
     row = {"number": "tar", "rule": rule, "far_target": target, "trials": len(mates), "spread_is": ""}
     try:

@@ -1,9 +1,9 @@
-"""Who a quality gate turns away, what it buys, and error versus discard (EDC) by group.
+"""Rejections by a quality gate, its effect on error rates, and error versus discard (EDC) by group.
 
-How the qualities themselves are distributed is in quality_values.py.
+Distributions of the quality itself are in quality_values.py.
 
-The quality of an image is a column of FACES: the one that `--quality` names, given_quality where it names a file, or
-model_quality where it names a model. That of a comparison is the lower of its two images. The gate refuses images with a
+The quality of an image is a column of FACES: the one named by `--quality`, given_quality if that is a file, or
+model_quality if it is a model. That of a comparison is the lower of its two images. The gate rejects images with a
 quality below its threshold.
 """
 
@@ -34,17 +34,17 @@ from facegap.types import BoolArray, FloatArray, IntArray, Rate
 
 GATE, EDC, REFUSAL_GAPS = "quality_gate.csv", "edc.csv", "quality_gaps.csv"
 REFUSAL = "quality_refusal_rate"
-MARGIN = 0.02  # two points more people turned away
+MARGIN = 0.02  # two percentage points more rejected
 DISCARDS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
-AREA_LIMIT = 0.2  # proportion discarded up to which the area is taken
+AREA_LIMIT = 0.2  # proportion discarded, upper limit of the area
 
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """A quality and where its gate stands.
+    """A quality and the threshold of its gate.
 
-    quality   : float64 (rows of the manifest,), NaN where an image has none
-    threshold : images with a lower quality are refused; NaN where no image has one
+    quality   : float64 (rows of the manifest,), NaN for images without one
+    threshold : images with a lower quality are rejected; NaN if no image has one
     """
 
     name: str
@@ -58,13 +58,13 @@ class Gate:
 
     @property
     def refused(self) -> BoolArray:
-        """Images that the gate turns away, bool (rows,)."""
+        """Images rejected by the gate, bool (rows,)."""
         with np.errstate(invalid="ignore"):
             return np.asarray(self.quality < self.threshold)
 
 
 def gate_of(run: Run) -> Gate | None:
-    """The gate of a run; None without --quality, and without an enrolment log that has qualities."""
+    """The gate of a run; None without --quality and without an enrolment log with qualities."""
     name, file = run.record.request.setting("faces", "quality"), run.record.request.quality
     if name is None and file is None:
         return None
@@ -81,13 +81,13 @@ def gate_of(run: Run) -> Gate | None:
 
 
 def threshold_at(quality: FloatArray, share: float) -> float:
-    """The highest observed quality below which at most a proportion of the images lies; NaN without images."""
+    """The highest observed quality below which at most a given proportion of images lies; NaN without images."""
     ordered = np.sort(quality[np.isfinite(quality)])
     return float(ordered[min(int(share * len(ordered)), len(ordered) - 1)]) if len(ordered) else float("nan")
 
 
 def quality_tables(run: Run, pairs: Comparisons | None) -> dict[str, pd.DataFrame]:
-    """The tables of --quality by file name; none without it, and no table without rows."""
+    """The tables of --quality by file name; none without it, and no empty tables."""
     gate = gate_of(run)
     if gate is None:
         return {}
@@ -107,7 +107,7 @@ def quality_tables(run: Run, pairs: Comparisons | None) -> dict[str, pd.DataFram
 
 
 def gate_rows(run: Run, gate: Gate, pairs: Comparisons | None, cut: Cut | None) -> Iterator[dict[str, Any]]:
-    """Per group the images refused; and per error rate of the run what it is with and without the gate."""
+    """For each group, the rejected images, and every error rate of the run with and without the gate."""
     attributes, subjects, units = attribute_columns(groupings_of(run)), subject_codes(run.manifest), units_of_run(run)
     for grouping in groupings_of(run):
         cells = cells_of(run.manifest, grouping)
@@ -151,7 +151,7 @@ def effects(
     subjects: IntArray,
     units: IntArray | None,
 ) -> Iterator[tuple[str, list[Rate], list[Rate]]]:
-    """Each error rate by group, of all and of those whom the gate lets pass. Without a quality an image does not pass."""
+    """Each error rate by group, of all images and of those that pass the gate. Images without a quality do not pass."""
     passes = gate.measured & ~gate.refused
     found = run_metrics(run).get(ERROR_RATE_ALL.name)
     if found is not None:
@@ -185,7 +185,7 @@ def rates_of(
 
 
 def refusal_gaps(run: Run, gate: Gate) -> Iterator[dict[str, Any]]:
-    """The gaps between the refusal rates of the known groups of each grouping, a family of their own each."""
+    """The gaps between the rejection rates of the known groups, one family per grouping."""
     subjects, units, record = subject_codes(run.manifest), units_of_run(run), run.record
     for grouping in groupings_of(run)[1:]:
         cells = cells_of(run.manifest, grouping)
@@ -233,10 +233,10 @@ def edc_rows(run: Run, gate: Gate, pairs: Comparisons, cut: Cut) -> Iterator[dic
 
 
 def edc_of_group(run: Run, gate: Gate, pairs: Comparisons, cut: Cut, group: BoolArray) -> Iterator[dict[str, Any]]:
-    """Points of one curve, each with the interval of its FNMR, and the area of the curve with its own."""
+    """Points of one curve, each with an interval of FNMR, and the area under the curve with its interval."""
     chosen, wrong = genuine_errors(pairs, cut, group, generalised=False)
     mates = pairs.genuine[chosen]
-    quality = gate.quality[mates].min(axis=1)  # NaN where one has none
+    quality = gate.quality[mates].min(axis=1)  # NaN if either has none
     known = np.isfinite(quality)
     if not known.any():
         return

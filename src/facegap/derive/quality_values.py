@@ -1,6 +1,6 @@
-"""How the quality of images is distributed in each group, and how far apart the groups are.
+"""Distribution of image quality in each group, and differences between groups.
 
-The unit of a quality is its model's own, so a difference is judged in standard deviations of the qualities of the run.
+Units of quality differ between models, so a difference is expressed in standard deviations of all qualities of the run.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from facegap.types import FloatArray
 
 BY_GROUP, DIFFERENCES = "quality_by_group.csv", "quality_differences.csv"
 MARGIN_SD = 0.2  # standard deviations of all qualities of the run: a small effect by Cohen's convention
-MOST_DRAWN = 10**8  # draws times images: a minute or so; of more images fewer draws are made
-FEWEST_DRAWS = 200  # a standard error of 200 draws is within 10% of that of as many as one likes, 95 times in 100
+MOST_DRAWN = 10**8  # draws times images: about a minute; with more images there are fewer draws
+FEWEST_DRAWS = 200  # the standard error from 200 draws is within 10% of its limit with probability 95%
 QUANTILES = (0.05, 0.25, 0.75, 0.95)
 STATISTICS = ("mean", "median")
 
 
 def distribution_tables(run: Run, name: str, quality: FloatArray) -> dict[str, pd.DataFrame]:
-    """The tables by file name; no differences where no grouping has two groups that are large enough.
+    """The tables by file name; without differences if no grouping has two groups that are large enough.
 
-    name    : of the quality, as the tables call it
-    quality : float64 (rows of the manifest,), NaN where an image has none
+    name    : of the quality, in the tables
+    quality : float64 (rows of the manifest,), NaN for images without one
     """
     groups, gaps = [], []
     attributes = attribute_columns(groupings_of(run))
@@ -61,7 +61,7 @@ def distribution_tables(run: Run, name: str, quality: FloatArray) -> dict[str, p
 
 
 def spread(found: Central, k: int, quality: FloatArray, people: int, level: float) -> dict[str, Any]:
-    """The numbers of one group. quality : of its images, NaN for none."""
+    """Summary statistics of one group. quality : of its images, NaN for none."""
     known = quality[np.isfinite(quality)]
     limits = {statistic: found.interval(statistic, k, level) for statistic in STATISTICS}
     quantiles = np.quantile(known, QUANTILES) if len(known) else np.full(len(QUANTILES), np.nan)
@@ -83,9 +83,9 @@ def spread(found: Central, k: int, quality: FloatArray, people: int, level: floa
 def differences(
     run: Run, family: str, named: dict[int, str], found: Central, name: str, quality: FloatArray
 ) -> Iterator[dict[str, Any]]:
-    """Mean and median of every two groups apart; each statistic of a grouping is a family of its own, by Bonferroni.
+    """Differences of mean and median of every two groups; each statistic of a grouping is one family, by Bonferroni.
 
-    named : the groups that are compared, by their code
+    named : the groups compared, by code
     """
     pairs = list(combinations(named, 2))
     margin = MARGIN_SD * float(np.nanstd(quality)) if np.isfinite(quality).any() else float("nan")

@@ -1,4 +1,4 @@
-"""The result tables of a run, from its stored rows alone: RATES, GAPS and the errors of age."""
+"""The result tables of a run from its stored rows: RATES, GAPS and the errors of age."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from facegap.types import BoolArray, FloatArray, Group, IntArray, Rate
 
 
 def groupings_of(run: Run) -> list[Grouping]:
-    """The groupings of a run: everybody first, then those of --by."""
+    """The groupings of a run: all subjects first, then those of --by."""
     return [(), *run.record.groupings]
 
 
 def model_of(run: Run, metric: str) -> str:
-    """Name of the model that a metric judges."""
+    """Name of the model evaluated by a metric."""
     return run.record.models[metric_of(metric).task]
 
 
 def run_metrics(run: Run) -> dict[str, TrialsAndErrors]:
-    """Trials and errors of every metric of single images that a run has something for, in the order of METRICS."""
+    """Trials and errors of every metric of single images with trials in a run, in the order of METRICS."""
     counted = {metric.name: counts_of(run, metric) for metric in metrics_of(run)}
     return {name: found for name, found in counted.items() if found is not None}
 
 
 def rates_table(run: Run) -> pd.DataFrame:
-    """RATES: every metric for everybody and for every cell of every grouping, in that order."""
+    """RATES: every metric for all subjects and for every cell of every grouping, in that order."""
     attributes = attribute_columns(groupings_of(run))
     metrics = run_metrics(run)
     subjects, units = subject_codes(run.manifest), units_of_run(run)
@@ -82,7 +82,7 @@ def rate_row(
     threshold_from: str = "",
     other: Group | None = None,
 ) -> dict[str, Any]:
-    """One row of RATES; `other` makes it a cell of the cross-group matrix."""
+    """One row of RATES; with `other`, a cell of the cross-group matrix."""
     across = dict.fromkeys(attributes, "") if other is None else attribute_values(other, attributes)
     return {
         "metric": metric,
@@ -113,7 +113,7 @@ def rate_row(
 
 
 def age_table(run: Run) -> pd.DataFrame:
-    """Mean absolute error of age, in years, by group; an empty frame where no age was both predicted and labelled."""
+    """Mean absolute error of age, in years, by group; an empty frame if no age was both predicted and labelled."""
     if not says_age(run):
         return pd.DataFrame()
     distance = age_errors(run.predictions, run.manifest)

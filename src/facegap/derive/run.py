@@ -1,4 +1,4 @@
-"""All result tables of a run from its stored rows and counts; recheck derives the same again and compares."""
+"""All result tables of a run from its stored rows and counts; recheck derives them again and compares."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ EVALUATION = "evaluation"
 
 
 def derived(run: Run) -> Run:
-    """The run with every table that follows from what is stored."""
+    """The run with all tables derived from the stored data."""
     pairs = comparisons_of(run)
     rates, looked = rates_table(run), image_gaps(run)
     extra: dict[str, pd.DataFrame] = {}
@@ -122,14 +122,14 @@ def joined(rates: pd.DataFrame, rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def operating_of(run: Run) -> list[Operating]:
-    """The thresholds of a run and where they come from."""
+    """The thresholds of a run and their sources."""
     return list(run.record.operating)
 
 
 def verification_tables(
     run: Run, matched: Matched, pairs: Comparisons, found: Sequence[GroupRates], model: str
 ) -> dict[str, pd.DataFrame]:
-    """The further tables of a verification audit by file name; those without rows are left out."""
+    """The further tables of a verification audit by file name, without empty ones."""
     groupings, level = groupings_of(run), run.record.level
     points = run.record.transfer_points
     least = run.record.min_subjects
@@ -150,7 +150,7 @@ def verification_tables(
 
 
 def target_group(run: Run) -> BoolArray | None:
-    """Over whose impostor pairs a target is met, where its threshold was set on the people that are evaluated; None: all."""
+    """Templates over whose impostor pairs a target is set, if the threshold was set on the evaluated people; None: all."""
     named = run.record.request.setting("verify", "fmr_on")
     if not isinstance(named, str) or not any(
         point.interval and point.interval.same_people for point in operating_of(run)
@@ -160,11 +160,11 @@ def target_group(run: Run) -> BoolArray | None:
 
 
 def all_comparisons_of(run: Run, what: str) -> Comparisons | None:
-    """`comparisons_of` for what counts pairs, and so needs all of them. what : who asks, as the error names it
+    """`comparisons_of` for uses that need all pairs. what : the caller, as named in the error
 
     Raises
     ------
-    RunError : the run compared a sample of all pairs
+    RunError : if the run compared a sample of all pairs
     """
     if run.record.sampled:
         raise RunError(
@@ -175,7 +175,7 @@ def all_comparisons_of(run: Run, what: str) -> Comparisons | None:
 
 
 def comparisons_of(run: Run) -> Comparisons | None:
-    """The comparisons of a run in one shape; None without any."""
+    """The comparisons of a run; None without any."""
     matched = run.matched
     if matched is None:
         return None

@@ -1,4 +1,4 @@
-"""slopes.csv: how each error rate changes along the columns of --slope, with a verdict on the change over most of the people."""
+"""slopes.csv: change of each error rate along the columns of --slope, with a verdict on the change between two quantiles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from facegap.store.record import Margin
 from facegap.store.run import Run
 from facegap.types import FloatArray, IntArray
 
-PER = 10.0  # the change is stated per ten units as well: ten years, ten degrees
+PER = 10.0  # the change is also stated per ten units: ten years, ten degrees
 POINTS = 41  # of a band
 
 
@@ -29,12 +29,12 @@ def slope_columns(run: Run) -> tuple[str, ...]:
 
 
 def values_of(manifest: pd.DataFrame, column: str) -> FloatArray:
-    """The numbers of a column, float64 (rows,); NaN where there is none."""
+    """The numbers of a column, float64 (rows,); NaN for none."""
     return np.asarray(pd.to_numeric(manifest[column], errors="coerce"), np.float64)
 
 
 def along(run: Run, trials: Trials, column: str) -> tuple[Slope, int]:
-    """The curve of one rate along a column, and how many trials have no number there; a pair lies at the mean of its images."""
+    """The curve of one rate along a column, and the number of trials without a value; pairs use the mean of their images."""
     values = values_of(run.manifest, column)[trials.rows].mean(axis=1)
     known = np.isfinite(values)
     units = units_of_run(run)
@@ -46,11 +46,11 @@ def slopes_table(run: Run, pairs: Comparisons | None) -> pd.DataFrame:
     """One row per column of --slope, metric and threshold; empty without --slope.
 
     from_value, to_value : the 10% and the 90% quantile of the column over the trials; rate_from, rate_to: the fitted rate there
-    change, low, high    : rate_to less rate_from, with the interval at --level; ratio...: rate_to over rate_from
+    change, low, high    : rate_to - rate_from, with the interval at --level; ratio...: rate_to over rate_from
     change_per_10        : the change divided by the distance in tens of units (years, degrees)
-    p, p_adjusted        : of no change; Holm's over the columns for one metric and threshold
+    p, p_adjusted        : of no change; adjusted by Holm over the columns for one metric and threshold
     verdict, decided_... : on the change, or the ratio, by the margin of the metric, as for gaps
-    without_value        : trials without a number in the column, which are in no curve
+    without_value        : trials without a number in the column, which are excluded
     """
     columns = slope_columns(run)
     if not columns:
@@ -59,7 +59,7 @@ def slopes_table(run: Run, pairs: Comparisons | None) -> pd.DataFrame:
 
 
 def family_rows(run: Run, trials: Trials, columns: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """The curves of one rate along all columns, which are tested together."""
+    """The curves of one rate along all columns, tested together."""
     found = [along(run, trials, column) for column in columns]
     margin = margin_of(run.record, trials.metric)
     changes = [slope.change(is_ratio=margin.is_ratio) if slope.is_defined else None for slope, _ in found]
@@ -92,7 +92,7 @@ def family_rows(run: Run, trials: Trials, columns: tuple[str, ...]) -> Iterator[
 
 
 def sizes(slope: Slope, level: float) -> dict[str, float]:
-    """The change on both scales, each with its own interval."""
+    """The change on both scales, each with an interval."""
     names = ("change", "low", "high", "change_per_10", "ratio", "ratio_low", "ratio_high")
     if not slope.is_defined:
         return dict.fromkeys(names, np.nan)
@@ -107,7 +107,7 @@ def sizes(slope: Slope, level: float) -> dict[str, float]:
 def judged(
     change: Change | None, p: float, adjusted: float, margin: Margin, alpha: float, tests: int
 ) -> dict[str, Any]:
-    """The verdict on a change and the interval that decided it; not enough data where there is no test."""
+    """The verdict on a change and the interval that determined it; not enough data without a test."""
     if change is None or np.isnan(p):
         return {
             "differs": False,
@@ -135,7 +135,7 @@ def judged(
 def slope_bands(run: Run, pairs: Comparisons | None) -> pd.DataFrame:
     """The fitted rate along each column with its band, for charts: column, metric, threshold, value, rate, low, high.
 
-    From the least to the largest value of the trials; pointwise intervals at --level.
+    From the smallest to the largest value of the trials; pointwise intervals at --level.
     """
     rows: list[pd.DataFrame] = []
     for trials in trials_of(run, pairs) if slope_columns(run) else ():

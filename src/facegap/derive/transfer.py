@@ -1,4 +1,4 @@
-"""What a threshold that was set on one group does to the others, and what it costs to hold the worst group to a target."""
+"""Rates of all groups at a threshold set on one of them, and the cost of meeting a target in the worst group."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def transfer_table(
     level: float,
     min_subjects: int,
 ) -> pd.DataFrame:
-    """FMR and FNMR of everybody and of every group at the threshold of every other, in the columns of RATES and two more.
+    """FMR and FNMR of all subjects and of every group at the threshold of every other, in the columns of RATES and two more.
 
-    points                : one per grouping, target and group: grouping, on, target, threshold (None where there is none, with
-                            the `reason`), subjects of the group in the threshold set, source
-    operating_threshold   : the run's own threshold at the same target; NaN where it has none
+    points                : one per grouping, target and group: grouping, on, target, threshold (None if there is none,
+                            with the `reason`), subjects of the group in the threshold set, source
+    operating_threshold   : the run's own threshold at the same target; NaN for none
     operating_value       : the same group's rate at the run's own threshold
-    own_threshold         : yes where the threshold was set on the very group of the row: what thresholds by group would do
-    change_from_operating : the rate less the same group's rate at the run's own threshold. Of FNMR at the worst group's
-                            threshold it is the price of holding that group to the target
+    own_threshold         : yes if the threshold was set on the group of the row, as with thresholds by group
+    change_from_operating : the rate minus the same group's rate at the run's own threshold. For FNMR at the worst
+                            group's threshold it is the cost of meeting the target in that group
     """
     attributes = attribute_columns(groupings)
     run_points = {target: point for point in operating for target in point.targets}
@@ -62,10 +62,11 @@ def transfer_table(
 
 
 def worst_points(points: Sequence[TransferPoint], min_subjects: int) -> list[TransferPoint]:
-    """Per grouping and target the highest of the groups' thresholds: at it, every ranked group meets the target.
+    """For each grouping and target, the highest threshold of a group; at it, every ranked group meets the target.
 
     Groups of fewer than `min_subjects` threshold-set subjects, or with too few impostor pairs for the target, are not
-    ranked, and the source names them: one of these may need a higher threshold still. Fewer than two ranked: none.
+    ranked and are named in the source, as one of them may need an even higher threshold. With fewer than two ranked
+    groups there is no such threshold.
     """
     families: dict[tuple[str, float], list[TransferPoint]] = {}
     for point in points:
@@ -90,9 +91,9 @@ def rows_at(
     attributes: Sequence[str],
     model: str,
 ) -> Iterator[dict[str, Any]]:
-    """The rates of everybody and of every group of the point's grouping, without FMR where its list does not reach.
+    """The rates of all subjects and of every group of the point's grouping, without FMR below its list.
 
-    None where the point has no threshold.
+    None if the point has no threshold.
     """
     if (threshold := point.threshold) is None:
         return
@@ -115,7 +116,7 @@ def rates_of_grouping(
 ) -> dict[tuple[Group, str], Rate]:
     """FMR and FNMR of every group of a grouping at a threshold, as far as they are known.
 
-    The intervals of the groups' rates hold the uncertainty of the threshold.
+    The intervals of the groups' rates include the uncertainty of the threshold.
     """
     found: dict[tuple[Group, str], Rate] = {}
     cut = pairs.cut(point)
@@ -132,7 +133,7 @@ def rates_of_grouping(
 
 
 def basis_of(manifest: pd.DataFrame, point: Operating | TransferPoint) -> BoolArray | None:
-    """The people whose impostor pairs a group's own threshold is set by; None: everybody."""
+    """The templates over whose impostor pairs a group's threshold is set; None: all."""
     if isinstance(point, Operating):
         return None
     cells = cells_of(manifest, point.grouping)

@@ -1,4 +1,4 @@
-"""What varies independently: the subject of each image, or the cluster that --cluster puts it into."""
+"""Sampling units: the subject of each image, or its cluster by --cluster."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def units_of_run(run: Run) -> IntArray | None:
 def unit_codes(manifest: pd.DataFrame, columns: Sequence[str]) -> IntArray:
     """One code per sampling unit, int64 (rows,), 0.. in order of appearance.
 
-    Rows with one value of a column are of one unit, and so are rows of one subject; a unit is what hangs together through
-    either. A subject whom two photographers took thus joins the two, so that no dependence crosses units. An empty cell
-    joins nothing: a subject with empty cells only is a unit alone.
+    Rows with the same value of a column belong to the same unit, as do rows of the same subject; units are the
+    connected components. A subject photographed by two photographers thus joins these, so that units are independent.
+    Empty cells do not join rows: a subject with only empty cells is a separate unit.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def unit_codes(manifest: pd.DataFrame, columns: Sequence[str]) -> IntArray:
 
 
 def units_of_subjects(subjects: IntArray, units: IntArray) -> IntArray:
-    """The unit of each subject code, int64 (S,); every subject is of one unit."""
+    """The unit of each subject code, int64 (S,); every subject belongs to one unit."""
     found = np.zeros(int(subjects.max(initial=-1)) + 1, np.int64)
     found[subjects] = units
     return found

@@ -1,4 +1,4 @@
-"""Sentences without the names of images and people, for everything that is handed on without `--include-ids`."""
+"""Sentences without the names of images and people, for all output without `--include-ids`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ SOMEBODY = "(an image)"
 
 
 def unnamed(sentences: Sequence[str], run: Run) -> list[str]:
-    """The sentences with SOMEBODY for each name of an image or person of the manifest.
+    """The sentences with SOMEBODY in place of each name of an image or person of the manifest.
 
-    A bare number is left: it would be taken for a count, and names nobody who does not hold the manifest.
+    Plain numbers are kept: they cannot be distinguished from counts, and identify nobody without the manifest.
     """
     if not sentences:
         return []

@@ -32,16 +32,16 @@ from facegap.statistics.gaps import gap_family
 from facegap.store.record import Operating, RunRecord
 from facegap.types import BoolArray, FloatArray, Rate
 
-MOST_MATRIX_GROUPS = 40  # 780 cells; a matrix beyond that is read by nobody
+MOST_MATRIX_GROUPS = 40  # 780 cells; a larger matrix is not readable
 
 
 @dataclass(frozen=True)
 class GroupRates:
     """The rates of the groups of one grouping at one threshold, by metric, in the order of the groups.
 
-    Their intervals take the threshold as given, as a gap does: what chance does to it moves both sides of a gap alike.
+    Their intervals treat the threshold as fixed, as gaps do, because its error affects both sides of a gap alike.
 
-    cut : where comparisons were accepted
+    cut : the threshold, or thresholds by folds, at which comparisons were accepted
     """
 
     cells: Cells
@@ -91,9 +91,9 @@ def verification_rows(
 ) -> list[dict[str, Any]]:
     """Rows of RATES: the groups' own rates, then the cells of the cross-group impostor matrix.
 
-    Where a threshold was set for a target, the uncertainty of the threshold is in the intervals.
+    If a threshold was set for a target, the intervals include the uncertainty of the threshold.
 
-    target_group : over whose impostor pairs a target is met, bool (n,); None: everybody's
+    target_group : templates over whose impostor pairs a target is set, bool (n,); None: all
     """
     attributes = attribute_columns(groupings)
     known: dict[float, AtTarget] = {}
@@ -126,7 +126,7 @@ def verification_rows(
 def matrix_rows(
     entry: GroupRates, pairs: Comparisons, model: str, attributes: Sequence[str], level: float, at_target: AtTarget
 ) -> Iterator[dict[str, Any]]:
-    """FMR between every two groups of a grouping; the diagonal is the groups' own FMR and stands in their rows."""
+    """FMR between every two groups of a grouping; the diagonal is the FMR within groups, which is in their own rows."""
     cells, point = entry.cells, entry.operating
     if not 2 <= len(cells.groups) <= MOST_MATRIX_GROUPS:
         return
@@ -142,7 +142,7 @@ def matrix_rows(
 def verification_families(
     found: Sequence[GroupRates], pairs: Comparisons, model: str, record: RunRecord
 ) -> Iterator[tuple[GroupRates, str, Family]]:
-    """Families of GAPS per grouping, metric and threshold, among the groups whose labels are all known."""
+    """Families of GAPS per grouping, metric and threshold, over the groups with known labels."""
     for entry in found:
         if not entry.cells.grouping:
             continue
@@ -179,7 +179,7 @@ def verification_families(
 
 
 def people_of_groups(pairs: Comparisons, entry: GroupRates, metric: str, known: Sequence[int]) -> dict[str, Seen]:
-    """Of each known group the people with genuine pairs, each with the proportion of these that were rejected."""
+    """For each known group, its people with genuine pairs, each with the proportion of these that were rejected."""
     people = int(pairs.varying.max(initial=-1)) + 1
     found = {}
     for k in known:
@@ -190,10 +190,10 @@ def people_of_groups(pairs: Comparisons, entry: GroupRates, metric: str, known: 
 
 
 def correlation_of(pairs: Comparisons, entry: GroupRates, metric: str, known: Sequence[int]) -> FloatArray | None:
-    """Correlation of the groups' rates through the people (or units) they share; None where none is in two groups.
+    """Correlation of the rates of groups that share people (or units); None if none is in two groups.
 
-    The linear grouping of each rate is summed over the people; a pair of two people counts for both of them, and once for
-    a unit that holds both.
+    The linearised contributions to each rate are summed by person; a pair of two people counts for both of them, and
+    once for a unit that contains both.
     """
     groups = [(entry.cells.codes == k) & pairs.counted for k in known]
     of = pairs.varying

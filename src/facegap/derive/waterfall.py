@@ -1,4 +1,4 @@
-"""Where images are lost on the way from the manifest to a right answer, group by group."""
+"""Losses of images between the manifest and a correct result, by group."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from facegap.types import BoolArray
 
 Chain = Literal["face", "answer", "comparison"]
 Kind = Literal["failure", "limit", "never shown"]
-# Chain, stage, the stage before it (all images where the run has none), the outcome of those it did not reach, and whether
-# that is a failure of the model, a limit of the data, or a file that no model was ever shown.
+# Chain, stage, preceding stage (all images if the run has none), outcome of those that did not reach the stage, and whether
+# that is a failure of the model, a limit of the data, or a file that was not shown to any model.
 _WAY: tuple[tuple[Chain, str, str, str, Kind], ...] = (
     ("face", "decoded", "images", "not passed to a model: file missing, unreadable or refused", "never shown"),
     ("face", "detected", "decoded", "no face found", "failure"),
@@ -36,9 +36,9 @@ _WAY: tuple[tuple[Chain, str, str, str, Kind], ...] = (
 
 @dataclass(frozen=True)
 class Step:
-    """One step of the way of a group's images: of `began` images `reached` came to `stage`; `lost` says what of the rest.
+    """One step for the images of a group: of `began` images, `reached` got to `stage`; `lost` is the outcome of the others.
 
-    chain : finding a face, being answered, being compared; each is a way of its own
+    chain : detection, classification, comparison; the chains are separate
     """
 
     chain: Chain
@@ -50,9 +50,9 @@ class Step:
 
 
 def steps_of(row: Mapping[str, Any]) -> list[Step]:
-    """The steps of one row of the waterfall table, in order; each chain begins at all images or where another stands.
+    """The steps of one row of the waterfall table, in order; each chain begins at all images or at a stage of another.
 
-    `judged` is enrolled less set_aside: on those a threshold was found, and they are not lost.
+    `judged` is enrolled minus set_aside; the latter were used to set a threshold and are not lost.
     """
     whole = int(row[counted_by(row)])
     reached = {name: int(row[name]) for name in (way[1] for way in _WAY) if name in row}
@@ -66,17 +66,17 @@ def steps_of(row: Mapping[str, Any]) -> list[Step]:
 
 
 def counted_by(row: Mapping[str, Any]) -> str:
-    """What a row of the waterfall table counts: images, or templates that are pooled from several."""
+    """The unit counted in a row of the waterfall table: images, or templates pooled from several."""
     return "templates" if "templates" in row else "images"
 
 
 def waterfall_table(
     manifest: pd.DataFrame, stages: Mapping[str, BoolArray], groupings: Sequence[Grouping], operating: Operating | None
 ) -> pd.DataFrame:
-    """One row per group: how many images reached each stage. A stage counts only images that reached it.
+    """One row per group: the number of images that reached each stage.
 
-    stages    : name -> bool (rows,), in the order of the way
-    operating : the threshold that `matched` is judged at, in two columns of its own; None without comparisons
+    stages    : name -> bool (rows,), in order
+    operating : the threshold at which `matched` is evaluated, in two columns; None without comparisons
     """
     attributes = attribute_columns(groupings)
     judged = {} if operating is None else {"threshold": operating.threshold, "threshold_from": operating.source}
@@ -103,13 +103,15 @@ def stages_of(
 
     Within a chain no stage exceeds the one before.
 
-    decoded                        : a picture was there to be shown to a model; where one was not, or a detector ran
-    detected, enrolled             : where a detector is judged (`detected`); the first where it ran here, so that FACES
-                                     says by which policy. enrolled has outcome ok
-    labelled, answered, right      : with a classifier: with a class of the model, with an answer, with the right one
-    set_aside, compared, with_mate, matched : with an embedder. set_aside are the images with a template on which the
-                                     threshold was found; they were not lost. compared with at least one other template;
-                                     with_mate has a genuine pair; matched has every genuine pair accepted
+    decoded                        : a picture could be shown to a model; only if some could not, or a detector ran
+    detected, enrolled             : if a detector is evaluated (`detected`); the first only if it ran here, so that
+                                     FACES states the policy. enrolled has outcome ok
+    labelled, answered, right      : for a classifier: with a label that is a class of the model, with a prediction,
+                                     with the correct one
+    set_aside, compared, with_mate, matched : for an embedder. set_aside are the images with a template that were used
+                                              to set the threshold; they are not lost. compared: with at least one other
+                                              template; with_mate: with a genuine pair; matched: with every genuine pair
+                                              accepted
     """
     outcome = faces["outcome"].to_numpy()
     decoded = ~np.isin(outcome, NEVER_SHOWN)
@@ -140,7 +142,7 @@ def stages_of(
 
 
 def images_compared(pairs: Comparisons) -> BoolArray:
-    """Images of the evaluation set that were compared with another; where a list names the pairs, those in it."""
+    """Images of the evaluation set that were compared with another; with a list of pairs, those in the list."""
     if not pairs.listed_only:
         return pairs.counted & pairs.enrolled
     compared = np.zeros(len(pairs.subjects), np.bool_)
@@ -150,7 +152,7 @@ def images_compared(pairs: Comparisons) -> BoolArray:
 
 
 def with_genuine_pairs(pairs: Comparisons, cut: Cut) -> tuple[BoolArray, BoolArray]:
-    """Per image: whether it has a genuine pair with two templates, and whether one of these is refused."""
+    """For each image, whether it has a genuine pair with two templates, and whether one of these is rejected."""
     mates, refused = np.zeros(len(pairs.subjects), np.bool_), np.zeros(len(pairs.subjects), np.bool_)
     made = np.isfinite(pairs.genuine_scores)
     mates[pairs.genuine[made].ravel()] = True

@@ -1,4 +1,4 @@
-"""Groups in which one person has so many trials that a rate says little about others, and rates that hang on such people."""
+"""Warnings about groups in which one person has a large proportion of trials, and rates that depend on such people."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from facegap.statistics.effective import RateColumns
 from facegap.store.record import RunRecord
 from facegap.types import ANY, Group
 
-MOST_HELD = 1 / 3  # a larger proportion of the trials of a group is named
-FEWEST_UNITS = 3  # one of two always holds half
+MOST_HELD = 1 / 3  # a larger proportion of the trials of a group is reported
+FEWEST_UNITS = 3  # one of two always has at least half
 MOST_NAMED = 12
 TRIALS: dict[Trial, str] = {
     "image": "images",
@@ -28,17 +28,17 @@ TRIALS: dict[Trial, str] = {
 
 
 def trials_in_words(trial: Trial, counted: str) -> str:
-    """What the trials of a rate are, in the plural. counted : see `Run.counted`."""
+    """The trials of a rate, in the plural. counted : see `Run.counted`."""
     return counted if trial == "image" else TRIALS[trial]
 
 
 def weighed(rates: RateColumns, record: RunRecord) -> RateColumns:
-    """Rates of groups by the weighting of a run: all trials alike, or with --per-person all people."""
+    """Rates of groups with the weights of a run: equal for trials or, with --per-person, for people."""
     return rates.weighed_by_people() if record.per_person else rates
 
 
 def weighed_rates(rates: pd.DataFrame, record: RunRecord) -> pd.DataFrame:
-    """RATES by the weighting of a run; the interval and the effective trials are then of the rate of people."""
+    """RATES with the weights of a run; with --per-person, interval and effective trials refer to equal weights of people."""
     if not record.per_person:
         return rates
     own = {name: rates[f"per_person_{end}"] for name, end in (("low", "low"), ("high", "high"))}
@@ -46,7 +46,7 @@ def weighed_rates(rates: pd.DataFrame, record: RunRecord) -> pd.DataFrame:
 
 
 def dominated_rates(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> tuple[str, ...]:
-    """A sentence per group whose errors are mostly of a few people; a dozen, then their number."""
+    """One sentence per group whose errors are mostly from a few people; up to a dozen, then the number of others."""
     said = []
     for group, row in named_rows(rates[rates["dominated_by"] > 0], groupings):
         metric, point = metric_of(str(row["metric"])), float(row["threshold"])
@@ -60,7 +60,7 @@ def dominated_rates(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> tuple
 
 
 def dominated_text(people: int) -> str:
-    """How a rate that a few people make is named.
+    """Description of a rate dominated by a few people.
 
     Examples
     --------
@@ -73,11 +73,11 @@ def dominated_text(people: int) -> str:
 def held_by_one(
     rates: pd.DataFrame, groupings: Sequence[Grouping], cluster: Sequence[str] = (), counted: str = "images"
 ) -> tuple[str, ...]:
-    """A sentence per group and kind of trial of which one sampling unit holds more than a third; a dozen, then their number.
+    """One sentence per group and kind of trial with over a third in one sampling unit; a dozen, then the number of others.
 
     rates   : RATES
-    cluster : columns of --cluster, which make the unit
-    counted : what a trial of an image is: see `Run.counted`
+    cluster : columns of --cluster, which define the unit
+    counted : the unit of an image trial, see `Run.counted`
     """
     who = f"unit of {' and '.join(cluster)}" if cluster else "person"
     said = [
@@ -93,10 +93,11 @@ def held_by_one(
 
 
 def rates_by_weight(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> tuple[str, ...]:
-    """A sentence per group whose rate is another where people weigh equally; a dozen, then their number.
+    """One sentence per group whose rate differs with equal weights of people; up to a dozen, then the number of others.
 
-    A rate counts trials, so that a person with many weighs more. Where the mean of each person's own rate lies outside the
-    interval of the rate, those with many trials err more, or less, than the others, and both numbers are named.
+    A rate counts trials, so a person with many trials has more weight. If the mean of the persons' rates is outside the
+    interval of the rate, people with many trials have more, or fewer, errors than the others, and both numbers are
+    given.
     """
     of_trials = rates["errors"] / rates["trials"]
     other = of_trials.where(rates["weighs"] == "people", rates["per_person"])
@@ -116,7 +117,7 @@ def rates_by_weight(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> tuple
 
 
 def named_rows(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> Iterator[tuple[str, pd.Series]]:
-    """Rows of RATES within groups whose labels are all known, with the name of the group."""
+    """Rows of RATES for groups with known labels, with the name of the group."""
     attributes = attribute_columns(groupings)
     for _, row in rates.iterrows():
         values = tuple((name, str(row[name])) for name in attributes if row[name] != ANY)
@@ -126,7 +127,7 @@ def named_rows(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> Iterator[t
 
 
 def largest_shares(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> Iterator[tuple[tuple[str, Trial], float]]:
-    """Group and kind of trial with the proportion that one unit holds, where it is over a third, in order of RATES."""
+    """Group and kind of trial with the largest proportion in one unit, if over a third, in order of RATES."""
     chosen = rates[(rates["largest_share"] > MOST_HELD) & (rates["units"] >= FEWEST_UNITS)]
     found: dict[tuple[str, Trial], float] = {}
     for group, row in named_rows(chosen, groupings):

@@ -135,10 +135,10 @@ class Gap:
     uncertainty is unknown, label_draws is 0, the numbers are NaN, and the gap treats the labels as certain. Otherwise
     the verdict is the weaker of both, with the interval that determined it: each gap has one verdict.
     label_draws       : number of times that labels were resampled from their probabilities
-    label_difference, label_ratio : mean over the resamples, for the ratio on the log scale. Resampled labels attenuate
-                                    a gap: these are closer to no gap than the gap of the given labels label_..._low,
-                                    _high : Rubin's interval (within and between resamples) around both gaps; it
-                                    contains the unadjusted interval
+    label_difference, label_ratio : mean over the resamples, for the ratio on the log scale. Resampled labels attenuate a
+                        gap: these are closer to no gap than the gap of the given labels
+    label_..._low, _high : Rubin's interval (within and between resamples) around both gaps; it contains the unadjusted
+                        interval
     label_p, label_p_adjusted : p of that interval, and the same adjusted by Holm over the same family
     label_differs     : whether label_p_adjusted is small enough
     label_attenuation : remaining proportion of a gap between people of these two groups if labels are wrong with their

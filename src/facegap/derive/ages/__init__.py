@@ -1,1 +1,1 @@
-"""Age checks: who passes under age, who must show a document, and the errors of age at equal ages."""
+"""Age checks: false positives and false negatives, and errors of age at equal ages."""

@@ -1,4 +1,4 @@
-"""The tables of an age check: by group, by year of age, over challenge ages, and the challenge age that holds a target."""
+"""The tables of an age check: by group, by year of age, over challenge ages, and the challenge age that meets a target."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Counter:
 
 
 def age_check_tables(run: Run) -> dict[str, pd.DataFrame]:
-    """The tables of --age-limit by file name; none without it, and no table without rows."""
+    """The tables of --age-limit by file name; none without it, and no empty tables."""
     found = age_check(run)
     if found is None:
         return {}
@@ -79,7 +79,7 @@ def both(counter: Counter, found: AgeCheck, challenge: float, cells: Cells) -> l
 
 
 def check_rows(run: Run, found: AgeCheck) -> Iterator[dict[str, Any]]:
-    """Where the images of each group ended, and both rates at the challenge age of the run."""
+    """Outcomes of the images of each group, and both rates at the challenge age of the run."""
     attributes, counter, outcomes = attribute_columns(groupings_of(run)), Counter(run), found.outcomes
     for grouping in groupings_of(run):
         cells = cells_of(run.manifest, grouping)
@@ -98,9 +98,9 @@ def check_rows(run: Run, found: AgeCheck) -> Iterator[dict[str, Any]]:
 
 
 def year_of(label: str) -> int | None:
-    """The year of age of a label: 17 of "17" and of "17.5"; of the two years that a year of birth allows ("17-18") the later.
+    """The year of age of a label: 17 of "17" and of "17.5"; for a year of birth ("17-18") the later.
 
-    None for a wider range, and for what is no age.
+    None for a wider range, or if the label is not an age.
     """
     ends = age_interval(label)
     if ends is None or not math.isfinite(ends[1]) or ends[1] - ends[0] > 1:
@@ -109,7 +109,7 @@ def year_of(label: str) -> int | None:
 
 
 def year_rows(run: Run, found: AgeCheck) -> Iterator[dict[str, Any]]:
-    """One row per group and year of age with trials: false positives under the limit, false negatives from it up."""
+    """One row per group and year of age with trials: false positives below the limit, false negatives at or above it."""
     attributes, counter = attribute_columns(groupings_of(run)), Counter(run)
     labels = run.manifest["age"].astype(str)
     of_label = {label: year_of(label) for label in labels.unique()}
@@ -169,9 +169,9 @@ def curve_rows(run: Run, found: AgeCheck) -> Iterator[dict[str, Any]]:
 
 
 def target_rows(run: Run, found: AgeCheck) -> Iterator[dict[str, Any]]:
-    """Per grouping the challenge age that holds its worst group to --age-fpr-target, and both rates of each group there.
+    """For each grouping, the challenge age at which its worst group meets --age-fpr-target, and both rates of each group there.
 
-    Groups with a missing label, or of fewer effective subjects than the minimum, are shown and not held to the target.
+    Groups with a missing label, or with fewer effective subjects than the minimum, are shown, but the target does not apply.
     """
     target = run.record.request.setting("faces", "age_fpr_target")
     if target is None:
@@ -218,5 +218,5 @@ def target_rows(run: Run, found: AgeCheck) -> Iterator[dict[str, Any]]:
 
 
 def both_empty() -> dict[str, Any]:
-    """Both rates where there is no challenge age to have them at."""
+    """Both rates if there is no challenge age."""
     return counted(FALSE_POSITIVE, Rate(0, 0)) | counted(FALSE_NEGATIVE, Rate(0, 0))

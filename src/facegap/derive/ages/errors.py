@@ -39,15 +39,15 @@ class Bands:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Each as its first and last age; a band of one year as this."""
+        """Names of the bands: first and last age, or the single year."""
         starts = range(self.first, self.last + 1, self.width)
         return tuple(str(start) if self.width == 1 else f"{start}-{start + self.width - 1}" for start in starts)
 
     def of(self, label: str) -> int:
-        """The band that holds a labelled age; -1 for none.
+        """Return the band of a labelled age; -1 for none.
 
-        A range lies in a band that holds it whole; one of two years, as a year of birth gives, in that of its later year; an
-        open one ("70+") in the last band, where it begins in that or later.
+        A range belongs to the band that contains all of it; a range of two years, from a year of birth, to the band of
+        its later year; an open one ("70+") to the last band, if it begins in or after that.
         """
         ends = age_interval(label)
         if ends is None:
@@ -73,9 +73,9 @@ def bands_of(run: Run) -> Bands:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """Errors of age by row of the manifest; NaN where an image has no label or no estimate.
+    """Errors of age by row of the manifest; NaN without a label or an estimate.
 
-    bands : int64 (rows,), place of each row in `names`; -1 for none
+    bands : int64 (rows,), index of each row in `names`; -1 for none
     """
 
     signed: FloatArray
@@ -85,7 +85,7 @@ class Material:
     units: IntArray
 
     def of(self, kind: Kind) -> FloatArray:
-        """Signed errors, or their sizes."""
+        """Return signed or absolute errors."""
         return self.signed if kind == "signed" else np.abs(self.signed)
 
     @property
@@ -95,7 +95,7 @@ class Material:
 
 
 def age_error_tables(run: Run) -> dict[str, pd.DataFrame]:
-    """The tables of errors of age by file name; none where no age was both estimated and labelled."""
+    """The tables of errors of age by file name; none if no age was both estimated and labelled."""
     if not says_age(run):
         return {}
     bands, subjects, units = bands_of(run), subject_codes(run.manifest), units_of_run(run)
@@ -116,7 +116,7 @@ def age_error_tables(run: Run) -> dict[str, pd.DataFrame]:
 
 
 def large_groups(run: Run, material: Material, cells: Cells) -> list[int]:
-    """Groups of known labels with enough effective sampling units to be ranked: (sum n)^2 / sum n^2 over the images n of each."""
+    """Groups with known labels and enough effective units to be ranked: (sum n)^2 / sum n^2 over the images n of each."""
     found = []
     for k in range(len(cells.groups)):
         counts = np.bincount(material.units[(cells.codes == k) & material.known]).astype(np.float64)
@@ -127,7 +127,7 @@ def large_groups(run: Run, material: Material, cells: Cells) -> list[int]:
 
 
 def common_bands(material: Material, cells: Cells, groups: Sequence[int]) -> list[int]:
-    """Bands in which every one of some groups has two sampling units or more."""
+    """Bands in which each of some groups has at least two sampling units."""
     return [
         band
         for band in range(len(material.names))
@@ -141,7 +141,7 @@ def common_bands(material: Material, cells: Cells, groups: Sequence[int]) -> lis
 
 
 def at_equal_ages(run: Run, material: Material, cells: Cells, common: Sequence[int], kind: Kind) -> StandardisedMeans:
-    """The mean error of every group, the common bands weighing alike."""
+    """The mean error of every group, with equal weights of the common bands."""
     shares = np.zeros(len(material.names))
     shares[list(common)] = 1 / len(common)
     known = material.known
@@ -157,7 +157,7 @@ def at_equal_ages(run: Run, material: Material, cells: Cells, common: Sequence[i
 
 
 def weights_text(material: Material, common: Sequence[int]) -> str:
-    """Which bands weigh how much."""
+    """Description of the weights of bands."""
     if not common:
         return ""
     return f"1/{len(common)} each: {', '.join(material.names[band] for band in common)}"
@@ -167,7 +167,7 @@ def weights_text(material: Material, common: Sequence[int]) -> str:
 
 
 def error_rows(run: Run, material: Material, grouping: Grouping) -> Iterator[dict[str, Any]]:
-    """Per group the mean errors over all of its images, by band, and at equal ages; last the mean over groups and bands."""
+    """Mean errors of each group over all its images, by band, and at equal ages; finally the mean over groups and bands."""
     attributes, cells = attribute_columns(groupings_of(run)), cells_of(run.manifest, grouping)
     model = model_of(run, AGE_ERROR_OVER_5.name)
     large = large_groups(run, material, cells)
@@ -201,7 +201,7 @@ def error_rows(run: Run, material: Material, grouping: Grouping) -> Iterator[dic
 def pooled_row(
     run: Run, material: Material, grouping: Grouping, cells: Cells, large: Sequence[int], common: Sequence[int]
 ) -> dict[str, Any]:
-    """The mean over the groups and bands, all cells weighing alike: with two sexes and the years 18 to 30 that of NIST."""
+    """The mean over groups and bands with equal weights of cells; for two sexes and the years 18 to 30 it is that of NIST."""
     bands, groups = len(material.names), len(cells.groups)
     shares = np.zeros(groups * bands)
     shares[[k * bands + band for k in large for band in common]] = 1 / (len(large) * len(common))
@@ -238,12 +238,12 @@ def pooled_row(
 
 
 def counts(material: Material, chosen: BoolArray) -> dict[str, int]:
-    """Images and people."""
+    """Numbers of images and people."""
     return {"images": int(chosen.sum()), "subjects": len(np.unique(material.subjects[chosen]))}
 
 
 def plain_means(run: Run, material: Material, chosen: BoolArray) -> dict[str, Any]:
-    """Mean errors of some images, each image weighing alike."""
+    """Mean errors of some images, with equal weights of images."""
     found: dict[str, Any] = counts(material, chosen)
     for kind in KINDS:
         mean = clustered_mean(material.of(kind)[chosen], material.units[chosen], level=run.record.level)
@@ -252,7 +252,7 @@ def plain_means(run: Run, material: Material, chosen: BoolArray) -> dict[str, An
 
 
 def gap_rows(run: Run, material: Material, grouping: Grouping) -> Iterator[dict[str, Any]]:
-    """The gaps of the mean errors at equal ages between the groups of one grouping; signed and absolute are a family each."""
+    """The gaps of mean errors at equal ages between the groups of one grouping; signed and absolute are separate families."""
     cells = cells_of(run.manifest, grouping)
     large = large_groups(run, material, cells)
     common = common_bands(material, cells, large)

@@ -1,7 +1,7 @@
 """Outcome of each image in an age check, and the trials and errors of its two rates.
 
-An age check lets somebody pass without a document whose estimated age is the challenge age or more. False positive: under the
-legal age, and passes. False negative: of age, and must show a document.
+An age check accepts a person without a document if the estimated age is at least the challenge age. False positive:
+under the legal age, but accepted. False negative: of age, but must show a document.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ class AgeCheck:
     """An age check of a run; arrays are of the rows of the manifest.
 
     limit, challenge : years
-    lowest           : float64, the estimate, of a range its lower end; NaN where there is none
-    shown            : bool, a model was shown the image
-    under, from_limit, straddles : bool, the labelled age is wholly under the limit, from it up, on both sides of it
+    lowest           : float64, the estimate, or the lower end of an estimated range; NaN for none
+    shown            : bool, whether the image was shown to a model
+    under, from_limit, straddles : bool, whether the labelled age is entirely below the limit, entirely at or above it,
+                                   or on both sides of it
     """
 
     limit: float
@@ -38,27 +39,27 @@ class AgeCheck:
 
     @property
     def answered(self) -> BoolArray:
-        """Images that got an estimate."""
+        """Images with an estimate."""
         return np.asarray(self.shown & np.isfinite(self.lowest), np.bool_)
 
     def passes(self, challenge: float) -> BoolArray:
-        """Images whose person passes without a document at a challenge age."""
+        """Return the images accepted without a document at a challenge age."""
         with np.errstate(invalid="ignore"):
             return np.asarray(self.answered & (self.lowest >= challenge), np.bool_)
 
     def false_positives(self, challenge: float) -> TrialsAndErrors:
-        """Images of people under the limit with an estimate; error: they pass."""
+        """Return trials, images of people under the limit with an estimate, and errors, those accepted."""
         trials = self.under & self.answered
         return trials, trials & self.passes(challenge)
 
     def false_negatives(self, challenge: float) -> TrialsAndErrors:
-        """Images of people of age with an estimate; error: they must show a document."""
+        """Return trials, images of people of age with an estimate, and errors, those not accepted."""
         trials = self.from_limit & self.answered
         return trials, trials & ~self.passes(challenge)
 
     @property
     def outcomes(self) -> Mapping[str, BoolArray]:
-        """Where each image ended, in order; every row of the manifest is in exactly one."""
+        """Return the images with each outcome, in order; every row of the manifest has exactly one."""
         labelled = self.under | self.from_limit | self.straddles
         return {
             "not_shown": ~self.shown,
@@ -91,7 +92,7 @@ def age_check(run: Run) -> AgeCheck | None:
 
 
 def lowest_ages(run: Run) -> FloatArray:
-    """The estimated age of each image, the lower end of one that is a range or a class of ages; NaN where there is none."""
+    """The estimated age of each image, the lower end for a range or a class of ages; NaN for none."""
     age = run.predictions["age"].to_numpy(np.float64)
     low = run.predictions["age_low"].to_numpy(np.float64)
     ends = class_ends(run.record.request.card("classify"))
@@ -102,7 +103,7 @@ def lowest_ages(run: Run) -> FloatArray:
 
 
 def class_ends(card: Mapping[str, Any]) -> dict[float, float]:
-    """Of a model that answers with a class of ages: from the age that stands for each class to its lower end."""
+    """For a model with classes of ages: from the representative age of each class to its lower end."""
     outputs = card.get("outputs")
     spec = outputs.get("age") if isinstance(outputs, Mapping) else None
     if not isinstance(spec, Mapping) or spec.get("kind") != "bins":
@@ -127,16 +128,16 @@ def stopped_of_age(run: Run) -> TrialsAndErrors | None:
 
 
 def under_age_unanswered(run: Run) -> BoolArray:
-    """Images of people under the limit that were shown and got no estimate, bool (rows,)."""
+    """Images of people under the limit that were shown but have no estimate, bool (rows,)."""
     return ended(run, "no_estimate_under")
 
 
 def of_age_unanswered(run: Run) -> BoolArray:
-    """Images of people of age that were shown and got no estimate, bool (rows,)."""
+    """Images of people of age that were shown but have no estimate, bool (rows,)."""
     return ended(run, "no_estimate_from_limit")
 
 
 def ended(run: Run, outcome: str) -> BoolArray:
-    """Images with one outcome of the age check; none without one."""
+    """Images with a given outcome of the age check; none without an age check."""
     check = age_check(run)
     return np.zeros(len(run.manifest), np.bool_) if check is None else check.outcomes[outcome]

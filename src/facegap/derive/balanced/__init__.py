@@ -1,1 +1,1 @@
-"""What is left of gaps after balancing measured covariates: trials, estimates, and one row per estimate."""
+"""Gaps after balancing measured covariates: trials, estimates, and one row per estimate."""

@@ -1,4 +1,4 @@
-"""The gaps of an audit before and after balancing the covariates that it names: explain.csv of the run folder."""
+"""The gaps of an audit before and after balancing its selected covariates: explain.csv of the run folder."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from facegap.store.run import Run
 from facegap.tables import COVARIATES, EXPLAIN
 
 EXPLAINED = "explain.csv"
-DIGITS = 9  # of a number: further ones differ between processors
+DIGITS = 9  # of a number: further digits differ between processors
 MEASURED = (*COVARIATES, "detector_score")
 
 
 def require_covariates(
     names: Sequence[str], table: Manifest, groupings: Sequence[Grouping], *, measured: bool, embeds: bool
 ) -> None:
-    """Refuse before the first image what cannot be balanced at the end.
+    """Reject covariates that cannot be balanced, before the first image is processed.
 
-    measured : whether images are opened, so that their covariates are measured
+    measured : whether images are read, so that their covariates are measured
 
     Raises
     ------
-    SettingError : an unknown covariate, too many, one that this audit does not measure or that makes the groups; no groups
+    SettingError : if a covariate is unknown, not measured by this audit or part of the groups, there are too many, or
+                   there are no groups
     """
     if not names:
         return
@@ -66,21 +67,21 @@ def require_covariates(
 
 
 def asked_of(run: Run) -> tuple[str, ...]:
-    """The covariates that the audit was asked to balance."""
+    """The covariates requested for balancing in the audit."""
     return tuple(map(str, run.record.request.setting("groups", "covariates") or ()))
 
 
 def without_values(run: Run) -> tuple[str, ...]:
-    """Covariates that were asked for and have no two values in the images, so that there is nothing to balance."""
+    """Requested covariates with fewer than two distinct values, so that there is nothing to balance."""
     known = covariates_of(run) if asked_of(run) else {}
     values = {name: known[name].values if name in known else np.empty(0) for name in asked_of(run)}
     return tuple(name for name, found in values.items() if len(np.unique(found[np.isfinite(found)])) < 2)
 
 
 def explained_table(run: Run, pairs: Comparisons | None) -> pd.DataFrame:
-    """EXPLAIN for the first grouping of a run; empty where nothing was asked for, or nothing can be balanced.
+    """EXPLAIN for the first grouping of a run; empty if nothing was requested or nothing can be balanced.
 
-    run : with its rates
+    run : including its rates
     """
     names = tuple(name for name in asked_of(run) if name not in without_values(run))
     if not names or sum(cells_of(run.manifest, run.record.groupings[0]).known) < 2:
@@ -92,5 +93,5 @@ def explained_table(run: Run, pairs: Comparisons | None) -> pd.DataFrame:
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
-    """Numbers to their first DIGITS digits."""
+    """Numbers rounded to DIGITS significant digits."""
     return np.array([float(f"{value:.{DIGITS}g}") for value in values], np.float64)

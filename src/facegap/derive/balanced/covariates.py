@@ -1,4 +1,4 @@
-"""The covariates of a run's images: columns of faces.parquet, or of a table that an auditor gives, one number per image."""
+"""The covariates of a run's images: columns of faces.parquet, or of a table given by the auditor, one number per image."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from facegap.store.run import Run
 from facegap.tables import MODEL_QUALITY
 from facegap.types import FloatArray
 
-# given_quality and model_quality do not say what they measure, so that nobody could tell whether they hold the luminance of skin.
+# given_quality and model_quality are not included: it is unknown what they measure, and whether that includes skin luminance.
 NO_COVARIATES = frozenset({"row", "embedding_row", "faces", "x1", "y1", "x2", "y2", "given_quality", MODEL_QUALITY})
 POINT = re.compile(r".*_(x|y)$")
 RENAMED = {"score": "detector_score"}  # of faces.parquet
-# Pose by five points follows a rule of thumb: what it calls yaw and pitch holds more than the pose.
+# Pose from five landmarks is a rule of thumb: its yaw and pitch depend on more than the pose.
 CRUDE = frozenset({"yaw", "pitch"})
 MOST_COVARIATES = 12
 
 
 @dataclass(frozen=True, eq=False)
 class Covariate:
-    """A number per image, NaN where it could not be measured.
+    """One number per image, NaN if it could not be measured.
 
     source      : faces.parquet, manifest, or the name of a file
-    reliability : share of its variance within a group that is no noise, as the auditor states it; NaN: not stated
+    reliability : proportion of its variance within a group that is not noise, as stated by the auditor; NaN: not stated
     """
 
     name: str
@@ -43,7 +43,7 @@ class Covariate:
 
     @property
     def is_noisy(self) -> bool:
-        """Whether part of what goes with it is left in a gap: by the stated reliability, or because the measure is crude."""
+        """Whether part of its association remains in a gap, by the stated reliability or because the measure is crude."""
         from facegap.statistics.covariates.noise import is_attenuated
 
         if np.isnan(self.reliability):
@@ -52,11 +52,11 @@ class Covariate:
 
 
 def covariates_of(run: Run, file: Path | None = None) -> dict[str, Covariate]:
-    """Every covariate that a run has, by name, those of the file first.
+    """All covariates of a run by name, those of the file first.
 
     Raises
     ------
-    TableError : the file has no column `image`, names an image twice, holds text where a number is wanted, or has no
+    TableError : if the file has no column `image`, contains an image twice, has text instead of a number, or has no
                  image of the run
     """
     found = {} if file is None else covariates_of_file(file, run.manifest["image"])
@@ -76,7 +76,7 @@ def covariates_of(run: Run, file: Path | None = None) -> dict[str, Covariate]:
 
 
 def middle_of_age(label: str) -> float:
-    """The middle of an age label in years; an open range begins where it says; NaN for none.
+    """The midpoint of an age label in years; the start of an open range; NaN for none.
 
     >>> middle_of_age("20-29"), middle_of_age("unknown")
     (24.5, nan)
@@ -88,7 +88,7 @@ def middle_of_age(label: str) -> float:
 
 
 def covariates_of_file(path: Path, images: pd.Series) -> dict[str, Covariate]:
-    """The columns of a table by image, in the order of the run's images; NaN for images that it does not have."""
+    """The columns of a table by image, in the order of the run's images; NaN for images that are not in the table."""
     records = read_records(path)
     frame = records.frame
     if "image" not in frame.columns:
@@ -115,7 +115,7 @@ def covariates_of_file(path: Path, images: pd.Series) -> dict[str, Covariate]:
         numbers = np.where(np.abs(numbers) <= LARGEST, numbers, np.nan)
         wrong = ~np.isfinite(numbers) & (cells != "").to_numpy()
         if wrong.all() or (wrong.any() and not np.isfinite(numbers).any()):
-            continue  # a column of words: a label, no covariate
+            continue  # a column of words is a label, not a covariate
         if wrong.any():
             row = int(wrong.argmax())
             raise TableError(
@@ -131,11 +131,11 @@ def covariates_of_file(path: Path, images: pd.Series) -> dict[str, Covariate]:
 def chosen(
     known: Mapping[str, Covariate], names: Sequence[str], reliabilities: Mapping[str, float], option: str
 ) -> list[Covariate]:
-    """The covariates that an option names, with their stated reliability.
+    """The covariates named by an option, with their stated reliability.
 
     Raises
     ------
-    SettingError : a name that is no covariate of the run, one that is named twice, too many, or one with a single value
+    SettingError : if a name is not a covariate of the run or is repeated, a covariate has a single value, or there are too many
     """
     if len(names) > MOST_COVARIATES:
         raise SettingError(
@@ -164,7 +164,7 @@ def parse_reliabilities(stated: Sequence[str]) -> dict[str, float]:
 
     Raises
     ------
-    SettingError : no number above 0 and at most 1 behind the name
+    SettingError : if a name is not followed by a number above 0 and at most 1
 
     Examples
     --------

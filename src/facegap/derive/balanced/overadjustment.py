@@ -1,4 +1,4 @@
-"""Covariates that are part of what makes a group: balancing them takes a gap away by construction."""
+"""Covariates that are part of the definition of a group: balancing them removes a gap by construction."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Kind = Literal["tone", "race"]
 
 TONE_COLUMN = re.compile(r"(measured|annotated)_|tone|fitzpatrick|monk|skin|\bita\b", re.IGNORECASE)
 RACE_COLUMN = re.compile(r"race|ethnic|ancestry|complexion", re.IGNORECASE)
-# Brightness and colour of skin, or of the whole face, under any name that such a measure has.
+# Brightness and colour of skin, or of the whole face, under any common name.
 OF_SKIN = re.compile(
     r"skin|tone|\bita\b|^ita|_ita|fitzpatrick|monk|l_star|b_star|hue|(face|head).*(lumin|bright)", re.IGNORECASE
 )
 OF_FACE = re.compile(
     r"^(lumin|bright|dynamicrange|naturalcolour|underexp|overexp|unifiedquality)", re.IGNORECASE
-)  # OFIQ's
+)  # of OFIQ
 INSTEAD = "background_luminance_50, background_under, background_over and cheek_balance"
 
 
 def kind_of(grouping: Grouping) -> Kind | None:
-    """Whether groups are made by skin tone, or by race, with which skin tone goes; None: by neither.
+    """Whether groups are defined by skin tone, or by race, which is associated with it; None: by neither.
 
     >>> kind_of(("gender", "measured_tone")), kind_of(("race",)), kind_of(("gender",))
     ('tone', 'race', None)
@@ -44,7 +44,7 @@ def is_of_skin(name: str) -> bool:
 
 
 def reason(grouping: Grouping, names: Sequence[str]) -> str:
-    """Why these covariates are part of the groups, in a sentence; empty where they are not."""
+    """Why these covariates are part of the groups, in a sentence; empty if they are not."""
     kind, of_skin = kind_of(grouping), [name for name in names if is_of_skin(name)]
     if kind is None or not of_skin:
         return ""
@@ -61,11 +61,11 @@ def reason(grouping: Grouping, names: Sequence[str]) -> str:
 
 
 def require_no_overadjustment(grouping: Grouping, names: Sequence[str], *, allowed: bool) -> str:
-    """The sentence that must stand wherever the result is shown; empty where nothing is over-adjusted.
+    """The sentence required wherever the result is shown; empty if nothing is over-adjusted.
 
     Raises
     ------
-    SettingError : groups of skin tone with the brightness of skin among the covariates, unless that is allowed
+    SettingError : for groups of skin tone with skin brightness among the covariates, unless allowed
     """
     said = reason(grouping, names)
     if said and kind_of(grouping) == "tone" and not allowed:

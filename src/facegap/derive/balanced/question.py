@@ -1,4 +1,4 @@
-"""One question about a run: groups against a reference, before and after balancing measured covariates."""
+"""One analysis of a run: groups against a reference, before and after balancing measured covariates."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ MOST_GROUPS = 60  # against one reference; each takes seconds
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What comes out.
+    """Results of an analysis.
 
     rows         : estimates in order of metric, group, step
-    overadjusted : the sentence that stands wherever a result is shown; empty where no covariate is part of the groups
-    notes        : what a reader must know
+    overadjusted : the sentence required wherever a result is shown; empty if no covariate is part of the groups
+    notes        : notes for the reader
     """
 
     run: Run
@@ -44,21 +44,21 @@ class Answer:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """EXPLAIN; rows of covariates that are part of the groups say so in `reason`."""
+        """Return EXPLAIN; rows with covariates that are part of the groups state this in `reason`."""
         frame = frame_of(self.rows)
         silent = frame["overadjusted"] & (frame["reason"] == "")
         return frame.assign(reason=frame["reason"].mask(silent, self.overadjusted))
 
 
 def silent(_done: int, _total: int) -> None:
-    """Tell nobody of progress."""
+    """Ignore progress."""
 
 
 def explained_run(run: Run, pairs: Comparisons | None, choices: Choices, progress: Progress = silent) -> Answer:
-    """Look into the gaps of a run.
+    """Analyse the gaps of a run.
 
     pairs    : its comparisons, None without any
-    progress : is told of gaps done, and gaps in all
+    progress : called with the number of gaps done and in total
     """
     if not choices.covariates:
         raise SettingError(
@@ -110,11 +110,11 @@ def explained_run(run: Run, pairs: Comparisons | None, choices: Choices, progres
 
 
 def grouping_of(run: Run, by: str | None) -> Grouping:
-    """The one grouping that is asked for; else the first of the run.
+    """The requested grouping, or the first of the run.
 
     Raises
     ------
-    SettingError : several groupings, or none; RunError : the run has none
+    SettingError : if there are several groupings, or none; RunError : if the run has none
     """
     if by is None:
         if not run.record.groupings:
@@ -127,11 +127,11 @@ def grouping_of(run: Run, by: str | None) -> Grouping:
 
 
 def reference_of(run: Run, cells: Cells, asked: str | None) -> int:
-    """The group that all others are compared with: the one asked for, else that with most people, whatever its errors.
+    """The reference group: the one requested, or that with most people, whatever its errors.
 
     Raises
     ------
-    SettingError : no such group
+    SettingError : if there is no such group
     """
     names = [str(group) for group in cells.groups]
     if asked is not None:
@@ -147,7 +147,7 @@ def reference_of(run: Run, cells: Cells, asked: str | None) -> int:
 
 
 def notes_of(rows: Sequence[Row], covariates: Sequence[Covariate]) -> tuple[str, ...]:
-    """What a reader must know of these rows."""
+    """Notes for the reader on these rows."""
     noisy = [one for one in covariates if one.is_noisy]
     said = []
     for one in noisy:
@@ -157,7 +157,7 @@ def notes_of(rows: Sequence[Row], covariates: Sequence[Covariate]) -> tuple[str,
 
 
 def without_trials(rows: Sequence[Row]) -> tuple[str, ...]:
-    """How many trials of which groups are in none of the gaps, as a covariate could not be measured; empty where none."""
+    """Numbers of trials excluded by group because a covariate could not be measured; empty if none."""
     whole = [row for row in rows if row.is_of_all]
     lost = sorted({(row.group, row.without_covariates) for row in whole if row.without_covariates})
     lost += sorted(

@@ -1,4 +1,4 @@
-"""One row per estimate of a gap, as values: what page, terminal and explain.csv say the same of."""
+"""One row of values per estimate of a gap, from which page, terminal and explain.csv are written."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Row:
 
     @property
     def is_of_all(self) -> bool:
-        """Whether it is the gap after balancing all covariates, which alone gets a verdict."""
+        """Whether it is the gap after balancing all covariates, the only one with a verdict."""
         return bool(self.verdict)
 
 

@@ -1,4 +1,4 @@
-"""The trials behind a metric of a run, by group, with the covariates of each: images, genuine pairs, or impostor pairs."""
+"""The trials of a metric of a run by group, with their covariates: images, genuine pairs, or impostor pairs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from facegap.store.record import Operating
 from facegap.store.run import Run
 from facegap.types import BoolArray, FloatArray, IntArray
 
-OTHERS_PER_GROUP = 20_000  # impostor pairs without an error that are sampled
+OTHERS_PER_GROUP = 20_000  # sample size of impostor pairs without an error
 OF_PAIR = ("least", "greatest", "absolute difference")  # of a covariate in the two images of a pair
 
 
@@ -27,11 +27,11 @@ class GroupTrials:
     """Trials of one group.
 
     errors   : bool (n,)
-    rows     : int64 (n, 1) or (n, 2), rows of the manifest: an image, or the two of a pair
-    subjects : int64 (n, 1) or (n, 2), people; one column also for a pair of one person
-    units    : likewise, sampling units
-    weights  : float64 (n,), trials that each stands for
-    trials   : how many there are in all, sampled or not
+    rows     : int64 (n, 1) or (n, 2), rows of the manifest: an image, or the two images of a pair
+    subjects : int64 (n, 1) or (n, 2), people; also one column for a pair of images of one person
+    units    : sampling units, likewise
+    weights  : float64 (n,), number of trials represented by each
+    trials   : total number, sampled or not
     """
 
     errors: BoolArray
@@ -56,11 +56,11 @@ class GroupTrials:
 
 
 def metrics_to_explain(run: Run, asked: str | None) -> list[Metric]:
-    """The metric that is asked for; else the error of a classifier, FMR and FNMR, as far as the run has them.
+    """The requested metric, or else the error of a classifier, FMR and FNMR, as far as the run has them.
 
     Raises
     ------
-    SettingError : a metric that the run does not have, or of searches or pairs with lost images
+    SettingError : if the run does not have the metric, or it is of searches or pairs with lost images
     """
     present = in_order(run.rates["metric"])
     usable = [metric for metric in present if metric.is_image or metric in (FMR, FNMR)]
@@ -80,11 +80,11 @@ def metrics_to_explain(run: Run, asked: str | None) -> list[Metric]:
 def trials_by_group(
     run: Run, metric: Metric, cells: Cells, pairs: Comparisons | None, rng: np.random.Generator
 ) -> tuple[list[GroupTrials], Operating | None]:
-    """The trials of each group of a grouping, and the threshold that they were judged at.
+    """The trials of each group of a grouping, and the threshold at which they were evaluated.
 
     Raises
     ------
-    RunError : comparisons without a threshold
+    RunError : if comparisons have no threshold
     """
     if metric.is_image:
         return list(image_trials(run, metric, cells)), None
@@ -125,7 +125,7 @@ def genuine_trials(pairs: Comparisons, cut: Cut, group: BoolArray) -> GroupTrial
 
 
 def impostor_trials(pairs: Comparisons, cut: Cut, group: BoolArray, rng: np.random.Generator) -> GroupTrials:
-    """Every false match of a group, and a sample of its other impostor pairs that stands for all of them."""
+    """Every false match of a group, and a sample of its other impostor pairs that represents all of them."""
     inside = group & pairs.counted & pairs.enrolled
     total = impostors_within(pairs, group)[1]
     wrong = between(pairs.false_matches(cut), inside, None)
@@ -141,7 +141,7 @@ def impostor_trials(pairs: Comparisons, cut: Cut, group: BoolArray, rng: np.rand
 
 
 def listed_others(pairs: Comparisons, cut: Cut, inside: BoolArray) -> IntArray:
-    """Listed impostor pairs of a group that are no false matches."""
+    """Listed impostor pairs of a group that are not false matches."""
     chosen = both(inside, pairs.impostor) & np.isfinite(pairs.impostor_scores)
     rows = pairs.impostor[chosen]
     below: BoolArray = pairs.impostor_scores[chosen] < limits_of(cut, rows)
@@ -151,7 +151,7 @@ def listed_others(pairs: Comparisons, cut: Cut, inside: BoolArray) -> IntArray:
 def unlisted_others(pairs: Comparisons, wrong: IntArray, inside: BoolArray, rng: np.random.Generator) -> IntArray:
     """A sample of the impostor pairs of a group that are neither false matches nor reviewed pairs, int64 (m, 2).
 
-    All of them where the group is small; else twice as many as are wanted are drawn, and what is no such pair is left out.
+    All of them if the group is small; otherwise twice the required number are sampled, and other pairs are removed.
     """
     templates = np.flatnonzero(inside)
     count = len(templates)

@@ -1,4 +1,4 @@
-"""The estimates of one question: groups against a reference, with covariates, for every metric."""
+"""The estimates of one analysis: groups against a reference, with covariates, for every metric."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Side = tuple[
 
 @dataclass(frozen=True)
 class Choices:
-    """What was asked for: a grouping, covariates to balance and to follow within people, a reference group, one metric."""
+    """The request: a grouping, covariates to balance and to analyse within people, a reference group, one metric."""
 
     by: str | None = None
     covariates: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Choices:
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """One question: groups against a reference, with covariates; `rows` answers it for a metric."""
+    """One analysis: groups against a reference, with covariates; `rows` computes it for a metric."""
 
     run: Run
     cells: Cells
@@ -68,7 +68,7 @@ class Work:
     pairs: Comparisons | None
 
     def rows(self, metric: Metric, advance: Callable[[], None]) -> Iterator[Row]:
-        """Every estimate for a metric. advance : is called when a group is done"""
+        """Return all estimates for a metric. advance : called after each group"""
         rng = np.random.default_rng([self.choices.seed, metric.order])
         trials, point = trials_by_group(self.run, metric, self.cells, self.pairs, rng)
         for k in self.groups:
@@ -86,7 +86,7 @@ class Work:
         number: int,
         rng: np.random.Generator,
     ) -> Iterator[Row]:
-        """Raw gap, gap after each covariate, after all, and the regression."""
+        """Return the unadjusted gap, the gap after each covariate and after all, and the regression."""
         sides = [measured(side, self.balanced) for side in (group, reference)]
         start = self.base(metric, point, sides, (group, reference), number)
         trials, owners = joined(*(side for side, _, _ in sides)), sides[0][2]
@@ -120,7 +120,7 @@ class Work:
         whole: Sequence[GroupTrials],
         number: int,
     ) -> Row:
-        """What all rows of a comparison have in common."""
+        """Return the values common to all rows of a comparison."""
         (one, _, _), (other, _, _) = sides
         left_out = [
             round(float(full.weights.sum() - part.weights.sum()))
@@ -165,11 +165,11 @@ class Work:
         level: float,
         rng: np.random.Generator,
     ) -> Row:
-        """The gap after balancing some covariates."""
+        """Return the gap after balancing some covariates."""
         found = balanced_gap(
             trials, columns, scale=start.scale, level=level, replicates=self.choices.replicates, rng=rng
         )
-        if start.reason:  # what the trials with covariates say would be taken for what all say
+        if start.reason:  # trials with covariates would be mistaken for all trials
             found = replace(found, gap=np.nan, low=np.nan, high=np.nan, reason=start.reason)
         lost = [float(trials.weights[~found.comparable & (trials.in_group == side)].sum()) for side in (True, False)]
         return replace(
@@ -195,8 +195,8 @@ class Work:
     def in_cells(
         self, start: Row, trials: Trials, columns: FloatArray, names: tuple[str, ...], rng: np.random.Generator
     ) -> Row:
-        """The gap where both groups spread alike over joint cells of all covariates: a check, without a verdict."""
-        if columns.shape[1] != len(names):  # of a pair of images: only the means of its covariates make cells
+        """Return the gap after balancing joint cells of all covariates: a check, without a verdict."""
+        if columns.shape[1] != len(names):  # for a pair of images, cells use only the means of its covariates
             columns = (columns[:, 0::3] + columns[:, 1::3]) / 2
         found = cell_gap(
             trials, columns, scale=start.scale, level=start.level, replicates=self.choices.replicates, rng=rng
@@ -231,7 +231,7 @@ class Work:
         names: tuple[str, ...],
         rng: np.random.Generator,
     ) -> Iterator[Row]:
-        """The rest of the gap in a logistic regression, and what is associated with each covariate."""
+        """Return the remaining gap in a logistic regression, and the part associated with each covariate."""
         found = split_gap(
             trials,
             columns,
@@ -271,7 +271,7 @@ class Work:
             )
 
     def is_noisy(self, names: Sequence[str]) -> bool:
-        """Whether noise in these covariates leaves a part of what goes with them."""
+        """Whether noise in these covariates leaves part of their association in the gap."""
         return any(one.is_noisy for one in self.balanced if one.name in names)
 
     def is_overadjusted(self, names: Sequence[str]) -> bool:
@@ -279,7 +279,7 @@ class Work:
         return bool(reason(self.cells.grouping, names))
 
     def within(self, metric: Metric, point: Operating | None, trials: Sequence[GroupTrials]) -> Iterator[Row]:
-        """How a person's errors change with each covariate: in everybody, and in each group."""
+        """Return the change of errors with each covariate within people: overall, and in each group."""
         known = [k for k, is_known in enumerate(self.cells.known) if is_known]
         sets = [("all", [trials[k] for k in known]), *((str(self.cells.groups[k]), [trials[k]]) for k in known)]
         for one in self.followed:
@@ -296,7 +296,7 @@ class Work:
         name: str,
         trials: Sequence[GroupTrials],
     ) -> Row:
-        """The change of the error per standard deviation of a covariate within people; of a pair, of its mean."""
+        """Return the change of the error rate per standard deviation of a covariate within people; for pairs, of its mean."""
         values = np.concatenate([one.values[side.rows].mean(axis=1) for side in trials]) / spread
         errors: BoolArray = np.concatenate([side.errors for side in trials])
         people: IntArray = np.concatenate([side.subjects[:, 0] for side in trials])
@@ -330,7 +330,7 @@ class Work:
 
 
 def alone_text(found: InCells, names: Sequence[str]) -> str:
-    """The cells of one group alone, the largest by name; empty where every cell has both."""
+    """Description of the cells with only one group, naming the largest; empty if every cell has both."""
     if not found.alone:
         return ""
     named = (
@@ -342,7 +342,7 @@ def alone_text(found: InCells, names: Sequence[str]) -> str:
 
 
 def unmeasured_errors(whole: Sequence[GroupTrials], sides: Sequence[Side]) -> str:
-    """Why nothing is said of two groups where every error of one is a trial without covariates; empty elsewhere."""
+    """Why there is no result if every error of one group is a trial without covariates; otherwise empty."""
     for full, (part, _, _) in zip(whole, sides, strict=True):
         if full.errors.any() and not part.errors.any():
             return "in one of the groups, a covariate could not be measured in any trial with an error"
@@ -365,7 +365,7 @@ def measured(group: GroupTrials, covariates: Sequence[Covariate]) -> Side:
 
 
 def joined(group: GroupTrials, reference: GroupTrials) -> Trials:
-    """The trials of both groups as the statistics take them."""
+    """The trials of both groups in the form required by the statistics."""
     sides = (group, reference)
     units = np.concatenate([side.units for side in sides])
     return Trials(

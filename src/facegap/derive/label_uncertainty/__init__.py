@@ -1,1 +1,1 @@
-"""Labels that are uncertain: how they enter a manifest, and what their uncertainty does to rates and gaps."""
+"""Uncertain labels: how they are added to a manifest, and the effect of their uncertainty on rates and gaps."""

@@ -1,6 +1,6 @@
-"""Labels of skin tone for the rows of a manifest: measured from pixels or given by annotators, with how sure they are.
+"""Labels of skin tone for the rows of a manifest: measured from pixels or given by annotators, with their uncertainty.
 
-Everything is joined by the column image, verbatim. A row without a label stays in the audit as `unknown` and is counted.
+Tables are joined by exact match of the column image. A row without a label stays in the audit as `unknown` and is counted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from facegap.tables import LABELS, TONE, check
 from facegap.types import BoolArray, FloatArray, IntArray
 
 MEASURED_TONE, MEASURED_MONK, ANNOTATED_TONE = "measured_tone", "measured_monk", "annotated_tone"
-MEASURED_ITA = "measured_ita"  # in degrees: a quantity and no label, joined for --slope alone
+MEASURED_ITA = "measured_ita"  # in degrees: a quantity, not a label, joined only for --slope
 CLASSES = (LIGHTER, DARKER)
 MONK_WORDS = " (the distance to the nearest colour is not a probability)"
 ALONE_WORDS = " (some images have only one annotator, and too few have several from which to estimate it)"
@@ -40,11 +40,11 @@ class Column:
     """One label column of tone for all rows of a manifest.
 
     labels        : text per row, `unknown` without one
-    classes       : what the columns of `probabilities` stand for
-    probabilities : float64 [rows, K], NaN where nothing is known
-    without       : why rows have no label, and how many
+    classes       : classes of the columns of `probabilities`
+    probabilities : float64 [rows, K], NaN if unknown
+    without       : reasons why rows have no label, with their numbers
     why_unknown   : why probabilities may be missing, as the end of a clause
-    notes         : what a reader must know of it
+    notes         : notes for the reader
     """
 
     name: str
@@ -58,16 +58,16 @@ class Column:
 
 
 def with_tone(table: Manifest, tone: Path | None, annotations: Path | None, *, draws: int, seed: int) -> Manifest:
-    """The manifest with label columns of tone; as it is where neither file is given.
+    """The manifest with label columns of tone; unchanged if neither file is given.
 
-    tone        : table that `facegap tone` wrote: adds measured_tone and measured_monk
-    annotations : table that `facegap annotate` exported: adds annotated_tone, and annotated_<scale> for each scale
-    draws, seed : how often labels are drawn to find what label uncertainty does to the gaps
+    tone        : table from `facegap tone`: adds measured_tone and measured_monk
+    annotations : table from `facegap annotate`: adds annotated_tone, and annotated_<scale> for each scale
+    draws, seed : number of resamples of labels to estimate the effect of label uncertainty on gaps
 
     Raises
     ------
-    TableError : a malformed file, a column that the manifest has already, images that the manifest does not have or (of
-                 the measurement) lacks
+    TableError : if a file is malformed, a column already exists in the manifest, the file has images that are not in
+                 the manifest, or measurements are missing
     """
     if tone is None and annotations is None:
         return table
@@ -84,11 +84,11 @@ def with_tone(table: Manifest, tone: Path | None, annotations: Path | None, *, d
 
 
 def with_measured_ita(table: Manifest, tone: Path) -> Manifest:
-    """The manifest with the measured ITA of every image in degrees, as text; `unknown` where none was measured.
+    """The manifest with the measured ITA of every image in degrees, as text; `unknown` if not measured.
 
     Raises
     ------
-    TableError : as `with_tone`; the manifest has a column of that name
+    TableError : as in `with_tone`; also if the manifest has a column with that name
     """
     if MEASURED_ITA in table.frame.columns:
         raise TableError(
@@ -119,7 +119,7 @@ def joined(table: Manifest, columns: Sequence[Column], record: LabelsRecord, fil
 
 
 def labels_rows(column: Column) -> pd.DataFrame:
-    """LABELS of one column: a record per row and class; one with NaN where it is unknown how sure a row's label is."""
+    """LABELS of one column: a record per row and class; with NaN if the uncertainty of a row's label is unknown."""
     known = ~np.isnan(column.probabilities).any(axis=1)
     rows, classes = np.flatnonzero(known), list(column.classes)
     stated = pd.DataFrame(
@@ -135,7 +135,7 @@ def labels_rows(column: Column) -> pd.DataFrame:
 
 
 def column_record(column: Column, is_known: bool) -> LabelColumn:
-    """What run.json says of a column."""
+    """The record of a column in run.json."""
     counts = column.labels[column.labels != UNKNOWN].value_counts()
     known = ~np.isnan(column.probabilities).any(axis=1)
     return LabelColumn(
@@ -173,7 +173,7 @@ def read_tone(path: Path, table: Manifest, known: frozenset[str], manifest: str)
 
 
 def measured_columns(tone: pd.DataFrame) -> list[Column]:
-    """measured_tone with the probability of each side; measured_monk, whose uncertainty is not known."""
+    """measured_tone with the probability of each class; measured_monk, whose uncertainty is unknown."""
     calls = tone["measured_tone"].where(tone["measured_tone"].isin(CLASSES), UNKNOWN)
     darker = tone["darker_probability"].to_numpy(np.float64)
     why = tone["outcome"].where(tone["measured_tone"] != UNKNOWN, "too uncertain to call")
@@ -187,7 +187,7 @@ def measured_columns(tone: pd.DataFrame) -> list[Column]:
 
 
 def reasons(why: pd.Series, labels: pd.Series) -> dict[str, int]:
-    """How many rows have no label for each reason, the commonest first."""
+    """Number of rows without a label for each reason, the most frequent first."""
     counts = why[labels == UNKNOWN].value_counts()
     return {str(reason): int(count) for reason, count in counts.items()}
 
@@ -198,7 +198,7 @@ def reasons(why: pd.Series, labels: pd.Series) -> dict[str, int]:
 def annotated_columns(
     path: Path, table: Manifest, known: frozenset[str], manifest: str
 ) -> tuple[list[Column], AnnotationsFile]:
-    """The columns that annotations give, and what run.json says of the file."""
+    """The columns from annotations, and the record of the file in run.json."""
     records = read_records(path)
     annotations = checked_annotations(records, path.name)
     require_known(annotations["image"], records, known, path.name, manifest)
@@ -215,7 +215,7 @@ def annotated_columns(
         asked = table.frame["image"].isin(list(found.images)).to_numpy()
         if found.scale != LIGHTER_DARKER:
             columns.append(answers_column(f"annotated_{found.scale.name}", codes, asked, found.scale, "lower"))
-        if len(scales) == 1:  # of two scales neither is the one that says lighter and darker
+        if len(scales) == 1:  # with two scales, lighter and darker would be ambiguous
             columns.append(tone_column(codes, asked, found.scale))
     return columns, record
 
@@ -227,7 +227,7 @@ def aligned(codes: IntArray, images: Sequence[str], rows: pd.Series) -> IntArray
 
 
 def tone_column(codes: IntArray, asked: BoolArray, scale: Scale) -> Column:
-    """annotated_tone: every answer as lighter or darker, then the median; a panel that is split evenly gives no label."""
+    """annotated_tone: every answer as lighter or darker, then the median; evenly divided answers give no label."""
     lighter = np.isin(np.array(scale.labels), lighter_labels(scale))
     sides = np.where(codes == NO_LABEL, NO_LABEL, np.where(lighter[codes], 0, 1))
     found = answers_column(ANNOTATED_TONE, sides, asked, LIGHTER_DARKER, "none")
@@ -237,7 +237,7 @@ def tone_column(codes: IntArray, asked: BoolArray, scale: Scale) -> Column:
 
 
 def answers_column(name: str, codes: IntArray, asked: BoolArray, scale: Scale, even: Even) -> Column:
-    """The consensus of the annotators of each image, and how probable each class is as the consensus of others like them."""
+    """The consensus of the annotators of each image, and the probability of each class as their consensus."""
     size = len(scale.labels)
     found = consensus(codes, size, ordinal=scale.ordinal, even=even)
     words = np.array([*scale.labels, UNKNOWN])  # NO_LABEL is -1: the last
@@ -258,11 +258,11 @@ def answers_column(name: str, codes: IntArray, asked: BoolArray, scale: Scale, e
     )
 
 
-# ---- what both files must keep ----
+# ---- checks of both files ----
 
 
 def require_known(images: pd.Series, records: Records, known: frozenset[str], file: str, manifest: str) -> None:
-    """Raise TableError for the first image that the manifest does not have."""
+    """Raise TableError for the first image that is not in the manifest."""
     foreign = ~images.isin(list(known)).to_numpy(dtype=bool)
     what = (
         f"is not in {manifest} ({int(foreign.sum())} such); the file belongs to another manifest, or images were "

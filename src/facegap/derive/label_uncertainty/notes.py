@@ -1,4 +1,4 @@
-"""What a reader of a run must know of labels of tone: who gave them, who has none, and what their uncertainty leaves out."""
+"""Notes for readers of a run on labels of tone: their source, missing labels, and the limits of their uncertainty."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ SEARCHED_WORDS = "rates of searches (1:N) treat labels as certain; their gaps do
 def label_warnings(
     joined: JoinedLabels | None, groupings: Sequence[Grouping], images: int, *, compared: bool, searched: bool = False
 ) -> list[str]:
-    """What a reader must know of the labels that a run is split by: who gave them, who has none, what their uncertainty leaves out.
+    """Notes on the labels by which a run is split: their source, missing labels, and the limits of their uncertainty.
 
     images   : rows of the manifest
-    compared, searched : the run has rates of comparisons, of searches
+    compared, searched : whether the run has rates of comparisons, of searches
     """
     used = {name for grouping in groupings for name in grouping}
     columns = {} if joined is None else {name: said for name, said in joined.record.columns.items() if name in used}
@@ -63,7 +63,7 @@ def label_warnings(
 
 
 def lost_words(name: str, stated: LabelColumn) -> list[str]:
-    """How many rows have no label, and why."""
+    """Sentence on the number of rows without a label, and the reasons."""
     lost = sum(stated.without_label.values())
     if not lost:
         return []
@@ -73,7 +73,7 @@ def lost_words(name: str, stated: LabelColumn) -> list[str]:
 
 
 def uncertainty_words(name: str, stated: LabelColumn) -> list[str]:
-    """Where the uncertainty of a column is not known."""
+    """Sentence for a column whose uncertainty is unknown."""
     if stated.uncertainty == "known":
         return []
     return [

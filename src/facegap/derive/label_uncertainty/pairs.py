@@ -1,4 +1,4 @@
-"""Rates of comparisons under drawn labels: who is compared with whom stays, and which group a pair counts for is drawn."""
+"""Rates of comparisons under resampled labels: the comparisons are fixed, the groups of the pairs are resampled."""
 
 from __future__ import annotations
 
@@ -30,17 +30,18 @@ from facegap.statistics.label_uncertainty.gaps import widened_gaps
 from facegap.store.run import Run
 from facegap.types import FloatArray
 
-MOST_DRAWN_IMAGES = 20_000  # each draw counts all groups anew: seconds there, and half an hour for a million images
+MOST_DRAWN_IMAGES = 20_000  # each resample counts all groups again: seconds here, half an hour for a million images
 
 
 @dataclass(frozen=True, eq=False)
 class DrawnPairs:
     """Rates of the known groups of one grouping at one threshold, by metric.
 
-    rates     : in every draw
-    labels    : where the genuine pairs belong by the probabilities of the labels
-    confusion : of the people labelled as a group, the share expected in each, see `attenuation`; NaN for false matches:
-                a wrong label mixes pairs across groups in, whose rate is no mean of the two groups' own
+    rates     : in every resample
+    labels    : expected groups of the genuine pairs by the label probabilities
+    confusion : expected proportion of each group among the people labelled as a group, see `attenuation`; NaN for false
+                matches, as a wrong label adds pairs across groups, whose rate is not a mean of the rates of the two
+                groups
     """
 
     rates: Mapping[str, list[RateColumns]]
@@ -49,7 +50,7 @@ class DrawnPairs:
 
 
 def verification_gaps(run: Run, pairs: Comparisons, found: Sequence[GroupRates], model: str) -> list[Looked]:
-    """Every family of 1:1 comparisons, with what drawn labels do to its gaps where that is known."""
+    """Every family of 1:1 comparisons, with the effect of resampled labels on its gaps, if known."""
     drawn = drawn_pairs(run, pairs, found)
     looked: list[Looked] = []
     for entry, metric, family in verification_families(found, pairs, model, run.record):
@@ -69,7 +70,7 @@ def verification_gaps(run: Run, pairs: Comparisons, found: Sequence[GroupRates],
 
 
 def drawn_pairs(run: Run, pairs: Comparisons, found: Sequence[GroupRates]) -> dict[tuple[Grouping, float], DrawnPairs]:
-    """Every grouping of one uncertain label at every threshold; none where nothing is known, or of too many images."""
+    """Every grouping by one uncertain label at every threshold; none if the uncertainty is unknown, or with too many images."""
     if run.labels is None or len(run.manifest) > MOST_DRAWN_IMAGES:
         return {}
     drawn = {}
@@ -86,7 +87,7 @@ def drawn_pairs(run: Run, pairs: Comparisons, found: Sequence[GroupRates]) -> di
 
 
 def redrawn_pairs(run: Run, pairs: Comparisons, redraw: Redraw, cut: Cut) -> DrawnPairs:
-    """The rates of one grouping in every draw, counted anew from the stored comparisons."""
+    """The rates of one grouping in every resample, from the stored comparisons."""
     stated, level = run.record.labels, run.record.level
     assert stated is not None
     rates: dict[str, list[RateColumns]] = {metric.name: [] for metric in PAIR_METRICS}
@@ -104,6 +105,6 @@ def redrawn_pairs(run: Run, pairs: Comparisons, redraw: Redraw, cut: Cut) -> Dra
 
 
 def genuine_pairs_of_rows(pairs: Comparisons) -> FloatArray:
-    """The genuine pairs that each template stands for, half of each pair, lost ones included, float64 (n,)."""
+    """The genuine pairs of each template, counting half of each pair, including lost ones, float64 (n,)."""
     counted = pairs.genuine[pairs.counted[pairs.genuine].all(axis=1)]
     return np.asarray(np.bincount(counted.ravel(), minlength=len(pairs.subjects)) / 2, dtype=np.float64)

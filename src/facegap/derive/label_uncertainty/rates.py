@@ -1,7 +1,7 @@
-"""Rates of the same stored rows under labels that are drawn again: who would be in which group if a label were another.
+"""Rates of the same stored rows under resampled labels.
 
-A label belongs to a person: all images of one person get the same drawn class. Rows of one person in one cell are a unit;
-a draw moves whole units between cells, and nothing else about them changes.
+A label belongs to a person: all images of a person get the same sampled class. The rows of a person in one cell are a
+unit; a resample only moves whole units between cells.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from facegap.statistics.label_uncertainty.probabilities import drawn_classes, po
 from facegap.store.run import Run
 from facegap.types import BoolArray, FloatArray, Group, IntArray
 
-UNITS_AT_ONCE = 2_000_000  # units times draws that are counted together
+UNITS_AT_ONCE = 2_000_000  # units times resamples that are counted together
 Trials = Mapping[str, tuple[BoolArray, BoolArray]]  # metric -> trials and errors of each row, see `counted`
 
 
 @dataclass(frozen=True, eq=False)
 class LabelProbabilities:
-    """How sure the labels of one column are.
+    """Uncertainty of the labels of one column.
 
-    people : float64 [S, K], probability of each class for each person; NaN where nothing is known
+    people : float64 [S, K], probability of each class for each person; NaN if unknown
     """
 
     column: str
@@ -42,11 +42,11 @@ class LabelProbabilities:
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """Rows of one person in one cell of a grouping, taken together.
+    """Units: the rows of one person in one cell of a grouping.
 
     people, cells : int64 [U], person and cell of each unit
     of_row        : int64 [rows], unit of each row
-    clusters      : int64 [U], what varies independently where that is not the person; None: the person
+    clusters      : int64 [U], sampling unit if not the person; None: the person
     """
 
     people: IntArray
@@ -56,24 +56,24 @@ class Units:
 
     @property
     def varying(self) -> IntArray:
-        """What varies independently, int64 [U]."""
+        """Sampling unit of each unit, int64 [U]."""
         return self.people if self.clusters is None else self.clusters
 
     @property
     def repeat_people(self) -> bool:
-        """Whether somebody (or a cluster) has several units, which a draw may put into one group."""
+        """Whether a person (or a cluster) has several units, which a resample may put into one group."""
         return len(np.unique(self.varying)) < len(self.people)
 
 
 @dataclass(frozen=True, eq=False)
 class Redraw:
-    """Where units may go when the label of one column is drawn.
+    """Possible groups of units if the label of one column is resampled.
 
-    chances : float64 [S, K + 1] of each person: becoming of class k, or (last) staying as labelled; NaN: in no draw
-    moves   : int64 [cells, K + 1], known group of a cell's rows after that; -1 for none
-    units   : what is moved
+    chances : float64 [S, K + 1], probability of class k for each person, and (last) of the given label; NaN: in no resample
+    moves   : int64 [cells, K + 1], resulting known group of a cell's rows; -1 for none
+    units   : the units that are moved
     groups  : number of known groups G
-    key     : decides the random numbers, together with the run's seed and the number of the draw
+    key     : seed of the random numbers, together with the run's seed and the number of the resample
     """
 
     chances: FloatArray
@@ -84,12 +84,12 @@ class Redraw:
 
 
 def uncertain_columns(run: Run, grouping: Grouping) -> list[str]:
-    """The columns of a grouping whose labels were joined from measurements or annotations."""
+    """The columns of a grouping with labels from measurements or annotations."""
     return [name for name in grouping if name in run.record.label_columns]
 
 
 def is_measured(run: Run, grouping: Grouping) -> bool:
-    """Whether a grouping splits by a label that only an image with a usable face can have."""
+    """Whether a grouping uses a label that only images with a usable face can have."""
     columns = run.record.label_columns
     return any(columns[name].source == "measured" for name in uncertain_columns(run, grouping))
 
@@ -97,7 +97,7 @@ def is_measured(run: Run, grouping: Grouping) -> bool:
 def label_probabilities(
     labels: pd.DataFrame, manifest: pd.DataFrame, column: str, subjects: IntArray
 ) -> LabelProbabilities | None:
-    """The probabilities of a column per person, from LABELS; None where it is unknown how sure the label of any row is."""
+    """The probabilities of a column per person, from LABELS; None if unknown for all rows."""
     stated = labels[labels["column"] == column]
     classes = tuple(dict.fromkeys(stated["label"]))
     images = np.full((len(manifest), len(classes)), np.nan)
@@ -124,7 +124,7 @@ def units_of(cells: Cells, subjects: IntArray, clusters: IntArray | None = None)
 
 
 def drawn_from(probabilities: LabelProbabilities, cells: Cells, units: Units) -> Redraw:
-    """Labels drawn from their probabilities; people whose own label is unknown but have probabilities are drawn too."""
+    """Labels sampled from their probabilities, including those of people with unknown label but known probabilities."""
     stay = np.where(np.isnan(probabilities.people[:, :1]), np.nan, 0.0)
     moves = moves_of(cells, probabilities.column, probabilities.classes)
     return Redraw(
@@ -137,9 +137,9 @@ def drawn_from(probabilities: LabelProbabilities, cells: Cells, units: Units) ->
 
 
 def trusted_less(labels: pd.Series, column: str, trust: float, cells: Cells, units: Units) -> Redraw:
-    """Every person keeps the label with probability `trust`, else gets one drawn from how often each label occurs.
+    """Every person keeps the label with probability `trust`, or else gets one sampled from the label frequencies.
 
-    labels : the column of the manifest; who has no label keeps none
+    labels : the column of the manifest; people without a label keep none
     """
     known = labels[labels != UNKNOWN].value_counts(normalize=True).sort_index()
     people = int(units.people.max(initial=-1)) + 1
@@ -150,7 +150,7 @@ def trusted_less(labels: pd.Series, column: str, trust: float, cells: Cells, uni
 
 
 def moves_of(cells: Cells, column: str, classes: tuple[str, ...]) -> IntArray:
-    """The known group that each cell's rows join if `column` says class k instead, int64 [cells, K + 1]; last: as it is."""
+    """The known group of each cell's rows if `column` has class k, int64 [cells, K + 1]; last: with the given label."""
     named = [group for group, known in zip(cells.groups, cells.known, strict=True) if known]
     position = {group: k for k, group in enumerate(named)}
     changed = [[position.get(with_value(group, column, label), -1) for label in classes] for group in cells.groups]
@@ -164,14 +164,14 @@ def with_value(group: Group, column: str, value: str) -> Group:
 
 
 def draws_of(redraw: Redraw, draws: int, seed: int) -> Iterator[IntArray]:
-    """The known group of every unit in each draw, int64 [U], -1 for none; the same for every metric and every start."""
+    """The known group of every unit in each resample, int64 [U], -1 for none; the same for every metric and every execution."""
     for number in range(draws):
         chosen = drawn_classes(redraw.chances, np.random.default_rng([seed, redraw.key, number]))[redraw.units.people]
         yield np.where(chosen < 0, -1, redraw.moves[redraw.units.cells, chosen])
 
 
 def drawn_rates(redraw: Redraw, metrics: Trials, draws: int, seed: int, level: float) -> dict[str, list[RateColumns]]:
-    """Rates of the known groups in every draw, by metric."""
+    """Rates of the known groups in every resample, by metric."""
     sums = {metric: unit_sums(redraw.units, *counts) for metric, counts in metrics.items()}
     found: dict[str, list[RateColumns]] = {metric: [] for metric in metrics}
     codes, at_once = draws_of(redraw, draws, seed), max(UNITS_AT_ONCE // max(len(redraw.units.people), 1), 1)
@@ -184,7 +184,7 @@ def drawn_rates(redraw: Redraw, metrics: Trials, draws: int, seed: int, level: f
 def rates_of_draws(
     redraw: Redraw, codes: IntArray, errors: IntArray, trials: IntArray, level: float
 ) -> Iterator[RateColumns]:
-    """Rates of some draws in one go, then one by one. codes : int64 [draws, U]; errors, trials : int64 [U]"""
+    """Rates of some resamples, computed together. codes : int64 [draws, U]; errors, trials : int64 [U]"""
     units, size = redraw.units, redraw.groups
     draw, unit = np.nonzero((codes >= 0) & (trials > 0))
     cells, wrong, tried = draw * size + codes[draw, unit], errors[unit], trials[unit]
@@ -207,7 +207,7 @@ def unit_sums(units: Units, trials: BoolArray, errors: BoolArray) -> tuple[IntAr
 
 
 def expected_groups(redraw: Redraw, trials: BoolArray) -> FloatArray:
-    """Of the trials of each known group, the share that is expected in each, float64 [G, G]; NaN without trials."""
+    """Expected proportion of each group among the trials of each known group, float64 [G, G]; NaN without trials."""
     found = expected_labels(redraw, trials)
     whole = found.trials[:, None]
     return np.asarray(
@@ -216,9 +216,9 @@ def expected_groups(redraw: Redraw, trials: BoolArray) -> FloatArray:
 
 
 def expected_labels(redraw: Redraw, trials: BoolArray | FloatArray) -> ExpectedLabels:
-    """Where the trials of each known group belong by the probabilities of the labels.
+    """Expected true groups of the trials of each known group, by the label probabilities.
 
-    trials : bool or float64 (rows,), how many trials each row stands for
+    trials : bool or float64 (rows,), number of trials represented by each row
     """
     units, size = redraw.units, redraw.groups
     tried = np.bincount(units.of_row, weights=trials, minlength=len(units.people))

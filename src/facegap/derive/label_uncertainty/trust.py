@@ -1,4 +1,4 @@
-"""How every gap moves as the labels it rests on are trusted less."""
+"""Sensitivity of every gap to decreasing trust in its labels."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ TRUST = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 
 def trust_table(run: Run, gaps: pd.DataFrame) -> pd.DataFrame:
-    """One row per gap and trust level, for every grouping that is split by one measured or annotated label.
+    """One row per gap and trust level, for every grouping by one measured or annotated label.
 
-    gaps : GAPS of the run; those of other metrics in the primary family are tested together with a row as their labels are
+    gaps : GAPS of the run; gaps of other metrics in the primary family are tested together with a row, with their
+           labels unchanged
 
-    trust      : probability that a person's label is kept; else it is drawn from how often each label occurs, so that it
-                 may come back as it was. 1 is the gap by the labels as they are, taken as certain
-    difference, low, high : mean over the draws, and the widened interval, see `label_gaps`
-    attenuation, outer_low, outer_high : share of a gap between people of the two groups that is left at this trust, and
-                 how far the gap between true groups may then reach
-    p_adjusted : under the widened interval, Holm's over the family
-    verdict    : the stricter one of that under it and that by the labels as they are; of an exploratory gap that word
-    decided_low, decided_high, decided_level : the interval that decided it, on the scale of the margin
-    The uncertainty of the measurement or of the annotators does not enter here: the table says how good the labels must
-    be for a verdict to stand. Empty without such labels.
+    trust      : probability that a person's label is kept; otherwise it is sampled from the label frequencies, which
+                 may give the same label. 1 is the gap by the given labels, treated as certain
+    difference, low, high : mean over the resamples, and the widened interval, see `label_gaps`
+    attenuation, outer_low, outer_high : remaining proportion of a gap between people of the two groups at this trust,
+                                         and the bounds of the gap between true groups
+    p_adjusted : from the widened interval, adjusted by Holm over the family
+    verdict    : the weaker of that by the widened interval and that by the given labels; "exploratory" for such gaps
+    decided_low, decided_high, decided_level : the interval that determined it, on the scale of the margin The
+                                               uncertainty of the measurement or of the annotators is not included: the
+                                               table shows how reliable the labels must be for a verdict to hold. Empty
+                                               without such labels.
     """
     stated = run.record.labels
     if stated is None:
@@ -49,7 +51,7 @@ def trust_table(run: Run, gaps: pd.DataFrame) -> pd.DataFrame:
         families = {metric: tested_as_in(family, gaps) for metric, family in families.items()}
         for trust in TRUST:
             redraw = trusted_less(run.manifest[uncertain[0]], uncertain[0], trust, cells, units)
-            draws = stated.draws if trust < 1 else 2  # two that are alike, and agree with the labels
+            draws = stated.draws if trust < 1 else 2  # two that are equal, and agree with the labels
             found = redrawn_gaps(redraw, families, metrics, draws, stated.seed, run.record.level)
             for metric, widen in found.items():
                 family = families[metric].gaps
@@ -58,7 +60,7 @@ def trust_table(run: Run, gaps: pd.DataFrame) -> pd.DataFrame:
 
 
 def tested_as_in(family: Family, gaps: pd.DataFrame) -> Family:
-    """The family tested together with what it is tested with in GAPS."""
+    """The family, tested together with the same gaps as in GAPS."""
     stated = family.gaps
     own = (gaps["family"] == stated.family) & (gaps["metric"] == stated.metric) & gaps["primary"]
     others = gaps.loc[gaps["primary"] & ~own, "p"].to_numpy(np.float64) if own.any() else NO_OTHERS
