@@ -16,7 +16,7 @@ from facegap.statistics.effective import RateColumns
 from facegap.statistics.gaps import gap_family
 from facegap.statistics.label_uncertainty.bounds import ExpectedLabels, label_bounds, wrong_at_most
 from facegap.statistics.label_uncertainty.gaps import label_gaps
-from facegap.statistics.label_uncertainty.probabilities import drawn_classes
+from facegap.statistics.label_uncertainty.probabilities import sampled_classes
 from facegap.statistics.verdicts import GAPS_FOUND
 from facegap.types import BoolArray, FloatArray, IntArray
 from facegap.worlds.hard_images import HardImages, hard_image_worlds
@@ -64,7 +64,7 @@ def verdicts_of(
     bound = label_bounds(family, GROUPS, found, may_be_wrong, family.columns.verdict)
     verdicts = [str(family.columns.verdict[0]), str(bound.verdict[0])]
     if draws:
-        drawn = [rates(drawn_classes(chances, rng)) for _ in range(draws)]
+        drawn = [rates(sampled_classes(chances, rng)) for _ in range(draws)]
         verdicts.append(str(label_gaps(family, GROUPS, found, drawn, expected / trials[:, None]).verdict[0]))
     return verdicts
 

@@ -14,7 +14,7 @@ from facegap.statistics.clusters import rates_of_clusters
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.gaps import GapFamily, gap_family
 from facegap.statistics.label_uncertainty.gaps import LabelColumns, label_gaps
-from facegap.statistics.label_uncertainty.probabilities import drawn_classes
+from facegap.statistics.label_uncertainty.probabilities import sampled_classes
 from facegap.statistics.verdicts import GAPS_FOUND
 from facegap.types import IntArray
 
@@ -56,7 +56,7 @@ def world(
         scale=ERROR_RATE_ALL.scale,
     )
     confusion = np.stack([chances[own == group].mean(axis=0) for group in (0, 1)])
-    drawn = [rates(drawn_classes(chances, rng)) for _ in range(draws)]
+    drawn = [rates(sampled_classes(chances, rng)) for _ in range(draws)]
     return family, label_gaps(family, GROUPS, found, drawn, confusion)
 
 

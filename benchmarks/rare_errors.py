@@ -19,7 +19,7 @@ from scipy.special import bdtr, bdtrc
 from scipy.stats import binom
 
 from facegap.statistics import dyadic_fmr, newcombe_difference, rates_of_clusters, ratio_interval
-from facegap.statistics.family_tests import judged
+from facegap.statistics.family_tests import gap_tests
 from facegap.statistics.intervals import difference_at, difference_p, two_sided_z
 from facegap.statistics.lending import lent_trials
 from facegap.statistics.ratios import ratio_at
@@ -185,7 +185,7 @@ def found_gaps(base: Setting, groups: int, ratio: float, worlds: int, *, lent: b
     first, second = pairs_of(groups)
     effective = np.nan_to_num(effective)
     sides = (value[:, first], effective[:, first], value[:, second], effective[:, second])
-    return judged(sides, is_ratio=True, margin=2.0, alpha=0.05).differs
+    return gap_tests(sides, is_ratio=True, margin=2.0, alpha=0.05).differs
 
 
 def cluster_table(worlds: int) -> str:

@@ -20,10 +20,10 @@ from facegap.derive.comparisons import (
     false_non_match_rate,
     finest_cells,
     impostors_within,
-    less_trials,
     listed_comparisons,
     lost_genuine_pairs,
     without,
+    without_excluded_trials,
 )
 from facegap.derive.pair_list_rates import listed_people, times_listed
 from facegap.errors import StatisticsError
@@ -215,18 +215,18 @@ def test_below_the_end_of_the_list_there_is_an_error_that_says_what_to_do() -> N
 
 def test_a_rate_of_which_every_pair_was_reviewed_away_is_nan() -> None:
     rate = Rate(0, 3, subjects=3, effective_trials=1, low=0.0, high=0.975)
-    left = less_trials(rate, 3)
+    left = without_excluded_trials(rate, 3)
     assert left.trials == 0
     assert np.isnan([left.value, left.low, left.high, left.effective_trials]).all()
-    assert less_trials(rate, 0) is rate
+    assert without_excluded_trials(rate, 0) is rate
 
 
 def test_the_interval_is_of_the_trials_that_are_left() -> None:
     rate = Rate(2, 100, subjects=20, effective_trials=50, low=0.005, high=0.1, method="wilson on effective trials")
-    less = less_trials(rate, 20)
+    less = without_excluded_trials(rate, 20)
     assert (less.errors, less.trials, less.effective_trials) == (2, 80, 40)
     assert less.low < less.value == 0.025 < less.high
-    one = less_trials(replace(rate, errors=0, trials=6, effective_trials=3, low=0.0, high=0.708), 5)
+    one = without_excluded_trials(replace(rate, errors=0, trials=6, effective_trials=3, low=0.0, high=0.708), 5)
     assert (one.trials, one.effective_trials) == (1, 1)
     assert one.high == pytest.approx(0.975)  # one trial: 1 - .025
 

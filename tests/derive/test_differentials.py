@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from facegap.audit.settings import Verify
-from facegap.derive.differentials import counts_of, dealt_counts, remembered
+from facegap.derive.differentials import counts_of, permutable_counts, remembered
 from facegap.derive.run import comparisons_of, operating_of
 from facegap.derive.verification import group_rates
 from facegap.store.run import Run
@@ -106,7 +106,7 @@ def test_labels_dealt_as_they_are_give_the_observed_counts_without_reviewed_pair
     pairs = comparisons_of(run)
     assert pairs is not None
     (entry,) = group_rates(pairs, run.manifest, [("gender",)], operating_of(run), 0.95)
-    dealt = dealt_counts(entry, pairs, [0, 1])
+    dealt = permutable_counts(entry, pairs, [0, 1])
     assert dealt is not None
     labels, functions = dealt
     for metric in ("fmr", "fnmr"):

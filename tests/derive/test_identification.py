@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.derive.gaps import Looked, gaps_table
+from facegap.derive.gaps import RunFamily, gaps_table
 from facegap.derive.identification import (
     cmc_table,
     gallery_in_words,
@@ -189,7 +189,7 @@ def test_without_trials_a_rate_is_nan_and_not_zero() -> None:
         assert math.isnan(row["low"])
 
 
-def rows_of(looked: list[Looked]) -> list[Gap]:
+def rows_of(looked: list[RunFamily]) -> list[Gap]:
     return [gap for one in looked for gap in one.gaps.rows()]
 
 

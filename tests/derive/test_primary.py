@@ -9,7 +9,7 @@ import pytest
 from facegap import audit_predictions
 from facegap.derive.primary import primary_family, primary_rows
 from facegap.statistics import gap_family, holm
-from facegap.statistics.gaps import GapFamily, judged_together
+from facegap.statistics.gaps import GapFamily, jointly_tested
 from facegap.statistics.verdicts import EXPLORATORY, VERDICTS
 
 
@@ -27,7 +27,7 @@ def family(metric: str, errors: list[int], *, threshold: float = float("nan"), m
 
 def test_two_families_tested_together_have_holms_p_over_both() -> None:
     first, second = family("error_rate_all", [40, 20]), family("fmr", [30, 16, 12], margin=2.0)
-    both = judged_together([first, second])
+    both = jointly_tested([first, second])
     p = np.concatenate([first.columns.p, second.columns.p])
     assert np.concatenate([one.columns.p_adjusted for one in both]).tolist() == holm(p).tolist()
     assert [one.tests for one in both] == [4, 4]
@@ -35,7 +35,7 @@ def test_two_families_tested_together_have_holms_p_over_both() -> None:
 
 def test_an_interval_that_decides_allows_for_all_gaps_of_the_run() -> None:
     first, second = family("error_rate_all", [60, 10]), family("fmr", [30, 16, 12], margin=2.0)
-    together = judged_together([first, second])[0]
+    together = jointly_tested([first, second])[0]
     assert together.columns.verdict.tolist() == ["gap larger than the margin"]
     assert together.columns.decided_level[0] == pytest.approx(1 - 0.05 / 4)
     assert first.columns.decided_level[0] == pytest.approx(1 - 0.05)
@@ -46,18 +46,18 @@ def test_a_verdict_alone_may_not_stand_in_the_run() -> None:
     alone = family("error_rate_all", [38, 22])
     assert alone.columns.verdict.tolist() == ["gap"]
     others = [family("fmr", [20, 20, 20], margin=2.0)] * 3
-    assert judged_together([alone, *others])[0].columns.verdict.tolist() == ["not enough data"]
+    assert jointly_tested([alone, *others])[0].columns.verdict.tolist() == ["not enough data"]
 
 
 def test_alone_a_family_is_what_it_was_to_the_last_bit() -> None:
     one = family("error_rate_all", [60, 10, 22])
-    (again,) = judged_together([one])
+    (again,) = jointly_tested([one])
     assert again.to_dict() == one.to_dict()
 
 
 def test_an_exploratory_gap_has_p_and_interval_and_that_word_for_a_verdict() -> None:
     one = family("error_rate_all", [60, 10, 22])
-    (explored,) = judged_together([one], is_primary=False)
+    (explored,) = jointly_tested([one], is_primary=False)
     assert set(explored.columns.verdict.tolist()) == {EXPLORATORY}
     assert explored.columns.p_adjusted.tolist() == one.columns.p_adjusted.tolist()
     excluded = (explored.columns.decided_low > 0) | (explored.columns.decided_high < 0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from facegap.derive.weights import MOST_NAMED, held_by_one, rates_by_weight
+from facegap.derive.weights import MOST_NAMED, concentrated_trials, rates_by_weight
 
 
 def row(metric: str, gender: str, share: float, units: int = 25, other: str = "") -> dict[str, Any]:
@@ -23,24 +23,27 @@ def test_the_group_the_kind_of_trial_and_the_proportion_are_named() -> None:
             row("error_rate_all", "male", 1 / 3),
         ]
     )
-    assert held_by_one(rates, [("gender",)]) == (
+    assert concentrated_trials(rates, [("gender",)]) == (
         "one person has 44% of the images of female",
         "one person has 50% of the genuine pairs of female",
         "one person has 35% of the images of everybody",
     )
-    assert held_by_one(rates, [("gender",)], ["session"])[0] == "one unit of session has 44% of the images of female"
+    assert (
+        concentrated_trials(rates, [("gender",)], ["session"])[0]
+        == "one unit of session has 44% of the images of female"
+    )
 
 
 def test_groups_without_a_label_cells_of_the_matrix_and_two_people_are_not_named() -> None:
     rates = pd.DataFrame(
         [row("fmr", "unknown", 0.5), row("fmr", "female", 0.5, other="male"), row("fmr", "male", 0.5, units=2)]
     )
-    assert held_by_one(rates, [("gender",)]) == ()
+    assert concentrated_trials(rates, [("gender",)]) == ()
 
 
 def test_after_a_dozen_sentences_the_rest_is_counted() -> None:
     rates = pd.DataFrame([row("fta", f"g{k:02d}", 0.6) for k in range(MOST_NAMED + 3)])
-    said = held_by_one(rates, [("gender",)])
+    said = concentrated_trials(rates, [("gender",)])
     assert len(said) == MOST_NAMED + 1
     assert said[-1] == "one person has a similar proportion in 3 more groups of trials"
 

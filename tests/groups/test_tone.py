@@ -31,7 +31,7 @@ from facegap.groups.tone import (
     ita_of_reflectance,
     measure,
     pooled,
-    weighed,
+    weighted_mean,
 )
 
 WHOLE = np.ones((HEIGHT, WIDTH), bool)
@@ -86,20 +86,20 @@ def test_the_chroma_of_portraits_has_their_ita_and_redder_skin_is_darker_as_far_
 
 
 def test_witnesses_count_equally_and_their_quarrel_is_the_doubt() -> None:
-    value, deviation = weighed(Witnesses(20, 25, 30, 35, 40))
+    value, deviation = weighted_mean(Witnesses(20, 25, 30, 35, 40))
     assert value == pytest.approx(30)
     assert deviation == pytest.approx(math.hypot(FLOOR_SD, SPREAD_SHARE * math.sqrt(62.5)))
-    assert weighed(Witnesses(30, 30, 30, 30, 30)) == pytest.approx((30, FLOOR_SD))
+    assert weighted_mean(Witnesses(30, 30, 30, 30, 30)) == pytest.approx((30, FLOOR_SD))
 
 
 def test_chroma_is_not_heard_on_dark_skin_and_heard_in_part_on_brown_skin() -> None:
-    assert weighed(Witnesses(-60, -40, -50, -50, 60))[0] == pytest.approx(-50)
+    assert weighted_mean(Witnesses(-60, -40, -50, -50, 60))[0] == pytest.approx(-50)
     # level -10: half way between -40 and 20
-    assert weighed(Witnesses(-10, -10, -10, -10, 60))[0] == pytest.approx((-40 + 30) / 4.5)
+    assert weighted_mean(Witnesses(-10, -10, -10, -10, 60))[0] == pytest.approx((-40 + 30) / 4.5)
 
 
 def test_a_witness_that_sees_nothing_is_left_out() -> None:
-    assert weighed(Witnesses(10, 20, math.nan, 30, math.nan))[0] == pytest.approx(20)
+    assert weighted_mean(Witnesses(10, 20, math.nan, 30, math.nan))[0] == pytest.approx(20)
 
 
 @pytest.mark.parametrize(

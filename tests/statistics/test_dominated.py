@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facegap.statistics import clustered_rate, dyadic_fmr, gap_family
-from facegap.statistics.dominated import few_in_front_of_pairs
+from facegap.statistics.dominated import dominating_units_of_pairs
 from facegap.statistics.verdicts import BEYOND, GAP, UNKNOWN, WITHIN, withheld
 
 
@@ -59,7 +59,7 @@ def test_a_wolf_is_in_most_false_matches_and_lookalikes_are_one_pair():
 
 def test_false_matches_of_two_wolves_are_counted_without_their_common_ones_twice():
     low, high = np.array([0] * 8 + [1] * 8 + [4]), np.array([*range(2, 10), *range(8, 16), 5])
-    assert few_in_front_of_pairs(low, high, np.ones(17), np.full(30, 29.0), 17, 435) == 2
+    assert dominating_units_of_pairs(low, high, np.ones(17), np.full(30, 29.0), 17, 435) == 2
 
 
 def test_a_gap_is_withheld_only_where_it_rests_on_the_few():

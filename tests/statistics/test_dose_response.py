@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from facegap.errors import StatisticsError
-from facegap.statistics.dose_response import Doses, doses_of, judged_interactions
+from facegap.statistics.dose_response import Doses, doses_of, interaction_tests
 from facegap.statistics.verdicts import BEYOND, UNKNOWN, WITHIN
 
 WORLDS = 200
@@ -85,15 +85,15 @@ def test_verdicts_of_all_doses_are_of_one_family() -> None:
     strong = world(rng, 2, [(400, 0.05, 0.45), (400, 0.05, 0.10)])
     alike = world(rng, 2, [(2000, 0.01, 0.011), (2000, 0.01, 0.011)])
     few = world(rng, 1, [(10, 0.1, 0.3), (10, 0.1, 0.2)])
-    told = [found[0] for found in judged_interactions([strong, few], [0, 1], margin=0.02, alpha=0.05, level=0.95)]
+    told = [found[0] for found in interaction_tests([strong, few], [0, 1], margin=0.02, alpha=0.05, level=0.95)]
     assert [one.verdict for one in told] == [BEYOND, UNKNOWN]
     assert (told[0].group_a, told[0].group_b) == (0, 1)
     assert told[0].decided_level == pytest.approx(1 - 0.05 / 2)
     assert told[0].decided.low > 0.02
     assert told[0].p_adjusted == pytest.approx(2 * told[0].plain.p)
-    (within,) = judged_interactions([alike], [0, 1], margin=0.02, alpha=0.05, level=0.95)
+    (within,) = interaction_tests([alike], [0, 1], margin=0.02, alpha=0.05, level=0.95)
     assert within[0].verdict == WITHIN
-    assert judged_interactions([alike], [0], margin=0.02, alpha=0.05, level=0.95) == [[]]
+    assert interaction_tests([alike], [0], margin=0.02, alpha=0.05, level=0.95) == [[]]
 
 
 def test_of_many_null_doses_one_family_in_twenty_has_a_false_alarm_at_most() -> None:
@@ -101,6 +101,6 @@ def test_of_many_null_doses_one_family_in_twenty_has_a_false_alarm_at_most() -> 
     alarms = 0
     for _ in range(WORLDS // 4):
         doses: list[Doses] = [world(rng, 2, [(60, 0.1, 0.2), (120, 0.1, 0.2)]) for _ in range(4)]
-        told = judged_interactions(doses, [0, 1], margin=0.001, alpha=0.05, level=0.95)
+        told = interaction_tests(doses, [0, 1], margin=0.001, alpha=0.05, level=0.95)
         alarms += any(one.p_adjusted <= 0.05 or one.verdict == BEYOND for found in told for one in found)
     assert alarms / (WORLDS // 4) <= 0.12

@@ -1,4 +1,4 @@
-"""Many families at once are judged as `gap_family` judges one."""
+"""Many families at once are gap_tests as `gap_family` judges one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facegap.statistics import gap_family, holm
-from facegap.statistics.family_tests import judged
+from facegap.statistics.family_tests import gap_tests
 
 
 def test_holm_of_two_families_by_hand():
@@ -31,7 +31,7 @@ def test_every_family_among_many_is_judged_as_it_would_be_alone(seed, scale):
         trials[:, second].astype(float),
     )
     margin = 2.0 if scale == "ratio" else 0.02
-    many = judged(sides, is_ratio=scale == "ratio", margin=margin, alpha=0.05)
+    many = gap_tests(sides, is_ratio=scale == "ratio", margin=margin, alpha=0.05)
     for world in range(5):
         one = gap_family(
             list("abcd"), errors[world], trials[world], trials[world], trials[world], margin=margin, scale=scale

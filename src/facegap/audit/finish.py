@@ -100,7 +100,7 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
     from facegap.audit.outputs import rejected_alarms
     from facegap.audit.phases import RATES
     from facegap.derive.run import derived
-    from facegap.derive.weights import dominated_rates, held_by_one, rates_by_weight
+    from facegap.derive.weights import concentrated_trials, dominated_rates, rates_by_weight
     from facegap.store import run as store
 
     resolved.settings.output.phase(RATES)
@@ -128,7 +128,7 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
     run = derived(seen if resolved.settings.output.keep_ids else without_names(seen, salt_of(place.folder)))
     groupings = run.record.groupings
     told = (
-        *held_by_one(run.rates, groupings, run.record.cluster, run.counted),
+        *concentrated_trials(run.rates, groupings, run.record.cluster, run.counted),
         *dominated_rates(run.rates, groupings),
         *rates_by_weight(run.rates, groupings),
     )

@@ -27,8 +27,8 @@ from facegap.derive.units import subject_codes
 from facegap.errors import SettingError, TableError
 from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.images.decode import quiet_decoders
-from facegap.statistics.anytime import seen_by_group
-from facegap.statistics.until_decided import SoFar, gaps_of, undecided
+from facegap.statistics.anytime import observed_by_group
+from facegap.statistics.until_decided import FamilySoFar, gaps_of, undecided
 from facegap.store.record import RequestRecord, RunRecord, StoppingRecord
 from facegap.store.record.data import Ended
 from facegap.store.run import Run
@@ -147,12 +147,12 @@ def groups_of(cells: Cells, codes: IntArray, people: IntArray, fewest: int) -> G
 
 def so_far(
     record: RunRecord, groupings: Sequence[Groups], metric: str, trials: BoolArray, errors: BoolArray, people: IntArray
-) -> Iterator[SoFar]:
+) -> Iterator[FamilySoFar]:
     """The family of a metric in every grouping. trials, errors : bool (n,); people : int64 (n,)."""
     margin = margin_of(record, metric)
     for one in groupings:
-        seen = seen_by_group(errors, trials, people, one.codes, len(one.tested))
-        yield SoFar(seen, one.tested, margin.size, margin.scale == "ratio")
+        seen = observed_by_group(errors, trials, people, one.codes, len(one.tested))
+        yield FamilySoFar(seen, one.tested, margin.size, margin.scale == "ratio")
 
 
 def ended_of(open_gaps: int, everybody: bool, budget: bool) -> Ended:
@@ -212,7 +212,7 @@ def ask_images(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, 
 
 def looked(
     stopping: StoppingRecord,
-    families: Sequence[SoFar],
+    families: Sequence[FamilySoFar],
     settings: AuditSettings,
     asked: int,
     everybody: bool,

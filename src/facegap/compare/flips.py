@@ -31,7 +31,7 @@ from facegap.derive.run import operating_of
 from facegap.derive.verification import GroupRates, rate_of_group, verification_families
 from facegap.errors import StatisticsError
 from facegap.statistics.clusters import clustered_rates, shared_subjects
-from facegap.statistics.gaps import GapFamily, gap_family, judged_together
+from facegap.statistics.gaps import GapFamily, gap_family, jointly_tested
 from facegap.statistics.verdicts import UNKNOWN, WITHIN
 from facegap.store.record import Operating
 from facegap.store.run import Run
@@ -349,10 +349,10 @@ def gap_frame(first: Run, found: list[Family]) -> pd.DataFrame:
     """The gaps of all families: primary groupings at the first threshold are tested together, the others separately."""
     named = primary_family(first.record, [ERROR_RATE_ALL.name, FMR.name, FNMR.name])
     primary = [one for one in found if one.is_first_point and one.cells.grouping in named.groupings]
-    tested = dict(zip(map(id, primary), judged_together([one.gaps for one in primary]), strict=True)) if primary else {}
+    tested = dict(zip(map(id, primary), jointly_tested([one.gaps for one in primary]), strict=True)) if primary else {}
     rows = []
     for one in found:
-        family = tested.get(id(one)) or judged_together([one.gaps], is_primary=False)[0]
+        family = tested.get(id(one)) or jointly_tested([one.gaps], is_primary=False)[0]
         rows += [
             {"run_b": one.run_b, "kind": one.kind, **asdict(gap), "verdict": with_lost(gap, one.lost)}
             for gap in family.rows()

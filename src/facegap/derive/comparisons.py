@@ -127,11 +127,11 @@ def false_match_rate(
     left, right = pairs.subjects[wrong[:, 0]], pairs.subjects[wrong[:, 1]]
     ones = np.ones(len(wrong), np.int64)
     rate = dyadic_fmr(left, right, ones, images=templates, other_images=others, level=level, units=pairs.units)
-    return less_trials(rate, impostors_left_out(pairs, first, second, generalised=generalised))
+    return without_excluded_trials(rate, impostors_left_out(pairs, first, second, generalised=generalised))
 
 
 def impostors_left_out(pairs: Comparisons, first: BoolArray, second: BoolArray | None, *, generalised: bool) -> int:
-    """Impostor pairs of a group, or between two, that are counted nowhere after review."""
+    """Number of impostor pairs of a group, or between two, that were excluded after review."""
     taking_part = pairs.counted if generalised else pairs.counted & pairs.enrolled
     left_out = between(pairs.excluded, first & taking_part, None if second is None else second & taking_part)
     return int((pairs.subjects[left_out[:, 0]] != pairs.subjects[left_out[:, 1]]).sum())
@@ -199,7 +199,7 @@ def templates_of(subjects: IntArray, rows: BoolArray) -> IntArray:
     return np.bincount(subjects[rows], minlength=int(subjects.max(initial=-1)) + 1).astype(np.int64)
 
 
-def less_trials(rate: Rate, excluded: int) -> Rate:
+def without_excluded_trials(rate: Rate, excluded: int) -> Rate:
     """The rate without `excluded` pairs, which were counted as trials without an error; NaN if no trial remains.
 
     Excluded pairs are some dozens among millions, so the effective trials decrease in proportion.

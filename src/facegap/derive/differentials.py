@@ -45,7 +45,7 @@ def grouping_rows(entry: GroupRates, pairs: Comparisons, min_subjects: int) -> l
         if len(chosen) < 2:
             continue
         counts = {metric: counts_of(entry, metric, chosen) for metric in metrics}
-        dealt = dealt_counts(entry, pairs, chosen)
+        dealt = permutable_counts(entry, pairs, chosen)
         names = EACH_RATE if len(metrics) == 1 else BOTH_RATES
         rows += [measure_row(entry, name, metrics, counts, dealt, len(chosen)) for name in names]
     return rows
@@ -105,7 +105,7 @@ def measure_row(
     }
 
 
-def dealt_counts(
+def permutable_counts(
     entry: GroupRates, pairs: Comparisons, chosen: Sequence[int]
 ) -> tuple[IntArray, dict[str, CountsOfLabels]] | None:
     """Group label of each person, and functions from labels to counts; None if labels do not belong to people."""

@@ -15,14 +15,14 @@ import pandas as pd
 
 from facegap.derive.groupings import Cells, Grouping, cells_of
 from facegap.derive.label_uncertainty.rates import (
-    Redraw,
+    Resampling,
     Trials,
-    drawn_from,
-    drawn_rates,
     expected_groups,
     expected_labels,
     is_measured,
     label_probabilities,
+    resampled_rates,
+    resampling_of,
     uncertain_columns,
     units_of,
 )
@@ -32,15 +32,15 @@ from facegap.derive.metrics import FTA, lost_trials, metric_of
 from facegap.derive.primary import primary_rows
 from facegap.derive.results import groupings_of, model_of, run_metrics
 from facegap.derive.units import subject_codes, units_of_run
-from facegap.derive.weights import weighed
-from facegap.statistics.anytime import Seen, seen_by_group
+from facegap.derive.weights import as_weighted
+from facegap.statistics.anytime import Observed, observed_by_group
 from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.effective import RateColumns
-from facegap.statistics.gaps import GapFamily, gap_family, judged_together
+from facegap.statistics.gaps import GapFamily, gap_family, jointly_tested
 from facegap.statistics.label_uncertainty.bounds import ExpectedLabels, label_bounds, wrong_at_most
 from facegap.statistics.label_uncertainty.gaps import LabelColumns, WidenedGaps, concluded, widened_gaps
 from facegap.statistics.losses import LossCounts, loss_columns
-from facegap.statistics.until_decided import judged_as_seen
+from facegap.statistics.until_decided import sequentially_tested
 from facegap.store.record import RunRecord
 from facegap.store.run import Run
 from facegap.tables import GAPS, check
@@ -56,11 +56,11 @@ class Family:
     rates: RateColumns
     correlation: FloatArray | None
     losses: LossCounts
-    people: Mapping[str, Seen] | None = None  # of each group, if the run stops once its gaps are decided
+    people: Mapping[str, Observed] | None = None  # of each group, if the run stops once its gaps are decided
 
 
 @dataclass(frozen=True, eq=False)
-class Looked:
+class RunFamily:
     """One family of gaps of a run, before it is tested together with others.
 
     widen    : the effect of resampled labels on its gaps; None if labels are treated as certain
@@ -78,54 +78,56 @@ class Looked:
         return self.family.gaps
 
 
-def gaps_table(record: RunRecord, looked: Sequence[Looked]) -> pd.DataFrame:
+def gaps_table(record: RunRecord, run_families: Sequence[RunFamily]) -> pd.DataFrame:
     """GAPS: all pairs of groups of every family, in the given order."""
-    primary = primary_rows(record, [(one.grouping, one.gaps) for one in looked])
+    primary = primary_rows(record, [(one.grouping, one.gaps) for one in run_families])
     together = [k for k, is_primary in enumerate(primary) if is_primary]
-    rows = dict(zip(together, rows_together(record, [looked[k] for k in together], is_primary=True), strict=True))
-    for k, one in enumerate(looked):
+    rows = dict(zip(together, rows_together(record, [run_families[k] for k in together], is_primary=True), strict=True))
+    for k, one in enumerate(run_families):
         if k not in rows:
             rows[k] = rows_together(record, [one], is_primary=False)[0]
-    ordered = [row for k in range(len(looked)) for row in rows[k]]
+    ordered = [row for k in range(len(run_families)) for row in rows[k]]
     return check(pd.DataFrame(ordered, columns=list(GAPS.columns)), GAPS, "gaps")
 
 
-def rows_together(record: RunRecord, looked: Sequence[Looked], *, is_primary: bool) -> list[list[dict[str, Any]]]:
+def rows_together(
+    record: RunRecord, run_families: Sequence[RunFamily], *, is_primary: bool
+) -> list[list[dict[str, Any]]]:
     """Rows of GAPS of families that are tested together, by family.
 
     If labels are uncertain in some of them, their p-values used for the others include that uncertainty.
     """
-    families = judged_together([one.gaps for one in looked], is_primary=is_primary)
+    families = jointly_tested([one.gaps for one in run_families], is_primary=is_primary)
     if is_primary and record.stopping is not None:  # such a run has no uncertain labels
-        people = [one.family.people or {} for one in looked]
-        seen = judged_as_seen(families, people, tests=record.stopping.gaps)
-        return [list(gap_rows(record, one, family)) for one, family in zip(looked, seen, strict=True)]
-    widened = [one.widen(family) if one.widen else None for one, family in zip(looked, families, strict=True)]
+        people = [one.family.people or {} for one in run_families]
+        seen = sequentially_tested(families, people, tests=record.stopping.gaps)
+        return [list(gap_rows(record, one, family)) for one, family in zip(run_families, seen, strict=True)]
+    widened = [one.widen(family) if one.widen else None for one, family in zip(run_families, families, strict=True)]
     p = [family.columns.p if wide is None else wide.p for family, wide in zip(families, widened, strict=True)]
-    beside = judged_together(families, p, is_primary=is_primary)
+    beside = jointly_tested(families, p, is_primary=is_primary)
     return [
         list(
             gap_rows(record, one, other)
             if wide is None
             else gap_rows(record, one, family, concluded(family, wide, other.others))
         )
-        for one, family, wide, other in zip(looked, families, widened, beside, strict=True)
+        for one, family, wide, other in zip(run_families, families, widened, beside, strict=True)
     ]
 
 
-def image_gaps(run: Run) -> list[Looked]:
+def image_gaps(run: Run) -> list[RunFamily]:
     """Every family of a metric of single images; groups with a missing label are excluded."""
     subjects, metrics = subject_codes(run.manifest), run_metrics(run)
     return [
-        Looked(
+        RunFamily(
             cells.grouping,
             family,
             noise.get(metric),
-            None if redraw is None else expected_labels(redraw, metrics[metric][0]),
+            None if resampling is None else expected_labels(resampling, metrics[metric][0]),
         )
         for cells, families in grouping_families(run, metrics, subjects)
-        for redraw in [redraw_of(run, cells, subjects)]
-        for noise in [{} if redraw is None else noise_of(run, redraw, families, metrics)]
+        for resampling in [label_resampling(run, cells, subjects)]
+        for noise in [{} if resampling is None else noise_of(run, resampling, families, metrics)]
         for metric, family in families.items()
     ]
 
@@ -138,14 +140,14 @@ def grouping_families(run: Run, metrics: Trials, subjects: IntArray) -> Iterator
     units = units_of_run(run)
     for grouping in groupings_of(run)[1:]:
         cells = cells_of(run.manifest, grouping)
-        judged = [metric for metric in metrics if not (metric == FTA.name and is_measured(run, grouping))]
+        compared = [metric for metric in metrics if not (metric == FTA.name and is_measured(run, grouping))]
         yield (
             cells,
-            {metric: metric_family(run, metric, cells, *metrics[metric], subjects, units) for metric in judged},
+            {metric: metric_family(run, metric, cells, *metrics[metric], subjects, units) for metric in compared},
         )
 
 
-def redraw_of(run: Run, cells: Cells, subjects: IntArray) -> Redraw | None:
+def label_resampling(run: Run, cells: Cells, subjects: IntArray) -> Resampling | None:
     """The resampling of the labels of a grouping.
 
     None if label uncertainty is unknown, or two columns are uncertain.
@@ -156,30 +158,30 @@ def redraw_of(run: Run, cells: Cells, subjects: IntArray) -> Redraw | None:
     probabilities = label_probabilities(run.labels, run.manifest, uncertain[0], subjects)
     if probabilities is None:
         return None
-    return drawn_from(probabilities, cells, units_of(cells, subjects, units_of_run(run)))
+    return resampling_of(probabilities, cells, units_of(cells, subjects, units_of_run(run)))
 
 
 def noise_of(
-    run: Run, redraw: Redraw, families: Mapping[str, Family], metrics: Trials
+    run: Run, resampling: Resampling, families: Mapping[str, Family], metrics: Trials
 ) -> dict[str, Callable[[GapFamily], WidenedGaps]]:
     """The effect of resampled labels of a grouping on its gaps, by metric."""
     stated = run.record.labels
     assert stated is not None
-    return redrawn_gaps(redraw, families, metrics, stated.draws, stated.seed, run.record.level)
+    return resampled_gaps(resampling, families, metrics, stated.draws, stated.seed, run.record.level)
 
 
-def redrawn_gaps(
-    redraw: Redraw, families: Mapping[str, Family], metrics: Trials, draws: int, seed: int, level: float
+def resampled_gaps(
+    resampling: Resampling, families: Mapping[str, Family], metrics: Trials, draws: int, seed: int, level: float
 ) -> dict[str, Callable[[GapFamily], WidenedGaps]]:
     """Every family under resampled labels, by metric."""
-    drawn = drawn_rates(redraw, {metric: metrics[metric] for metric in families}, draws, seed, level)
+    drawn = resampled_rates(resampling, {metric: metrics[metric] for metric in families}, draws, seed, level)
     return {
         metric: partial(
             widened_gaps,
             groups=family.groups,
             labelled=family.rates,
             drawn=drawn[metric],
-            confusion=expected_groups(redraw, metrics[metric][0]),
+            confusion=expected_groups(resampling, metrics[metric][0]),
             correlation=family.correlation,
         )
         for metric, family in families.items()
@@ -187,7 +189,7 @@ def redrawn_gaps(
 
 
 def gap_rows(
-    record: RunRecord, one: Looked, family: GapFamily, noise: LabelColumns | None = None
+    record: RunRecord, one: RunFamily, family: GapFamily, noise: LabelColumns | None = None
 ) -> Iterator[dict[str, Any]]:
     """Rows of GAPS of one family, with the effects of losses and, if known, of uncertain labels.
 
@@ -201,7 +203,7 @@ def gap_rows(
         yield {**asdict(gap), **{name: column[k] for name, column in added.items()}}
 
 
-def bounded(record: RunRecord, one: Looked, family: GapFamily, verdict: AnyArray) -> dict[str, list[Any]]:
+def bounded(record: RunRecord, one: RunFamily, family: GapFamily, verdict: AnyArray) -> dict[str, list[Any]]:
     """The columns of GAPS on bounds for wrong labels; with --label-errors they include the verdict.
 
     A wrong label moves whole persons between groups, with their pairs. The effect on rates of pairs of two people is
@@ -244,13 +246,13 @@ def metric_family(
     wrong = errors & trials
     level = run.record.level
     found = clustered_rates(wrong, None, subjects, codes, n_cells=len(groups), level=level, units=units)
-    found = weighed(found, run.record)
+    found = as_weighted(found, run.record)
     correlation = shared_subjects(wrong, subjects if units is None else units, codes, len(groups))
     lost = lost_trials(run, metric_of(metric))
     margin = margin_of(run.record, metric)
     people = None
     if decides(run.record, metric):
-        people = dict(zip(groups, seen_by_group(wrong, trials, subjects, codes, len(groups)), strict=True))
+        people = dict(zip(groups, observed_by_group(wrong, trials, subjects, codes, len(groups)), strict=True))
     family = gap_family(
         groups,
         found.errors,

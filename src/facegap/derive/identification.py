@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.derive.comparisons import PairRows
-from facegap.derive.gaps import Family, Looked, known_codes
+from facegap.derive.gaps import Family, RunFamily, known_codes
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, attribute_values, cells_of
 from facegap.derive.losses import loss_counts
 from facegap.derive.margins import margin_of
@@ -22,7 +22,7 @@ from facegap.derive.metrics import FNIR, FPIR
 from facegap.derive.outcomes import shown_to_a_model
 from facegap.derive.results import groupings_of, model_of, rate_row
 from facegap.derive.units import subject_codes, units_of_run
-from facegap.derive.weights import weighed
+from facegap.derive.weights import as_weighted
 from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.gaps import gap_family
 from facegap.statistics.search import search_errors
@@ -94,12 +94,14 @@ def search_rates(run: Run, searched: Searched) -> list[dict[str, Any]]:
     ]
 
 
-def search_gaps(run: Run, searched: Searched) -> list[Looked]:
+def search_gaps(run: Run, searched: Searched) -> list[RunFamily]:
     """One family per grouping and evaluation, over the groups with known labels."""
     subjects, units = subject_codes(run.manifest), units_of_run(run)
     lost = lost_searches(run, searched)
     return [
-        Looked(grouping, search_family(run, point, cells, trials, errors, lost[point.metric] & trials, subjects, units))
+        RunFamily(
+            grouping, search_family(run, point, cells, trials, errors, lost[point.metric] & trials, subjects, units)
+        )
         for point, trials, errors in outcomes_of(run, searched)
         for grouping in groupings_of(run)[1:]
         for cells in [cells_of(run.manifest, grouping)]
@@ -131,7 +133,7 @@ def search_family(
     codes, level = known_codes(cells, trials), run.record.level
     groups = [str(group) for group, known in zip(cells.groups, cells.known, strict=True) if known]
     found = clustered_rates(errors, None, subjects, codes, n_cells=len(groups), level=level, units=units)
-    found = weighed(found, run.record)
+    found = as_weighted(found, run.record)
     margin = margin_of(run.record, point.metric)
     correlation = shared_subjects(errors, subjects if units is None else units, codes, len(groups))
     family = gap_family(

@@ -16,7 +16,7 @@ from facegap.errors import StatisticsError
 from facegap.statistics.arrays import gaps
 from facegap.statistics.clusters import clustered_rates
 from facegap.statistics.effective import RateColumns
-from facegap.statistics.gaps import GapFamily, judged_together
+from facegap.statistics.gaps import GapFamily, jointly_tested
 from facegap.statistics.group_labels import as_list, groups_of_trials, is_missing, label_columns, label_order
 from facegap.types import UNKNOWN, AnyArray, BoolArray, Group, Scale
 
@@ -199,7 +199,7 @@ def metric_frame(
             level=level,
             min_subjects=min_subjects,
         )
-    tested = dict(zip(names, judged_together(list(families.values())), strict=True))
+    tested = dict(zip(names, jointly_tested(list(families.values())), strict=True))
     return MetricFrame(
         overall=pd.Series(overall),
         by_group=pd.DataFrame({name: table["value"] for name, table in tables.items()}),

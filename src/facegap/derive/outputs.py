@@ -19,9 +19,9 @@ from facegap.derive.gaps import known_codes
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, attribute_values, cells_of
 from facegap.derive.results import groupings_of
 from facegap.derive.units import subject_codes, units_of_run
-from facegap.derive.weights import weighed
+from facegap.derive.weights import as_weighted
 from facegap.statistics.clusters import clustered_rates, shared_subjects
-from facegap.statistics.gaps import GapFamily, gap_family, judged_together
+from facegap.statistics.gaps import GapFamily, gap_family, jointly_tested
 from facegap.statistics.macro import MacroRate, macro_rate
 from facegap.statistics.verdicts import BEYOND, EXPLORATORY, GAP, UNKNOWN, WITHIN
 from facegap.store.record import OutputRecord
@@ -82,7 +82,7 @@ def rate_rows(run: Run, output: OutputRecord) -> Iterator[dict[str, Any]]:
                 rates = clustered_rates(
                     said, None, subjects, inside, n_cells=len(cells.groups), level=run.record.level, units=units
                 )
-                rates = weighed(rates, run.record)
+                rates = as_weighted(rates, run.record)
                 for group, rate in zip(cells.groups, rates.rows(), strict=True):
                     yield {
                         **known,
@@ -148,7 +148,7 @@ def gap_rows(run: Run, output: OutputRecord) -> Iterator[dict[str, Any]]:
     for number, grouping in enumerate(groupings_of(run)[1:] if measure else []):
         families = list(families_of(run, output, grouping))
         words = output.classes if measure == ANSWERED else ("",)
-        for word, family in zip(words, judged_together(families, is_primary=number == 0), strict=True):
+        for word, family in zip(words, jointly_tested(families, is_primary=number == 0), strict=True):
             for gap in family.rows():
                 row = {name: value for name, value in asdict(gap).items() if name in ANSWER_GAPS.columns}
                 said = str(row["verdict"])
@@ -167,7 +167,7 @@ def families_of(run: Run, output: OutputRecord, grouping: Grouping) -> Iterator[
     for word in output.classes:
         said = trials & gave(run, output, word)
         found = clustered_rates(said, None, subjects, codes, n_cells=len(groups), level=run.record.level, units=units)
-        found = weighed(found, run.record)
+        found = as_weighted(found, run.record)
         yield gap_family(
             groups,
             found.errors,

@@ -40,7 +40,7 @@ from facegap.derive.transfer import transfer_table
 from facegap.derive.units import subject_codes, units_of_run
 from facegap.derive.verification import GroupRates, group_rates, verification_rows
 from facegap.derive.waterfall import stages_of, waterfall_table
-from facegap.derive.weights import weighed_rates
+from facegap.derive.weights import rates_as_weighted
 from facegap.errors import RunError
 from facegap.store.record import Operating
 from facegap.store.run import Matched, Run
@@ -111,7 +111,7 @@ def derived(run: Run) -> Run:
     trust = trust_table(run, gaps)
     if len(trust):
         extra["label_trust.csv"] = trust
-    rates = check(weighed_rates(rates, run.record), RATES, "rates")
+    rates = check(rates_as_weighted(rates, run.record), RATES, "rates")
     return replace(run, rates=rates, gaps=gaps, age=age_table(run), extra=extra)
 
 

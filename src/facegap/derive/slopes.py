@@ -87,7 +87,7 @@ def family_rows(run: Run, trials: Trials, columns: tuple[str, ...]) -> Iterator[
             "p_adjusted": float(adjusted[k]),
             "margin": margin.size,
             "scale": margin.scale,
-            **judged(changes[k], float(p[k]), float(adjusted[k]), margin, run.record.alpha, len(columns)),
+            **change_verdict(changes[k], float(p[k]), float(adjusted[k]), margin, run.record.alpha, len(columns)),
         }
 
 
@@ -104,7 +104,7 @@ def sizes(slope: Slope, level: float) -> dict[str, float]:
     return dict(zip(names, (change.value, max(low, -1.0), min(high, 1.0), per, *logs), strict=True))
 
 
-def judged(
+def change_verdict(
     change: Change | None, p: float, adjusted: float, margin: Margin, alpha: float, tests: int
 ) -> dict[str, Any]:
     """The verdict on a change and the interval that determined it; not enough data without a test."""

@@ -79,8 +79,8 @@ def worst_points(points: Sequence[TransferPoint], min_subjects: int) -> list[Tra
         if len(ranked) < 2 or not reached:
             continue
         _, worst = max(reached, key=lambda entry: entry[0])
-        unjudged = f"; not ranked, too few: {', '.join(point.on for point in small)}" if small else ""
-        found.append(replace(worst, source=f"{worst.source}; {WORST}{unjudged}"))
+        unranked = f"; not ranked, too few: {', '.join(point.on for point in small)}" if small else ""
+        found.append(replace(worst, source=f"{worst.source}; {WORST}{unranked}"))
     return found
 
 

@@ -24,8 +24,8 @@ from facegap.derive.margins import margin_of
 from facegap.derive.metrics import FMR, PAIR_METRICS, Metric, metric_of
 from facegap.derive.people_sums import people_sums
 from facegap.derive.results import rate_row
-from facegap.derive.weights import weighed
-from facegap.statistics.anytime import Seen, seen
+from facegap.derive.weights import as_weighted
+from facegap.statistics.anytime import Observed, observed
 from facegap.statistics.clusters import subject_correlation
 from facegap.statistics.effective import columns_of
 from facegap.statistics.gaps import gap_family
@@ -149,7 +149,7 @@ def verification_families(
         known = [k for k, is_known in enumerate(entry.cells.known) if is_known]
         groups = tuple(str(entry.cells.groups[k]) for k in known)
         for metric, all_rates in entry.rates.items():
-            rates = weighed(columns_of([all_rates[k] for k in known], level=record.level), record)
+            rates = as_weighted(columns_of([all_rates[k] for k in known], level=record.level), record)
             margin = margin_of(record, metric)
             correlation = correlation_of(pairs, entry, metric, known)
             people = people_of_groups(pairs, entry, metric, known) if decides(record, metric) else None
@@ -178,14 +178,14 @@ def verification_families(
             yield entry, metric, Family(family, groups, rates, correlation, losses, people)
 
 
-def people_of_groups(pairs: Comparisons, entry: GroupRates, metric: str, known: Sequence[int]) -> dict[str, Seen]:
+def people_of_groups(pairs: Comparisons, entry: GroupRates, metric: str, known: Sequence[int]) -> dict[str, Observed]:
     """For each known group, its people with genuine pairs, each with the proportion of these that were rejected."""
     people = int(pairs.varying.max(initial=-1)) + 1
     found = {}
     for k in known:
         group = (entry.cells.codes == k) & pairs.counted
         errors, trials = people_sums(pairs, entry.cut, metric_of(metric), group, people)
-        found[str(entry.cells.groups[k])] = seen(errors[trials > 0] / trials[trials > 0])
+        found[str(entry.cells.groups[k])] = observed(errors[trials > 0] / trials[trials > 0])
     return found
 
 

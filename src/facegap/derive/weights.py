@@ -15,7 +15,7 @@ from facegap.statistics.effective import RateColumns
 from facegap.store.record import RunRecord
 from facegap.types import ANY, Group
 
-MOST_HELD = 1 / 3  # a larger proportion of the trials of a group is reported
+LARGEST_SHARE = 1 / 3  # a larger proportion of the trials of a group is reported
 FEWEST_UNITS = 3  # one of two always has at least half
 MOST_NAMED = 12
 TRIALS: dict[Trial, str] = {
@@ -32,12 +32,12 @@ def trials_in_words(trial: Trial, counted: str) -> str:
     return counted if trial == "image" else TRIALS[trial]
 
 
-def weighed(rates: RateColumns, record: RunRecord) -> RateColumns:
+def as_weighted(rates: RateColumns, record: RunRecord) -> RateColumns:
     """Rates of groups with the weights of a run: equal for trials or, with --per-person, for people."""
-    return rates.weighed_by_people() if record.per_person else rates
+    return rates.with_equal_weights() if record.per_person else rates
 
 
-def weighed_rates(rates: pd.DataFrame, record: RunRecord) -> pd.DataFrame:
+def rates_as_weighted(rates: pd.DataFrame, record: RunRecord) -> pd.DataFrame:
     """RATES with the weights of a run; with --per-person, interval and effective trials refer to equal weights of people."""
     if not record.per_person:
         return rates
@@ -70,7 +70,7 @@ def dominated_text(people: int) -> str:
     return f"dominated by {people} {'person' if people == 1 else 'people'}"
 
 
-def held_by_one(
+def concentrated_trials(
     rates: pd.DataFrame, groupings: Sequence[Grouping], cluster: Sequence[str] = (), counted: str = "images"
 ) -> tuple[str, ...]:
     """One sentence per group and kind of trial with over a third in one sampling unit; a dozen, then the number of others.
@@ -128,7 +128,7 @@ def named_rows(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> Iterator[t
 
 def largest_shares(rates: pd.DataFrame, groupings: Sequence[Grouping]) -> Iterator[tuple[tuple[str, Trial], float]]:
     """Group and kind of trial with the largest proportion in one unit, if over a third, in order of RATES."""
-    chosen = rates[(rates["largest_share"] > MOST_HELD) & (rates["units"] >= FEWEST_UNITS)]
+    chosen = rates[(rates["largest_share"] > LARGEST_SHARE) & (rates["units"] >= FEWEST_UNITS)]
     found: dict[tuple[str, Trial], float] = {}
     for group, row in named_rows(chosen, groupings):
         key = group, metric_of(str(row["metric"])).trial

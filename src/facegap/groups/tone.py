@@ -103,7 +103,7 @@ def measure(face: NDArray[np.uint8], inside: BoolArray, picture: NDArray[np.uint
         return "too few pixels around the cheeks have a uniform colour, as skin would"
     light = find_light(face, inside, picture, skin.colour)
     found = witnesses(skin, light)
-    value, deviation = weighed(found)
+    value, deviation = weighted_mean(found)
     photographed = lab_of_light(np.exp(skin.colour))
     return Measurement(
         photographed=photographed,
@@ -165,7 +165,7 @@ def ita_of_chroma(log_red_over_blue: float) -> float:
     return float(np.clip(PORTRAIT_ITA + CHROMA_SLOPE * (log_red_over_blue - PORTRAIT_CHROMA), *CHROMA_RANGE))
 
 
-def weighed(found: Witnesses) -> tuple[float, float]:
+def weighted_mean(found: Witnesses) -> tuple[float, float]:
     """Weighted mean of the witnesses and its standard deviation, which increases with their disagreement.
 
     Weights are equal, as the best witness differs between pictures, except that the weight of chroma decreases the

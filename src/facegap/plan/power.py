@@ -16,7 +16,7 @@ from scipy.special import ndtr, ndtri
 
 from facegap.statistics.clusters import rates_of_clusters
 from facegap.statistics.dyadic import dyadic_fmr
-from facegap.statistics.family_tests import Judged, holm_among
+from facegap.statistics.family_tests import GapTests, holm_among
 from facegap.statistics.lending import lent_trials
 from facegap.statistics.verdicts import GAPS_FOUND, WITHIN, verdicts
 from facegap.types import AnyArray, FloatArray, IntArray
@@ -142,7 +142,7 @@ def own_power(family: OwnFamily, worlds: int, seed: Sequence[int], step: Callabl
     )
 
 
-def evaluated_worlds(family: OwnFamily, rates: Sequence[Rates], first: IntArray, second: IntArray) -> Judged:
+def evaluated_worlds(family: OwnFamily, rates: Sequence[Rates], first: IntArray, second: IntArray) -> GapTests:
     """The family of every simulation, tested as in an audit."""
     value, effective = together(family, rates)
     return evaluate_rates(
@@ -178,7 +178,7 @@ def trials_of(family: OwnFamily, group: People) -> int:
 
 
 def proportions_found(
-    family: OwnFamily, raised: Sequence[Rates], alike: Judged, worse: int, first: IntArray, second: IntArray
+    family: OwnFamily, raised: Sequence[Rates], alike: GapTests, worse: int, first: IntArray, second: IntArray
 ) -> tuple[FloatArray, float]:
     """Per pair the proportion of simulations with `gap` or a larger verdict, float64 [pairs], and the proportion with any.
 

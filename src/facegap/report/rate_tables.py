@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from facegap.derive.metrics import metric_of
-from facegap.derive.weights import FEWEST_UNITS, MOST_HELD, dominated_text, trials_in_words
+from facegap.derive.weights import FEWEST_UNITS, LARGEST_SHARE, dominated_text, trials_in_words
 from facegap.report.rows.frames import groupings_of
 from facegap.report.rows.images import AgeRow, age_rows
 from facegap.report.rows.rates import RateRow, pairs_alone, rate_rows
@@ -110,7 +110,10 @@ def held_notes(rows: Sequence[RateRow], cluster: Sequence[str], counted: str) ->
     shares = {
         (clean(row.group) if row.group.attributes else "everybody", metric_of(row.metric).trial): row.rate.largest_share
         for row in rows
-        if row.labelled and row.other is None and row.rate.units >= FEWEST_UNITS and row.rate.largest_share > MOST_HELD
+        if row.labelled
+        and row.other is None
+        and row.rate.units >= FEWEST_UNITS
+        and row.rate.largest_share > LARGEST_SHARE
     }
     who = f"unit of {clean(' and '.join(cluster))}" if cluster else "person"
     return [

@@ -14,7 +14,7 @@ import numpy as np
 from facegap.statistics.clusters import rates_of_clusters
 from facegap.statistics.gaps import gap_family
 from facegap.statistics.label_uncertainty.gaps import label_gaps
-from facegap.statistics.label_uncertainty.probabilities import drawn_classes
+from facegap.statistics.label_uncertainty.probabilities import sampled_classes
 from facegap.statistics.verdicts import GAPS_FOUND
 from facegap.types import FloatArray, IntArray
 from facegap.worlds.people import METRICS, Effect, Kind, binomial, person_chances
@@ -102,7 +102,9 @@ def said_of(
     )
     plain = family.columns
     confusion = np.array([[1 - setting.flipped, setting.flipped], [setting.flipped, 1 - setting.flipped]])
-    draws = [rates_of_clusters(errors, trials, drawn_classes(confusion[labels], rng), n_cells=2) for _ in range(DRAWS)]
+    draws = [
+        rates_of_clusters(errors, trials, sampled_classes(confusion[labels], rng), n_cells=2) for _ in range(DRAWS)
+    ]
     wide = label_gaps(family, GROUPS, rates, draws, confusion)
     return (
         float(plain.difference[0]),

@@ -43,7 +43,7 @@ HALVINGS = 50
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class Observed:
     """The subjects of one group so far: the distinct values of their means, and the number of subjects with each value.
 
     values : float64 (V,), 0 to 1; counts : float64 (V,)
@@ -63,7 +63,7 @@ class Seen:
         return float(self.values @ self.counts / self.counts.sum()) if self.people else float("nan")
 
 
-def seen(means: FloatArray) -> Seen:
+def observed(means: FloatArray) -> Observed:
     """Collect the means of some subjects; their order does not matter.
 
     means : float64 (n,), each from 0 to 1
@@ -76,12 +76,12 @@ def seen(means: FloatArray) -> Seen:
     if not np.all((found >= 0) & (found <= 1)):
         raise StatisticsError("each value must be the proportion of errors of one person, from 0 to 1")
     values, counts = np.unique(found, return_counts=True)
-    return Seen(values, counts.astype(np.float64))
+    return Observed(values, counts.astype(np.float64))
 
 
-def seen_by_group(
+def observed_by_group(
     errors: BoolArray, trials: BoolArray, people: IntArray, codes: IntArray, groups: int
-) -> tuple[Seen, ...]:
+) -> tuple[Observed, ...]:
     """For each group, its subjects with a trial, each with the proportion of their trials that are errors.
 
     errors, trials : bool (n,); people : int64 (n,), 0..; codes : int64 (n,), the group of each row; outside
@@ -90,7 +90,7 @@ def seen_by_group(
     Examples
     --------
     >>> yes, who = np.array([True, True, False]), np.array([0, 0, 1])
-    >>> [group.mean for group in seen_by_group(~yes | [True, False, True], ~yes | True, who, np.array([0, 0, 1]), 2)]
+    >>> [group.mean for group in observed_by_group(~yes | [True, False, True], ~yes | True, who, np.array([0, 0, 1]), 2)]
     [0.5, 1.0]
     """
     found = []
@@ -98,18 +98,18 @@ def seen_by_group(
         inside = trials & (codes == group)
         count = np.bincount(people[inside])
         wrong = np.bincount(people[inside & errors], minlength=len(count))
-        found.append(seen(wrong[count > 0] / count[count > 0]))
+        found.append(observed(wrong[count > 0] / count[count > 0]))
     return tuple(found)
 
 
-def log_capital_above(group: Seen, bounds: FloatArray) -> FloatArray:
+def log_capital_above(group: Observed, bounds: FloatArray) -> FloatArray:
     """Log of the capital of a gambler who bets that the mean is above each bound, float64 (m,), decreasing in the bound.
 
     bounds : float64 (m,), 0 to 1. At 0 it is infinite as soon as there is an error
 
     Examples
     --------
-    >>> group = seen(np.array([1.0, 1.0, 1.0, 1.0, 0.0]))
+    >>> group = observed(np.array([1.0, 1.0, 1.0, 1.0, 0.0]))
     >>> bool(log_capital_above(group, np.array([0.1]))[0] > 3), bool(log_capital_above(group, np.array([0.9]))[0] < 0.1)
     (True, True)
     """
@@ -119,9 +119,9 @@ def log_capital_above(group: Seen, bounds: FloatArray) -> FloatArray:
     return np.asarray(logsumexp(factors @ group.counts, axis=0) - np.log(len(PARTS)), np.float64)
 
 
-def log_capital_below(group: Seen, bounds: FloatArray) -> FloatArray:
+def log_capital_below(group: Observed, bounds: FloatArray) -> FloatArray:
     """Log of the capital of a gambler who bets that the mean is below each bound, float64 (m,), increasing in the bound."""
-    return log_capital_above(Seen(1 - group.values, group.counts), 1 - np.asarray(bounds))
+    return log_capital_above(Observed(1 - group.values, group.counts), 1 - np.asarray(bounds))
 
 
 def _last(rejected: Callable[[float], bool], low: float, high: float) -> float:
@@ -132,7 +132,7 @@ def _last(rejected: Callable[[float], bool], low: float, high: float) -> float:
     return low
 
 
-def log_evidence(first: Seen, second: Seen, *, difference: float = 0.0, ratio: float = 1.0) -> float:
+def log_evidence(first: Observed, second: Observed, *, difference: float = 0.0, ratio: float = 1.0) -> float:
     """Log of the evidence against: mean of the first <= ratio * mean of the second + difference.
 
     returns : a lower bound of the log of the smallest capital under that hypothesis, so exp(-returned) is a valid
@@ -149,12 +149,12 @@ def log_evidence(first: Seen, second: Seen, *, difference: float = 0.0, ratio: f
     return float(total.min()) if len(total) else -np.inf
 
 
-def gap_limits(first: Seen, second: Seen, alpha: float, *, is_ratio: bool) -> tuple[float, float]:
+def gap_limits(first: Observed, second: Observed, alpha: float, *, is_ratio: bool) -> tuple[float, float]:
     """Limits of the difference or ratio of two means that hold at all looks simultaneously with probability 1 - alpha.
 
     Examples
     --------
-    >>> first, second = seen(np.repeat([1.0, 0.0], [60, 140])), seen(np.repeat([1.0, 0.0], [10, 190]))
+    >>> first, second = observed(np.repeat([1.0, 0.0], [60, 140])), observed(np.repeat([1.0, 0.0], [10, 190]))
     >>> low, high = gap_limits(first, second, 0.05, is_ratio=False)
     >>> bool(low > 0.05), bool(high < 0.45)
     (True, True)
@@ -171,12 +171,12 @@ def gap_limits(first: Seen, second: Seen, alpha: float, *, is_ratio: bool) -> tu
     return low, -high
 
 
-def gap_p(first: Seen, second: Seen) -> float:
+def gap_p(first: Observed, second: Observed) -> float:
     """Two-sided p-value of no difference between two means, valid at any look and for any stopping rule.
 
     Examples
     --------
-    >>> gap_p(seen(np.repeat([1.0, 0.0], [60, 140])), seen(np.repeat([1.0, 0.0], [10, 190]))) < 1e-6
+    >>> gap_p(observed(np.repeat([1.0, 0.0], [60, 140])), observed(np.repeat([1.0, 0.0], [10, 190]))) < 1e-6
     True
     """
     if not first.people or not second.people:
@@ -211,11 +211,11 @@ class AnytimeGap:
 
 
 @dataclass(frozen=True, eq=False)
-class SeenGap:
+class GapSoFar:
     """Two groups so far, and the margin of the gap between them. margin : a difference, or a ratio above 1"""
 
-    first: Seen
-    second: Seen
+    first: Observed
+    second: Observed
     margin: float
     is_ratio: bool = False
 
@@ -231,13 +231,13 @@ class SeenGap:
         """Whether the log evidence for a gap no larger than the margin reaches `needed` in both directions."""
         return min(self._not_above(self.first, self.second), self._not_above(self.second, self.first)) >= needed
 
-    def _above(self, one: Seen, other: Seen) -> float:
+    def _above(self, one: Observed, other: Observed) -> float:
         """Log of the evidence against: one exceeds the other by at most the margin."""
         if self.is_ratio:
             return log_evidence(one, other, ratio=self.margin)
         return log_evidence(one, other, difference=self.margin)
 
-    def _not_above(self, one: Seen, other: Seen) -> float:
+    def _not_above(self, one: Observed, other: Observed) -> float:
         """Log of the evidence against: one exceeds the other by at least the margin."""
         if self.is_ratio:
             return log_evidence(other, one, ratio=1 / self.margin)
@@ -245,7 +245,7 @@ class SeenGap:
 
 
 @dataclass(frozen=True, eq=False)
-class SeenVerdicts:
+class VerdictsSoFar:
     """Verdicts on the gaps of one family, in their order, valid at any look.
 
     p, p_adjusted : float64 [m], two-sided p-values, and the same adjusted by Holm over the family
@@ -261,7 +261,7 @@ class SeenVerdicts:
     verdict: AnyArray
 
 
-def seen_verdicts(gaps: Sequence[SeenGap], *, alpha: float, tests: int | None = None) -> SeenVerdicts:
+def verdicts_so_far(gaps: Sequence[GapSoFar], *, alpha: float, tests: int | None = None) -> VerdictsSoFar:
     """Verdicts on the gaps of one family, of any metrics, which may be computed after every batch of subjects.
 
     alpha : probability, over all looks, of any false alarm or any wrong verdict about a margin
@@ -275,7 +275,7 @@ def seen_verdicts(gaps: Sequence[SeenGap], *, alpha: float, tests: int | None = 
     within = np.array([one.lies_within(np.log(size / alpha)) for one in gaps], np.bool_)
     differs = adjusted <= alpha
     said = verdicts(beyond_margin=beyond, within_margin=within, differs=differs)
-    return SeenVerdicts(p, adjusted, beyond, within, differs, said)
+    return VerdictsSoFar(p, adjusted, beyond, within, differs, said)
 
 
 def anytime_gaps(
@@ -312,10 +312,10 @@ def anytime_gaps(
     ['gap larger than the margin']
     """
     names = list(groups)
-    sides = [seen(means) for means in groups.values()]
+    sides = [observed(means) for means in groups.values()]
     pairs = [(a, b) for a in range(len(names)) for b in range(a + 1, len(names))]
-    gaps = [SeenGap(sides[a], sides[b], margin, is_ratio) for a, b in pairs]
-    said = seen_verdicts(gaps, alpha=alpha)
+    gaps = [GapSoFar(sides[a], sides[b], margin, is_ratio) for a, b in pairs]
+    said = verdicts_so_far(gaps, alpha=alpha)
     return [
         AnytimeGap(
             names[a],

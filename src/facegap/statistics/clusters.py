@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from facegap.errors import StatisticsError
-from facegap.statistics.dominated import few_in_front
+from facegap.statistics.dominated import dominating_units
 from facegap.statistics.effective import (
     EXACT_SUBJECTS,
     RateColumns,
@@ -186,7 +186,7 @@ def rates_of_clusters(
             exact_trials=np.where(exact > 0, even_units, 0.0),
             level=level,
         ),
-        dominated_by=few_in_front(
+        dominated_by=dominating_units(
             distinct.errors,
             distinct.trials,
             distinct.cells,

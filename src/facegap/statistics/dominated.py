@@ -21,7 +21,7 @@ ERRORS_OF_EACH = 2  # on average: single errors of different people do not domin
 TIMES_THEIR_TRIALS = 2.0  # least ratio of their proportion of the errors to their proportion of the trials
 
 
-def few_in_front(
+def dominating_units(
     errors: FloatArray, trials: FloatArray, cells: IntArray, *, total_errors: FloatArray, total_trials: FloatArray
 ) -> IntArray:
     """Number of units with more than half of the errors of each cell if they are few, else 0; int64 [cells].
@@ -32,7 +32,7 @@ def few_in_front(
     --------
     >>> import numpy as np
     >>> errors, trials = np.array([9.0, 8.0, 0, 1, 0, 0, 1, 0, 0, 0]), np.full(10, 10.0)
-    >>> few_in_front(errors, trials, np.zeros(10, np.int64), total_errors=np.array([19.0]), total_trials=np.array([100.0]))
+    >>> dominating_units(errors, trials, np.zeros(10, np.int64), total_errors=np.array([19.0]), total_trials=np.array([100.0]))
     array([2])
     """
     n_cells = len(total_errors)
@@ -55,12 +55,12 @@ def few_in_front(
         tried[cells[now]] += trials[now]
         reached = open_ & (theirs > total_errors / 2)
         people = place + 1
-        found[reached & _stand_out(theirs, tried, people, total_errors, total_trials)] = people
+        found[reached & _are_outliers(theirs, tried, people, total_errors, total_trials)] = people
         open_ &= ~reached
     return found
 
 
-def few_in_front_of_pairs(
+def dominating_units_of_pairs(
     low: IntArray, high: IntArray, errors: FloatArray, trials: FloatArray, total_errors: float, total_trials: float
 ) -> int:
     """The same for errors of pairs of units: number of units involved in more than half of the errors; 0 if many.
@@ -72,13 +72,13 @@ def few_in_front_of_pairs(
     --------
     >>> import numpy as np
     >>> low, high = np.array([0, 0, 0, 0, 1]), np.array([1, 2, 3, 4, 2])
-    >>> few_in_front_of_pairs(low, high, np.ones(5), np.full(20, 19.0), 5, 190)
+    >>> dominating_units_of_pairs(low, high, np.ones(5), np.full(20, 19.0), 5, 190)
     1
     """
     if total_errors < FEWEST_ERRORS:
         return 0
     size = len(trials)
-    sums = _held(low, high, errors, size)
+    sums = _errors_involving(low, high, errors, size)
     influence = np.where(sums > 0, sums - total_errors / total_trials * trials, 0.0) ** 2
     if not _carriers(influence, np.zeros(size, np.int64), 1)[0] <= MOST_CARRIERS:
         return 0
@@ -87,20 +87,20 @@ def few_in_front_of_pairs(
         unit = int(np.argmax(sums))
         theirs, tried = theirs + sums[unit], tried + trials[unit]
         if theirs > total_errors / 2:
-            return place * bool(_stand_out(theirs, tried, place, total_errors, total_trials))
+            return place * bool(_are_outliers(theirs, tried, place, total_errors, total_trials))
         left &= (low != unit) & (high != unit)
-        sums = _held(low[left], high[left], errors[left], size)
+        sums = _errors_involving(low[left], high[left], errors[left], size)
     return 0
 
 
-def _held(low: IntArray, high: IntArray, errors: FloatArray, size: int) -> FloatArray:
+def _errors_involving(low: IntArray, high: IntArray, errors: FloatArray, size: int) -> FloatArray:
     """Number of errors that involve each unit; those within a unit count once."""
     other = np.where(low == high, 0.0, errors)
     sums = np.bincount(low, weights=errors, minlength=size) + np.bincount(high, weights=other, minlength=size)
     return sums.astype(np.float64)
 
 
-def _stand_out(
+def _are_outliers(
     theirs: FloatArray | float,
     tried: FloatArray | float,
     people: int,

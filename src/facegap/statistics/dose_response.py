@@ -132,7 +132,7 @@ class Interaction:
     verdict: str
 
 
-def judged_interactions(
+def interaction_tests(
     doses: Sequence[Doses], ranked: Sequence[int], *, margin: float, alpha: float, level: float
 ) -> list[list[Interaction]]:
     """The interactions of all pairs of groups at each dose, tested as one family over all doses.

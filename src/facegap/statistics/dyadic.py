@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from facegap.errors import StatisticsError
 from facegap.statistics.clusters import rates_of_clusters
-from facegap.statistics.dominated import few_in_front_of_pairs
+from facegap.statistics.dominated import dominating_units_of_pairs
 from facegap.statistics.effective import (
     EXACT_PAIRS,
     PeopleRates,
@@ -379,4 +379,6 @@ def _dominated(found: Found, errors: int, total: int) -> int:
     # Trials of one comparison that was made more than once are one: an error in both orders is not two errors.
     alone = found.sums.independent
     times = 1.0 if alone is None or not total else float(alone) / total
-    return few_in_front_of_pairs(low, high, wrong / times, found.sums.own_trials / times, errors / times, total / times)
+    return dominating_units_of_pairs(
+        low, high, wrong / times, found.sums.own_trials / times, errors / times, total / times
+    )

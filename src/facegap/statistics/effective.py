@@ -67,7 +67,7 @@ class RateColumns:
     by_person: bool = False
     estimate: FloatArray | None = None
 
-    def weighed_by_people(self) -> RateColumns:
+    def with_equal_weights(self) -> RateColumns:
         """The same columns with the rates, intervals and effective trials for equal weights of subjects."""
         return replace(
             self,

@@ -17,7 +17,7 @@ Limits = tuple[FloatArray, FloatArray]
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class GapTests:
     """Test results; arrays [..., k], the last axis being k of the m gaps of a family.
 
     p             : two-sided, by inversion of the interval on the margin's scale; NaN if a rate has no interval
@@ -35,7 +35,7 @@ class Judged:
 
 
 @dataclass(frozen=True, eq=False)
-class Decided:
+class DecidingIntervals:
     """The interval that determined each verdict, on the margin's scale, float64 [m] each; NaN if a gap has none."""
 
     low: FloatArray
@@ -43,7 +43,7 @@ class Decided:
     level: FloatArray
 
 
-def judged(
+def gap_tests(
     sides: Sides,
     shared: FloatArray | float = 0.0,
     *,
@@ -51,7 +51,7 @@ def judged(
     margin: float,
     alpha: float,
     others: FloatArray | None = None,
-) -> Judged:
+) -> GapTests:
     """Test every gap.
 
     sides  : float64 [..., k] each; effective trials are 0 for a rate without an interval
@@ -67,7 +67,7 @@ def judged(
     adjusted, of_one = holm_among(p, others), alpha / max(family_size(p, others), 1)
     within = inside(limits_at(flat, -ndtri(of_one), correlation, is_ratio=is_ratio), margin, is_ratio=is_ratio)
     beyond = outside(limits_at(flat, -ndtri(of_one / 2), correlation, is_ratio=is_ratio), margin, is_ratio=is_ratio)
-    return Judged(p, adjusted, adjusted <= alpha, within.reshape(shape), beyond.reshape(shape))
+    return GapTests(p, adjusted, adjusted <= alpha, within.reshape(shape), beyond.reshape(shape))
 
 
 def holm_among(p: FloatArray, others: FloatArray | None = None) -> FloatArray:
@@ -127,7 +127,9 @@ def deciding_tails(
     return np.where(np.isnan(p), np.nan, np.select([verdict == BEYOND, verdict == WITHIN], [of_one, 2 * of_one], step))
 
 
-def decided(limits: Limits, tails: FloatArray, verdict: AnyArray, differs: BoolArray, *, is_ratio: bool) -> Decided:
+def deciding_intervals(
+    limits: Limits, tails: FloatArray, verdict: AnyArray, differs: BoolArray, *, is_ratio: bool
+) -> DecidingIntervals:
     """The deciding intervals, from the limits at `deciding_tails`.
 
     An interval at Holm's step ends at "no difference" if p_adjusted is alpha, up to rounding of p and of the quantile;
@@ -141,7 +143,7 @@ def decided(limits: Limits, tails: FloatArray, verdict: AnyArray, differs: BoolA
     above = (low + high) / 2 > none
     low = np.where(touching & above, np.nextafter(none, np.inf), np.where(parted, np.minimum(low, none), low))
     high = np.where(touching & ~above, np.nextafter(none, -np.inf), np.where(parted, np.maximum(high, none), high))
-    return Decided(low, high, 1 - tails)
+    return DecidingIntervals(low, high, 1 - tails)
 
 
 def z_of(tails: FloatArray) -> FloatArray:

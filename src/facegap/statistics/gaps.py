@@ -12,7 +12,15 @@ from numpy.typing import ArrayLike
 
 from facegap.errors import StatisticsError
 from facegap.statistics.effective import whole
-from facegap.statistics.family_tests import Sides, decided, deciding_tails, family_size, judged, limits_at, z_of
+from facegap.statistics.family_tests import (
+    Sides,
+    deciding_intervals,
+    deciding_tails,
+    family_size,
+    gap_tests,
+    limits_at,
+    z_of,
+)
 from facegap.statistics.intervals import difference_at, two_sided_z
 from facegap.statistics.lending import lent_trials
 from facegap.statistics.ratios import ratio_at
@@ -90,7 +98,7 @@ class GapFamily:
     basis
         Data from which the gaps were tested.
     others
-        p-values of the gaps of other families that are tested together with these; see `judged_together`.
+        p-values of the gaps of other families that are tested together with these; see `jointly_tested`.
     is_primary
         Whether the gaps have verdicts; otherwise they are exploratory.
     """
@@ -265,7 +273,7 @@ def gap_family(
     )
 
 
-def judged_together(
+def jointly_tested(
     families: Sequence[GapFamily], p: Sequence[FloatArray] | None = None, *, is_primary: bool = True
 ) -> list[GapFamily]:
     """Test several families as one: Holm's p, intervals and verdicts account for the gaps of all of them.
@@ -293,7 +301,7 @@ def judged_together(
     --------
     >>> counts = ([40, 20], [200, 200], [200, 200], [200.0, 200.0])  # errors, trials, subjects, effective trials
     >>> alone = gap_family(["women", "men"], *counts, margin=0.02, scale="difference")
-    >>> among = judged_together([alone, alone])[0]
+    >>> among = jointly_tested([alone, alone])[0]
     >>> among.tests, bool(among.columns.p_adjusted[0] == 2 * alone.columns.p[0])
     (2, True)
     """
@@ -301,12 +309,14 @@ def judged_together(
         raise StatisticsError("families with different alpha cannot be tested together; use one alpha for all")
     entering = [family.columns.p for family in families] if p is None else list(p)
     return [
-        judged_among(family, np.concatenate([NO_OTHERS, *entering[:k], *entering[k + 1 :]]), is_primary=is_primary)
+        jointly_tested_with(
+            family, np.concatenate([NO_OTHERS, *entering[:k], *entering[k + 1 :]]), is_primary=is_primary
+        )
         for k, family in enumerate(families)
     ]
 
 
-def judged_among(family: GapFamily, others: FloatArray, *, is_primary: bool) -> GapFamily:
+def jointly_tested_with(family: GapFamily, others: FloatArray, *, is_primary: bool) -> GapFamily:
     """Test the family as part of a larger one whose other gaps have these p-values, float64 [any]."""
     sizes = {name: getattr(family.columns, name) for name in _SIZES}
     tested = _tested(
@@ -390,14 +400,14 @@ def _tested(
     is_primary: bool,
 ) -> dict[str, AnyArray]:
     """The columns that depend on what is tested together."""
-    found = judged(basis.sides, basis.shared, is_ratio=is_ratio, margin=margin, alpha=alpha, others=others)
+    found = gap_tests(basis.sides, basis.shared, is_ratio=is_ratio, margin=margin, alpha=alpha, others=others)
     said = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)
     said = withheld(said, (sizes["rate_a"], sizes["rate_b"]), (sizes["dominated_by_a"], sizes["dominated_by_b"]))
     said = said if is_primary else np.full(len(said), EXPLORATORY)
     tests = family_size(found.p, others)
     tails = deciding_tails(said, found.p, found.p_adjusted, alpha, tests)
     limits = limits_at(basis.sides, z_of(tails), basis.shared, is_ratio=is_ratio)
-    interval = decided(limits, tails, said, found.differs, is_ratio=is_ratio)
+    interval = deciding_intervals(limits, tails, said, found.differs, is_ratio=is_ratio)
     pooled = (sizes["errors_a"] + sizes["errors_b"]) / np.maximum(sizes["trials_a"] + sizes["trials_b"], 1)
     return {
         "p": found.p,

@@ -11,7 +11,7 @@ import numpy as np
 
 from facegap.types import BoolArray, FloatArray, IntArray
 
-MOST_APART = 3.0  # of design effects within a family; see `_not_far_apart`
+LARGEST_DESIGN_RATIO = 3.0  # of design effects within a family; see `_upper_bound`
 
 
 def lent_trials(
@@ -51,21 +51,21 @@ def lent_trials(
     borrows = known & (subjects < trials) & np.isfinite(lent)
     without = np.where(borrows & (few == 0), np.maximum(effective, np.minimum(lent, trials)), effective)
     found = np.where(borrows & (few == 1) & ~alone, np.minimum(effective, lent), without)
-    return np.minimum(found, _not_far_apart(trials, subjects, found, lends & ~alone))
+    return np.minimum(found, _upper_bound(trials, subjects, found, lends & ~alone))
 
 
-def _not_far_apart(
+def _upper_bound(
     trials: IntArray, subjects: IntArray | FloatArray, effective: FloatArray, lends: BoolArray
 ) -> FloatArray:
     """Upper bound of the effective trials of each group given the others of the family; infinite if it keeps its own.
 
     A group without any of the few subjects who cause most errors in the others appears to have independent trials. Its
-    design effect is therefore at least the median of the family over MOST_APART, but its effective trials are never
+    design effect is therefore at least the median of the family over LARGEST_DESIGN_RATIO, but its effective trials are never
     fewer than its subjects.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         design = np.where(lends, trials / effective, np.nan)
         enough = lends.sum(axis=-1, keepdims=True) > 2  # two have no middle one
         middle = np.nanmedian(np.where(enough, design, 1.0), axis=-1, keepdims=True)
-        most = np.maximum(MOST_APART * trials / middle, subjects)
+        most = np.maximum(LARGEST_DESIGN_RATIO * trials / middle, subjects)
     return np.asarray(np.where(lends & enough & (subjects < trials), most, np.inf), dtype=np.float64)

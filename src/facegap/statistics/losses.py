@@ -130,23 +130,23 @@ def loss_columns(
         loss_ratio_low=np.where(none_lost, plain.ratio, ratios[0]),
         loss_ratio_high=np.where(none_lost, plain.ratio, np.where(no_error, 0.0, ratios[1])),
         loss_stands=none_lost
-        | _stands(family, first, second, ~none_lost & (not unknown), rates, counts, (least, most)),
+        | _is_stable(family, first, second, ~none_lost & (not unknown), rates, counts, (least, most)),
     )
 
 
-def _stands(
+def _is_stable(
     family: GapFamily,
     first: IntArray,
     second: IntArray,
-    asked: BoolArray,
+    checked: BoolArray,
     rates: RateColumns,
     counts: LossCounts,
     ends: tuple[FloatArray, FloatArray],
 ) -> BoolArray:
     """Whether the verdict of each gap is the same in all nine cases; False for gaps that are not `checked`."""
     stands = np.full(len(family), not family.is_primary)
-    asked = asked & family.is_primary
-    rows = np.flatnonzero(asked)
+    checked = checked & family.is_primary
+    rows = np.flatnonzero(checked)
     if not len(rows):
         return stands
     a, b = first[rows], second[rows]

@@ -90,11 +90,11 @@ class PairRate:
 
     def replicates(self, weights: FloatArray) -> FloatArray:
         """The rate for each row of weights [B, S]; NaN where no pair was sampled."""
-        return ratio(weighed(weights, self.pairs, self.errors), self.trials_under(weights))
+        return ratio(weighted_sums(weights, self.pairs, self.errors), self.trials_under(weights))
 
     def trials_under(self, weights: FloatArray) -> FloatArray:
         """Trials for each row of weights, float64 [B]."""
-        listed = weighed(weights, self.tried, self.trials)
+        listed = weighted_sums(weights, self.tried, self.trials)
         if self.images is None:
             return listed
         carried = weights * self.images
@@ -261,7 +261,7 @@ def per_person(pairs: IntArray, values: FloatArray, people: int) -> FloatArray:
     return np.asarray(np.sum(sides, axis=0), np.float64)
 
 
-def weighed(weights: FloatArray, pairs: IntArray, values: FloatArray) -> FloatArray:
+def weighted_sums(weights: FloatArray, pairs: IntArray, values: FloatArray) -> FloatArray:
     """Sum of W_i W_j * value over pairs, and of W_i * value over those within a unit, per row of weights: float64 [B]."""
     first, second = weights[:, pairs[:, 0]], weights[:, pairs[:, 1]]
     within = pairs[:, 0] == pairs[:, 1]

@@ -144,8 +144,8 @@ def fold_accuracy(scores: ArrayLike, genuine: ArrayLike, folds: ArrayLike, *, ru
     count = int(fold.max(initial=-1)) + 1
     if count < 2 or np.bincount(fold, minlength=count).min() == 0:
         raise StatisticsError(f"accuracy by folds needs at least two folds with pairs; there are {count}")
-    judged = by_distance if rule == "insightface" else by_steps
-    found = [judged(values, same, fold == k) for k in range(count)]
+    evaluate = by_distance if rule == "insightface" else by_steps
+    found = [evaluate(values, same, fold == k) for k in range(count)]
     correct, thresholds = zip(*found, strict=True)
     trials = np.bincount(fold, minlength=count).astype(np.int64)
     return FoldAccuracy(rule, np.array(correct, np.int64), trials, np.array(thresholds, np.float64))

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from facegap.errors import StatisticsError
-from facegap.statistics.dominated import few_in_front_of_pairs
+from facegap.statistics.dominated import dominating_units_of_pairs
 from facegap.statistics.effective import EXACT_PAIRS, EXACT_SUBJECTS, UNDEFINED, WILSON_EFFECTIVE, weights_of
 from facegap.statistics.intervals import clopper_pearson, rare_error_limits, two_sided_z, wilson
 from facegap.statistics.jackknife import PairSums, pair_effective_trials
@@ -128,7 +128,7 @@ def sampled_fmr(
         units=size,
         effective_subjects=effective,
         largest_share=float(held.largest[0]),
-        dominated_by=few_in_front_of_pairs(low_side, high_side, weight[wrong], own, value * total, total),
+        dominated_by=dominating_units_of_pairs(low_side, high_side, weight[wrong], own, value * total, total),
         estimate=value,
     )
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from facegap.errors import StatisticsError
-from facegap.statistics.dominated import few_in_front
+from facegap.statistics.dominated import dominating_units
 from facegap.statistics.dyadic import even_rate, rate_of_sums
 from facegap.statistics.effective import carriers_of, effective_trials, whole
 from facegap.statistics.jackknife import (
@@ -81,7 +81,7 @@ def fmr_of_subject_errors(
     else:
         effective = least_effective_trials(rate, np.asarray(total), sums, bounds, level=level)
     people = np.zeros(len(wrong), np.int64)
-    few = few_in_front(
+    few = dominating_units(
         sums.errors, sums.own_trials, people, total_errors=np.array([float(count)]), total_trials=np.array([total])
     )
     return rate_of_sums(

@@ -14,7 +14,7 @@ import numpy as np
 
 from facegap.errors import StatisticsError
 from facegap.statistics.effective import effective_trials
-from facegap.statistics.family_tests import decided, deciding_tails, judged, limits_at, z_of
+from facegap.statistics.family_tests import deciding_intervals, deciding_tails, gap_tests, limits_at, z_of
 from facegap.statistics.intervals import clopper_pearson, two_sided_z, wilson
 from facegap.statistics.verdicts import EXPLORATORY, verdicts
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Scale
@@ -242,11 +242,11 @@ def weighted_gaps(
     is_ratio = scale == "ratio"
     z = two_sided_z(rates.level)
     difference, ratio = (limits_at(sides, z, shared, is_ratio=as_ratio) for as_ratio in (False, True))
-    found = judged(sides, shared, is_ratio=is_ratio, margin=margin, alpha=alpha)
+    found = gap_tests(sides, shared, is_ratio=is_ratio, margin=margin, alpha=alpha)
     said = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)
     said = said if is_primary else np.full(len(said), EXPLORATORY)
     tails = deciding_tails(said, found.p, found.p_adjusted, alpha)
-    interval = decided(
+    interval = deciding_intervals(
         limits_at(sides, z_of(tails), shared, is_ratio=is_ratio), tails, said, found.differs, is_ratio=is_ratio
     )
     with np.errstate(divide="ignore", invalid="ignore"):

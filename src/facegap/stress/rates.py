@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from facegap.derive.groupings import Cells, cells_of
 from facegap.derive.outcomes import predictions_table
 from facegap.statistics.clusters import clustered_rates
-from facegap.statistics.dose_response import Doses, Interaction, doses_of, judged_interactions
+from facegap.statistics.dose_response import Doses, Interaction, doses_of, interaction_tests
 from facegap.statistics.medians import clustered_median
 from facegap.statistics.verdicts import EXPLORATORY
 from facegap.stress.measure import NONE
@@ -238,7 +238,7 @@ def tables(
             common = {"metric": metric, "model": models[metric], "family": "*".join(grouping)}
             rates += rate_rows(own, doses, cells, (subjects, units), ranked, common, rules)
             if grouping:
-                found = judged_interactions(doses, ranked, margin=rules.margin, alpha=rules.alpha, level=rules.level)
+                found = interaction_tests(doses, ranked, margin=rules.margin, alpha=rules.alpha, level=rules.level)
                 is_primary = k == 1 and metric == primary
                 gaps += gap_rows(own, found, cells, sizes, common | {"primary": is_primary}, rules)
     return check(pd.DataFrame(rates), STRESS, "stress.csv"), check(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from facegap.statistics.clusters import rates_of_clusters
-from facegap.statistics.dominated import FEWEST_ERRORS, few_in_front_of_pairs
+from facegap.statistics.dominated import FEWEST_ERRORS, dominating_units_of_pairs
 from facegap.statistics.effective import EXACT_PAIRS, RateColumns, people_rates, rate_columns, weights_of
-from facegap.statistics.family_tests import judged
+from facegap.statistics.family_tests import gap_tests
 from facegap.statistics.gaps import ALPHA, MINIMUM_SUBJECTS
 from facegap.statistics.intervals import difference_at, two_sided_z
 from facegap.statistics.jackknife import PairSums, disjoint_pairs, pair_effective_trials
@@ -144,7 +144,7 @@ def dominating(errors: IntArray, own: FloatArray, wrong: FloatArray, total: Floa
     found = np.zeros(len(errors), np.int64)
     for world in np.flatnonzero(wrong >= FEWEST_ERRORS):
         low, high = np.nonzero(np.triu(errors[world]))
-        found[world] = few_in_front_of_pairs(
+        found[world] = dominating_units_of_pairs(
             low, high, errors[world][low, high].astype(np.float64), own[world], wrong[world], total[world]
         )
     return found
@@ -205,7 +205,7 @@ def crowd_gaps(crowds: Sequence[Crowd], worlds: int, seed: int) -> CrowdGaps:
     effective = np.nan_to_num(lent_trials(errors, trials, people, stacked("effective_trials")))
     first, second = np.triu_indices(len(crowds), 1)
     sides = (rate[:, first], effective[:, first], rate[:, second], effective[:, second])
-    found = judged(sides, is_ratio=metric.is_ratio, margin=metric.margin, alpha=ALPHA)
+    found = gap_tests(sides, is_ratio=metric.is_ratio, margin=metric.margin, alpha=ALPHA)
     verdict = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)
     front = stacked("dominated_by")
     given = withheld(verdict, (rate[:, first], rate[:, second]), (front[:, first], front[:, second]))

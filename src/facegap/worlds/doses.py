@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from facegap.statistics.dose_response import Doses, doses_of, judged_interactions
+from facegap.statistics.dose_response import Doses, doses_of, interaction_tests
 from facegap.statistics.verdicts import BEYOND, GAP
 
 PLAIN, RISE = 0.1, 0.1  # error rate without a perturbation; increase at each dose in both groups
@@ -55,7 +55,7 @@ def dose_outcome(setting: DoseSetting, worlds: int, seed: int) -> DoseOutcome:
     seen = np.zeros((worlds, 4))
     for k in range(worlds):
         doses = stressed_people(setting, rng)
-        results = [found[0] for found in judged_interactions(doses, [0, 1], margin=MARGIN, alpha=ALPHA, level=LEVEL)]
+        results = [found[0] for found in interaction_tests(doses, [0, 1], margin=MARGIN, alpha=ALPHA, level=LEVEL)]
         reported = [one.verdict in (GAP, BEYOND) for one in results]
         last = doses[-1].interaction(0, 1, level=LEVEL)
         null = reported if setting.planted == 0 else reported[:-1]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from facegap.statistics.effective import RateColumns
-from facegap.statistics.family_tests import Judged, Sides, judged
+from facegap.statistics.family_tests import GapTests, Sides, gap_tests
 from facegap.statistics.gaps import ALPHA
 from facegap.statistics.lending import lent_trials
 from facegap.statistics.verdicts import GAPS_FOUND, VERDICTS, WITHIN, verdicts
@@ -127,7 +127,7 @@ def evaluate_rates(
     margin: float,
     alpha: float = ALPHA,
     others: FloatArray | None = None,
-) -> Judged:
+) -> GapTests:
     """The gaps between groups `first` and `second` in many simulations, as `gap_family` tests them for one.
 
     rates, effective : float64 [worlds, groups]
@@ -136,7 +136,7 @@ def evaluate_rates(
     """
     known = np.nan_to_num(effective)  # a rate without an interval cannot be tested
     sides: Sides = (rates[:, first], known[:, first], rates[:, second], known[:, second])
-    return judged(sides, is_ratio=is_ratio, margin=margin, alpha=alpha, others=others)
+    return gap_tests(sides, is_ratio=is_ratio, margin=margin, alpha=alpha, others=others)
 
 
 def planted_gaps(family: Family, first: IntArray, second: IntArray) -> FloatArray:
@@ -158,7 +158,7 @@ def planted_size(gaps: FloatArray, margin: float, *, is_ratio: bool) -> AnyArray
     )
 
 
-def outcome_of(family: Family, found: Judged, gaps: FloatArray) -> FamilyOutcome:
+def outcome_of(family: Family, found: GapTests, gaps: FloatArray) -> FamilyOutcome:
     """Proportions and counts of the verdicts of many simulations."""
     outcome = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)
     is_found = np.isin(outcome, GAPS_FOUND)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facegap.statistics.family_tests import Judged
+from facegap.statistics.family_tests import GapTests
 from facegap.statistics.gaps import ALPHA
 from facegap.statistics.verdicts import GAPS_FOUND, verdicts
 from facegap.types import BoolArray, FloatArray
@@ -74,7 +74,7 @@ def run_alarms(families: Sequence[Family], primary: int, worlds: int, seed: int)
 
 def family_results(
     family: Family, rates: FloatArray, effective: FloatArray, *, others: FloatArray | None = None
-) -> Judged:
+) -> GapTests:
     """A family in every simulation, with the p values that are tested together with it."""
     first, second = pairs_of(len(family.groups))
     return evaluate_rates(
@@ -89,7 +89,7 @@ def family_results(
     )
 
 
-def is_alarm(found: Judged) -> BoolArray:
+def is_alarm(found: GapTests) -> BoolArray:
     """Whether any pair of groups gets a verdict that reports a gap, bool [worlds]."""
     verdict = verdicts(beyond_margin=found.beyond_margin, within_margin=found.within_margin, differs=found.differs)
     return np.asarray(np.isin(verdict, GAPS_FOUND).any(axis=1))

@@ -148,7 +148,7 @@ def genuine_pairs(world: World, effect: FloatArray, rng: np.random.Generator) ->
     return rows.reshape(-1, 2), scores.ravel()
 
 
-def halved(pairs: Comparisons, rng: np.random.Generator) -> tuple[Comparisons, Comparisons]:
+def bisected(pairs: Comparisons, rng: np.random.Generator) -> tuple[Comparisons, Comparisons]:
     """The comparisons of a interval_coverage-out half of the people, and of the other half."""
     people = int(pairs.subjects.max()) + 1
     aside = np.zeros(people, np.bool_)
@@ -246,7 +246,7 @@ def ratio_of(rates: list[Rate]) -> tuple[float, float]:
 
 def by_split(world: World, pairs: Comparisons, rng: np.random.Generator, wanted: Wanted) -> list[Seen]:
     """Rates of one half of the people at a threshold set on the other."""
-    aside, evaluated = halved(pairs, rng)
+    aside, evaluated = bisected(pairs, rng)
     return list(seen_by(world, evaluated, Basis(aside, world.table, "half"), wanted))
 
 

@@ -12,12 +12,12 @@ from facegap.derive.gaps import gaps_table, image_gaps
 from facegap.derive.groupings import cells_of
 from facegap.derive.label_uncertainty.rates import (
     LabelProbabilities,
-    drawn_from,
     draws_of,
     expected_groups,
     label_probabilities,
     moves_of,
-    trusted_less,
+    resampling_at_trust,
+    resampling_of,
     units_of,
 )
 from facegap.derive.label_uncertainty.trust import trust_table
@@ -132,8 +132,8 @@ def test_all_images_of_a_person_get_one_drawn_label() -> None:
     frame = pd.DataFrame({"subject": ["a", "a", "b", "b"], "tone": ["d", "l", "d", "d"]})
     cells, subjects = cells_of(frame, ("tone",)), np.array([0, 0, 1, 1])
     units = units_of(cells, subjects)
-    redraw = drawn_from(LabelProbabilities("tone", ("d", "l"), np.array([[0.5, 0.5], [1.0, 0.0]])), cells, units)
-    rows = np.array([codes[units.of_row] for codes in draws_of(redraw, 50, 0)])
+    resampling = resampling_of(LabelProbabilities("tone", ("d", "l"), np.array([[0.5, 0.5], [1.0, 0.0]])), cells, units)
+    rows = np.array([codes[units.of_row] for codes in draws_of(resampling, 50, 0)])
     assert (rows[:, 0] == rows[:, 1]).all()
     assert 0 < rows[:, 0].mean() < 1
     assert (rows[:, 2:] == 0).all()
@@ -143,8 +143,10 @@ def test_draws_are_the_same_again_and_others_by_another_seed() -> None:
     frame, _ = people(40, 1)
     cells = cells_of(frame, ("measured_tone",))
     units = units_of(cells, np.arange(40))
-    redraw = drawn_from(LabelProbabilities("measured_tone", ("lighter", "darker"), np.full((40, 2), 0.5)), cells, units)
-    first, again, other = (np.stack(list(draws_of(redraw, 5, seed))) for seed in (0, 0, 1))
+    resampling = resampling_of(
+        LabelProbabilities("measured_tone", ("lighter", "darker"), np.full((40, 2), 0.5)), cells, units
+    )
+    first, again, other = (np.stack(list(draws_of(resampling, 5, seed))) for seed in (0, 0, 1))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
     assert not np.array_equal(first[0], first[1])
@@ -155,16 +157,16 @@ def test_expected_groups_weigh_people_by_their_trials() -> None:
     frame = pd.concat([frame, pd.DataFrame({"subject": ["c"], "tone": ["l"]})], ignore_index=True)
     cells, subjects = cells_of(frame, ("tone",)), np.array([0, 0, 0, 1, 2])
     probabilities = LabelProbabilities("tone", ("d", "l"), np.array([[0.8, 0.2], [0.4, 0.6], [0.0, 1.0]]))
-    found = expected_groups(drawn_from(probabilities, cells, units_of(cells, subjects)), np.ones(5, np.bool_))
+    found = expected_groups(resampling_of(probabilities, cells, units_of(cells, subjects)), np.ones(5, np.bool_))
     assert found == pytest.approx(np.array([[(3 * 0.8 + 0.4) / 4, (3 * 0.2 + 0.6) / 4], [0, 1]]))
 
 
 def test_who_has_no_label_stays_out_as_labels_are_trusted_less() -> None:
     frame = pd.DataFrame({"tone": ["d", "l", "unknown"]})
     cells = cells_of(frame, ("tone",))
-    redraw = trusted_less(frame["tone"], "tone", 0.5, cells, units_of(cells, np.arange(3)))
-    assert all(codes[2] == -1 for codes in draws_of(redraw, 20, 0))
-    assert expected_groups(redraw, np.ones(3, np.bool_)) == pytest.approx(np.array([[0.75, 0.25], [0.25, 0.75]]))
+    resampling = resampling_at_trust(frame["tone"], "tone", 0.5, cells, units_of(cells, np.arange(3)))
+    assert all(codes[2] == -1 for codes in draws_of(resampling, 20, 0))
+    assert expected_groups(resampling, np.ones(3, np.bool_)) == pytest.approx(np.array([[0.75, 0.25], [0.25, 0.75]]))
 
 
 def test_one_label_of_unknown_uncertainty_leaves_the_whole_column_unknown() -> None:

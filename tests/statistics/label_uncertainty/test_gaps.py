@@ -13,7 +13,7 @@ from facegap.statistics import gap_family, holm
 from facegap.statistics.clusters import rates_of_clusters
 from facegap.statistics.intervals import difference_at
 from facegap.statistics.label_uncertainty.gaps import label_gaps
-from facegap.statistics.label_uncertainty.probabilities import drawn_classes
+from facegap.statistics.label_uncertainty.probabilities import sampled_classes
 from fixtures.campaigns import short_and_full
 
 GROUPS = ("darker", "lighter")
@@ -146,7 +146,7 @@ def test_no_interval_is_narrower_than_without_uncertainty(seed: int, possible: t
     people = int(rng.integers(45, 200))
     chances, wrong = rng.choice(possible, people), rng.random(people) < rng.random()
     own = (rng.random(people) < rng.uniform(0.2, 0.8)).astype(np.int64)
-    drawn = [drawn_classes(np.stack([1 - chances, chances], axis=1), rng) for _ in range(5)]
+    drawn = [sampled_classes(np.stack([1 - chances, chances], axis=1), rng) for _ in range(5)]
 
     def of(cells):
         return rates_of_clusters(wrong.astype(np.int64), np.ones(len(own)), cells, n_cells=2)
@@ -310,7 +310,7 @@ def test_where_labels_err_the_widened_interval_covers_the_true_gap_more_often(wo
             return rates_of_clusters(wrong, np.ones(people), cells, n_cells=2)
 
         confusion = np.stack([chances[own == g].mean(axis=0) for g in (0, 1)])
-        family, columns = labelled(of(own), [of(drawn_classes(chances, rng)) for _ in range(draws)], confusion)
+        family, columns = labelled(of(own), [of(sampled_classes(chances, rng)) for _ in range(draws)], confusion)
         hits["plain"] += family.columns.difference_low[0] <= 0.20 <= family.columns.difference_high[0]
         hits["widened"] += columns.label_difference_low[0] <= 0.20 <= columns.label_difference_high[0]
         hits["outer"] += columns.label_outer_low[0] <= 0.20 <= columns.label_outer_high[0]

@@ -14,10 +14,10 @@ from facegap.errors import StatisticsError
 from facegap.statistics.label_uncertainty.probabilities import (
     answer_probabilities,
     attenuation,
-    drawn_classes,
     median_probabilities,
     pooled_over_people,
     rubin,
+    sampled_classes,
     second_answers,
 )
 
@@ -145,12 +145,12 @@ def test_what_is_certain_is_always_drawn_and_what_is_unknown_never() -> None:
     rng = np.random.default_rng(0)
     chances = np.array([[1.0, 0.0], [0.0, 1.0], [np.nan, np.nan], [0.0, 1.0]])
     for _ in range(200):
-        assert drawn_classes(chances, rng).tolist() == [0, 1, -1, 1]
+        assert sampled_classes(chances, rng).tolist() == [0, 1, -1, 1]
 
 
 def test_draws_follow_their_probabilities() -> None:
     chances = np.tile([0.2, 0.5, 0.3], (20_000, 1))
-    counts = np.bincount(drawn_classes(chances, np.random.default_rng(1)), minlength=3)
+    counts = np.bincount(sampled_classes(chances, np.random.default_rng(1)), minlength=3)
     assert stats.chisquare(counts, 20_000 * chances[0]).pvalue > 1e-3
 
 

@@ -121,15 +121,15 @@ def year_rows(run: Run, found: AgeCheck) -> Iterator[dict[str, Any]]:
     for grouping in groupings_of(run):
         cells = cells_of(run.manifest, grouping)
         for kind, (trials, errors) in kinds:
-            judged = trials & (years >= 0)
-            if not judged.any():
+            counted_rows = trials & (years >= 0)
+            if not counted_rows.any():
                 continue
-            span = int(years[judged].max()) + 1
-            codes = np.where(judged, cells.codes * span + years, -1)
-            present = np.unique(codes[judged])
+            span = int(years[counted_rows].max()) + 1
+            codes = np.where(counted_rows, cells.codes * span + years, -1)
+            present = np.unique(codes[counted_rows])
             places = np.full(len(cells.groups) * span, -1, np.int64)
             places[present] = np.arange(len(present))
-            rates = counter.rates((judged, errors), np.where(judged, places[codes], -1), len(present))
+            rates = counter.rates((counted_rows, errors), np.where(counted_rows, places[codes], -1), len(present))
             for place, rate in zip(present, rates, strict=True):
                 yield {
                     "age_limit": found.limit,

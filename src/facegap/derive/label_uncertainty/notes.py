@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from facegap.derive.groupings import Grouping
-from facegap.derive.label_uncertainty.pairs import MOST_DRAWN_IMAGES
+from facegap.derive.label_uncertainty.pairs import MOST_RESAMPLED_IMAGES
 from facegap.inputs.manifests.read import JoinedLabels
 from facegap.store.record import LabelColumn
 
@@ -21,7 +21,7 @@ ANNOTATED_WORDS = (
     "labels named annotated are the judgement of annotators on these photographs; their uncertainty is the "
     "disagreement between annotators, and does not include errors shared by all of them"
 )
-DRAWN_WORDS = (
+RESAMPLING_WORDS = (
     "label uncertainty: resampled labels mix groups, so a gap between tones is closer to zero with them; "
     "label_attenuation shows how much remains if labels err independently of the model, and no result was corrected "
     "by it. If labels are wrong more often where the model errs, as in dark or blurred photographs, a gap can change "
@@ -56,9 +56,11 @@ def label_warnings(
         for grouping in groupings
         if len(set(grouping) & set(columns)) > 1
     ]
-    found += [DRAWN_WORDS] if any(stated.uncertainty == "known" for stated in columns.values()) else []
+    found += [RESAMPLING_WORDS] if any(stated.uncertainty == "known" for stated in columns.values()) else []
     if columns and compared:
-        found.append(FMR_WORDS if images <= MOST_DRAWN_IMAGES else TOO_MANY_WORDS.format(most=MOST_DRAWN_IMAGES))
+        found.append(
+            FMR_WORDS if images <= MOST_RESAMPLED_IMAGES else TOO_MANY_WORDS.format(most=MOST_RESAMPLED_IMAGES)
+        )
     return [*found, SEARCHED_WORDS] if columns and searched else found
 
 

@@ -10,15 +10,15 @@ import numpy as np
 
 from facegap.derive.comparisons import Comparisons
 from facegap.derive.cuts import Cut
-from facegap.derive.gaps import Looked
+from facegap.derive.gaps import RunFamily
 from facegap.derive.groupings import Grouping
 from facegap.derive.label_uncertainty.rates import (
-    Redraw,
-    drawn_from,
+    Resampling,
     draws_of,
     expected_groups,
     expected_labels,
     label_probabilities,
+    resampling_of,
     uncertain_columns,
     units_of,
 )
@@ -30,11 +30,11 @@ from facegap.statistics.label_uncertainty.gaps import widened_gaps
 from facegap.store.run import Run
 from facegap.types import FloatArray
 
-MOST_DRAWN_IMAGES = 20_000  # each resample counts all groups again: seconds here, half an hour for a million images
+MOST_RESAMPLED_IMAGES = 20_000  # each resample counts all groups again: seconds here, half an hour for a million images
 
 
 @dataclass(frozen=True, eq=False)
-class DrawnPairs:
+class ResampledPairs:
     """Rates of the known groups of one grouping at one threshold, by metric.
 
     rates     : in every resample
@@ -49,10 +49,10 @@ class DrawnPairs:
     labels: ExpectedLabels
 
 
-def verification_gaps(run: Run, pairs: Comparisons, found: Sequence[GroupRates], model: str) -> list[Looked]:
+def verification_gaps(run: Run, pairs: Comparisons, found: Sequence[GroupRates], model: str) -> list[RunFamily]:
     """Every family of 1:1 comparisons, with the effect of resampled labels on its gaps, if known."""
-    drawn = drawn_pairs(run, pairs, found)
-    looked: list[Looked] = []
+    drawn = resampled_pairs(run, pairs, found)
+    looked: list[RunFamily] = []
     for entry, metric, family in verification_families(found, pairs, model, run.record):
         again, widen = drawn.get((entry.cells.grouping, entry.operating.threshold)), None
         if again is not None:
@@ -65,13 +65,15 @@ def verification_gaps(run: Run, pairs: Comparisons, found: Sequence[GroupRates],
                 correlation=family.correlation,
             )
         expected = None if again is None else again.labels
-        looked.append(Looked(entry.cells.grouping, family, widen, expected))
+        looked.append(RunFamily(entry.cells.grouping, family, widen, expected))
     return looked
 
 
-def drawn_pairs(run: Run, pairs: Comparisons, found: Sequence[GroupRates]) -> dict[tuple[Grouping, float], DrawnPairs]:
+def resampled_pairs(
+    run: Run, pairs: Comparisons, found: Sequence[GroupRates]
+) -> dict[tuple[Grouping, float], ResampledPairs]:
     """Every grouping by one uncertain label at every threshold; none if the uncertainty is unknown, or with too many images."""
-    if run.labels is None or len(run.manifest) > MOST_DRAWN_IMAGES:
+    if run.labels is None or len(run.manifest) > MOST_RESAMPLED_IMAGES:
         return {}
     drawn = {}
     for entry in found:
@@ -81,27 +83,29 @@ def drawn_pairs(run: Run, pairs: Comparisons, found: Sequence[GroupRates]) -> di
         )
         if probabilities is not None:
             clusters = None if pairs.units is None else pairs.units[pairs.subjects]
-            redraw = drawn_from(probabilities, entry.cells, units_of(entry.cells, pairs.subjects, clusters))
-            drawn[entry.cells.grouping, entry.operating.threshold] = redrawn_pairs(run, pairs, redraw, entry.cut)
+            resampling = resampling_of(probabilities, entry.cells, units_of(entry.cells, pairs.subjects, clusters))
+            drawn[entry.cells.grouping, entry.operating.threshold] = resampled_pair_rates(
+                run, pairs, resampling, entry.cut
+            )
     return drawn
 
 
-def redrawn_pairs(run: Run, pairs: Comparisons, redraw: Redraw, cut: Cut) -> DrawnPairs:
+def resampled_pair_rates(run: Run, pairs: Comparisons, resampling: Resampling, cut: Cut) -> ResampledPairs:
     """The rates of one grouping in every resample, from the stored comparisons."""
     stated, level = run.record.labels, run.record.level
     assert stated is not None
     rates: dict[str, list[RateColumns]] = {metric.name: [] for metric in PAIR_METRICS}
-    for codes in draws_of(redraw, stated.draws, stated.seed):
-        of_rows = codes[redraw.units.of_row]
-        groups = [rates_of_group(pairs, cut, of_rows == group, level) for group in range(redraw.groups)]
+    for codes in draws_of(resampling, stated.draws, stated.seed):
+        of_rows = codes[resampling.units.of_row]
+        groups = [rates_of_group(pairs, cut, of_rows == group, level) for group in range(resampling.groups)]
         for metric in rates:
             rates[metric].append(columns_of([group[metric] for group in groups], level=level))
     with_mate = np.zeros(len(run.manifest), np.bool_)
     with_mate[pairs.genuine.ravel()] = True
-    share = expected_groups(redraw, with_mate & pairs.counted)
+    share = expected_groups(resampling, with_mate & pairs.counted)
     unknown = np.full_like(share, np.nan)
     confusion = {metric.name: unknown if metric.is_impostor else share for metric in PAIR_METRICS}
-    return DrawnPairs(rates, confusion, expected_labels(redraw, genuine_pairs_of_rows(pairs)))
+    return ResampledPairs(rates, confusion, expected_labels(resampling, genuine_pairs_of_rows(pairs)))
 
 
 def genuine_pairs_of_rows(pairs: Comparisons) -> FloatArray:

@@ -20,7 +20,7 @@ from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.statistics.clusters import clustered_rates, rates_of_clusters
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.label_uncertainty.bounds import ExpectedLabels
-from facegap.statistics.label_uncertainty.probabilities import drawn_classes, pooled_over_people
+from facegap.statistics.label_uncertainty.probabilities import pooled_over_people, sampled_classes
 from facegap.store.run import Run
 from facegap.types import BoolArray, FloatArray, Group, IntArray
 
@@ -66,7 +66,7 @@ class Units:
 
 
 @dataclass(frozen=True, eq=False)
-class Redraw:
+class Resampling:
     """Possible groups of units if the label of one column is resampled.
 
     chances : float64 [S, K + 1], probability of class k for each person, and (last) of the given label; NaN: in no resample
@@ -123,11 +123,11 @@ def units_of(cells: Cells, subjects: IntArray, clusters: IntArray | None = None)
     )
 
 
-def drawn_from(probabilities: LabelProbabilities, cells: Cells, units: Units) -> Redraw:
+def resampling_of(probabilities: LabelProbabilities, cells: Cells, units: Units) -> Resampling:
     """Labels sampled from their probabilities, including those of people with unknown label but known probabilities."""
     stay = np.where(np.isnan(probabilities.people[:, :1]), np.nan, 0.0)
     moves = moves_of(cells, probabilities.column, probabilities.classes)
-    return Redraw(
+    return Resampling(
         np.hstack([probabilities.people, stay]),
         moves,
         units,
@@ -136,7 +136,7 @@ def drawn_from(probabilities: LabelProbabilities, cells: Cells, units: Units) ->
     )
 
 
-def trusted_less(labels: pd.Series, column: str, trust: float, cells: Cells, units: Units) -> Redraw:
+def resampling_at_trust(labels: pd.Series, column: str, trust: float, cells: Cells, units: Units) -> Resampling:
     """Every person keeps the label with probability `trust`, or else gets one sampled from the label frequencies.
 
     labels : the column of the manifest; people without a label keep none
@@ -146,7 +146,7 @@ def trusted_less(labels: pd.Series, column: str, trust: float, cells: Cells, uni
     chances = np.tile(np.r_[(1 - trust) * known.to_numpy(np.float64), trust], (people, 1))
     moves = moves_of(cells, column, tuple(str(label) for label in known.index))
     moves[~np.array(cells.known)] = -1
-    return Redraw(chances, moves, units, sum(cells.known), zlib.crc32(f"certainty of {column}".encode()))
+    return Resampling(chances, moves, units, sum(cells.known), zlib.crc32(f"certainty of {column}".encode()))
 
 
 def moves_of(cells: Cells, column: str, classes: tuple[str, ...]) -> IntArray:
@@ -163,29 +163,33 @@ def with_value(group: Group, column: str, value: str) -> Group:
     return Group(tuple((name, value if name == column else old) for name, old in group.attributes))
 
 
-def draws_of(redraw: Redraw, draws: int, seed: int) -> Iterator[IntArray]:
+def draws_of(resampling: Resampling, draws: int, seed: int) -> Iterator[IntArray]:
     """The known group of every unit in each resample, int64 [U], -1 for none; the same for every metric and every execution."""
     for number in range(draws):
-        chosen = drawn_classes(redraw.chances, np.random.default_rng([seed, redraw.key, number]))[redraw.units.people]
-        yield np.where(chosen < 0, -1, redraw.moves[redraw.units.cells, chosen])
+        chosen = sampled_classes(resampling.chances, np.random.default_rng([seed, resampling.key, number]))[
+            resampling.units.people
+        ]
+        yield np.where(chosen < 0, -1, resampling.moves[resampling.units.cells, chosen])
 
 
-def drawn_rates(redraw: Redraw, metrics: Trials, draws: int, seed: int, level: float) -> dict[str, list[RateColumns]]:
+def resampled_rates(
+    resampling: Resampling, metrics: Trials, draws: int, seed: int, level: float
+) -> dict[str, list[RateColumns]]:
     """Rates of the known groups in every resample, by metric."""
-    sums = {metric: unit_sums(redraw.units, *counts) for metric, counts in metrics.items()}
+    sums = {metric: unit_sums(resampling.units, *counts) for metric, counts in metrics.items()}
     found: dict[str, list[RateColumns]] = {metric: [] for metric in metrics}
-    codes, at_once = draws_of(redraw, draws, seed), max(UNITS_AT_ONCE // max(len(redraw.units.people), 1), 1)
+    codes, at_once = draws_of(resampling, draws, seed), max(UNITS_AT_ONCE // max(len(resampling.units.people), 1), 1)
     while block := list(islice(codes, at_once)):
         for metric, (errors, trials) in sums.items():
-            found[metric] += rates_of_draws(redraw, np.stack(block), errors, trials, level)
+            found[metric] += rates_of_draws(resampling, np.stack(block), errors, trials, level)
     return found
 
 
 def rates_of_draws(
-    redraw: Redraw, codes: IntArray, errors: IntArray, trials: IntArray, level: float
+    resampling: Resampling, codes: IntArray, errors: IntArray, trials: IntArray, level: float
 ) -> Iterator[RateColumns]:
     """Rates of some resamples, computed together. codes : int64 [draws, U]; errors, trials : int64 [U]"""
-    units, size = redraw.units, redraw.groups
+    units, size = resampling.units, resampling.groups
     draw, unit = np.nonzero((codes >= 0) & (trials > 0))
     cells, wrong, tried = draw * size + codes[draw, unit], errors[unit], trials[unit]
     if units.repeat_people:
@@ -206,29 +210,29 @@ def unit_sums(units: Units, trials: BoolArray, errors: BoolArray) -> tuple[IntAr
     return wrong.astype(np.int64), tried.astype(np.int64)
 
 
-def expected_groups(redraw: Redraw, trials: BoolArray) -> FloatArray:
+def expected_groups(resampling: Resampling, trials: BoolArray) -> FloatArray:
     """Expected proportion of each group among the trials of each known group, float64 [G, G]; NaN without trials."""
-    found = expected_labels(redraw, trials)
+    found = expected_labels(resampling, trials)
     whole = found.trials[:, None]
     return np.asarray(
         np.divide(found.expected, whole, out=np.full(found.expected.shape, np.nan), where=whole > 0), dtype=np.float64
     )
 
 
-def expected_labels(redraw: Redraw, trials: BoolArray | FloatArray) -> ExpectedLabels:
+def expected_labels(resampling: Resampling, trials: BoolArray | FloatArray) -> ExpectedLabels:
     """Expected true groups of the trials of each known group, by the label probabilities.
 
     trials : bool or float64 (rows,), number of trials represented by each row
     """
-    units, size = redraw.units, redraw.groups
+    units, size = resampling.units, resampling.groups
     tried = np.bincount(units.of_row, weights=trials, minlength=len(units.people))
-    own = redraw.moves[units.cells, -1]
+    own = resampling.moves[units.cells, -1]
     labelled = own >= 0
     chances = np.zeros((len(own), size))
-    for k in range(redraw.moves.shape[1]):
-        to = redraw.moves[units.cells, k]
+    for k in range(resampling.moves.shape[1]):
+        to = resampling.moves[units.cells, k]
         inside = np.flatnonzero(labelled & (to >= 0))
-        chances[inside, to[inside]] += redraw.chances[units.people[inside], k]
+        chances[inside, to[inside]] += resampling.chances[units.people[inside], k]
 
     def total(values: FloatArray) -> FloatArray:
         sums = [np.bincount(own[labelled], weights=column[labelled], minlength=size) for column in values.T]

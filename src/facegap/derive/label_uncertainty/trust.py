@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.derive.gaps import Family, grouping_families, redrawn_gaps
-from facegap.derive.label_uncertainty.rates import trusted_less, uncertain_columns, units_of
+from facegap.derive.gaps import Family, grouping_families, resampled_gaps
+from facegap.derive.label_uncertainty.rates import resampling_at_trust, uncertain_columns, units_of
 from facegap.derive.results import run_metrics
 from facegap.derive.units import subject_codes, units_of_run
-from facegap.statistics.gaps import NO_OTHERS, GapFamily, judged_among
+from facegap.statistics.gaps import NO_OTHERS, GapFamily, jointly_tested_with
 from facegap.statistics.label_uncertainty.gaps import LabelColumns, concluded
 from facegap.store.run import Run
 
@@ -50,9 +50,9 @@ def trust_table(run: Run, gaps: pd.DataFrame) -> pd.DataFrame:
         units = units_of(cells, subjects, units_of_run(run))
         families = {metric: tested_as_in(family, gaps) for metric, family in families.items()}
         for trust in TRUST:
-            redraw = trusted_less(run.manifest[uncertain[0]], uncertain[0], trust, cells, units)
+            resampling = resampling_at_trust(run.manifest[uncertain[0]], uncertain[0], trust, cells, units)
             draws = stated.draws if trust < 1 else 2  # two that are equal, and agree with the labels
-            found = redrawn_gaps(redraw, families, metrics, draws, stated.seed, run.record.level)
+            found = resampled_gaps(resampling, families, metrics, draws, stated.seed, run.record.level)
             for metric, widen in found.items():
                 family = families[metric].gaps
                 rows += trust_rows(family, uncertain[0], trust, concluded(family, widen(family)))
@@ -64,7 +64,7 @@ def tested_as_in(family: Family, gaps: pd.DataFrame) -> Family:
     stated = family.gaps
     own = (gaps["family"] == stated.family) & (gaps["metric"] == stated.metric) & gaps["primary"]
     others = gaps.loc[gaps["primary"] & ~own, "p"].to_numpy(np.float64) if own.any() else NO_OTHERS
-    return replace(family, gaps=judged_among(stated, others, is_primary=bool(own.any())))
+    return replace(family, gaps=jointly_tested_with(stated, others, is_primary=bool(own.any())))
 
 
 def trust_rows(gaps: GapFamily, column: str, trust: float, found: LabelColumns) -> Iterator[dict[str, Any]]:

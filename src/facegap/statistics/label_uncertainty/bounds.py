@@ -17,7 +17,16 @@ from scipy.special import ndtri
 
 from facegap.errors import StatisticsError
 from facegap.statistics.effective import RateColumns
-from facegap.statistics.family_tests import Limits, Sides, decided, deciding_tails, inside, limits_at, outside, z_of
+from facegap.statistics.family_tests import (
+    Limits,
+    Sides,
+    deciding_intervals,
+    deciding_tails,
+    inside,
+    limits_at,
+    outside,
+    z_of,
+)
 from facegap.statistics.gaps import GapFamily
 from facegap.statistics.verdicts import EXPLORATORY, UNKNOWN, stricter, verdicts
 from facegap.types import AnyArray, BoolArray, FloatArray
@@ -173,7 +182,7 @@ def label_bounds(
     said = stricter(verdict, verdicts(beyond_margin=beyond, within_margin=within, differs=differs))
     said = said if family.is_primary else np.full(len(said), EXPLORATORY)
     tails = deciding_tails(said, plain.p, plain.p_adjusted, family.alpha, family.tests)
-    interval = decided(widest(z_of(tails)), tails, said, differs, is_ratio=is_ratio)
+    interval = deciding_intervals(widest(z_of(tails)), tails, said, differs, is_ratio=is_ratio)
     return BoundColumns(
         label_wrong=budget,
         label_bound_low=np.where(known, low, np.nan),

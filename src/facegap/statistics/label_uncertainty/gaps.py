@@ -22,10 +22,18 @@ import numpy as np
 from scipy.special import erfc, ndtr, ndtri, stdtrit
 
 from facegap.errors import StatisticsError
+from facegap.statistics.bisection import bisected
 from facegap.statistics.effective import RateColumns
-from facegap.statistics.family_tests import Decided, decided, deciding_tails, ends_of, holm_among, outside, z_of
+from facegap.statistics.family_tests import (
+    DecidingIntervals,
+    deciding_intervals,
+    deciding_tails,
+    ends_of,
+    holm_among,
+    outside,
+    z_of,
+)
 from facegap.statistics.gaps import GapFamily
-from facegap.statistics.halving import halved
 from facegap.statistics.intervals import difference_at, two_sided_z
 from facegap.statistics.label_uncertainty.probabilities import attenuation, rubin
 from facegap.statistics.lending import lent_trials
@@ -124,7 +132,7 @@ def widened_gaps(
     The intervals compared with the margin account for `family.tests` gaps.
     """
     if labelled.by_person:
-        drawn = [rates if rates.by_person else rates.weighed_by_people() for rates in drawn]
+        drawn = [rates if rates.by_person else rates.with_equal_weights() for rates in drawn]
     if len(drawn) < 2:
         raise StatisticsError(f"{len(drawn)} draws of labels are too few to estimate their spread; use two or more")
     place = {name: k for k, name in enumerate(groups)}
@@ -153,14 +161,16 @@ def concluded(family: GapFamily, widened: WidenedGaps, others: FloatArray | None
              as in the family
     """
     difference, ratio, plain, p = widened.difference, widened.ratio, family.columns, widened.p
-    judged, certain = ratio if family.is_ratio else difference, difference.certain
+    on_margin_scale, certain = ratio if family.is_ratio else difference, difference.certain
     adjusted = holm_among(p, family.others if others is None else others)
     differs = adjusted <= family.alpha
     said = verdicts(
         beyond_margin=outside(
-            _on_scale(judged.wide_low, judged.wide_high, family), family.margin, is_ratio=family.is_ratio
+            _on_scale(on_margin_scale.wide_low, on_margin_scale.wide_high, family),
+            family.margin,
+            is_ratio=family.is_ratio,
         ),
-        within_margin=_inside(judged, widened.share, family) & plain.within_margin,
+        within_margin=_inside(on_margin_scale, widened.share, family) & plain.within_margin,
         differs=differs,
     )
     verdict = stricter(plain.verdict, np.where(np.isnan(p), UNKNOWN, said))
@@ -340,7 +350,7 @@ def _p(at: Callable[[AnyArray | float], Limits], size: int) -> FloatArray:
         return (below > 0) | (above < 0)
 
     beyond = np.full(size, 37.0)  # where the normal tail underflows
-    low, _ = halved(apart, np.zeros(size), beyond, 60)
+    low, _ = bisected(apart, np.zeros(size), beyond, 60)
     return np.asarray(erfc(low / np.sqrt(2)), dtype=np.float64)
 
 
@@ -354,14 +364,14 @@ def _outer(low: FloatArray, high: FloatArray, left: FloatArray) -> Limits:
 
 def _inside(gaps: _Widened, left: FloatArray, family: GapFamily) -> BoolArray:
     """Whether a gap lies inside the margin even if the labels attenuated it to the proportion `left`."""
-    low, high = _unblurred(gaps.narrow_low, gaps.narrow_high, left, is_ratio=family.is_ratio)
+    low, high = _true_gap_bounds(gaps.narrow_low, gaps.narrow_high, left, is_ratio=family.is_ratio)
     least, most = ends_of(family.margin, is_ratio=family.is_ratio)
     if family.is_ratio:
         least, most = float(np.log(least)), float(np.log(most))
     return np.asarray((left > 0) & (low > least) & (high < most))
 
 
-def _unblurred(low: FloatArray, high: FloatArray, left: FloatArray, *, is_ratio: bool) -> Limits:
+def _true_gap_bounds(low: FloatArray, high: FloatArray, left: FloatArray, *, is_ratio: bool) -> Limits:
     """Bounds of a gap between true groups if the labels attenuated the difference to the proportion `left`.
 
     low, high : of differences, or of logs of ratios
@@ -382,7 +392,7 @@ def _unblurred(low: FloatArray, high: FloatArray, left: FloatArray, *, is_ratio:
     return np.where(low < 0, -below, below), np.where(high < 0, -above, above)
 
 
-def _deciding(family: GapFamily, widened: WidenedGaps, verdict: AnyArray, adjusted: FloatArray) -> Decided:
+def _deciding(family: GapFamily, widened: WidenedGaps, verdict: AnyArray, adjusted: FloatArray) -> DecidingIntervals:
     """The widened intervals that determined the verdicts, on the margin's scale.
 
     For "no gap larger than the margin", it is what must lie inside the margin: the interval and the bounds of the gap
@@ -394,11 +404,11 @@ def _deciding(family: GapFamily, widened: WidenedGaps, verdict: AnyArray, adjust
     plain = _log_ratio(sides, z, shared) if family.is_ratio else difference_at(*sides, z, shared)
     around = _around(gaps.own, plain, gaps.mean, gaps.between, gaps.freedom, widened.draws, gaps.stretch, z)
     low, high = (np.where(gaps.certain, end, wide) for end, wide in zip(plain, around, strict=True))
-    far_low, far_high = _unblurred(low, high, widened.share, is_ratio=family.is_ratio)
+    far_low, far_high = _true_gap_bounds(low, high, widened.share, is_ratio=family.is_ratio)
     within = verdict == WITHIN
     low, high = np.where(within, np.minimum(low, far_low), low), np.where(within, np.maximum(high, far_high), high)
     limits = _on_scale(low, high, family)
-    return decided(limits, tails, verdict, adjusted <= family.alpha, is_ratio=family.is_ratio)
+    return deciding_intervals(limits, tails, verdict, adjusted <= family.alpha, is_ratio=family.is_ratio)
 
 
 def _on_scale(low: FloatArray, high: FloatArray, family: GapFamily) -> Limits:

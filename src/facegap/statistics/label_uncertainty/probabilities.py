@@ -125,7 +125,7 @@ def pooled_over_people(probabilities: FloatArray, people: IntArray) -> FloatArra
     return np.asarray(np.divide(sums, images, out=np.full(sums.shape, np.nan), where=images > 0), dtype=np.float64)
 
 
-def drawn_classes(probabilities: FloatArray, rng: np.random.Generator) -> IntArray:
+def sampled_classes(probabilities: FloatArray, rng: np.random.Generator) -> IntArray:
     """One class per row, sampled from its probabilities: int64 [n], -1 for rows of NaN. One random number per row."""
     reached = np.cumsum(probabilities[:, :-1], axis=1)
     uniform = rng.random(len(probabilities))

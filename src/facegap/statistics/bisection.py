@@ -12,7 +12,7 @@ AT_ONCE = 3  # halvings per call for few problems, where the cost is that of the
 FEW = 64
 
 
-def halved(
+def bisected(
     goes_up: Callable[[FloatArray], BoolArray], low: FloatArray, high: FloatArray, times: int
 ) -> tuple[FloatArray, FloatArray]:
     """Bisect each interval `times` times; the upper half is kept where `goes_up(middle)` is true.
@@ -33,7 +33,7 @@ def halved(
 
     Examples
     --------
-    >>> low, high = halved(lambda x: x * x < 2, np.array([1.0]), np.array([2.0]), 51)
+    >>> low, high = bisected(lambda x: x * x < 2, np.array([1.0]), np.array([2.0]), 51)
     >>> round(float(low[0]), 9)
     1.414213562
     """

@@ -1,15 +1,15 @@
-"""Intervals that are halved together end where each ends that is halved alone, to the bit."""
+"""Intervals that are bisected together end where each ends that is bisected alone, to the bit."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from facegap.statistics.halving import FEW, halved
+from facegap.statistics.bisection import FEW, bisected
 
 
 def test_the_square_root_of_two_is_found_and_both_ends_hold_it() -> None:
-    low, high = halved(lambda x: x * x < 2, np.array([1.0]), np.array([2.0]), 51)
+    low, high = bisected(lambda x: x * x < 2, np.array([1.0]), np.array([2.0]), 51)
     assert low[0] <= np.sqrt(2) <= high[0]
     assert high[0] - low[0] == 2.0**-51
 
@@ -18,7 +18,7 @@ def test_the_square_root_of_two_is_found_and_both_ends_hold_it() -> None:
 def test_several_halvings_at_once_end_where_one_after_the_other_does(shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(sum(shape))
     root, low, high = rng.random(shape) * 37, np.zeros(shape), np.full(shape, 37.0)
-    found = halved(lambda x: np.asarray(x < root), low, high, 60)
+    found = bisected(lambda x: np.asarray(x < root), low, high, 60)
     for _ in range(60):
         middle = (low + high) / 2
         low, high = np.where(middle < root, middle, low), np.where(middle < root, high, middle)
@@ -27,5 +27,5 @@ def test_several_halvings_at_once_end_where_one_after_the_other_does(shape: tupl
 
 
 def test_a_value_that_is_not_a_number_goes_down_everywhere() -> None:
-    low, high = halved(lambda x: np.asarray(x < np.nan), np.zeros(2), np.ones(2), 3)
+    low, high = bisected(lambda x: np.asarray(x < np.nan), np.zeros(2), np.ones(2), 3)
     assert (low.tolist(), high.tolist()) == ([0, 0], [0.125, 0.125])
