@@ -1,4 +1,4 @@
-"""Options generated from settings: each has its name, heading, bounds and default, and arrives in its settings class."""
+"""Options generated from settings: each has its name, heading, bounds and default, and is passed to its settings class."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_switch_stands_before_the_options_that_it_switches_on() -> None:
 
 
 def run(*arguments: str, only: Only | None = None) -> tuple[Any, AuditSettings | None]:
-    """The settings that a command is called with."""
+    """The settings with which a command is called."""
     seen: list[AuditSettings] = []
     alone = typer.Typer()
 

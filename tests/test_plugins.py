@@ -1,4 +1,4 @@
-"""Packages that add to facegap: the examples of docs/extending.md installed and used, and what is refused."""
+"""Plugins of facegap: the examples of docs/extending.md installed and used, and rejected packages."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ max_difference = 0.1
 
 
 def audit(folder: Path) -> Path:
-    """A black box over 80 people that is unsure about 20 of 40 women and 2 of 40 men; the run's folder."""
+    """A run folder of a black box over 80 people that is uncertain about 20 of 40 women and 2 of 40 men."""
     folder.mkdir()
     image = [f"{k}.png" for k in range(80)]
     women = np.arange(80) < 40
@@ -191,7 +191,7 @@ def test_a_chart_of_a_package_is_on_the_page_under_its_name_and_among_the_figure
         assert (run / "figures" / f"outcomes-of-images.{suffix}").stat().st_size > 0
 
 
-# ---- what is refused ----
+# ---- rejected packages ----
 
 
 def test_two_packages_with_one_name_are_an_error_that_names_both(install: Install) -> None:

@@ -1,4 +1,4 @@
-"""Every table has the columns it promises, and what does not fit is named with line, column and cure."""
+"""Every table has the columns of its schema; errors name line, column and remedy."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from facegap.tables import (
 )
 from facegap.types import Gap
 
-# A table without labels that has a truth value, which none of the product has.
+# A table without labels but with a boolean column; no table of facegap is like this.
 PAIRS = Schema("PAIRS", {"left": TEXT, "right": TEXT, "genuine": BOOL, "score": FLOAT})
 
 

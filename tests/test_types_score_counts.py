@@ -1,4 +1,4 @@
-"""Adding score counts: the bounded tail is that of one run, whatever the order of the sums."""
+"""Addition of score counts: the bounded tail equals that of one run, in any order of the sums."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pairs_of(scores: list[float], first: int = 0) -> AnyArray:
 
 
 def counts_of(pairs: AnyArray, limit: int) -> ScoreCounts:
-    """Counts of these impostor pairs alone, as a run over them would make them."""
+    """Counts of only these impostor pairs, as from a run over them."""
     tail, floor = cut_tail(pairs, 0.0, limit)
     one = np.array([[len(pairs)]])
     return ScoreCounts(
@@ -39,7 +39,7 @@ def counts_of(pairs: AnyArray, limit: int) -> ScoreCounts:
 
 def test_a_tail_that_overflows_loses_whole_ties_and_says_how_far_it_reaches() -> None:
     tail, floor = cut_tail(pairs_of([0.9, 0.5, 0.7, 0.7, 0.3]), 0.1, 2)
-    assert tail["score"].tolist() == [0.9]  # both .7 go: only one of them would fit
+    assert tail["score"].tolist() == [0.9]  # both .7 are removed, as only one of them would fit
     assert floor == np.nextafter(0.7, 1)
     tail, floor = cut_tail(pairs_of([0.9, 0.5]), 0.1, 2)
     assert (tail["score"].tolist(), floor) == ([0.9, 0.5], 0.1)

@@ -1,4 +1,4 @@
-"""Every table that a command writes is in facegap/tables, with every column: nothing is written past the two writers."""
+"""Every table that a command writes is in facegap/tables, with all its columns, and written by one of the two writers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facegap.tables.schema import FIRST
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "facegap"
 WRITERS = ("to_csv", "to_parquet", "writer", "DictWriter", "csv_bytes", "parquet_bytes")
-# Files that may make a table other than by write_csv and write_parquet, and why.
+# Files that may write a table other than by write_csv and write_parquet, and why.
 ALLOWED = {
     "store/files.py": "the writers",
     "store/parts.py": "parts of a run that is not whole; they are taken away",
@@ -35,7 +35,7 @@ ALLOWED = {
 
 
 def makes_tables(path: Path) -> bool:
-    """Whether a file calls something that makes a CSV or parquet."""
+    """Whether a file calls something that writes a CSV or parquet."""
     calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
     return any(ast.unparse(call.func).rpartition(".")[2] in WRITERS for call in calls)
 

@@ -1,4 +1,4 @@
-"""The interval of a rate at a target, from the interval of its threshold."""
+"""The interval of a rate at a target FMR, from the interval of its threshold."""
 
 from __future__ import annotations
 

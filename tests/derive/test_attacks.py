@@ -1,4 +1,4 @@
-"""IAPAR from score files with rows of attacks, by hand."""
+"""IAPAR from score files with rows of attacks, worked by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEADER = "bio_ref_subject_id,probe_subject_id,probe_attack_type,score"
 
 
 def files(folder: Path) -> tuple[Path, Path]:
-    """40 people in turn female and male. Prints on women score 0.9, on men 0.1, two for each person; three masks."""
+    """40 people, alternately female and male. Print attacks score 0.9 for women and 0.1 for men, two per person; three masks."""
     lines = [f"p{k},p{k},,0.{80 + k % 10}" for k in range(40)]
     lines += [f"p{k},p{(k + 2) % 40},,0.{10 + k % 10}" for k in range(40)]
     lines += [f"p{k},attack,print,{(0.9, 0.1)[k % 2]}" for k in range(40) for _ in range(2)]
@@ -48,9 +48,7 @@ def test_iapar_is_of_each_species_and_of_the_group_that_is_attacked(tmp_path: Pa
     assert row(run, "mask")["without_score"] == 1
     assert row(run, "print")["subjects"] == 40
     women = row(run, "print", "female")
-    assert women["low"] == pytest.approx(
-        0.025 ** (1 / 20)
-    )  # 20 women all of whose attacks are accepted, not 40 attacks
+    assert women["low"] == pytest.approx(0.025 ** (1 / 20))  # 20 women with all attacks accepted, not 40 attacks
     assert "worst of 2 species: print, 50.00%" in iapar_sentences(run)[0] or "mask, 50.00%" in iapar_sentences(run)[0]
     assert len(iapar_report(run)[0].rows) == 6
 

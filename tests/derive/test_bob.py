@@ -14,7 +14,7 @@ from facegap.report.score_tables import bob_tables, score_table
 from facegap.report.summary import all_tables
 from fixtures.settings import audit_scores
 
-# left, right, score: four genuine pairs of which one is lost and one refused, six impostor pairs of which one is lost and
+# left, right, score: four genuine pairs, one lost and one rejected; six impostor pairs, one lost and
 # two are at the threshold 0.5 or above.
 PAIRS = [
     ("a1", "a2", 0.9),

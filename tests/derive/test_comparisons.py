@@ -1,4 +1,4 @@
-"""All pairs and listed pairs are one thing: the same rates whenever the list holds all pairs, and those of brute force."""
+"""All pairs and listed pairs give the same rates if the list is complete, equal to those by brute force."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FIELDS = ("errors", "trials", "subjects", "effective_trials", "low", "high")
 
 
 class Faces:
-    """Faces as a model gives them: a direction per person, spread around it; some lost, some of another set."""
+    """Templates with one direction per person and a spread around it; some lost, some in another set."""
 
     def __init__(self, seed: int, images: int, people: int, *, lost: float = 0.15, elsewhere: float = 0.15) -> None:
         rng = np.random.default_rng(seed)
@@ -86,7 +86,7 @@ class Faces:
         return listed_comparisons(frame, self.subjects, self.enrolled, self.counted, excluded, self.cells)
 
     def brute(self, threshold: float, first: Any, second: Any, metric: str, excluded: Any) -> tuple[int, int]:
-        """Errors and trials by looking at every pair."""
+        """Errors and trials by brute force over pairs."""
         gone = {frozenset(pair) for pair in excluded.tolist()}
         errors = trials = 0
         for (a, b), score, genuine, made in zip(self.pairs, self.scores, self.genuine, self.made, strict=True):
@@ -146,7 +146,7 @@ def test_both_ways_give_the_counts_of_brute_force_and_the_same_intervals(
 @given(st.integers(0, 10**6), st.integers(3, 24), st.integers(2, 9), st.sampled_from([0.2, 0.6]))
 def test_reviewed_pairs_are_in_no_count_in_either_way(seed: int, images: int, people: int, threshold: float) -> None:
     faces = Faces(seed, images, people)
-    both_ways = faces.excluded[:, ::-1]  # as the list of pairs does not have them
+    both_ways = faces.excluded[:, ::-1]  # because the list of pairs does not contain them
     for pairs in (faces.all_pairs(both_ways), faces.listed(both_ways)):
         for first, second in ((faces.cells >= 0, None), (faces.cells == 0, None), (faces.cells == 0, faces.cells == 1)):
             for metric, rate in rates(pairs, threshold, first, second).items():
@@ -304,12 +304,12 @@ def test_a_pair_of_people_that_is_listed_twice_is_refused() -> None:
 
 def test_a_pair_in_the_other_order_is_the_same_comparison_and_a_second_attempt_is_not() -> None:
     assert times_listed(np.array([[0, 1], [2, 1], [1, 0], [0, 2]])).tolist() == [2, 1, 2, 1]
-    # Attempts in one order are comparisons of their own; each has one twin at most.
+    # Attempts in one order are separate comparisons; each has at most one counterpart in the other order.
     assert times_listed(np.array([[0, 1], [0, 1], [1, 0], [0, 1]])).tolist() == [2, 1, 2, 1]
     assert times_listed(np.array([[0, 1], [0, 1]])).tolist() == [1, 1]
     assert times_listed(np.array([[0, 1], [2, 1]])).tolist() == [1, 1]
     assert times_listed(NOTHING).tolist() == []
-    assert times_listed(np.array([[1, 1], [1, 1]])).tolist() == [1, 1]  # a template with itself has no other order
+    assert times_listed(np.array([[1, 1], [1, 1]])).tolist() == [1, 1]  # a template with itself has only one order
 
 
 def test_a_genuine_pair_in_both_orders_is_one_independent_trial() -> None:
@@ -333,7 +333,7 @@ def test_a_genuine_pair_in_both_orders_is_one_independent_trial() -> None:
 
 
 def both_orders(frame: pd.DataFrame) -> pd.DataFrame:
-    """A list of pairs, and each pair again with its sides exchanged."""
+    """A list of pairs, and each pair again with its sides swapped."""
     return pd.concat([frame, frame.rename(columns={"left": "right", "right": "left"})], ignore_index=True)
 
 
@@ -383,7 +383,7 @@ def test_a_pair_listed_in_one_order_only_weighs_as_one_among_those_listed_in_bot
 
 @pytest.mark.parametrize(("errors", "dominated"), [(3, 0), (4, 0), (5, 1), (9, 1)])
 def test_both_orders_of_a_pair_are_one_error_of_a_person_who_dominates(errors: int, dominated: int) -> None:
-    # Person 0 is in every false match, and has as many false non-matches of other images.
+    # Person 0 is in every false match, and has the same number of false non-matches of other images.
     subjects, everybody = np.repeat(np.arange(20), 5), np.ones(100, np.bool_)
     left, right = np.triu_indices(100, 1)
     genuine = subjects[left] == subjects[right]

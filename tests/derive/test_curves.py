@@ -1,4 +1,4 @@
-"""Histograms and DET points by group from the stored comparisons, by hand and against brute force."""
+"""Histograms and DET points by group from the stored comparisons, worked by hand and by brute force."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_histogram_holds_every_pair_of_its_group_once(made: tuple[Run, np.ndar
                 (scores >= low).sum() - (scores >= high).sum()
                 for low, high in zip(rows["low"], rows["high"], strict=True)
             ]
-            assert np.abs(rows["pairs"].to_numpy() - inside).sum() <= 2  # float32 products beside an edge
+            assert np.abs(rows["pairs"].to_numpy() - inside).sum() <= 2  # float32 products near an edge
 
 
 def test_det_points_are_the_errors_at_observed_scores(made: tuple[Run, np.ndarray, np.ndarray, np.ndarray]) -> None:

@@ -1,4 +1,4 @@
-"""Thresholds by pair of folds: the same for either order, and never those of a record that was edited."""
+"""Thresholds by pair of folds: symmetric, and rejected if the record was edited."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STATED = FoldThresholds(2, (0.3, 0.5, 0.4), (1, 1, 1), (9, 9, 9))  # folds 0 and
 FOLDS = np.array([0, 1, 1])
 
 
-def test_a_pair_is_judged_by_the_folds_of_both_in_either_order() -> None:
+def test_the_threshold_of_a_pair_is_that_of_both_folds_in_either_order() -> None:
     cut = fold_cut(STATED, FOLDS)
     rows = np.array([[0, 0], [0, 1], [1, 0], [1, 2]])
     assert np.array_equal(limits_of(cut, rows), [0.3, 0.5, 0.5, 0.4])

@@ -1,4 +1,4 @@
-"""Published measures over the groups that each rate can bear, with chance beside them."""
+"""Published measures over groups with enough subjects for each rate, with their null distributions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run_at(folder: Path, degrees: float, least: int = 2, **chosen: Any) -> Run:
     )
 
 
-# Women: two pairs of six within 25 degrees, one of three refused. Men: one pair of six, two of three refused.
+# Women: two pairs of six within 25 degrees, one of three rejected. Men: one pair of six, two of three rejected.
 WOMEN = {"ada": [0.0, 10.0], "bea": [20.0, 120.0], "cyd": [240.0, 250.0]}
 MEN = {"dan": [60.0, 170.0], "eli": [180.0, 330.0], "fox": [280.0, 290.0]}
 
@@ -73,7 +73,7 @@ def test_every_measure_says_its_threshold_and_what_is_fair(run: Run) -> None:
 
 def test_chance_is_dealt_over_people_and_the_same_every_time(run: Run) -> None:
     found = measure(run, "max_min_difference", "fnmr")
-    # Three of six people are refused: dealt out in threes the difference is 1/3 or, 1 in 10 times, 1.
+    # Three of six people are rejected: under permutation the difference is 1/3 or, with probability 1/10, 1.
     assert found["chance_median"] == pytest.approx(1 / 3)
     assert found["p"] == 1
     assert 0 < measure(run, "max_min_difference", "fmr")["p"] <= 1

@@ -1,4 +1,4 @@
-"""Terms and cells: what --by means, in which order groups stand, and what is refused."""
+"""Terms and cells: the meaning of --by, the order of groups, and rejected terms."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_a_label_with_the_name_of_a_column_of_a_result_table_is_refused_before_i
 
 
 def test_every_column_beside_labels_is_known(answered_run: Any) -> None:
-    """Tables without a schema add columns of their own; a new one must be in BESIDE_LABELS."""
+    """Tables without a schema add their own columns; a new one must be in BESIDE_LABELS."""
     run = answered_run[1]
     labels = {name for grouping in run.record.groupings for name in grouping}
     tables = {"rates": run.rates, "age": run.age, **run.extra}

@@ -1,4 +1,4 @@
-"""A gallery of four and eight searches by six people, every rate by hand; and what a rate without trials is."""
+"""A gallery of four and eight searches by six people, with every rate worked by hand, and rates without trials."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from facegap.store.run import Matched, Run, Searched
 from facegap.types import Gap
 from fixtures.records import made_record
 
-# image: (subject, gender, role, outcome). eli1 and two probes gave no template.
+# image: (subject, gender, role, outcome). eli1 and two probes have no template.
 WORLD = {
     "ada1": ("ada", "female", "gallery", "ok"),
     "bea1": ("bea", "female", "gallery", "ok"),
@@ -40,7 +40,7 @@ WORLD = {
     "cyd2": ("cyd", "female", "probe", "too_small"),
     "fox1": ("fox", "male", "probe", "ok"),
 }
-# What each search returns, best first. ada3 has her mate's score tied with bea's.
+# Candidates of each search, best first. For ada3, the score of her mate ties with that of bea.
 LISTS = {
     "ada2": (("ada1", 0.75), ("dan1", 0.5), ("bea1", 0.25)),
     "ada3": (("ada1", 0.5), ("bea1", 0.5), ("dan1", 0.25)),
@@ -116,9 +116,9 @@ def counts(
         (math.nan, 2, (3, 5), (1, 3), (2, 2)),
         (math.nan, 3, (2, 5), (1, 3), (1, 2)),
         (0.5, 2, (3, 5), (1, 3), (2, 2)),  # ada3's mate reaches .5 exactly: at or above
-        (0.5, 3, (3, 5), (1, 3), (2, 2)),  # dan2's mate is third, and below
+        (0.5, 3, (3, 5), (1, 3), (2, 2)),  # dan2's mate is third, and below the threshold
         (0.75, 1, (4, 5), (2, 3), (2, 2)),
-        (0.75, 3, (4, 5), (2, 3), (2, 2)),  # now ada3's mate is below
+        (0.75, 3, (4, 5), (2, 3), (2, 2)),  # now ada3's mate is below the threshold
     ],
 )
 def test_mates_are_missed_by_rank_threshold_tie_and_lost_template(
@@ -195,7 +195,7 @@ def rows_of(looked: list[RunFamily]) -> list[Gap]:
 
 def test_gaps_are_of_known_groups_in_one_family_for_each_rank_and_threshold() -> None:
     run, searched = world()
-    run = replace(run, record=replace(run.record, min_subjects=1))  # searches of three people, unequally many
+    run = replace(run, record=replace(run.record, min_subjects=1))  # searches of three people, in unequal numbers
     gaps = rows_of(search_gaps(run, searched))
     assert [(gap.family, gap.metric) for gap in gaps if gap.metric == "fnir"] == [
         ("gender, rank 1", "fnir"),
@@ -267,7 +267,7 @@ def test_the_tables_name_group_gallery_and_counts() -> None:
         "N: gallery of 4 images of 4 people, 1 without a template; by hand.",
         "Threshold: FPIR 0.4 on others.",
     )
-    # Two women with 2 searches and 1 are 9 / 5 effective people, fewer than the run's least of 2.
+    # Two women with 2 searches and 1 are 9 / 5 effective people, fewer than the run's minimum of 2.
     assert search_findings(run) == []
     said = search_findings(replace(run, record=replace(run.record, min_subjects=1)))
     assert said[0].startswith("gender: highest not found in the gallery (FNIR): male 100.00% (2 of 2, 2 subjects")

@@ -1,4 +1,4 @@
-"""What is lost in runs: images without an answer, pairs and searches with a lost image; never what no model was shown."""
+"""Losses in runs: images without a prediction, pairs and searches with a lost image, but not images not shown to a model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def gap(run: Any, metric: str) -> pd.Series:
 
 
 def answers(folder: Path, silent: tuple[int, int]) -> Any:
-    """40 women of whom 8 get a wrong answer, 40 men of whom 4 do; of each the last `silent` get none."""
+    """40 women, 8 of them misclassified, and 40 men, 4 of them misclassified; the last `silent` of each have no prediction."""
     gender = np.repeat(["female", "male"], 40)
     frame = pd.DataFrame({"image": [f"i{k}" for k in range(80)], "subject": range(80), "gender": gender})
     other = np.where(gender == "female", "male", "female")
@@ -35,7 +35,7 @@ def answers(folder: Path, silent: tuple[int, int]) -> Any:
 def test_images_without_an_answer_bound_the_error_rates(tmp_path: Path) -> None:
     run = answers(tmp_path, (0, 10))
     answered, every = gap(run, "error_rate_answered"), gap(run, "error_rate_all")
-    for row in (answered, every):  # the same question, whichever way the silent ones were counted
+    for row in (answered, every):  # the same result, however the images without a prediction are counted
         assert (row["lost_a"], row["lost_b"]) == (0, 10)
         assert row["loss_difference_low"] == pytest.approx(8 / 40 - 14 / 40)
         assert row["loss_difference_high"] == pytest.approx(8 / 40 - 4 / 40)
@@ -81,6 +81,6 @@ def test_pairs_with_a_lost_image_bound_false_matches_and_false_non_matches(tmp_p
     women, men = fnmr["errors_a"], fnmr["errors_b"] / 6
     assert fnmr["loss_difference_low"] == pytest.approx(women / 6 - men)
     assert fnmr["loss_difference_high"] == pytest.approx((women + 1) / 6 - men)
-    assert gfrr["loss_difference_high"] == pytest.approx(gfrr["difference"])  # a lost pair is counted as refused
+    assert gfrr["loss_difference_high"] == pytest.approx(gfrr["difference"])  # a lost pair counts as rejected
     assert (fmr["trials_a"], fmr["lost_a"]) == (50, 10)
     assert fmr["loss_difference_high"] == pytest.approx((fmr["errors_a"] + 10) / 60 - fmr["errors_b"] / 60)

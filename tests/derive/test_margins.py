@@ -1,4 +1,4 @@
-"""The margin of a metric in a run is that of its record, and the metric's own where the record states none."""
+"""The margin of a metric in a run is that of its record, or the default of the metric if the record has none."""
 
 from __future__ import annotations
 

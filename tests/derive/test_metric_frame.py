@@ -1,4 +1,4 @@
-"""Proportions by group in the shape of fairlearn's MetricFrame: by hand, against fairlearn, and what is refused."""
+"""Proportions by group as in fairlearn's MetricFrame: worked by hand, against fairlearn, and rejected input."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_values_differences_and_ratios_are_those_of_fairlearn(seed: int, feature
     true, predicted, frame = people(seed)
     theirs = MetricFrame(metrics=THEIRS, y_true=true, y_pred=predicted, sensitive_features=frame[features])
     ours = fg.metric_frame(true, predicted, frame[features], metrics=list(THEIRS), subject=np.arange(len(true)) // 2)
-    # fairlearn has no trial as 0 or NaN by metric; here it is NaN.
+    # Without trials fairlearn returns 0 or NaN, by metric; here it is NaN.
     occurs = ours.intervals.loc["accuracy"]["trials"] > 0
     np.testing.assert_allclose(ours.by_group[occurs], theirs.by_group[occurs])
     assert ours.by_group[~occurs].isna().all(axis=None)

@@ -1,4 +1,4 @@
-"""The table of metrics: every metric is whole, and what is read from it is consistent."""
+"""The table of metrics: every metric is complete and consistent."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REQUIRED = [field.name for field in fields(Metric) if field.default is MISSING]
 
 
 def said_by(metric: Metric) -> dict[str, Any]:
-    """All that a metric says, by field."""
+    """The texts of a metric, by field."""
     return {field.name: getattr(metric, field.name) for field in fields(Metric)}
 
 
@@ -115,7 +115,7 @@ def test_a_metric_that_is_not_known_is_an_error_that_says_what_to_do() -> None:
 
 
 def test_thirteen_times_as_many_false_rejections_are_not_within_the_margin() -> None:
-    fnmr = metric_of("fnmr")  # 1.3% against 0.1%: less than two points apart
+    fnmr = metric_of("fnmr")  # 1.3% against 0.1%: a difference of less than two points
     family = gap_family(
         ["women", "men"],
         [130, 10],

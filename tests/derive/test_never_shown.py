@@ -1,4 +1,4 @@
-"""Files that no model was shown: counted by group, and told first."""
+"""Files that were not shown to a model: counted by group, and reported first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outcomes of rows and what each rate counts, worked by hand."""
+"""Outcomes of rows and the counts of each rate, worked by hand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLASSES = ("male", "female")
 def pipeline_rows(
     outcomes: list[str], predictions: list[str] | None = None, ages: list[float] | None = None
 ) -> pd.DataFrame:
-    """Rows as the pipeline gives them."""
+    """Rows as returned by the pipeline."""
     n = len(outcomes)
     plain: dict[str, Any] = {name: np.nan for name, column in FACES.columns.items() if column.kind == "float"}
     given: dict[str, Any] = {
@@ -151,7 +151,7 @@ def test_what_was_never_shown_to_a_model_is_no_trial_of_any_rate(outcome: str) -
     assert found["fta"] == found["error_rate_all"] == (0, 1)
 
 
-def test_a_model_is_not_judged_by_what_it_does_not_say() -> None:
+def test_a_model_is_not_evaluated_on_outputs_that_it_does_not_have() -> None:
     assert set(by_metric(["ok"], ["right"], [1.0], says_gender=False, says_age=False)) == {"fta"}
     assert set(by_metric(["ok"], ["right"], [1.0], says_age=False)) == {"fta", "error_rate_answered", "error_rate_all"}
 

@@ -1,4 +1,4 @@
-"""The primary family of a run is one Holm family; whatever is not in it is exploratory."""
+"""The primary family of a run is one Holm family; all other gaps are exploratory."""
 
 from pathlib import Path
 

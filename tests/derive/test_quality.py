@@ -1,4 +1,4 @@
-"""Quality gate and EDC of a run: counts by hand, what is without a quality, and settings that cannot be kept."""
+"""Quality gate and EDC of a run: counts worked by hand, images without a quality, and invalid settings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_gate_refuses_at_most_the_proportion_asked_for() -> None:
     assert [(quality < threshold_at(quality, share)).sum() for share in (0, 0.2, 0.39, 0.4, 0.9)] == [0, 1, 1, 2, 4]
     assert (
         np.ones(9) < threshold_at(np.ones(9), 0.5)
-    ).sum() == 0  # equal qualities are refused together, or not at all
+    ).sum() == 0  # equal qualities are rejected together, or not at all
     assert np.isnan(threshold_at(np.full(3, np.nan), 0.1))
 
 
@@ -45,7 +45,7 @@ def settings_of(**given: Any) -> Any:
     ("given", "said"),
     [
         ({"quality": "sharpnes"}, "--quality sharpnes: not one of inter_eye_px"),
-        ({"quality": "skin_luminance_50"}, "not one of"),  # no quality: neither end of it is better
+        ({"quality": "skin_luminance_50"}, "not one of"),  # not a quality: neither end of its range is better
         ({"quality": "template_norm", "embed": None, "classify": "faceapi_age_gender"}, "needs an embedder"),
         ({"quality": "sharpness", "quality_column": "a"}, "--quality-column a: selects a column of the --quality file"),
         ({"quality_column": "a"}, "--quality-column a: selects a column of the"),
@@ -59,7 +59,7 @@ def test_a_quality_that_is_not_measured_is_refused(given: dict[str, Any], said: 
         require_quality(settings_of(**given), table)
 
 
-# ---- a whole audit of drawn people ----
+# ---- a whole audit of illustrated people ----
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def test_the_distribution_of_each_group_is_that_of_its_images(run: Any) -> None:
     assert table["subjects"].to_dict() == {"any": 24, "female": 12, "male": 12}
 
 
-def test_the_difference_of_qualities_is_judged_in_standard_deviations_of_them_all(run: Any) -> None:
+def test_the_difference_of_qualities_is_in_standard_deviations_of_all_of_them(run: Any) -> None:
     stored, _ = run
     table = stored.extra["quality_differences.csv"]
     norm, gender = stored.faces["template_norm"], stored.manifest["gender"]

@@ -1,4 +1,4 @@
-"""Means, pair numbers, equal error rates and the pairs to review, by hand and against brute force."""
+"""Means, numbers of pairs, equal error rates and pairs for review, worked by hand and by brute force."""
 
 from __future__ import annotations
 

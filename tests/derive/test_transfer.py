@@ -1,4 +1,4 @@
-"""A threshold of one group evaluated on the others, and the price of the worst group's, by hand."""
+"""A threshold of one group evaluated on the others, and the cost of that of the worst group, worked by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facegap.derive.transfer import NOT_LISTED, TOO_FEW, WORST, transfer_table, 
 from facegap.store.record import Operating, TransferPoint
 from facegap.store.run import Run
 
-# Three women and three men with two images each; scores by pair of people, every image pair of two people alike.
+# Three women and three men with two images each; scores by pair of people, the same for all image pairs.
 WOMEN, MEN = ("ada", "bea", "cyd"), ("dan", "eli", "fox")
 IMPOSTOR = {
     ("ada", "bea"): 0.9,
@@ -68,7 +68,7 @@ def point(
     )
 
 
-# Among 12 pairs of images of women 4 are allowed: .9. Among men: .6.
+# 4 of 12 pairs of images of women are allowed: .9. Men: .6.
 POINTS = [point("female", 0.9), point("male", 0.6)]
 OPERATING = [Operating(0.7, "FMR 0.13 on all", (1 / 3,))]
 
@@ -90,7 +90,7 @@ def cell(frame: pd.DataFrame, source: str, metric: str, gender: str) -> Any:
     ("on", "metric", "gender", "errors", "trials"),
     [
         ("female alone", "fmr", "female", 4, 12),
-        ("male alone", "fmr", "female", 8, 12),  # the men's .6 lets two pairs of women in
+        ("male alone", "fmr", "female", 8, 12),  # the men's .6 accepts two pairs of women
         ("male alone", "fmr", "male", 4, 12),
         ("male alone", "fmr", "any", 12, 60),
         ("male alone", "fnmr", "male", 0, 3),
@@ -112,7 +112,7 @@ def test_rates_at_the_threshold_of_another_group_are_those_counted_by_hand(
 def test_the_price_of_holding_the_worst_group_is_fnmr_there_less_fnmr_at_the_runs_own_threshold() -> None:
     frame = table()
     assert (frame["operating_threshold"] == 0.7).all()
-    # At .7 no woman and one man of three is refused; at .9 two of each.
+    # At .7 no woman and one man of three are rejected; at .9 two of each.
     assert cell(frame, WORST, "fnmr", "female")["change_from_operating"] == pytest.approx(2 / 3)
     assert cell(frame, WORST, "fnmr", "male")["change_from_operating"] == pytest.approx(1 / 3)
     assert cell(frame, WORST, "fmr", "female")["change_from_operating"] == pytest.approx(4 / 12 - 8 / 12)
@@ -174,7 +174,7 @@ def test_a_target_without_a_threshold_of_the_run_has_no_price() -> None:
     assert math.isclose(frame["value"].iloc[0], 4 / 60)
 
 
-def test_points_found_on_the_judged_pairs_say_so(six: Any) -> None:
+def test_points_set_on_the_evaluated_pairs_say_so(six: Any) -> None:
     run: Run = six.run(fmr=(0.25,), threshold=(), in_sample=True, by="gender")
     frame = run.extra["transfer.csv"]
     assert frame["threshold_from"].str.contains("IN-SAMPLE").all()

@@ -17,7 +17,7 @@ PEOPLE = pd.DataFrame(
 
 
 def test_a_subject_whom_two_photographers_took_joins_them() -> None:
-    # p and q share ada, r has cyd and one image of eli; dan has no photographer and is alone.
+    # p and q share ada; r has cyd and one image of eli; dan has no photographer and is a separate unit.
     assert unit_codes(PEOPLE, ["photographer"]).tolist() == [0, 0, 0, 1, 2, 1, 1]
 
 

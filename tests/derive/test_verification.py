@@ -1,4 +1,4 @@
-"""Six people counted by hand: FMR, FNMR, GFAR, GFRR by group, the cross-group matrix, and what is in no gap."""
+"""Six people worked by hand: FMR, FNMR, GFAR, GFRR by group, the cross-group matrix, and groups excluded from gaps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from facegap.store.run import Run
 from fixtures.settings import audit_embeddings
 
 WORLD = {
-    # everybody, women, men, without a gender
+    # all, women, men, without a gender
     "fmr": [(7, 41), (1, 4), (0, 5), (0, 0)],
     "gfar": [(7, 50), (1, 4), (0, 8), (0, 0)],
     "fnmr": [(2, 4), (1, 2), (1, 1), (0, 1)],
@@ -107,7 +107,7 @@ def test_each_threshold_is_a_family_of_its_own(six: Any) -> None:
     assert (fmr["p"] == fmr["p_adjusted"]).all()  # one gap each
 
 
-def test_a_threshold_given_twice_is_judged_once(six: Any) -> None:
+def test_a_threshold_given_twice_is_evaluated_once(six: Any) -> None:
     run = six.run(threshold=(0.5, 0.5), by="gender")
     assert [point.threshold for point in operating_of(run)] == [0.5]
     assert len(run.gaps[run.gaps["metric"] == "fmr"]) == 1
@@ -145,7 +145,7 @@ def test_error_counts_are_those_of_scikit_learn_at_every_threshold(tmp_path: Pat
     scores = (unit[left].astype(float) * unit[right]).sum(axis=1)
     fmr, fnmr, thresholds = det_curve(same, scores)
     chosen = np.linspace(1, len(thresholds) - 2, 7).astype(int)
-    # A threshold of scikit-learn is a score; a little below it rounding in the last bit decides nothing.
+    # A threshold of scikit-learn is a score; slightly below it rounding has no effect.
     given = tuple(float(threshold) - 1e-9 for threshold in thresholds[chosen])
     run = audit_embeddings(tmp_path / "t.npy", tmp_path / "m.csv", verify=Verify(threshold=given))
     for metric, expected in (("fmr", fmr), ("fnmr", fnmr)):

@@ -1,4 +1,4 @@
-"""Where images are lost, column by column, by hand."""
+"""Losses of images by stage, worked by hand."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_images_set_aside_are_no_loss_and_a_mate_may_be_refused() -> None:
     found = {name: stages(pairs=pairs, says_gender=False, cut=t) for name, t in (("high", 0.5), ("low", 0.4))}
     parts = {name: value for name, value in found["high"].items() if name not in ("images", "decoded", "detected")}
     assert parts == {"enrolled": 4, "set_aside": 1, "compared": 3, "with_mate": 2, "matched": 0}
-    assert found["low"]["matched"] == 2  # at the threshold is a match
+    assert found["low"]["matched"] == 2  # a score at the threshold is a match
 
 
 def test_one_refusal_among_several_mates_is_enough() -> None:

@@ -86,7 +86,7 @@ def test_alpha_without_variation_or_without_pairs_is_nan_and_not_one() -> None:
 
 
 def brute_force_alpha(codes: np.ndarray, metric: str) -> float:
-    """Alpha from its definition, pair by pair, on the values and not on tables."""
+    """Alpha from its definition, by pairs of values instead of tables."""
     kept = [column[column >= 0] for column in codes.T]
     units = [unit for unit in kept if len(unit) > 1]
     values = np.concatenate(units)
@@ -110,7 +110,7 @@ def brute_force_alpha(codes: np.ndarray, metric: str) -> float:
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@settings(deadline=None)  # a busy machine is no fault
+@settings(deadline=None)  # no deadline: the machine may be busy
 @given(data=st.data())
 def test_alpha_is_that_of_its_definition(metric: str, data: st.DataObject) -> None:
     column = st.lists(st.integers(-1, 3), min_size=3, max_size=3)
@@ -123,7 +123,7 @@ def test_alpha_is_that_of_its_definition(metric: str, data: st.DataObject) -> No
         assert ours == pytest.approx(brute_force_alpha(codes, metric), abs=1e-12)
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(deadline=None)  # no deadline: the machine may be busy
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=40))
 def test_kappa_is_that_of_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     first, second = np.array(pairs).T

@@ -1,4 +1,4 @@
-"""Tables of annotations: read, checked, and turned into a matrix."""
+"""Tables of annotations: reading, checks, and conversion to a matrix."""
 
 from __future__ import annotations
 

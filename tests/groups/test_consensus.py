@@ -1,4 +1,4 @@
-"""Median labels, disputes, and one annotator against the rest."""
+"""Median labels, disputes, and one annotator against the others."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_without_an_order_the_most_frequent_label_stands_and_a_tie_gives_none() 
     assert found.spread.tolist() == [1, 1, 0]
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(deadline=None)  # no deadline: the machine may be busy
 @given(st.lists(st.lists(st.integers(-1, 9), min_size=4, max_size=4), min_size=1, max_size=12))
 def test_medians_are_those_of_numpy(rows: list[list[int]]) -> None:
     codes = np.array(rows).T
@@ -43,10 +43,10 @@ def test_medians_are_those_of_numpy(rows: list[list[int]]) -> None:
     np.testing.assert_array_equal(medians(codes, 10), expected)
 
 
-@settings(deadline=None)  # a busy machine is no fault
+@settings(deadline=None)  # no deadline: the machine may be busy
 @given(st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=1, max_size=12))
 def test_turning_the_scale_round_turns_the_consensus_round(rows: list[list[int]]) -> None:
-    codes = np.array(rows).T[:2]  # two annotators: the case that the rule decides
+    codes = np.array(rows).T[:2]  # two annotators: the case in which the rule applies
     lower = consensus(codes, 10, ordinal=True, even="lower").codes
     turned = consensus(9 - codes, 10, ordinal=True, even="upper").codes
     np.testing.assert_array_equal(9 - turned, lower)

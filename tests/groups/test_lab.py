@@ -1,4 +1,4 @@
-"""Colour spaces against hand-worked values, published pairs and the formulas written out."""
+"""Colour spaces against hand-worked values, published pairs and explicit formulas."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_the_library_agrees_with_the_definition_over_the_whole_cube() -> None:
 
 
 def defined_lab(rgb: np.ndarray) -> np.ndarray:
-    """CIE 15 and IEC 61966-2-1, written out."""
+    """Explicit formulas of CIE 15 and IEC 61966-2-1."""
     matrix = np.array(
         [
             [0.4124564, 0.3575761, 0.1804375],

@@ -1,4 +1,4 @@
-"""Witnesses of the light in frames whose light is known."""
+"""Estimates of the light in frames with known light."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COLOUR = logarithms(SKIN)
 
 
 def face_with(white: tuple[int, int, int] | None = None) -> np.ndarray:
-    """A brown frame; with a white, a few pixels of eyes and mouth in it."""
+    """A brown frame; with `white`, it includes a few pixels of eyes and mouth."""
     face = np.tile(SKIN, (HEIGHT, WIDTH, 1))
     if white is not None:
         for place in (*regions().eyes, regions().mouth):

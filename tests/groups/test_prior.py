@@ -1,4 +1,4 @@
-"""Probabilities of darker: by hand where nothing is learnt, and calibrated where the spread of tones is known."""
+"""Probabilities of darker: worked by hand without estimation, and calibrated for a known distribution of tones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_of_nobody_the_broad_guess_is_learnt() -> None:
 
 
 def test_under_the_broad_guess_it_is_the_posterior_of_two_normal_distributions() -> None:
-    # 10 +- 20 seen, 30 +- 25 before: precision 1/400 + 1/625, mean (10/400 + 30/625) / precision
+    # measurement 10 +- 20, prior 30 +- 25: precision 1/400 + 1/625, mean (10/400 + 30/625) / precision
     precision = 1 / 400 + 1 / 625
     mean = (10 / 400 + 30 / 625) / precision
     found = darker_probability(np.array([10.0]), np.array([20.0]), 28, learnt_prior(NOBODY, NOBODY))

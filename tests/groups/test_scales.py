@@ -1,4 +1,4 @@
-"""Scales as data: their labels and colours, and where each draws the line between lighter and darker."""
+"""Scales as data: their labels, colours, and cuts between lighter and darker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Skin found in a drawn frame whose colour, shade and hair are known."""
+"""Skin segmentation in a synthetic frame with known colour, shading and hair."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BROWN = (160, 126, 86)  # the sixth colour of Monk
 
 
 def frame(colour: Any = BROWN, *, noise: float = 0.0) -> np.ndarray[Any, Any]:
-    """A frame of one colour, with noise of that many steps from a fixed seed."""
+    """A frame of one colour with noise of a given number of steps, from a fixed seed."""
     rng = np.random.default_rng(0)
     plain = np.tile(np.array(colour, np.float64), (HEIGHT, WIDTH, 1))
     return np.clip(plain + noise * rng.standard_normal(plain.shape), 0, 255).round().astype(np.uint8)
@@ -78,7 +78,7 @@ def test_light_from_one_side_is_seen_as_uneven_and_both_halves_stay_skin() -> No
         float(np.median(log_luminance(logarithms(face[100, part])))) for part in (slice(30, 80), slice(80, 130))
     )
     assert skin.unevenness == pytest.approx(right - left, rel=0.3)
-    assert skin.shine < 0.03  # a slope is shading, no detail
+    assert skin.shine < 0.03  # a gradient is shading, not detail
 
 
 def test_detail_is_stronger_where_the_same_shine_lies_on_darker_skin() -> None:
@@ -102,7 +102,7 @@ def test_where_the_picture_ends_there_is_no_skin() -> None:
     skin = find_skin(frame(noise=1), inside)
     assert skin is not None
     assert not skin.mask[:, :80].any()
-    assert skin.unevenness == 0  # one side alone
+    assert skin.unevenness == 0  # one side only
     assert find_skin(frame(), np.zeros_like(WHOLE)) is None
 
 

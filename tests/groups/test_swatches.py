@@ -45,7 +45,7 @@ def test_the_colours_of_monk_are_their_own_steps() -> None:
 
 
 def lab_by_hand(srgb: np.ndarray) -> np.ndarray:
-    """CIELAB under D65 from the definitions of IEC 61966-2-1 and CIE 15, apart from OpenCV."""
+    """CIELAB under D65 from the definitions of IEC 61966-2-1 and CIE 15, without OpenCV."""
     share = srgb / 255.0
     light = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
     to_xyz = np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])

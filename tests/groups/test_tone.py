@@ -1,4 +1,4 @@
-"""Tones from witnesses: by hand, in order over the colours of Monk, and doubtful where the witnesses disagree."""
+"""Tones from witnesses: worked by hand, monotonic over the Monk colours, and uncertain if the witnesses disagree."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SKIN = (170, 128, 98)
 
 
 def portrait(colour: Any, *, light: float = 1.0, white: int = 235, warm: float = 0.0) -> np.ndarray[Any, Any]:
-    """A frame of skin with whites of eyes and teeth before a bright wall, under so much light, of such warmth."""
+    """A frame of skin with whites of eyes and teeth before a bright wall, under light of given intensity and warmth."""
     rng = np.random.default_rng(5)
     face = np.full((HEIGHT, WIDTH, 3), white, np.float64)
     face[regions().search | regions().seeds] = colour
@@ -64,7 +64,7 @@ def made(value: float, deviation: float, **more: Any) -> Measurement:
 
 
 def test_the_locus_goes_through_the_colours_of_monk() -> None:
-    for l_star, _, b_star in monk_lab()[3:]:  # the three lightest turn back in b* and share one ITA
+    for l_star, _, b_star in monk_lab()[3:]:  # b* is not monotonic for the three lightest, which share one ITA
         reflectance = math.log(((l_star + 16) / 116) ** 3)
         assert ita_of_reflectance(reflectance) == pytest.approx(ita(l_star, b_star), abs=1.5)
 

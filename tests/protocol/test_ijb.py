@@ -49,7 +49,7 @@ def made(tree: Path) -> Run:
 
 
 def by_hand(made: Run, tree: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and scores of the listed pairs, from the lists and the stored templates alone."""
+    """Labels and scores of the listed pairs, from only the lists and the stored templates."""
     assert made.embeddings is not None
     tids = pd.read_csv(tree / "meta/ijbc_face_tid_mid.txt", sep=" ", header=None)[1].drop_duplicates().tolist()
     row_of = dict(zip(tids, made.faces["embedding_row"], strict=True))

@@ -1,4 +1,4 @@
-"""`facegap protocol` end to end on illustrated people, by the demo's own models."""
+"""`facegap protocol` end to end on illustrated people, with the models of the demo."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def numbers(run: Run, number: str, rule: str) -> pd.DataFrame:
 
 
 def test_accuracy_is_that_of_distances_of_the_stored_templates_by_kfold(made: Run) -> None:
-    """From embeddings.npy and the list of pairs alone, as InsightFace's evaluation goes: no score of facegap is used."""
+    """From only embeddings.npy and the list of pairs, as in InsightFace's evaluation, without scores of facegap."""
     assert made.matched is not None
     assert made.matched.pairs is not None
     rows = made.faces["embedding_row"].to_numpy()
@@ -95,7 +95,7 @@ def test_thresholds_are_set_on_the_protocols_own_folds(made: Run) -> None:
     assert made.matched.folds is not None
     by_subject = pd.Series(made.matched.folds).groupby(made.manifest["subject"].to_numpy()).nunique()
     assert (by_subject == 1).all()
-    assert "fold" not in made.rates.columns  # nobody is split by it
+    assert "fold" not in made.rates.columns  # no group is split by it
 
 
 def test_groups_get_rates_and_verdicts_beside_the_protocols_numbers(made: Run) -> None:
@@ -199,7 +199,7 @@ def test_each_race_of_rfw_has_numbers_and_rates_of_its_own(tree: Path, tmp_path:
     assert accuracy["trials"].tolist() == [40, 40]
     within = found.rates[(found.rates["metric"] == "fmr") & found.rates["race"].isin(["African", "Indian"])]
     within = within[within["trials"] > 0]
-    assert within["race"].tolist() == ["African", "Indian"]  # and no trial between them
+    assert within["race"].tolist() == ["African", "Indian"]  # and no trial between the two
     assert any("within one race" in said for said in found.record.warnings)
     assert {"fmr", "fnmr"} <= set(found.gaps["metric"])
 

@@ -1,4 +1,4 @@
-"""Verdicts that may be asked for after every batch."""
+"""Verdicts that may be computed after every batch."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_capital_falls_with_the_bound_and_expects_nothing_under_the_null() -> No
     bounds = np.linspace(0.01, 0.99, 50)
     assert (np.diff(log_capital_above(group, bounds)) <= 1e-9).all()
     assert (np.diff(log_capital_below(group, bounds)) >= -1e-9).all()
-    # Over all outcomes of three trials with chance m the capital has mean 1.
+    # Over all outcomes of three trials with probability m the capital has mean 1.
     m, total = 0.3, 0.0
     for errors, ways in enumerate((1, 3, 3, 1)):
         capital = np.exp(log_capital_above(observed(np.repeat([1.0, 0.0], [errors, 3 - errors])), np.array([m]))[0])

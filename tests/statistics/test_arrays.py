@@ -1,4 +1,4 @@
-"""Plain arrays give the numbers of an audit of the same data, and say what is wrong with arrays that do not fit."""
+"""Plain arrays give the numbers of an audit of the same data; errors name what is wrong with the arrays."""
 
 from __future__ import annotations
 
@@ -95,9 +95,9 @@ def test_gaps_are_those_of_an_audit_of_the_same_answers(answered: pd.DataFrame, 
     table = pd.DataFrame(found.to_dict())
     audited = predicted.gaps
     audited = audited[(audited["metric"] == "error_rate_all") & (audited["family"] == "town*gender")]
-    assert set(audited["verdict"]) == {"exploratory"}  # of an audit the first term of --by alone gets verdicts
+    assert set(audited["verdict"]) == {"exploratory"}  # in an audit only the first term of --by gets verdicts
     decided = ["verdict", "decided_low", "decided_high", "decided_level"]
-    assert len(table) == 6  # of four groups; unknown is no group of people
+    assert len(table) == 6  # of four groups; unknown is not a group of people
     assert "gap" in table["verdict"].tolist()
     same = [name for name in table.columns if name not in decided]
     pd.testing.assert_frame_equal(

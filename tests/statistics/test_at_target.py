@@ -1,4 +1,4 @@
-"""Rates "at FMR = x": the uncertainty of the threshold widens an interval, never narrows it, and cancels where it must."""
+"""Rates "at FMR = x": the uncertainty of the threshold widens an interval, never narrows it, and cancels with full correlation."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_false_non_matches_add_what_the_threshold_takes_and_gives() -> None:
     wide = false_non_matches_at_target(rate, lower=0.04, higher=0.03)
     assert (wide.low, wide.high) == pytest.approx((0.05, 0.15))  # 3-4-5 below, 4-3-5 above
     together = false_non_matches_at_target(rate, lower=0.04, higher=0.03, correlation=1.0)
-    assert (together.low, together.high) == pytest.approx((0.03, 0.17))  # errors that go together add up in full
+    assert (together.low, together.high) == pytest.approx((0.03, 0.17))  # fully correlated errors add up
 
 
 def test_rates_without_errors_or_without_trials_stay_as_they_are() -> None:

@@ -1,4 +1,4 @@
-"""Intervals that are bisected together end where each ends that is bisected alone, to the bit."""
+"""Bisection of many intervals at once gives bit-identical results to bisection of each alone."""
 
 from __future__ import annotations
 

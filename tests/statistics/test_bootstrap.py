@@ -113,7 +113,7 @@ def test_pair_noise_is_taken_out_of_the_variance_but_not_more():
 
 
 def test_the_corrected_variance_of_independent_pairs_is_near_the_true_one():
-    # The correction is against the variance between samples: pairs without any effect of people.
+    # Reference: the variance between samples, for pairs without effects of people.
     people, rate = 30, 0.2
     left, right = np.triu_indices(people, 1)
     rng = np.random.default_rng(8)

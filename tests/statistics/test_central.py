@@ -1,4 +1,4 @@
-"""Means and medians by group: values by hand, what is no trial, coverage, and a textbook interval."""
+"""Means and medians by group: worked by hand, missing values, coverage, and the usual t interval."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_values_of_three_groups_by_hand() -> None:
     assert found.median.tolist() == pytest.approx([2, 6.5, np.nan], nan_ok=True)
     assert found.trials.tolist() == [3, 2, 0]
     assert found.units.tolist() == [2, 1, 0]
-    assert np.isnan(found.interval("mean", 1)).all()  # one unit says nothing of others
+    assert np.isnan(found.interval("mean", 1)).all()  # no interval with one unit
     assert np.isnan(found.interval("median", 2)).all()
     apart = found.difference("mean", 0, 1)
     assert apart.value == -3.5
@@ -61,7 +61,7 @@ def test_the_interval_of_a_mean_agrees_with_the_linearised_one_of_clusters() -> 
 
 
 def test_a_shared_unit_is_drawn_in_both_groups() -> None:
-    """Everybody is in both groups with values one apart, so the difference never varies."""
+    """Every subject is in both groups with values that differ by one, so the difference is constant."""
     rng = np.random.default_rng(4)
     people = rng.normal(size=40)
     found = central_values(
@@ -80,7 +80,7 @@ def test_what_never_differs_has_a_p_of_one() -> None:
 
 @pytest.mark.parametrize("statistic", ["mean", "median"])
 def test_intervals_of_differences_cover_what_they_say(statistic: str) -> None:
-    """200 worlds of 30 and 40 people with one to three values each of an exponential quality: no gap."""
+    """200 simulated datasets of 30 and 40 people with one to three exponential values each, without a gap."""
     rng, covered, worlds = np.random.default_rng(5), 0, 200
     for _ in range(worlds):
         units = np.repeat(np.arange(70), rng.integers(1, 4, 70))

@@ -1,4 +1,4 @@
-"""The challenge age that holds every group to a target: by hand, for whatever estimates, and where it cannot be shown."""
+"""The challenge age at which every group meets a target: worked by hand, for arbitrary estimates, and undefined cases."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def test_ten_minors_by_hand() -> None:
     ages = np.array([16.0, 17.2, 18.4, 19.1, 21.7, 15.0, 16.1, 16.8, 17.0, 24.2])
     groups = np.repeat([0, 1], 5)
     found = challenge_age(ages, np.arange(10), groups, n_groups=2, target=0.2, limit=18.0)
-    assert (found.value, found.worst) == (19.2, 0)  # one of five may pass: above 19.1, and above 17.0
+    assert (found.value, found.worst) == (19.2, 0)  # one of five may be accepted: above 19.1, and above 17.0
     assert found.low <= found.value and math.isinf(found.high)
     nobody = challenge_age(ages, np.arange(10), groups, n_groups=2, target=0.1, limit=18.0)
     assert (nobody.value, nobody.worst) == (24.3, 1)
     easy = challenge_age(ages, np.arange(10), groups, n_groups=2, target=0.49, limit=20.0)
-    assert (easy.value, easy.worst) == (20.0, -1)  # the limit itself is enough
+    assert (easy.value, easy.worst) == (20.0, -1)  # the legal limit is sufficient
 
 
 def test_an_estimate_on_a_tenth_is_not_let_through() -> None:
@@ -41,7 +41,7 @@ def test_many_people_show_a_target_and_few_do_not() -> None:
     )
     assert many.low < many.value < many.high < 24  # the 95% point of the estimates is 21.9
     assert 21.3 < many.value < 22.6
-    assert math.isinf(few.high)  # no error among 40 leaves room for 8.8%
+    assert math.isinf(few.high)  # the upper limit of no error among 40 is 8.8%
 
 
 def test_repeated_people_widen_the_interval() -> None:

@@ -1,4 +1,4 @@
-"""Rates of trials that repeat subjects."""
+"""Rates with repeated subjects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_two_images_of_each_of_four_people_worked_by_hand():
     carriers = squares.sum() ** 2 / (squares**2).sum()
     quantile = t.ppf(0.975, max((carriers - 1) / np.sqrt(shared), 1))
     worth = 0.375 * 0.625 / variance * (1.959963985 / quantile) ** 2
-    assert worth < 4  # less than the people, so the people are what it is worth
+    assert worth < 4  # fewer than the people, so the number of people is used
     assert rate.effective_trials == pytest.approx(4)
     assert (rate.errors, rate.trials, rate.subjects) == (3, 8, 4)
     assert (rate.low, rate.high) == pytest.approx(wilson(1.5, 4))
@@ -180,7 +180,7 @@ def test_people_are_counted_by_cell_where_units_vary():
 
 
 def test_each_persons_own_rate_weighs_equally_in_the_second_rate() -> None:
-    # Ada errs in 1 of 4 images, eve in 1 of 1: 2 of 5 images, and (1/4 + 1) / 2 by person, whatever the units.
+    # Ada has errors in 1 of 4 images, eve in 1 of 1: 2 of 5 images, and (1/4 + 1) / 2 by person, whatever the units.
     errors, subjects = [1, 0, 0, 0, 1], [0, 0, 0, 0, 1]
     for units in (None, [3, 3, 3, 3, 3]):
         found = clustered_rates(errors, None, subjects, [0] * 5, n_cells=2, units=units)

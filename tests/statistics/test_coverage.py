@@ -1,4 +1,4 @@
-"""The coverage study in short: planted worlds in which the shipped intervals hold and simpler ones do not."""
+"""A short coverage study: simulations in which the intervals of facegap have their nominal coverage and simpler ones do not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORLDS, SEED = 1000, 5
 
 @pytest.fixture(scope="module")
 def outcome_of():
-    """Coverage of a world, simulated once for all tests that ask for it."""
+    """Coverage in a simulation, cached for all tests that use it."""
     return functools.cache(lambda world: coverage(Setting(*world), WORLDS, SEED))
 
 
@@ -62,7 +62,7 @@ def test_the_plain_dyadic_formula_misses_it_with_few_people(outcome_of, world):
 
 
 def test_wilson_on_forty_independent_trials_is_just_below_the_band_by_enumeration():
-    # Reported by the study and not hidden: a discrete distribution and an interval that is exact on average.
+    # Undercoverage reported by the study: a discrete distribution and an interval that is exact on average.
     from scipy.stats import binom
 
     k = np.arange(41)
@@ -84,4 +84,4 @@ def test_cells_that_share_people_raise_false_alarms_as_rarely_as_promised(worlds
         alarms.append(shared.columns.differs[0])
         alone.append(gap_family(["a", "b"], *columns, margin=0.02, scale="difference").columns.differs[0])
     assert 0.005 < np.mean(alarms) <= 0.07
-    assert np.mean(alone) < np.mean(alarms)  # as if independent: too few, and as many true gaps are missed
+    assert np.mean(alone) < np.mean(alarms)  # treated as independent: undercoverage, and as many true gaps are missed

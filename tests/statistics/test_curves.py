@@ -1,4 +1,4 @@
-"""Thresholds, FMR, FNMR, EER: by hand, with ties, with NaN, with one class, against scikit-learn."""
+"""Thresholds, FMR, FNMR, EER: worked by hand, with ties, NaN, one class, and against scikit-learn."""
 
 from __future__ import annotations
 
@@ -150,13 +150,13 @@ def test_area_agrees_with_sklearn(genuine, impostor):
 
 
 def test_the_equal_error_rate_of_fvc_is_the_middle_of_the_interval_where_the_errors_cross() -> None:
-    # At 0.4 no genuine pair is refused and one impostor of three matches; at 0.5 one of two is refused, and one of three matches.
+    # At 0.4 no genuine pair is rejected and one impostor of three matches; at 0.5 one of two is refused, and one of three matches.
     genuine, impostor = [0.4, 0.9], [0.1, 0.3, 0.5]
     fvc = equal_error_rate(genuine, impostor, convention="fvc")
     assert (fvc.value, fvc.threshold) == (pytest.approx(1 / 6), 0.4)
     assert (fvc.fmr, fvc.fnmr) == (pytest.approx(1 / 3), 0.0)
     assert fvc.convention.startswith("FVC2000")
-    middle = equal_error_rate(genuine, impostor)  # least apart between 0.4 and 0.5: one of three, one of two
+    middle = equal_error_rate(genuine, impostor)  # closest between 0.4 and 0.5: one of three, one of two
     assert middle.value == pytest.approx((1 / 3 + 1 / 2) / 2)
     assert middle.convention.startswith("least |FMR - FNMR|")
 

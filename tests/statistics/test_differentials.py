@@ -1,4 +1,4 @@
-"""Differential measures: the worked values, their zero cases, order of groups, fairlearn and a permutation null."""
+"""Differential measures: worked values, zero cases, order of groups, fairlearn, and a permutation null distribution."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_no_set_of_groups_is_fairer_than_fair(rows):
         value = float(evaluate(measure, (counts(rows),) * len(measure.rates)))
         if measure.higher_is_fairer:
             assert not value > measure.fair_value + 1e-12
-        elif measure.name != "max_over_geometric_mean":  # the replaced rate of a group can lie above the others
+        elif measure.name != "max_over_geometric_mean":  # the replaced rate of a group can exceed the others
             assert not value < measure.fair_value - 1e-12
 
 

@@ -1,4 +1,4 @@
-"""Error versus discard: by hand, against a plain loop, and against the ten published areas."""
+"""Error versus discard: worked by hand, against a simple loop, and against the ten published areas."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_one_quality_for_all_can_discard_nothing_but_everything() -> None:
 
 
 def area_by_a_loop(quality: list[int], errors: list[bool], limit: float) -> float:
-    """The area by the definition: at each of many proportions, discard and count."""
+    """The area by definition: discard and count at many proportions."""
     rows, total, at = sorted(zip(quality, errors, strict=True)), 0.0, 0.0
     cuts = sorted({k for k in range(len(rows)) if k == 0 or rows[k - 1][0] != rows[k][0]} | {len(rows)})
     for start, end in pairwise(cuts):

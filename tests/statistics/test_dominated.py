@@ -1,4 +1,4 @@
-"""Rates that a few people make."""
+"""Rates dominated by a few people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def dominated(errors, trials=10):
 
 @pytest.mark.parametrize("few", [1, 2, 3])
 def test_few_people_of_twenty_with_nearly_all_errors_are_counted(few):
-    # 9 of 10 images of each; more than half of the errors are those of 1, 2 and 2 of them.
+    # 9 of 10 images of each; more than half of the errors are from 1, 2 and 2 of them.
     errors = [9] * few + [0] * (20 - few)
     assert dominated(errors) == few // 2 + 1
     noisy = [9] * few + [1, 1] + [0] * (18 - few)

@@ -1,4 +1,4 @@
-"""Paired changes and differences of changes: by hand, against the formula for one trial a person, and in simulated worlds."""
+"""Paired changes and differences of changes: worked by hand, against the formula for one trial per person, and simulated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def one_group(added: list[float], trials: list[float]) -> Doses:
 
 
 def test_one_trial_a_person_gives_the_interval_of_bonett_and_price_with_student_s_t() -> None:
-    # 30 people: 7 err with the perturbation alone, 2 without it alone
+    # 30 people: 7 have an error only with the perturbation, 2 only without it
     found = one_group([1.0] * 7 + [-1.0] * 2 + [0.0] * 21, [1.0] * 30).change(0)
     b, c, n = 8 / 32, 3 / 32, 32
     centre, deviation = b - c, np.sqrt((b + c - (b - c) ** 2) / n)
@@ -41,7 +41,7 @@ def test_a_difference_of_changes_of_two_groups_adds_their_variances_and_of_the_s
     deviation = (own.high - own.low) / 2 / stats.t.ppf(0.975, 41)
     degrees = 2 * 41
     assert wide.high == pytest.approx(np.sqrt(2) * deviation * stats.t.ppf(0.975, degrees))
-    assert narrow.high < 0.7 * wide.high  # the same people err in both: only the added ones vary
+    assert narrow.high < 0.7 * wide.high  # the same people have errors in both: only the added errors vary
 
 
 def test_a_group_of_one_person_has_no_interval_and_broken_counts_are_refused() -> None:
@@ -54,7 +54,7 @@ def test_a_group_of_one_person_has_no_interval_and_broken_counts_are_refused() -
 
 
 def world(rng: np.random.Generator, images: int, rates: list[tuple[int, float, float]]) -> Doses:
-    """Groups of so many people with an error rate without and with the perturbation; people differ in how hard they are."""
+    """Groups of given sizes with error rates without and with the perturbation, and differences between people."""
     people = sum(count for count, _, _ in rates)
     shape = (len(rates), people)
     before, after, trials = (np.zeros(shape) for _ in range(3))

@@ -22,7 +22,7 @@ from facegap.types import FloatArray
 
 
 def templates(seed: int, *, people: int = 30, images: int = 2, spread: float = 0.6) -> tuple[FloatArray, np.ndarray]:
-    """Scores of unit vectors that lie around one direction per person, and the people."""
+    """Scores of unit vectors around one direction per person, and the people."""
     rng = np.random.default_rng(seed)
     subjects = np.repeat(np.arange(people), images)
     vectors = rng.normal(size=(people, 16))[subjects] + spread * rng.normal(size=(people * images, 16))
@@ -65,7 +65,7 @@ def test_every_person_weighs_the_same_however_many_images_there_are() -> None:
     scores, subjects = templates(2, people=5)
     more = np.concatenate([np.arange(10), [0, 1]])  # person 0's images again
     again = scores[np.ix_(more, more)]
-    again[[0, 1, 10, 11], [10, 11, 0, 1]] = scores[0, 1]  # a copy of an image is no new score
+    again[[0, 1, 10, 11], [10, 11, 0, 1]] = scores[0, 1]  # copies of an image do not change the result
     doubled = subject_scores(again, subjects[more])
     once = subject_scores(scores, subjects)
     assert doubled.genuine == pytest.approx(once.genuine)
@@ -133,12 +133,12 @@ def test_a_mean_of_paired_values_has_the_textbook_t_interval() -> None:
 
 
 def test_two_settings_of_equal_worth_are_told_apart_in_five_of_a_hundred_worlds() -> None:
-    """Two noises of one size on the same people: the interval covers 0, and p is under .05 about as often as it says."""
+    """Two noises of equal size on the same people: the interval covers 0, and p is below .05 with about nominal frequency."""
     worlds, covered = 400, 0
     for world in range(worlds):
         rng = np.random.default_rng(world)
         people = rng.normal(size=(25, 12))[np.repeat(np.arange(25), 2)]
-        shared = people + 0.5 * rng.normal(size=(50, 12))  # light and pose are the same under both settings
+        shared = people + 0.5 * rng.normal(size=(50, 12))  # light and pose are the same in both settings
         found = []
         for _ in range(2):
             vectors = shared + 0.3 * rng.normal(size=(50, 12))

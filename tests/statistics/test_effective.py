@@ -1,4 +1,4 @@
-"""How evenly trials lie among people."""
+"""Distribution of trials over people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many families at once are gap_tests as `gap_family` judges one."""
+"""Tests of many families at once equal those of `gap_family` on one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_holm_of_two_families_by_hand():
 
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(["ratio", "difference"]))
-def test_every_family_among_many_is_judged_as_it_would_be_alone(seed, scale):
+def test_every_family_among_many_has_the_results_it_would_have_alone(seed, scale):
     rng = np.random.default_rng(seed)
     trials = rng.integers(20, 400, (5, 4))
     errors = rng.binomial(trials, 0.1)

@@ -1,4 +1,4 @@
-"""All gaps of a family: rows by hand, what is left out, verdicts, order, and cells that share subjects."""
+"""All gaps of a family: rows worked by hand, excluded groups, verdicts, order, and cells that share subjects."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_small_true_gap_can_differ_and_still_be_within_the_margin():
     assert (row.verdict, row.differs, row.within_margin) == ("no gap larger than the margin", True, True)
 
 
-def test_false_match_rates_are_judged_by_ratio():
+def test_false_match_rates_are_compared_by_ratio():
     rows = [("a", 1000, 1_000_000, 500), ("b", 2500, 1_000_000, 500)]
     found = family(rows, scale="ratio")
     assert (found.margin, found.is_ratio, found.rows()[0].verdict) == (2.0, True, "gap larger than the margin")
@@ -209,7 +209,7 @@ def test_the_minimum_counts_effective_people_and_not_heads():
     assert (len(people), people.left_out, people.worst) == (0, ("men",), "")
 
 
-# ---- the interval that decided ----
+# ---- the deciding interval ----
 
 
 def test_a_gap_larger_than_the_margin_is_decided_by_the_simultaneous_interval():
@@ -253,7 +253,7 @@ def test_holms_second_step_is_decided_at_its_own_level():
 
 
 def test_thirteen_times_as_many_errors_are_not_within_the_margin_of_a_ratio():
-    rows = [("a", 130, 10_000, 10_000), ("b", 10, 10_000, 10_000)]  # 1.3% against 0.1%: 1.2 points apart
+    rows = [("a", 130, 10_000, 10_000), ("b", 10, 10_000, 10_000)]  # 1.3% against 0.1%: a difference of 1.2 points
     by_points, by_ratio = family(rows).rows()[0], family(rows, scale="ratio").rows()[0]
     assert by_points.verdict == "no gap larger than the margin"
     assert by_ratio.verdict == "gap larger than the margin"
@@ -300,7 +300,7 @@ def test_at_p_of_alpha_exactly_the_interval_ends_beside_no_difference():
     for scale, margin, none in (("difference", 0.5, 0.0), ("ratio", 10.0, 1.0)):
         p = gap_family(*counts, margin=margin, scale=scale).rows()[0].p
         row = gap_family(*counts, margin=margin, scale=scale, alpha=p).rows()[0]
-        assert (row.differs, row.within_margin) == (True, True)  # the margin is wide: nothing at Holm's step
+        assert (row.differs, row.within_margin) == (True, True)  # the margin is wide: no difference at Holm's step
         narrow = gap_family(*counts, margin={0.5: 0.02, 10.0: 1.5}[margin], scale=scale, alpha=p).rows()[0]
         assert narrow.verdict == "gap"
         assert narrow.decided_low > none

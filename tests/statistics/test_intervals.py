@@ -1,4 +1,4 @@
-"""Intervals of one proportion and of a difference: by hand, by property, against statsmodels."""
+"""Intervals of one proportion and of a difference: worked by hand, as properties, and against statsmodels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plain variance by brute force, and the bound by disjoint pairs."""
+"""The published variance by brute force, and the bound by disjoint pairs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What groups with no error or one borrow from the others of their family."""
+"""Effective trials that groups with at most one error borrow from the others of their family."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_group_without_errors_is_worth_its_trials_over_the_largest_design_effe
 def test_a_group_of_more_people_gets_no_more_than_its_people_are_worth():
     # Pairs grow with the square of people. By trials 100,000 / 5 = 20,000; by people 500 * 2,000 / 50 = 20,000 / 1.
     assert lent([50, 0], [10_000, 1_000_000], [50, 500], [2000, 250])[1] == 20_000
-    # A group of fewer people, whose pairs are fewer still: by trials 100 / 5 = 20, by people 5 * 40 = 200.
+    # A group of fewer people, with even fewer pairs: by trials 100 / 5 = 20, by people 5 * 40 = 200.
     assert lent([50, 0], [10_000, 100], [50, 5], [2000, 2])[1] == 20
 
 

@@ -1,4 +1,4 @@
-"""The worst and the best case of gaps over lost trials: by hand, as properties, and held against every case."""
+"""The worst and the best case of gaps over lost trials: worked by hand, as properties, and against all cases."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def judged(
     *,
     by_person: bool = False,
 ) -> tuple[GapFamily, LossColumns]:
-    """One trial a person; lost trials are beside the trials, as those of answered images are."""
+    """One trial per person; lost trials are not among the trials, as for rates of images with a prediction."""
     wrong = np.concatenate([np.arange(n) < x for x, n in zip(errors, trials, strict=True)]).astype(int)
     rates = clustered_rates(wrong, None, np.arange(len(wrong)), np.repeat([0, 1], trials), n_cells=2)
     margin = {"difference": 0.02, "ratio": 2.0}[scale]
@@ -62,7 +62,7 @@ def test_where_nothing_is_lost_the_cases_are_the_gap_to_the_last_bit() -> None:
 
 
 def test_a_gap_of_a_model_that_refused_whom_it_would_have_failed_could_change() -> None:
-    # 40 of 200 wrong against 10 of 200, and 60 of the better group were refused.
+    # 40 of 200 wrong against 10 of 200, and 60 of the better group are lost.
     family, case = judged((40, 10), (200, 200), (0, 60))
     assert family.columns.verdict[0] == "gap larger than the margin"
     assert case.loss_difference_low[0] < 0 < case.loss_difference_high[0]
@@ -108,7 +108,7 @@ def test_every_way_that_lost_trials_may_end_lies_between_the_cases(
 
 @pytest.mark.parametrize("lost", [(4, 4), (0, 4)])
 def test_where_people_weigh_equally_no_case_is_known_and_no_verdict_stands(lost: tuple[int, int]) -> None:
-    for errors in ((200, 20), (20, 12)):  # of a gap that was found, and of one without data enough
+    for errors in ((200, 20), (20, 12)):  # for a significant gap, and for one without enough data
         family, case = judged(errors, (400, 400), lost, by_person=True)
         assert family.columns.verdict[0] == ("gap larger than the margin" if errors[0] == 200 else "not enough data")
         ends = case.loss_difference_low, case.loss_difference_high, case.loss_ratio_low, case.loss_ratio_high

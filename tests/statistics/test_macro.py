@@ -1,4 +1,4 @@
-"""Macro error rates: by hand, and against a bootstrap of people."""
+"""Macro error rates: worked by hand, and against a bootstrap of people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from facegap.statistics.macro import macro_rate
 
 
 def test_a_rare_class_weighs_as_much_as_a_common_one() -> None:
-    # 1 of 2 and 1 of 8 wrong: (0.5 + 0.125) / 2, where the plain error rate is 0.2
+    # 1 of 2 and 1 of 8 wrong: (0.5 + 0.125) / 2, while the overall error rate is 0.2
     wrong = np.array([True, False, True, *[False] * 7])
     found = macro_rate(wrong, np.array([0, 0, *[1] * 8]), np.arange(10), n_classes=2)
     assert found.value == pytest.approx(0.3125)

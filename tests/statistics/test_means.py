@@ -1,4 +1,4 @@
-"""Means with subjects as clusters, by hand and against scipy."""
+"""Means with subjects as clusters, worked by hand and against scipy."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Means over comparisons: their variance by hand, by brute force over pairs of comparisons, and by clusters."""
+"""Means over comparisons: their variance worked by hand, by brute force over pairs of comparisons, and by clusters."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from facegap.statistics.pair_means import PairMean, mean_gap, pair_mean
 
 def test_the_variance_of_three_comparisons_among_three_people_by_hand() -> None:
     found = pair_mean(np.array([0.0, 3.0, 6.0]), np.array([0, 0, 1]), np.array([1, 2, 2]))
-    # Residuals -3, 0, 3 of the pairs 01, 02, 12: sums by person -3, 0, 3; 9 + 0 + 9 less 9 + 0 + 9 is 0,
-    # and the variance is not less than that of independent pairs, 18 / 9 * 3 / 2.
+    # Residuals -3, 0, 3 of the pairs 01, 02, 12: sums by person -3, 0, 3; 9 + 0 + 9 minus 9 + 0 + 9 is 0,
+    # and the variance is at least that of independent pairs, 18 / 9 * 3 / 2.
     assert (found.value, found.pairs, found.people) == (3.0, 3, 3)
     assert found.variance == pytest.approx(3.0)
 

@@ -1,4 +1,4 @@
-"""Shares and means of two settings over the same people."""
+"""Proportions and means of two settings over the same people."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from fixtures.campaigns import short_and_full
 
 
 def discordant(gained: int, lost: int, people: int) -> np.ndarray:
-    """One image a person: 1 for who is right with the first setting only, -1 with the second only."""
+    """One image per person: 1 if correct with the first setting only, -1 with the second only."""
     return np.concatenate([np.ones(gained), -np.ones(lost), np.zeros(people - gained - lost)])
 
 
 def test_the_adjusted_wald_interval_by_hand() -> None:
-    # 10 gained, 2 lost of 50: shares 11 / 52 and 3 / 52, difference 8 / 52 = .153846
+    # 10 gained, 2 lost of 50: proportions 11 / 52 and 3 / 52, difference 8 / 52 = .153846
     # variance (14 / 52 - .153846^2) / 52 = .00472234, half width 1.959964 * .0687193 = .134687
     found = paired_shares(discordant(10, 2, 50))
     assert found.difference == pytest.approx(0.16)
@@ -80,7 +80,7 @@ def test_one_person_or_none_has_no_interval(make: object) -> None:
 
 @short_and_full("worlds", 800, 40_000)
 def test_the_interval_of_shares_covers_the_truth_in_planted_worlds(worlds: int) -> None:
-    """30 people, 2 images each, a person's answers correlated: rates .9 against .8."""
+    """30 people, 2 images each, with correlation within people: rates .9 against .8."""
     rng, covered = np.random.default_rng(7), 0
     for _ in range(worlds):
         ease = rng.normal(size=(30, 1))
@@ -90,7 +90,7 @@ def test_the_interval_of_shares_covers_the_truth_in_planted_worlds(worlds: int) 
     assert covered / worlds >= 0.93
 
 
-# ---- nobody knows who was wrong both times ----
+# ---- unknown overlap of errors ----
 
 
 @given(st.integers(2, 40).flatmap(lambda n: st.tuples(st.integers(0, n), st.integers(0, n), st.just(n))))

@@ -1,4 +1,4 @@
-"""One draw of people for both models: by hand with known weights, against closed forms, and over drawn worlds."""
+"""Joint resampling of people for both models: worked by hand with known weights, against closed forms, and simulated."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_the_same_model_twice_differs_in_no_replicate() -> None:
 
 
 def test_people_of_one_kind_are_drawn_like_people_one_by_one() -> None:
-    """Drawing how many of each kind has the mean and variance of drawing the people themselves."""
+    """Sampling numbers of each kind has the mean and variance of sampling the people themselves."""
     rng = np.random.default_rng(2)
     trials = rng.integers(1, 4, 60).astype(float)
     a, b = (person(list(rng.binomial(trials.astype(int), p)), list(trials)) for p in (0.2, 0.35))
@@ -159,9 +159,9 @@ def test_a_ratio_of_a_rate_without_errors_is_undefined() -> None:
 
 @short_and_full("worlds", 80, 2000)
 def test_intervals_of_a_difference_of_false_match_rates_hold_the_truth(worlds: int) -> None:
-    """Worlds of 40 people whose scores have effects of both people: the paired interval holds the true difference.
+    """Simulations of 40 people with scores that have effects of both people: the paired interval contains the true difference.
 
-    Both models see the same people, so their errors go together; the true rates are .05 and .08.
+    Both models see the same people, so their errors are correlated; the true rates are .05 and .08.
     """
     rng, held, narrower = np.random.default_rng(8), 0, 0
     people, rho = 40, 0.1
@@ -182,14 +182,14 @@ def test_intervals_of_a_difference_of_false_match_rates_hold_the_truth(worlds: i
         alone = [contrast([s], drawn[:, [k]], (1.0,), logarithmic=False, level=0.95) for k, s in enumerate(sides)]
         narrower += found.high - found.low < math.hypot(*(one.high - one.low for one in alone))
     assert held / worlds >= 0.92
-    assert narrower / worlds > 0.9  # what is hard for both cancels
+    assert narrower / worlds > 0.9  # effects common to both cancel
 
 
 def test_a_pair_within_a_unit_goes_with_the_unit_and_counts_once() -> None:
-    # Unit 0 holds two people, units 1 and 2 one each: six pairs of people, of which the one within unit 0 is an error.
+    # Unit 0 has two people, units 1 and 2 one each: six pairs of people; the one within unit 0 is an error.
     within = np.array([[0, 0]])
     rate = PairRate(3, within, np.array([1.0]), np.array([2.0, 1.0, 1.0]), within, np.array([-1.0]))
     assert (rate.total, rate.value) == (6.0, pytest.approx(1 / 6))
-    # Twice unit 0, once unit 1: 2 x (2 x 1) pairs across and 2 within, both of which are errors.
+    # Twice unit 0, once unit 1: 2 x (2 x 1) pairs across, and 2 within that are errors.
     assert rate.replicates(np.array([[2.0, 1.0, 0.0]])) == pytest.approx([2 / 6])
     assert rate.influence() * 6 == pytest.approx([1 - 5 / 6, -3 / 6, -3 / 6])

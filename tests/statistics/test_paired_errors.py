@@ -1,4 +1,4 @@
-"""Two models on the same trials: McNemar by hand, by statsmodels, and by people where they have several images."""
+"""Two models on the same trials: McNemar by hand, against statsmodels, and clustered by person with several images."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from facegap.statistics.paired_errors import (
 
 
 def table(both: int, only_a: int, only_b: int, neither: int) -> tuple[Any, Any]:
-    """Errors of two models over trials that agree or not as often as said."""
+    """Errors of two models over trials with given numbers of agreements and disagreements."""
     a = np.repeat([True, True, False, False], [both, only_a, only_b, neither])
     b = np.repeat([True, False, True, False], [both, only_a, only_b, neither])
     return a, b
 
 
 def test_exact_mcnemar_by_hand() -> None:
-    # one model alone errs on 1, the other alone on 9: 2 * P(Bin(10, .5) <= 1) = 2 * (1 + 10) / 1024
+    # one model has the only error on 1 trial, the other on 9: 2 * P(Bin(10, .5) <= 1) = 2 * (1 + 10) / 1024
     a, b = table(3, 1, 9, 87)
     found = paired_errors(a, b, np.arange(100))
     assert (found.only_a, found.only_b, found.errors_a, found.errors_b) == (1, 9, 4, 12)
@@ -56,11 +56,11 @@ def test_trials_on_which_both_err_say_nothing_about_p() -> None:
 
 
 def test_people_with_several_images_are_one_each_by_hand() -> None:
-    # Three people of two images: a errs on neither of p0's where b errs on both, they agree on the others.
+    # Three people with two images: on those of p0 only b has errors, on both; on the others they agree.
     a = np.zeros(6, bool)
     b = np.array([True, True, False, False, False, False])
     found = paired_errors(a, b, [0, 0, 1, 1, 2, 2])
-    # two people of one trial more: sums 2 0 0 1 -1 over trials 2 2 2 1 1, centre 2/8 = .25
+    # with two more people with one trial each: sums 2 0 0 1 -1 over trials 2 2 2 1 1, centre 2/8 = .25
     influence = np.array([2 - 0.5, -0.5, -0.5, 0.75, -1.25])
     clustered = (influence**2).sum() / 64 * 5 / 4
     independent = (2 + 2 - 8 * 0.0625) / 64
@@ -110,7 +110,7 @@ def test_an_interval_needs_t_only_for_what_people_share() -> None:
     z = t_interval(0.1, 0.01, carriers=2, shared=0.0, level=0.95)
     assert (z[0], z[1]) == pytest.approx((0.1 - 0.195996, 0.1 + 0.195996), abs=1e-5)
     wide = t_interval(0.1, 0.01, carriers=2, shared=1.0, level=0.95)
-    assert (wide[0], wide[1]) == (-1.0, 1.0)  # 12.7 times .1 to either side, cut at the ends
+    assert (wide[0], wide[1]) == (-1.0, 1.0)  # 12.7 times .1 to each side, truncated at the ends
     assert all(math.isnan(value) for value in t_interval(0.0, 0.0, carriers=5, shared=0.0, level=0.95))
 
 
@@ -127,7 +127,7 @@ def test_turned_round_the_difference_is_the_mirror(rows: list[tuple[bool, bool, 
 
 
 def test_intervals_hold_the_true_difference_of_people_who_repeat() -> None:
-    """400 drawn worlds of 40 people with 3 images whose errors go together: 95 % intervals hold the truth in 93 % or more."""
+    """400 simulations of 40 people with 3 images and correlated errors: 95% intervals have coverage of at least 93%."""
     rng, held, worlds = np.random.default_rng(5), 0, 400
     subjects = np.repeat(np.arange(40), 3)
     for _ in range(worlds):
@@ -135,7 +135,7 @@ def test_intervals_hold_the_true_difference_of_people_who_repeat() -> None:
         harder = np.clip(hard + 0.08, 0, 1)
         a, b = rng.random(120) < hard, rng.random(120) < harder
         found = paired_errors(a, b, subjects)
-        # the true difference in these worlds is the mean over the people that could be drawn
+        # the true difference in these simulations is the mean over the population
         held += found.low <= TRUE_DIFFERENCE <= found.high
     assert held / worlds >= 0.93
 

@@ -1,4 +1,4 @@
-"""Permutation nulls: exact small case, uniform p under the null, both directions, undefined values."""
+"""Permutation null distributions: exact small case, uniform p under the null, both directions, undefined values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from facegap.statistics import counts_per_pair, counts_per_subject, dyadic_fmr, 
 
 
 def test_two_against_two_people_by_hand():
-    # Errors only in group 0. Of the 6 ways to deal 2 + 2 labels, 2 keep both wrong people together: p near 1/3.
+    # Errors only in group 0. Of the 6 permutations of 2 + 2 labels, 2 keep both wrong people together: p near 1/3.
     null = permutation_null(
         "max_min_difference",
         counts_per_subject([1, 1, 0, 0], [1, 1, 1, 1], 2),
@@ -31,7 +31,7 @@ def test_people_move_with_all_their_images():
         rng=np.random.default_rng(0),
         permutations=20,
     )
-    assert set(null.values) == {1.0}  # images torn apart would give values between
+    assert set(null.values) == {1.0}  # permuting images separately would give values in between
     assert null.p == 1
 
 

@@ -1,4 +1,4 @@
-"""The difference that a study of a given size would find."""
+"""The difference detectable by a study of a given size."""
 
 from __future__ import annotations
 

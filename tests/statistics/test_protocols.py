@@ -1,4 +1,4 @@
-"""Accuracy by folds and TAR at a FAR, each against a computation of another kind."""
+"""Accuracy by folds and TAR at a FAR, each against an independent computation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def simulated(seed: int, pairs: int = 600, digits: int = 9) -> tuple[np.ndarray,
 
 
 def by_hand_insightface(scores: np.ndarray, genuine: np.ndarray, folds: np.ndarray) -> list[float]:
-    """Threshold by threshold and pair by pair, as the rule is written down."""
+    """The rule as defined, by loops over thresholds and pairs."""
     accuracies = []
     for fold in range(int(folds.max()) + 1):
         best, best_right = 0.0, -1
@@ -74,7 +74,7 @@ def test_accuracy_by_the_rule_of_facex_zoo_is_that_of_confusion_tables(seed: int
 
 
 def test_the_two_rules_differ_where_scores_are_tied_at_the_threshold() -> None:
-    """A genuine score just at FaceX-Zoo's threshold is wrong there, and right at InsightFace's next hundredth."""
+    """A genuine score equal to FaceX-Zoo's threshold is an error there, and correct at InsightFace's next hundredth."""
     scores, genuine = np.tile([1.0, 0.0], 4), np.tile([True, False], 4)
     folds = np.repeat([0, 1, 2, 3], 2)
     assert fold_accuracy(scores, genuine, folds, rule="insightface").mean == 1
@@ -82,7 +82,7 @@ def test_the_two_rules_differ_where_scores_are_tied_at_the_threshold() -> None:
     assert steps.thresholds[0] == pytest.approx(0.001)
     assert steps.mean == 1
     flat = fold_accuracy(np.full(8, 0.5), genuine, folds, rule="facex-zoo")
-    assert flat.mean == 0  # no span, so every score is at the threshold, and wrong
+    assert flat.mean == 0  # no range, so every score is at the threshold, and an error
 
 
 @pytest.mark.parametrize("rule", ["insightface", "facex-zoo"])

@@ -1,4 +1,4 @@
-"""The printed table of Gender Shades, its impossible cells and the people rebuilt from it."""
+"""The published table of Gender Shades, its impossible cells and the people reconstructed from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests of a gap where errors are rare: exact size over all outcomes, and more evidence that never reads as less."""
+"""Tests of a gap with rare errors: exact size over all outcomes, and monotonicity in the evidence."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ ALL_SIZES = (20, 30, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
 def rejection_region(interval, size_a, size_b):
-    """Per number of errors in a, the most errors in b found to be fewer (-1: none) and the fewest found to be more."""
+    """Per number of errors in a, the largest number in b that is significantly lower (-1: none) and the smallest higher."""
     a, b = (side.ravel() for side in np.meshgrid(np.arange(size_a + 1), np.arange(size_b + 1), indexing="ij"))
     low, high = interval(a, size_a, b, size_b)
     fewer, more = (low > 0).reshape(size_a + 1, -1), (high < 0).reshape(size_a + 1, -1)
-    assert (np.diff(fewer.astype(int), axis=1) <= 0).all()  # fewer errors in b are never less of a gap
+    assert (np.diff(fewer.astype(int), axis=1) <= 0).all()  # fewer errors in b never weaken the gap
     assert (np.diff(more.astype(int), axis=1) >= 0).all()
     return fewer.sum(axis=1) - 1, size_b + 1 - more.sum(axis=1)
 
@@ -87,7 +87,7 @@ def test_with_one_trial_a_subject_an_error_less_in_the_better_group_never_raises
     for size_a, size_b in sizes:
         p = gap_p(size_a, size_b)
         better = (np.arange(size_b + 1)[None] * size_a) <= (np.arange(size_a + 1)[:, None] * size_b)
-        step = p[:, :-1] - p[:, 1:]  # what the removal of an error from b adds to p
+        step = p[:, :-1] - p[:, 1:]  # change of p when an error is removed from b
         assert (step[better[:, 1:]] <= 1e-12).all(), (size_a, size_b)
 
 

@@ -1,4 +1,4 @@
-"""Ratio of two proportions: Katz by hand, Koopman against statsmodels, p against both."""
+"""Ratio of two proportions: Katz worked by hand, Koopman against statsmodels, p against both."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_the_ratio_excludes_one_exactly_where_the_difference_excludes_zero(a, b,
 @settings(max_examples=60)
 @given(counted, counted)
 def test_a_limit_of_the_ratio_is_where_the_difference_with_the_scaled_rate_ends_on_zero(a, b):
-    # a - R b has the limits of a joined with R times those of b.
+    # a - R b has the limits of a combined with R times those of b.
     rate_a, n_a, rate_b, n_b = sides_of(a, b)
     (low_a, high_a), (low_b, high_b) = (rare_error_limits(rate, n, 1.96) for rate, n in ((rate_a, n_a), (rate_b, n_b)))
     low, high = ratio_at(rate_a, n_a, rate_b, n_b, 1.96)

@@ -99,19 +99,19 @@ def test_nothing_to_count_is_nan_and_weights_are_checked():
 def test_without_an_error_the_limit_counts_disjoint_pairs_and_allows_for_the_heaviest_stratum():
     left, right = np.triu_indices(10, 1)
     assert zero_error_trials(left, right, np.ones(45)) == 5
-    # Two strata: one of ten pairs that stand for half of everything, one of a thousand that stand for the other half.
+    # Two strata: one of ten pairs that represent half of all pairs, one of a thousand that represent the other half.
     left, right = np.arange(0, 2020, 2), np.arange(1, 2020, 2)
     weights = np.where(np.arange(1010) < 10, 50.0, 0.5)
     trials = zero_error_trials(left, right, weights)
     assert trials == 20
-    # The worst that is compatible with no error at all: everything goes wrong in the heavy stratum.
+    # The worst case compatible with no error: all pairs of the heavy stratum are errors.
     worst = 0.5 * (1 - 0.025 ** (1 / 10))
     assert sampled_fmr(left, right, np.zeros(1010, bool), weights).high == pytest.approx(1 - 0.025 ** (1 / 20))
     assert worst < 1 - 0.025 ** (1 / 20)
 
 
 def test_with_few_errors_the_interval_holds_where_wilsons_does_not():
-    """Exact coverage over all outcomes of 400 pairs without a person in common, of which each stands for ten."""
+    """Exact coverage over all outcomes of 400 pairs without common people, each of which represents ten."""
     pairs, most = 400, 30
     left, right = np.arange(pairs), np.arange(pairs) + pairs
     ours, wilsons = [], []
@@ -166,7 +166,7 @@ def test_a_sample_that_is_everything_has_no_sampling_variance():
 
 @short_and_full("samples", 1_500, 20_000)
 def test_sampling_of_many_strata_with_few_errors_each_misses_on_neither_side(samples: int):
-    """Pairs of 100 groups, of which the sample has about one false match each: arms put together were too short below."""
+    """Pairs of 100 groups with about one sampled false match each: combined lower arms were too short."""
     rng = np.random.default_rng(11)
     strata, each, pairs = 100, 200, np.full(100, 20_000)
     rates = rng.permutation(np.geomspace(1e-4, 3e-2, strata))
@@ -198,7 +198,7 @@ SETTINGS = (
 @pytest.mark.parametrize("world", SETTINGS[:1])
 def test_intervals_hold_the_rates_of_other_people_and_of_all_pairs_of_these(world: SampledWorld):
     found = simulate_sampled(world, 24, np.random.default_rng(5))
-    assert (found.superpopulation >= 0.79).all()  # 95% less four binomial standard errors
+    assert (found.superpopulation >= 0.79).all()  # 95% minus four binomial standard errors
     assert (found.these_people >= 0.79).all()
 
 

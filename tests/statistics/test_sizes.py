@@ -1,4 +1,4 @@
-"""People that a verdict needs: the plain case is the textbook's, and every burden asks for more."""
+"""People needed for a verdict: the textbook formula in the simple case, and more with any design effect."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Curves of error rates along a quantity: against statsmodels, by hand for two values, as properties, and in simulated worlds."""
+"""Curves of error rates along a quantity: against statsmodels, worked by hand for two values, as properties, and simulated."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_images_of_one_person_count_together() -> None:
 
 
 def test_intervals_hold_a_change_of_zero_where_people_differ() -> None:
-    """40 people of five images, errors of a person together (icc 0.1), the rate 0.2 at every age."""
+    """40 people with five images each, correlated errors (ICC 0.1), and rate 0.2 at every age."""
     rng, held = np.random.default_rng(12), 0
     for _ in range(200):
         own = rng.beta(0.2 * 9, 0.8 * 9, 40)
@@ -95,4 +95,4 @@ def test_intervals_hold_a_change_of_zero_where_people_differ() -> None:
         found = fitted_slope(rng.random(200) < np.repeat(own, 5), years, units)
         low, high = found.change(is_ratio=False).interval(0.05)
         held += bool(low <= 0 <= high)
-    assert held >= 0.93 * 200 - 2 * (0.93 * 0.07 * 200) ** 0.5  # 2,000 worlds: benchmarks/coverage.md
+    assert held >= 0.93 * 200 - 2 * (0.93 * 0.07 * 200) ** 0.5  # 2,000 simulations: benchmarks/coverage.md

@@ -1,4 +1,4 @@
-"""Means at one common composition: by hand, against Welch and the clustered mean, and what composition alone must not do."""
+"""Standardised means: worked by hand, against Welch and the clustered mean, and no effect of composition alone."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_p_of_two_groups_of_people_with_one_image_is_that_of_welch() -> None
 
 
 def test_groups_of_other_ages_and_the_same_errors_at_each_age_have_no_gap() -> None:
-    """One group is young and one old; the model adds 5 years to the young and takes 5 from the old, whoever they are."""
+    """One group is young and one old; the model adds 5 years to the young and subtracts 5 from the old, in both groups."""
     rng = np.random.default_rng(5)
     cells = np.concatenate([rng.permutation([0] * 160 + [1] * 40), rng.permutation([0] * 40 + [1] * 160)])
     groups = np.repeat([0, 1], 200)

@@ -1,4 +1,4 @@
-"""Holm, verdicts and the number of subjects that would settle a question."""
+"""Holm, verdicts and the number of subjects needed for a verdict."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_test_that_could_not_be_made_still_counts_in_the_family():
     assert len(holm(np.array([]))) == 0
 
 
-@settings(max_examples=15)  # statsmodels takes 60 ms a call
+@settings(max_examples=15)  # statsmodels takes 60 ms per call
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_holm_agrees_with_statsmodels(p):
     assert holm(np.array(p)) == pytest.approx(multipletests(p, method="holm")[1])

@@ -1,4 +1,4 @@
-"""Rates of a population: by hand, as properties, and against the cluster-robust weighted regression of statsmodels."""
+"""Population rates: worked by hand, as properties, and against the cluster-robust weighted regression of statsmodels."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_gaps_are_of_weighted_rates_and_of_known_groups_alone() -> None:
 
 
 def test_intervals_hold_the_rate_of_the_population_where_weights_go_with_errors() -> None:
-    """Half of the population is old and errs at 0.3; of the sample a fifth is. Without weights the rate would be 0.14."""
+    """Half of the population is old, with error rate 0.3, but only a fifth of the sample. Without weights the rate would be 0.14."""
     rng, held = np.random.default_rng(9), 0
     for _ in range(400):
         old = rng.random(300) < 0.2
@@ -125,4 +125,4 @@ def test_intervals_hold_the_rate_of_the_population_where_weights_go_with_errors(
         weights = np.where(old, 0.5 / 0.2, 0.5 / 0.8)
         found = weighted_rates(wrong, weights, people, np.zeros(300, np.int64), n_groups=1)
         held += bool(found.low[0] <= 0.2 <= found.high[0])
-    assert held >= 0.93 * 400 - 2 * (0.93 * 0.07 * 400) ** 0.5  # 2,000 worlds: benchmarks/coverage.md
+    assert held >= 0.93 * 400 - 2 * (0.93 * 0.07 * 400) ** 0.5  # 2,000 simulations: benchmarks/coverage.md

@@ -1,4 +1,4 @@
-"""`facegap tone` from a manifest to a table: every row one outcome, the file private, nothing overwritten unasked."""
+"""`facegap tone` from a manifest to a table: one outcome per row, a private file, and no overwriting without --overwrite."""
 
 from __future__ import annotations
 
@@ -123,9 +123,7 @@ def test_pooling_gives_both_photographs_of_a_subject_one_tone(people: Path, toys
     low, high = sorted(alone.iloc[[0, 6]]["measured_ita"])
     assert low <= pair["measured_ita"].iloc[0] <= high
     assert (pair["ita_sd"].to_numpy() < alone.iloc[[0, 6]]["ita_sd"].to_numpy()).all()
-    assert pair["l_star"].to_numpy() == pytest.approx(
-        alone.iloc[[0, 6]]["l_star"].to_numpy()
-    )  # each as it was photographed
+    assert pair["l_star"].to_numpy() == pytest.approx(alone.iloc[[0, 6]]["l_star"].to_numpy())  # each as photographed
 
 
 def test_a_cut_moves_the_calls_and_nothing_else(people: Path, toys: Any) -> None:

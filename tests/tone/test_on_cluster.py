@@ -28,7 +28,7 @@ IMAGES = 24
 
 @pytest.fixture
 def people(tmp_path: Path, draw: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A manifest of illustrated people, two images to a part; one file is missing, one is no picture, one has no face."""
+    """A manifest of illustrated people, two images to a part; one file is missing, one is not a picture, one has no face."""
     monkeypatch.setattr(pipeline, "PART_ROWS", 2)
     rng = np.random.default_rng(3)
     for k in range(IMAGES):

@@ -1,6 +1,6 @@
 """Measured tones of real photographs: separation, two photographs of one person, and how many can be measured.
 
-Race labels of FairFace are read here to judge the separation, which is all that they are ever read for.
+Race labels of FairFace are read here only to evaluate the separation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PAIRS = 150
 
 
 def measured(images: pd.DataFrame, folder: Path, data: Path) -> pd.DataFrame:
-    """The table of some images, by their whole paths, together with their labels."""
+    """The table of some images, by their full paths, together with their labels."""
     images.to_csv(folder / "people.csv", index=False)
     tones = measure_manifest(
         folder / "people.csv",
@@ -42,7 +42,7 @@ def test_measured_ita_separates_white_from_black_faces_better_than_a_plain_one(t
     tones = measured(images, tmp_path, test_data)
     seen = (tones["outcome"] == "measured").to_numpy()
     coloured = seen | (tones["outcome"] == "no_skin").to_numpy()
-    assert seen.sum() >= 0.95 * coloured.sum()  # of faces detected in colour; 90 % are asked for
+    assert seen.sum() >= 0.95 * coloured.sum()  # of faces detected in colour; at least 90% are required
 
     def area(column: str) -> float:
         light, dark = (tones.loc[seen & (races == race), column] for race in ("White", "Black"))
@@ -69,4 +69,4 @@ def test_two_photographs_of_a_legislator_agree(test_data: Path, tmp_path: Path) 
     assert called.mean() >= 0.3
     assert (calls[0] != calls[1])[called].mean() <= 0.1
     doubt = tones["ita_sd"].to_numpy().reshape(2, PAIRS)[:, known]
-    assert np.abs((one - other) / np.hypot(*doubt)).std() < 1.3  # the doubt is about as large as what it is about
+    assert np.abs((one - other) / np.hypot(*doubt)).std() < 1.3  # the stated uncertainty is about as large as the error

@@ -1,4 +1,4 @@
-"""An age check end to end: every image in one outcome, both rates by hand, curves, targets, and settings that cannot be kept."""
+"""An age check end to end: one outcome per image, both rates worked by hand, curves, targets, and invalid settings."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_without_a_challenge_age_the_limit_is_it(tmp_path: Path) -> None:
 
 
 def world(seed: int = 1, subjects: int = 600) -> tuple[str, str]:
-    """Simulated ages 14 to 40 of two groups, one overestimated by 4 years; two images a person."""
+    """Simulated ages 14 to 40 of two groups, one overestimated by 4 years; two images per person."""
     rng = np.random.default_rng(seed)
     people, answers = ["image,subject,group,age"], ["image,age"]
     for k in range(subjects):
@@ -147,7 +147,7 @@ def test_the_target_holds_the_worst_group_and_says_what_it_costs(simulated: Run)
     assert (rows["false_positive_value"] <= 0.1).all()
     low, value, high = rows.iloc[0][["challenge_low", "challenge", "challenge_high"]]
     assert 18 <= low <= value <= high
-    assert rows.loc["a", "false_negative_value"] > rows.loc["b", "false_negative_value"]  # b is taken for older
+    assert rows.loc["a", "false_negative_value"] > rows.loc["b", "false_negative_value"]  # b is estimated as older
 
 
 def test_errors_are_compared_at_equal_ages_and_the_planted_gap_is_found(simulated: Run) -> None:

@@ -1,4 +1,4 @@
-"""An audit that balances covariates: what its run folder and report say, what recheck finds, and what is refused in time."""
+"""An audit that balances covariates: its run folder, report and recheck, and early errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes a group is not a covariate of it."""
+"""A property that defines a group is not a covariate of it."""
 
 from __future__ import annotations
 

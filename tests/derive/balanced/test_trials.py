@@ -1,4 +1,4 @@
-"""Impostor pairs: every false match, and a sample of the rest with the weight of all."""
+"""Impostor pairs: every false match, and a weighted sample that represents the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Joining measured and annotated tone: what rows get, what is counted as no label, and every file that must be refused."""
+"""Joining measured and annotated tone: labels of rows, missing labels, and files that must be rejected."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def joined(manifest: Path, **files: Any) -> Manifest:
 
 
 def stated(table: Manifest, column: str) -> LabelColumn:
-    """What run.json says of a column."""
+    """The record of a column in run.json."""
     assert table.joined is not None
     return table.joined.record.columns[column]
 
@@ -107,7 +107,7 @@ def probabilities(table: Manifest, column: str) -> dict[tuple[int, str], float]:
     return dict(zip(zip(frame["row"], frame["label"], strict=True), frame["probability"], strict=True))
 
 
-# ---- what rows get ----
+# ---- labels of rows ----
 
 
 def test_without_files_the_manifest_is_the_very_same(manifest: Path) -> None:
@@ -121,7 +121,7 @@ def test_measured_tone_becomes_a_label_with_the_probability_of_both_sides(manife
     assert table.labels == ("gender", "measured_tone", "measured_monk")
     chances = probabilities(table, "measured_tone")
     assert chances[0, "darker"] == pytest.approx(0.9)
-    assert chances[5, "lighter"] == pytest.approx(0.4)  # not called, and still drawn
+    assert chances[5, "lighter"] == pytest.approx(0.4)  # no label assigned, but still resampled
     assert {row for row, _ in chances} == {0, 1, 2, 5}
 
 
@@ -163,7 +163,7 @@ def test_probabilities_of_a_panel_are_those_of_panels_drawn_anew(manifest: Path)
     assert chances[0, "darker"] == 1
     assert chances[2, "lighter"] == pytest.approx(20 / 27)
     assert chances[3, "lighter"] == pytest.approx(0.5)
-    # One answer, lighter. Of those who said lighter, two (b1) had one lighter and one darker beside them, one (c1) a darker.
+    # One answer, lighter. Among images with a lighter answer, b1 also has one lighter and one darker, c1 a darker one.
     assert chances[5, "lighter"] == pytest.approx((0.5 + 0.5 + 0) / 3)
 
 
@@ -205,7 +205,7 @@ def test_the_record_names_files_by_hash_and_never_by_path(manifest: Path) -> Non
     assert str(manifest.parent) not in repr(table.joined.record)
 
 
-# ---- words ----
+# ---- messages ----
 
 
 def test_warnings_are_about_the_columns_that_a_run_is_split_by(manifest: Path) -> None:
@@ -229,7 +229,7 @@ def test_two_tones_in_one_grouping_are_said_to_have_no_joint_uncertainty(manifes
     assert "uses two labels of tone" in said
 
 
-# ---- what is refused ----
+# ---- rejected files ----
 
 
 def changed(column: str, row: int, value: Any) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Comparisons under drawn labels: certain labels exactly, uncertain ones wider, false refusals blurred like single images."""
+"""Comparisons under resampled labels: unchanged for certain labels, wider for uncertain ones, FNMR attenuated like rates of images."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PEOPLE = 60
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Two images each of sixty people; templates of the darker are more alike, and less like themselves."""
+    """Two images each of sixty people; templates of darker people are closer to those of others and less close to each other."""
     folder, rng = tmp_path_factory.mktemp("pairs"), np.random.default_rng(0)
     darker = np.arange(PEOPLE) < PEOPLE // 2
     centre = np.where(darker[:, None], rng.standard_normal(6) * 0.8, 0.0)
@@ -52,7 +52,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def with_uncertain_labels(run: Run, sure: float, draws: int = 20) -> Run:
-    """The run as if its labels of tone had been joined, each right with probability `sure`."""
+    """The run with joined labels of tone, each correct with probability `sure`."""
     darker = np.where(run.manifest["tone"] == "darker", sure, 1 - sure)
     labels = pd.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""Drawn labels over stored rows: who moves where, people together, certain labels exactly, and the table of trust."""
+"""Resampled labels over stored rows: moves between groups by person, unchanged certain labels, and the table of trust."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def made_run(
     draws: int = 20,
     uncertain: tuple[str, ...] = ("measured_tone",),
 ) -> Run:
-    """A run of a black box over images whose answers are right or wrong; `darker` is the probability of each image."""
+    """A run of a black box over images with correct or wrong predictions; `darker` is the probability of each image."""
     size = len(manifest)
     manifest = manifest.assign(row=range(size), line=range(2, size + 2), path=manifest["image"])
     predictions = pd.DataFrame(
@@ -86,7 +86,7 @@ def made_run(
 
 
 def people(size: int, seed: int, **more: Any) -> tuple[pd.DataFrame, np.ndarray]:
-    """Images of `size` people with gender and tone, and who is answered wrongly."""
+    """Images of `size` people with gender and tone, and which are misclassified."""
     rng = np.random.default_rng(seed)
     tone = np.where(rng.random(size) < 0.5, "darker", "lighter")
     frame = pd.DataFrame(
@@ -104,7 +104,7 @@ def all_gaps(run: Run) -> pd.DataFrame:
     return gaps_table(run.record, image_gaps(run))
 
 
-# ---- who moves where ----
+# ---- moves between groups ----
 
 
 def test_a_person_moves_between_the_cells_of_one_label_and_keeps_the_others() -> None:
@@ -117,7 +117,7 @@ def test_a_person_moves_between_the_cells_of_one_label_and_keeps_the_others() ->
     cells = cells_of(frame, ("gender", "tone"))
     names = [str(group) for group in cells.groups]
     assert names == ["d f", "l f", "unknown f", "d m", "l m", "d unknown"]
-    # Known groups are numbered d f 0, l f 1, d m 2, l m 3. Columns: as d, as l, as it is.
+    # Known groups are numbered d f 0, l f 1, d m 2, l m 3. Columns: with label d, with label l, with the given label.
     assert moves_of(cells, "tone", ("d", "l")).tolist() == [
         [0, 1, 0],
         [0, 1, 1],
@@ -202,7 +202,7 @@ def test_label_uncertainty_widens_the_interval_and_says_what_is_left() -> None:
     gaps = all_gaps(made_run(frame, wrong, darker, groupings=[["measured_tone"]], draws=100))
     row = gaps[gaps["metric"] == "error_rate_all"].iloc[0]
     assert row["label_attenuation"] == pytest.approx(0.8)
-    # Nine of ten drawn labels are the label itself: .9 - .1 of its gap is left, besides what the labels had lost before.
+    # Nine of ten resampled labels equal the given one: .9 - .1 of its gap remains, in addition to earlier attenuation.
     assert row["label_difference"] == pytest.approx(0.8 * row["difference"], abs=0.02)
     assert row["label_difference_low"] < row["difference_low"]
     assert row["label_difference_high"] > row["difference_high"]
@@ -244,7 +244,7 @@ def test_at_full_trust_stands_the_gap_of_the_labels_and_it_shrinks_from_there() 
     plain = gaps[(gaps["family"] == "measured_tone") & (gaps["metric"] == "error_rate_all")].iloc[0]
     for name in ("difference", "difference_low", "difference_high", "p_adjusted"):
         assert whole[name] == plain[name]
-    # The labels themselves show a gap; whoever is either tone by chance is left with none, and that is the verdict.
+    # The given labels show a gap; with labels at random none remains, which is the verdict.
     assert (whole["verdict"], plain["verdict"]) == ("gap larger than the margin", "not enough data")
     steps = trust[trust["metric"] == "error_rate_all"].sort_values("trust", ascending=False)
     assert steps["attenuation"].tolist() == pytest.approx(steps["trust"].tolist())

@@ -1,4 +1,4 @@
-"""The gap that is left after balancing: by hand, against Mantel and Haenszel, against resampling, and where there is none."""
+"""The gap after balancing: worked by hand, against Mantel and Haenszel, against resampling, and undefined cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gaps in joint cells of covariates: by hand, what is left out, and beside overlap weights with a smooth model."""
+"""Gaps in joint cells of covariates: worked by hand, excluded cells, and against overlap weights with a smooth model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def people(errors: list[bool], group: list[bool]) -> Trials:
 
 
 def test_by_hand_three_cells() -> None:
-    """Cells 4+2, 3+3 and 2+4 weigh 8/6, 9/6 and 8/6; errors 2/4-1/2, 1/3-0/3 and 2/2-2/4 give 0, 1/3 and 1/2."""
+    """Cells 4+2, 3+3 and 2+4 have weights 8/6, 9/6 and 8/6; errors 2/4-1/2, 1/3-0/3 and 2/2-2/4 give 0, 1/3 and 1/2."""
     group = [True] * 4 + [False] * 2 + [True] * 3 + [False] * 3 + [True] * 2 + [False] * 4
     errors = [
         True,

@@ -1,9 +1,9 @@
-"""Worlds in which false matches go with the exposure of both images of a pair: is the ratio left after balancing the true one?
+"""Simulated false matches that depend on the exposure of both images: is the ratio after balancing the true one?
 
-Two groups of 100 people, one image each, at exposures 0.8 standard deviations apart. Trials are impostor pairs within a group:
-every false match, and a weighted sample of the others. The chance of a false match rises with the mean exposure of the pair and
-with how alike the two exposures are, and in one group it is higher by a constant factor at all exposures: that factor is the
-truth. Scores share parts of both people.
+Two groups of 100 people, one image each, at exposures 0.8 standard deviations apart. Trials are impostor pairs within a
+group: every false match, and a weighted sample of the others. The probability of a false match increases with the mean
+exposure of the pair and with the similarity of the two exposures, and in one group it is higher by a constant factor at
+all exposures: the true ratio. Scores have effects of both people.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from facegap.types import FloatArray
 
 Route = Literal["through", "half", "beside"]
 PEOPLE, SHIFT, RHO = 100, 0.8, 0.1
-OTHERS = 2_000  # pairs without an error that are sampled of each group
+OTHERS = 2_000  # pairs without an error sampled in each group
 BASE = {"through": 0.006, "half": 0.006, "beside": 0.012}
 FACTOR = {"through": 1.0, "half": 1.5, "beside": 2.0}  # at equal exposures: the truth
 
 
 def world(route: Route, rng: np.random.Generator) -> tuple[Trials, FloatArray]:
-    """One world: its pairs, and of each the least, the greatest and the difference of the exposures, as in facegap explain."""
+    """One simulated dataset: its pairs with minimum, maximum and difference of the exposures, as in facegap explain."""
     left, right = np.triu_indices(PEOPLE, 1)
     left, right = np.r_[left, left + PEOPLE], np.r_[right, right + PEOPLE]
     group = left < PEOPLE
@@ -47,7 +47,7 @@ def world(route: Route, rng: np.random.Generator) -> tuple[Trials, FloatArray]:
 
 
 def covered(route: Route, worlds: int, *, level: float = 0.95) -> tuple[float, float, float, float]:
-    """Proportion of worlds whose interval of the ratio left holds the truth; geometric means of the ratio raw and left; undefined."""
+    """Coverage of the interval of the adjusted ratio; geometric means of the raw and adjusted ratios; undefined."""
     rng = np.random.default_rng([0, 18, len(route)])
     held, raw, left, undefined = 0, [], [], 0
     for _ in range(worlds):

@@ -1,4 +1,4 @@
-"""Change within people: by hand, against a regression with a constant for every person, and where there is none."""
+"""Change within people: worked by hand, against a regression with fixed effects of persons, and undefined cases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def test_by_hand_two_images_each():
     people = np.repeat(np.arange(12), 2)
     dark = np.tile([0.0, 2.0], 12)
     errors = np.zeros(24, bool)
-    errors[[1, 3, 5]] = True  # three of twelve err in the darker image alone
+    errors[[1, 3, 5]] = True  # three of twelve have an error only in the darker image
     found = within_change(errors, dark, people, level=0.95)
     assert found.slope == pytest.approx(3 / 12 / 2)
     assert (found.people, found.trials) == (12, 24)

@@ -1,4 +1,4 @@
-"""Gaps if wrong labels lie where the model errs: by hand, against every way to relabel people, and in simulated worlds."""
+"""Gaps if wrong labels coincide with model errors: worked by hand, against all relabellings, and in simulations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GROUPS = ("a", "b")
 def bounded(
     errors: tuple[int, int], trials: tuple[int, int], wrong: float, scale: Scale = "difference", verdict: str = ""
 ) -> tuple[GapFamily, BoundColumns]:
-    """One trial a person."""
+    """One trial per person."""
     erred = np.concatenate([np.arange(n) < x for x, n in zip(errors, trials, strict=True)]).astype(int)
     return of_labels(erred, np.repeat([0, 1], trials), wrong, scale, verdict)
 
@@ -109,7 +109,7 @@ def test_no_relabelling_of_so_many_people_goes_beyond_the_bound(
     trials = errors[0] + right[0], errors[1] + right[1]
     _, found = bounded(errors, trials, wrong)
     gaps = []
-    for moved in product(range(wrong + 1), repeat=4):  # errors and right answers of a, then of b
+    for moved in product(range(wrong + 1), repeat=4):  # errors and correct trials of a, then of b
         if sum(moved) > wrong or any(
             m > h for m, h in zip(moved, (errors[0], right[0], errors[1], right[1]), strict=True)
         ):

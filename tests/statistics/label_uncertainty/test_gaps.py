@@ -1,4 +1,4 @@
-"""Gaps under drawn labels: equal to the plain ones where labels are certain, never narrower, honest about what is left."""
+"""Gaps under resampled labels: unchanged for certain labels, never narrower, with correct attenuation."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def family_of(found, groups=GROUPS, scale="difference"):
 
 
 def labelled(found, drawn, confusion=None, groups=GROUPS, scale="difference"):
-    """The family and its columns under drawn labels."""
+    """The family and its columns under resampled labels."""
     family = family_of(found, groups, scale)
     return family, label_gaps(family, groups, found, drawn, np.eye(len(groups)) if confusion is None else confusion)
 
@@ -56,7 +56,7 @@ def labelled(found, drawn, confusion=None, groups=GROUPS, scale="difference"):
 def test_the_interval_is_rubins_around_both_gaps() -> None:
     found, drawn = rates([40, 20], [200, 200]), [rates([36, 24], [200, 200]), rates([32, 22], [200, 200])]
     family, columns = labelled(found, drawn)
-    # Differences of the draws: .06 and .05. Mean .055, variance (.005^2 + .005^2) / 1 = 5e-5, times 1.5.
+    # Differences of the resamples: .06 and .05. Mean .055, variance (.005^2 + .005^2) / 1 = 5e-5, times 1.5.
     assert columns.label_difference[0] == pytest.approx(0.055)
     z = stats.norm.ppf(0.975)
     widths = [
@@ -90,7 +90,7 @@ def test_p_is_where_the_widened_interval_reaches_zero() -> None:
         level=1 - float(columns.label_p[0]),
     )
     again = label_gaps(family, GROUPS, found, drawn, np.eye(2))
-    # The variance within a draw is read from its interval, whose shape depends on the level a little.
+    # The variance within a resample is taken from its interval, whose shape depends slightly on the level.
     assert again.label_difference_low[0] == pytest.approx(0, abs=2e-3)
 
 
@@ -107,7 +107,7 @@ def test_a_ratio_is_pooled_on_the_log_scale() -> None:
     assert columns.label_ratio_low[0] < 1 < columns.label_ratio_high[0]
 
 
-def test_a_metric_that_is_judged_by_ratio_is_judged_by_ratio_here_too() -> None:
+def test_a_metric_compared_by_ratio_is_compared_by_ratio_here_too() -> None:
     found, drawn = (
         rates([400, 100], [20_000, 20_000]),
         [rates([390, 110], [20_000, 20_000]), rates([380, 115], [20_000, 20_000])],
@@ -135,7 +135,7 @@ def test_draws_that_repeat_the_labels_change_no_number_at_all(counts: list[tuple
         "decided_low",
         "decided_high",
         "decided_level",
-    ):  # alike but for the last bit, as arrays differ in length
+    ):  # equal up to rounding, as arrays differ in length
         np.testing.assert_allclose(getattr(columns, name), getattr(family.columns, name), rtol=1e-12, atol=0)
 
 
@@ -167,7 +167,7 @@ def test_no_interval_is_narrower_than_without_uncertainty(seed: int, possible: t
 
 
 def test_a_ratio_to_a_rate_of_zero_has_neither_end_of_an_interval() -> None:
-    found = rates([3, 0], [81, 21])  # two draws that do have errors in both groups
+    found = rates([3, 0], [81, 21])  # two resamples with errors in both groups
     drawn = [rates([2, 1], [44, 58]), rates([2, 2], [44, 58])]
     columns = labelled(found, drawn)[1]
     assert np.isnan([columns.label_ratio_low[0], columns.label_ratio_high[0]]).all()
@@ -197,7 +197,7 @@ def test_the_outer_interval_is_the_widened_one_and_the_same_divided_by_what_is_l
         [rates([79, 10], [200, 200]), rates([80, 11], [200, 200])],
         np.array([[0.9, 0.1], [0.4, 0.6]]),
     )
-    assert far.label_outer_low[0] == far.label_difference_low[0]  # away from none the near end stays
+    assert far.label_outer_low[0] == far.label_difference_low[0]  # the end nearer to no difference is unchanged
     assert far.label_outer_high[0] == pytest.approx(min(far.label_difference_high[0] / 0.5, 1))
 
 
@@ -263,7 +263,9 @@ def test_a_ratio_inside_the_margin_that_labels_may_have_blurred_from_outside_it_
     blurred = labelled(found, drawn, np.array([[1.0, 0.0], [0.5, 0.5]]), scale="ratio")[1]
     slightly = labelled(found, drawn, np.array([[1.0, 0.0], [0.2, 0.8]]), scale="ratio")[1]
     assert sure.verdict[0] == "no gap larger than the margin"
-    assert blurred.verdict[0] == "not enough data"  # by drawn labels a gap, by the labels none larger than the margin
+    assert (
+        blurred.verdict[0] == "not enough data"
+    )  # a gap by resampled labels, none larger than the margin by the given labels
     assert slightly.verdict[0] == "no gap larger than the margin"
     low, high = np.log(sure.decided_low[0]), sure.decided_high[0]
     assert slightly.decided_low[0] == pytest.approx(np.exp(low))
@@ -289,12 +291,12 @@ def test_one_draw_is_refused() -> None:
         labelled(found, [found])
 
 
-# ---- a planted world ----
+# ---- a simulated dataset ----
 
 
 @short_and_full("worlds", 50, 2000)
 def test_where_labels_err_the_widened_interval_covers_the_true_gap_more_often(worlds: int) -> None:
-    """Labels right with .85 to 1 (as their probabilities say), true rates .30 and .10: how often is .20 inside?"""
+    """Labels correct with their stated probabilities, .85 to 1, true rates .30 and .10: coverage of .20."""
     rng, people, draws = np.random.default_rng(5), 600, 20
     hits = {"plain": 0, "widened": 0, "outer": 0}
     for _ in range(worlds):

@@ -1,4 +1,4 @@
-"""Label uncertainty as probabilities: panels drawn anew, people pooled, draws, and Rubin's rules, each by hand first."""
+"""Label uncertainty as probabilities: resampled annotators, pooling by person, resamples, and Rubin's rules, worked by hand."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_three_draws_are_combined_as_by_hand() -> None:
 
 
 def test_draws_that_agree_add_nothing_and_leave_the_normal_quantile() -> None:
-    estimate = 0.1 + 0.2  # not a number of few digits: the mean of three such must still be the number itself
+    estimate = 0.1 + 0.2  # not a short number: the mean of three copies must still equal it exactly
     found = rubin(np.full(3, estimate), np.full(3, 0.04))
     assert found.estimate == estimate
     assert (found.between, found.freedom) == (0.0, np.inf)
@@ -55,7 +55,7 @@ def test_one_draw_shows_no_spread() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(-1, 1), st.floats(1e-6, 1)), min_size=2, max_size=20))
-@example([(0.0, 1.0), (6e-105, 1.0)])  # draws so alike that their degrees of freedom are too many for a float
+@example([(0.0, 1.0), (6e-105, 1.0)])  # resamples so similar that the degrees of freedom overflow
 @settings(deadline=None)
 def test_the_total_is_never_less_than_what_the_draws_have_within(draws: list[tuple[float, float]]) -> None:
     estimates, variances = np.array(draws).T
@@ -68,7 +68,7 @@ def test_the_total_is_never_less_than_what_the_draws_have_within(draws: list[tup
 
 
 def median_by_counting(counts: list[int]) -> np.ndarray:
-    """Every panel of as many answers, listed one by one."""
+    """All panels of the same number of answers, by enumeration."""
     answers = np.repeat(np.arange(len(counts)), counts)
     found = np.zeros(len(counts))
     for panel in product(answers, repeat=len(answers)):
@@ -113,7 +113,7 @@ def test_probabilities_sum_to_one_or_are_unknown(counts: list[list[int]]) -> Non
 
 
 def test_one_answer_is_doubted_as_much_as_second_annotators_differed() -> None:
-    # Images with two answers: 0 and 0, 0 and 0, 0 and 1. One says 0 five times; the other then says 0 four times of five.
+    # Images with two answers: 0 and 0, 0 and 0, 0 and 1. Of five answers 0, four have a second answer 0.
     counts = np.array([[2, 0], [2, 0], [1, 1], [1, 0], [0, 1]])
     assert second_answers(counts) == pytest.approx(np.array([[0.8, 0.2], [1.0, 0.0]]))
     assert answer_probabilities(counts, ordinal=True)[3] == pytest.approx([0.8, 0.2])
@@ -154,7 +154,7 @@ def test_draws_follow_their_probabilities() -> None:
     assert stats.chisquare(counts, 20_000 * chances[0]).pvalue > 1e-3
 
 
-# ---- what is left of a gap ----
+# ---- attenuation ----
 
 
 def test_of_two_classes_the_shares_of_right_labels_less_one_are_left() -> None:
