@@ -83,7 +83,7 @@ def test_shares_of_the_groups_themselves_leave_each_group_its_own_cells(tmp_path
 
 def test_the_estimand_is_said_in_words_on_every_surface(tmp_path: Path) -> None:
     run = answers(tmp_path, weights="w")
-    words = "rates of the population that the weights in w stand for"
+    words = "rates of the population represented by the weights in w"
     assert (run.extra["weighted_rates.csv"]["estimand"] == words).all()
     assert any(words in warning for warning in run.record.warnings)
     assert all(words in " ".join(table.notes) for table in population_tables(run))

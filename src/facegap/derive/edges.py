@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.derive.comparisons import Comparisons, counted_groups, false_match_rate, impostors_left_out, less_trials
+from facegap.derive.comparisons import (
+    Comparisons,
+    counted_groups,
+    false_match_rate,
+    impostors_left_out,
+    without_excluded_trials,
+)
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, cells_of
 from facegap.derive.metrics import FMR
 from facegap.derive.results import rate_row
@@ -95,7 +101,7 @@ def rate_at_edge(
     between = None if second is None else others
     rate = fmr_of_subject_errors(errors[people], images, other_images=between, level=level)
     source = OF_SUBJECTS if one_comparison_each(images, between) else BOUND
-    return less_trials(rate, impostors_left_out(pairs, first, second, generalised=False)), source
+    return without_excluded_trials(rate, impostors_left_out(pairs, first, second, generalised=False)), source
 
 
 def errors_of_people(

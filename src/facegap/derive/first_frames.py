@@ -29,7 +29,7 @@ def frames_table(run: Run, pairs: Comparisons | None) -> pd.DataFrame:
     """FTA, FNMR, FNIR and FPIR by group with the first k frames of each template; empty for a run without such scores.
 
     A template whose first k frames are all unusable is a failure to acquire at k; its pairs are not trials of FNMR, and
-    its searches find nobody. Intervals treat the threshold as fixed.
+    its searches have no hits. Intervals treat the threshold as fixed.
     """
     if run.pooled is None or run.by_frames is None or pairs is None:
         return pd.DataFrame()

@@ -36,7 +36,7 @@ GAPS = (
     *("subjects_a", "subjects_b", "subjects_needed"),
 )
 MISSING = {
-    "y_true": "omit rows without a true label, and report how many there were",
+    "y_true": "omit rows without a true label, and report their number",
     "y_pred": "give rows without a prediction a separate class ('no answer' then counts as an error), or omit them "
     "and report their number",
     "subject": "give each unknown person a separate id",

@@ -164,7 +164,7 @@ GFAR = Metric(
     margin=2.0,
     task="embed",
     trial="impostor pair",
-    method="false matches / all impostor pairs, a lost photograph matching nobody",
+    method="false matches / all impostor pairs; a lost photograph has no matches",
     source="ISO/IEC 19795-1, for sets without roles",
     counts_lost=True,
 )

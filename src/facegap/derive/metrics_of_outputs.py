@@ -61,7 +61,7 @@ def is_of_output(name: str) -> bool:
 
 def miss_rate(name: str, word: str | None = None) -> Metric:
     """1 - recall of a class of an output; without a class the error rate over all labelled images."""
-    what = f"labelled “{spoken(word)}” and answered otherwise, or not" if word else "answer wrong or missing"
+    what = f"labelled “{spoken(word)}” and predicted otherwise or not at all" if word else "answer wrong or missing"
     of_class = f"labelled {word}" if word else "labelled with a class"
     return Metric(
         name=f"{name}.missed.{word}" if word else f"{name}.missed",

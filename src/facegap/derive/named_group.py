@@ -38,7 +38,7 @@ def named_group(manifest: pd.DataFrame, groupings: Sequence[Grouping], name: str
     if not found:
         some = ", ".join(dict.fromkeys(names[:MOST_NAMED])) or "none"
         raise TableError(
-            f"--fmr-on: no group {name!r} with a known label on whom thresholds are found; there are {some}"
+            f"--fmr-on: no group {name!r} with a known label for which thresholds can be set; there are {some}"
         )
     if len(found) > 1:
         raise TableError(f"--fmr-on: {name!r} matches several groups; give one of {', '.join(found)}")

@@ -72,13 +72,13 @@ def estimand(weights: str | None, shares: SharesRecord | None) -> str:
     Examples
     --------
     >>> estimand("w", None)
-    'rates of the population that the weights in w stand for'
+    'rates of the population represented by the weights in w'
     """
     if shares is None:
-        return f"rates of the population that the weights in {weights} stand for"
+        return f"rates of the population represented by the weights in {weights}"
     within = f", images within a cell weighted by {weights}" if weights else ""
     return (
-        f"rates as if every group were spread over {' x '.join(shares.columns)} as the given population is "
+        f"rates of every group standardised to the given population by {' x '.join(shares.columns)} "
         f"({len(shares.cells)} cells){within}"
     )
 

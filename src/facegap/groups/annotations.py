@@ -120,7 +120,7 @@ class _Where:
 
 def _check_values(frame: pd.DataFrame, where: _Where) -> None:
     """Raise a TableError for the first row that is not a valid annotation."""
-    where.refuse(frame["image"] == "", "image", "empty; name the image as the manifest does")
+    where.refuse(frame["image"] == "", "image", "empty; give the name of the image in the manifest")
     names = frame["annotator"]
     where.refuse(names.str.strip() == "", "annotator", "empty; name the annotator")
     too_long = f"a name of more than {MOST_NAME_CHARACTERS} characters; shorten it"

@@ -336,5 +336,5 @@ def whole(values: AnyArray, name: str) -> IntArray:
         raise StatisticsError(f"{name} must be one row of counts, not {array.dtype} of shape {array.shape}")
     if array.size and not (np.all(np.isfinite(array)) and np.all(array >= 0) and np.all(array == np.floor(array))):
         wrong = array[~(np.isfinite(array) & (array >= 0) & (array == np.floor(array)))][0]
-        raise StatisticsError(f"{name} holds {wrong}; counts are whole numbers from 0 up")
+        raise StatisticsError(f"{name} contains {wrong}; counts must be whole numbers of at least 0")
     return array.astype(np.int64)

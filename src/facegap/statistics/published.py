@@ -208,7 +208,7 @@ def impossible_cells() -> list[PublishedCell]:
 
 
 def subgroup_errors(vendor: str) -> dict[str, int]:
-    """People misclassified in DF, DM, LF and LM: the counts closest to the printed error rates.
+    """People misclassified in DF, DM, LF and LM: the counts closest to the published error rates.
 
     Examples
     --------

@@ -13,7 +13,7 @@ WITHIN: Verdict = "no gap larger than the margin"
 UNKNOWN: Verdict = "not enough data"
 VERDICTS: tuple[Verdict, ...] = (BEYOND, GAP, WITHIN, UNKNOWN)
 EXPLORATORY: Verdict = "exploratory"  # instead of a verdict, for gaps outside the primary family
-GAPS_FOUND = (BEYOND, GAP)  # verdicts that say there is a gap
+GAPS_FOUND = (BEYOND, GAP)  # verdicts of a gap
 POWER = 0.8
 
 

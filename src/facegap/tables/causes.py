@@ -46,7 +46,7 @@ STRESS = Schema(
     {
         "metric": TEXT,
         "model": TEXT,
-        "perturbation": TEXT,  # none: the images as they are
+        "perturbation": TEXT,  # none: the unperturbed images
         "dose": FLOAT,  # NaN for none
         "unit": TEXT,
         "threshold": FLOAT,  # of the unperturbed images; NaN if undefined
@@ -101,7 +101,7 @@ STRESS_GAPS = Schema(
 )
 
 STRESS_SCORES = Schema(
-    "STRESS_SCORES",  # `facegap stress`: how similar the mated images of a group are at one dose, higher is more alike
+    "STRESS_SCORES",  # `facegap stress`: how similar the mated images of a group are at one dose, higher is more similar
     {
         **dict.fromkeys(("model", "perturbation"), TEXT),
         "dose": FLOAT,
@@ -123,7 +123,7 @@ STRESS_ANSWERS = Schema(
     "STRESS_ANSWERS",  # answers.parquet of `facegap stress`: the outcome of each image at each dose
     {
         "row": INT,
-        "perturbation": TEXT,  # none: the images as they are
+        "perturbation": TEXT,  # none: the unperturbed images
         "dose": FLOAT,
         "outcome": TEXT,
         "detail": TEXT,

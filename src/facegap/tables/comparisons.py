@@ -28,7 +28,7 @@ SIDES = Schema(
         "model": TEXT,
         "metric": TEXT,
         "threshold": FLOAT,
-        "family": TEXT,  # label columns of the group; empty for everybody
+        "family": TEXT,  # label columns of the group; empty for all subjects
         "group": TEXT,
         "ranked": BOOL,  # large enough to be tested
         **_RATE,
@@ -47,7 +47,7 @@ PAIRED = Schema(
         "run_b": TEXT,  # name of the other run
         "model_b": TEXT,  # its model
         "threshold_b": FLOAT,  # its threshold
-        "family": TEXT,  # label columns of the group; empty for everybody
+        "family": TEXT,  # label columns of the group; empty for all subjects
         "group": TEXT,
         "ranked": BOOL,  # large enough to be tested
         "subjects": INT,
@@ -137,7 +137,7 @@ FLIPS = Schema(
         "run_b": TEXT,  # name of the other run
         "kind": TEXT,  # name of the output, or genuine or impostor comparisons
         "threshold": FLOAT,  # of the first run; NaN for predictions
-        "family": TEXT,  # label columns of the group; empty for everybody
+        "family": TEXT,  # label columns of the group; empty for all subjects
         "group": TEXT,
         "ranked": BOOL,  # large enough to be tested
         **_RATE,
@@ -165,7 +165,7 @@ DRIFT = Schema(
         "run_a": TEXT,  # name of the first run
         "run_b": TEXT,  # name of the other run
         "kind": Column("str", choices=("genuine", "impostor")),  # of the comparisons
-        "family": TEXT,  # label columns of the group; empty for everybody
+        "family": TEXT,  # label columns of the group; empty for all subjects
         "group": TEXT,
         "ranked": BOOL,  # large enough to be tested
         "pairs": INT,  # compared in both runs

@@ -13,7 +13,7 @@ FAILURES = Schema(
         "label": TEXT,
         "prediction": TEXT,
         "probability": FLOAT,  # of the predicted class
-        "score": FLOAT,  # of a pair, higher is more alike
+        "score": FLOAT,  # of a pair, higher is more similar
         "image": TEXT_IF_ANY,  # this and the following columns only with --include-ids
         "other_image": TEXT_IF_ANY,  # second image of a pair
         "subject": TEXT_IF_ANY,

@@ -27,7 +27,7 @@ IMAGE_COVARIATES = (
     ),  # quartiles, 0..255, of cheeks and bridge of the nose
     *("skin_under", "skin_over"),  # proportions of those pixels below 26, above 246
     "cheek_balance",  # 0..1, median luminance of the darker cheek over that of the brighter
-    *("background_luminance_25", "background_luminance_50", "background_luminance_75"),  # beside and above the head
+    *("background_luminance_25", "background_luminance_50", "background_luminance_75"),  # next to and above the head
     *("background_under", "background_over"),
     "sharpness",  # mean square of the Laplacian over that of the gradient, at a fixed size of the face
 )

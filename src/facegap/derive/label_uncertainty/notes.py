@@ -23,8 +23,8 @@ ANNOTATED_WORDS = (
 )
 RESAMPLING_WORDS = (
     "label uncertainty: resampled labels mix groups, so a gap between tones is closer to zero with them; "
-    "label_attenuation shows how much remains if labels err independently of the model, and no result was corrected "
-    "by it. If labels are wrong more often where the model errs, as in dark or blurred photographs, a gap can change "
+    "label_attenuation shows how much remains if label errors are independent of the model; no result was corrected "
+    "by it. If labels are wrong more often where the model is wrong, as in dark or blurred photographs, a gap can change "
     "in either direction, which resampling does not show"
 )
 FMR_WORDS = (

@@ -134,7 +134,7 @@ def widened_gaps(
     if labelled.by_person:
         drawn = [rates if rates.by_person else rates.with_equal_weights() for rates in drawn]
     if len(drawn) < 2:
-        raise StatisticsError(f"{len(drawn)} draws of labels are too few to estimate their spread; use two or more")
+        raise StatisticsError(f"{len(drawn)} resamples of labels are too few to estimate their spread; use two or more")
     place = {name: k for k, name in enumerate(groups)}
     first, second = (
         np.array([place[str(name)] for name in names], np.int64)

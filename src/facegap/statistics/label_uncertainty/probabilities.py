@@ -42,7 +42,7 @@ def rubin(estimates: FloatArray, variances: FloatArray) -> Rubin:
     """
     draws = len(estimates)
     if draws < 2:
-        raise StatisticsError(f"{draws} draws are too few to estimate the spread between them; use two or more")
+        raise StatisticsError(f"{draws} resamples are too few to estimate the spread between them; use two or more")
     mean, within = estimates.mean(axis=0), variances.mean(axis=0)
     between = ((estimates - mean) ** 2).sum(axis=0) / (draws - 1)
     alike = (estimates == estimates[0]).all(axis=0)  # the mean of equal values may have a rounding error
