@@ -33,6 +33,7 @@ default_role = "code"
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 nitpicky = False
+smartquotes = False  # an option in a sentence, --classify, keeps both hyphens
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False

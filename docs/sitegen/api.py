@@ -1,4 +1,4 @@
-"""The reference of Python: a page per public name, filled from its docstring by autodoc and numpydoc."""
+"""The Python reference: a page per public name, generated from its docstring by autodoc and numpydoc."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAID = re.compile(
 
 
 def kind_of(value: Any) -> str:
-    """What a public name is."""
+    """Return the kind of a public name: class, module, function or value."""
     if inspect.isclass(value):
         return "class"
     if inspect.ismodule(value):
@@ -30,29 +30,29 @@ def kind_of(value: Any) -> str:
 
 
 def summary(value: Any) -> str:
-    """The first paragraph of a docstring."""
+    """Return the first paragraph of a docstring."""
     return " ".join((inspect.getdoc(value) or "").split("\n\n")[0].split())
 
 
 def directive(kind: str, name: str) -> str:
-    """The directive that documents a name."""
+    """Return the directive that documents a name."""
     auto = {"class": "autoclass", "function": "autofunction", "value": "autodata"}[kind]
     members = "   :members:\n" if kind == "class" else ""
     return f"```{{eval-rst}}\n.. {auto}:: {name}\n{members}```\n"
 
 
 def api_pages() -> Iterator[tuple[str, str]]:
-    """The pages of `facegap.__all__` and of `facegap.statistics.__all__`, by name."""
+    """Yield name and text of the pages of `facegap.__all__` and of `facegap.statistics.__all__`."""
     public = {name: getattr(facegap, name) for name in facegap.__all__ if name not in NOT_A_PAGE}
     parts = [
         "# Python\n",
-        "What `import facegap as fg` offers. Names that are not here may change without notice. `facegap.__version__` is the "
-        "version as text.\n",
+        "The public names of `import facegap as fg`. Names that are not listed may change without notice. `facegap.__version__` is "
+        "the version as text.\n",
     ]
     for kind, heading in HEADINGS.items():
         rows = [(f"[{name}](api/{name}.md)", summary(one)) for name, one in public.items() if kind_of(one) == kind]
         if rows:
-            parts += [f"## {heading}\n", table(("name", "what it is"), rows)]
+            parts += [f"## {heading}\n", table(("name", "purpose"), rows)]
     entries = "\n".join(f"api/{name}" for name in public)
     yield "api", "\n".join([*parts, f":::{{toctree}}\n:hidden:\n\n{entries}\n:::\n"])
     for name, value in public.items():
@@ -62,17 +62,17 @@ def api_pages() -> Iterator[tuple[str, str]]:
 
 
 def settings_table(value: Any) -> str:
-    """The settings of a settings class, with their defaults and what the command line says of each; empty for anything else."""
+    """Return the table of a settings class with defaults and help texts; empty for anything else."""
     known = [one for one in fields(value) if SETTING in one.metadata] if is_dataclass(value) else []
     rows = [
         (code(one.name), code(option_name(one)), code(repr(one.default)), escaped(one.metadata[SETTING].help))
         for one in known
     ]
-    return f"\n## Settings\n\n{table(('name', 'option', 'default', 'what it says'), rows)}" if rows else ""
+    return f"\n## Settings\n\n{table(('name', 'option', 'default', 'description'), rows)}" if rows else ""
 
 
 def statistics_page() -> str:
-    """Every public name of facegap.statistics on one page."""
+    """Return the page of all public names of facegap.statistics."""
     parts = ["# statistics\n", f"{inspect.getdoc(statistics)}\n"]
     for name in statistics.__all__:
         parts += [f"## {name}\n", directive(kind_of(getattr(statistics, name)), f"facegap.statistics.{name}")]
@@ -80,7 +80,7 @@ def statistics_page() -> str:
 
 
 def notes_as_lists(lines: list[str]) -> list[str]:
-    """A docstring whose lines `name : meaning` outside of numpydoc's sections are a list, as those lines would else run together."""
+    """Convert lines `name : meaning` outside of numpydoc's sections to a list; they would otherwise be joined to one paragraph."""
     found: list[str] = []
     in_section = in_note = False
     for k, line in enumerate(lines):

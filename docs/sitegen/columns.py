@@ -1,4 +1,4 @@
-"""The reference of tables: every column of every schema in facegap/tables, with what the comments there say of it."""
+"""The reference of tables: every column of every schema in facegap/tables, described by the comments there."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ from facegap.tables.schema import FIRST, Column, Schema
 from sitegen.fields import notes_of
 from sitegen.markdown import code, table
 
-# What columns of these names hold wherever nothing else is said of them.
+# Descriptions of columns by name, for columns without a comment.
 COMMON: Mapping[str, str] = {
     "row": "position in the manifest, from 0",
     "line": "line of the manifest file",
     "image": "image, as the manifest names it",
     "subject": "the person",
-    "outcome": "how it ended: one of the values below",
-    "detail": "why, where the outcome needs a reason",
-    "label": "what the manifest says",
-    "prediction": "what the model says",
+    "outcome": "result: one of the values listed",
+    "detail": "reason for the outcome, if it needs one",
+    "label": "label in the manifest",
+    "prediction": "prediction of the model",
     "metric": "name of the metric",
     "model": "name of the model",
-    "threshold": "score from which on two images are taken for one person",
+    "threshold": "score at or above which two images are accepted as one person",
     "threshold_from": "how the threshold was set",
     "errors": "errors among the trials",
     "trials": "trials",
-    "subjects": "people behind the trials",
+    "subjects": "number of people in the trials",
     "value": "the rate or number itself",
     "low": "lower limit of the interval",
     "high": "upper limit of the interval",
@@ -58,19 +58,19 @@ COMMON: Mapping[str, str] = {
     "score": "score of the detector",
     "width": "pixels",
     "height": "pixels",
-    "colour": "whether the file has colours",
-    "policy": "rule by which one of several faces was chosen",
+    "colour": "whether the image has colours",
+    "policy": "rule by which one of several faces was selected",
     "family": "label columns of the grouping, whose pairs of groups are tested together",
     "group": "the group",
     "group_a": "first group",
     "group_b": "second group",
-    "difference": "first group less the second",
+    "difference": "first group minus second group",
     "p": "two-sided p-value",
     "p_adjusted": "p-value adjusted for the tests of the family",
     "margin": "the smallest difference that matters",
     "verdict": "verdict",
-    "decided_low": "lower limit of the interval that decided the verdict",
-    "decided_high": "upper limit of the interval that decided the verdict",
+    "decided_low": "lower limit of the interval on which the verdict is based",
+    "decided_high": "upper limit of the interval on which the verdict is based",
     "decided_level": "level of that interval",
     "age_limit": "legal age, in years",
     "seed": "seed of the random numbers",
@@ -81,40 +81,40 @@ COMMON: Mapping[str, str] = {
     "measure": "what is measured",
     "annotator": "name of the annotator",
     "scale": "scale",
-    "faces": "how many the detector found",
-    "challenge": "estimated age from which somebody passes",
-    "primary": "of the primary family of the run, whose gaps get a verdict",
-    "ratio": "rate of the first group over that of the second",
+    "faces": "number of faces found by the detector",
+    "challenge": "estimated age at or above which no document is required",
+    "primary": "whether the gap is in the primary family of the run and gets a verdict",
+    "ratio": "rate of the first group / rate of the second group",
     "differs": "whether the adjusted p-value is at most alpha",
     "within_margin": "whether the interval lies within the margin",
     "beyond_margin": "whether the interval lies beyond the margin",
     "subjects_needed": "people per group for 80% power to detect the margin",
-    "species": "kind of the presentation attack",
+    "species": "species of the presentation attack",
     "accepted": "attacks that were accepted",
-    "without_score": "attacks without a score, part of no trial",
-    "answer": "the answer that is counted",
+    "without_score": "attacks without a score, which are not trials",
+    "answer": "prediction that is counted",
     "rate": "error rate of the group",
     "mean": "mean",
     "median": "median",
-    "statistic": "which of the two is compared",
+    "statistic": "statistic that is compared: mean or median",
     "estimate": "raw, or how the covariates were balanced",
     "interval_from": "method of the interval",
-    "weights": "of equal ages: which ages weigh how much",
+    "weights": "for equal ages: weights of the age bands",
     "alarms": "false positives",
     "searches": "searches",
-    "person_hours": "hours of video, added up over the people in it",
+    "person_hours": "hours of video, summed over the people",
     "darker_probability": "probability that the tone is darker",
     "frames_used": "frames with a usable face",
     "media_given": "media of the template: videos, and image files",
     "media_used": "media with a usable face",
-    "not_shown": "images that reached no model",
+    "not_shown": "images that were given to no model",
     "no_estimate_under": "images of people under the limit without an estimate",
-    "no_estimate_from_limit": "images of people of the limit and older without an estimate",
-    "error": "which of the two errors",
-    "signed_error": "mean of estimated less true age, in years",
-    "absolute_error": "mean of the distance between both, in years",
-    "number": "which number of the protocol",
-    "rule": "whose rule it is computed by",
+    "no_estimate_from_limit": "images of people at or over the limit without an estimate",
+    "error": "type of error",
+    "signed_error": "mean of estimated minus true age, in years",
+    "absolute_error": "mean absolute difference between both, in years",
+    "number": "name of the number in the protocol",
+    "rule": "source of the rule of computation",
     "impostors": "impostor pairs, or searches without a mate",
     "background_under": "proportion of the background below 26",
     "background_over": "proportion of the background above 246",
@@ -122,7 +122,7 @@ COMMON: Mapping[str, str] = {
 PARTS: Mapping[str, str] = {
     "errors": "errors",
     "trials": "trials",
-    "value": "errors over trials",
+    "value": "errors / trials",
     "low": "lower limit of the interval",
     "high": "upper limit of the interval",
     "a": "of the first group",
@@ -133,7 +133,7 @@ PARTS: Mapping[str, str] = {
 }
 
 
-# The kinds of tables, one file of facegap/tables each, in the order of the page.
+# Types of tables, each in one file of facegap/tables, in the order of the page.
 KINDS: Mapping[str, ModuleType] = {
     "Images and people": images,
     "Outcomes of images": images_lost,
@@ -156,7 +156,7 @@ AS_IN = {"FIXED_THRESHOLD": "PAIRED", "GAP_CHANGES": "PAIRED"}  # that take colu
 
 
 def schemas() -> list[Schema]:
-    """Every schema, in the order of the page."""
+    """Return every schema, in the order of the page."""
     return [schema for kind in KINDS.values() for schema in schemas_of(kind)]
 
 
@@ -296,28 +296,28 @@ def kind_of(column: Column) -> str:
 
 
 def tables_page() -> str:
-    """The page of every table."""
+    """Return the page of all tables."""
     titles, _ = said()
     meanings = notes()
     parts = [
         "# Tables\n",
         "Every table that a command writes, and every column of it. An optional column that is absent is "
-        "added empty. Empty numbers are NaN. Text that is empty means: none.\n",
+        "added empty. Missing numbers are NaN; empty text means none.\n",
     ]
     for title, kind in KINDS.items():
         parts += [
             f"**{title}**\n",
             table(
-                ("table", "what it holds"),
+                ("table", "content"),
                 [(f"[{one.name}](#{one.name.lower()})", titles[one.name]) for one in schemas_of(kind)],
             ),
         ]
     for schema in schemas():
         parts += [f"## {schema.name}\n", f"{titles[schema.name]}.\n"]
         if schema.labels_after == FIRST:
-            parts.append("Label columns, one per attribute, stand first.\n")
+            parts.append("Label columns, one per attribute, are first.\n")
         elif schema.labels_after:
-            parts.append(f"Label columns, one per attribute, stand behind `{schema.labels_after}`.\n")
+            parts.append(f"Label columns, one per attribute, follow `{schema.labels_after}`.\n")
         rows = [
             (
                 code(name),
@@ -327,5 +327,5 @@ def tables_page() -> str:
             )
             for name, column in schema.columns.items()
         ]
-        parts.append(table(("column", "kind", "what it holds", "values"), rows))
+        parts.append(table(("column", "type", "content", "values"), rows))
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""The reference of files: the fields of cards, plans, policies and run.json, from the classes that read them."""
+"""The reference of files: the fields of cards, plans, policies and run.json, generated from the classes that read them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Field(NamedTuple):
 
 
 def notes_of(doc: str) -> dict[str, str]:
-    """What a docstring says of names, in lines such as `low, high : limits`; deeper lines continue one.
+    """Return what a docstring says about names, in lines such as `low, high : limits`; indented lines continue one.
 
     Examples
     --------
@@ -181,5 +181,5 @@ def fields_page(title: str, introduction: str, model: type) -> str:
             for field in fields_of(one)
         ]
         parts += [f"## {one.__name__}\n", summary_of(one) + "\n"]
-        parts.append(table(("key", "kind", "required", "default", "what it says"), rows))
+        parts.append(table(("key", "type", "required", "default", "description"), rows))
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""The gallery: the charts of a report on illustrated people. `cd docs; python -m sitegen.gallery` makes it again, in about a minute."""
+"""The gallery: the charts of a report on illustrated people. `cd docs; python -m sitegen.gallery` generates it, in about a minute."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAGE, FOLDER = "gallery.md", "gallery"
 
 
 class Kind(NamedTuple):
-    """A kind of chart. reading : how it is read, and which option adds it; most : how many of a run are shown"""
+    """A type of chart. reading : how to read it, and the option that adds it; most : maximum number shown per run"""
 
     title: str
     reading: str
@@ -35,19 +35,20 @@ class Kind(NamedTuple):
 KINDS: Mapping[str, Kind] = {
     "errors": Kind(
         "Error rates by group",
-        "A point is the rate of a group, the line its interval. Included in every audit. See [verdicts](verdicts.md).",
+        "Each point is the rate of a group, and the line is its interval. Included in every audit. See [verdicts](verdicts.md).",
     ),
     "threshold": Kind(
-        "Rates over thresholds",
-        "Each line is the rate of one group as the threshold moves. With `--embed`. See [thresholds](thresholds.md).",
+        "FMR and FNMR of each group",
+        "Each point is a group at the threshold of the run, with the intervals of both rates. With `--embed`. See "
+        "[thresholds](thresholds.md).",
     ),
-    "det": Kind("DET curves", "FNMR versus FMR for each group, both on logarithmic axes. With `--embed`."),
+    "det": Kind("DET curves", "FNMR against FMR for each group, both on logarithmic axes. With `--embed`."),
     "scores": Kind(
         "Distributions of comparison scores", "Scores of mated and non-mated pairs by group. With `--embed`."
     ),
     "matrix": Kind(
         "False match rate by pair of groups",
-        "The FMR of probes of one group against references of another. With `--embed`.",
+        "FMR of probes of one group compared with references of another. With `--embed`.",
     ),
     "transfer": Kind(
         "Threshold transfer between groups",
@@ -55,7 +56,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "waterfall": Kind(
         "Outcome of every image",
-        "The number of images of each group lost at each step. Included in every audit of images.",
+        "The number of images that reach each step and that are lost there. Included in every audit of images.",
     ),
     "quality": Kind(
         "Quality by group, and error versus discard",
@@ -65,37 +66,38 @@ KINDS: Mapping[str, Kind] = {
     ),
     "balanced": Kind(
         "A gap before and after balancing covariates",
-        "With `--covariates`. See [why is there a gap](why_a_gap.md).",
+        "The gap between each group and the reference group, raw and after balancing one covariate or all. With "
+        "`--covariates`. See [why is there a gap?](why_a_gap.md)",
     ),
     "slopes": Kind(
         "Rates along a numeric column",
-        "The rate at each value, by group. With `--slope`. See [population](population.md).",
+        "The rate as a function of the column, with its band. With `--slope`. See [slopes](population.md#slopes).",
     ),
     "tone": Kind(
         "Skin tones of the people",
         "The number of people by skin tone label, if the manifest has such a column. See [skin tone](skin_tone.md).",
     ),
 }
-# Kinds that illustrated people and the demo's models have nothing for.
+# Types of charts for which the illustrated people and the demo's models have no data.
 NOT_SHOWN: Mapping[str, str] = {
     "ages": "no model of the demo estimates ages; see [age checks](age.md)",
-    "answers": "no model of the demo answers anything but gender; see [attributes](attributes.md)",
+    "answers": "no model of the demo predicts anything but gender; see [attributes](attributes.md)",
     "frames": "the demo has no videos; see [templates and video](templates.md)",
 }
 COMPARED = Kind(
     "Comparison of two models",
-    "Each point is one model in one group. From `facegap compare`. See [models side by side](compare.md).",
+    "Each point is one model in one group. From `facegap compare`. See [compare models](compare.md).",
 )
 
 
 def audited(people: Path, version: Version, **more: object) -> Run:
-    """An audit of the illustrated people by one version of the demo's models."""
+    """Audit the illustrated people with one version of the demo's models."""
     models = {"detect": card("detector"), "classify": card(f"gender_{version}"), "embed": card(f"embedder_{version}")}
     return audit(people, settings_from({**models, "by": TERM, **more}))
 
 
 def charts(folder: Path, *, people: int = PEOPLE) -> Iterator[tuple[Kind, Figure]]:
-    """The figures that the gallery shows, with their kinds, from audits that are made below a folder."""
+    """Yield the figures of the gallery with their types, from audits in a folder."""
     draw_people(folder, seed=0, people=people, photographs=PHOTOGRAPHS, workers=1, step=lambda *told: None)
     run = audited(
         folder / MANIFEST,
@@ -115,7 +117,7 @@ def charts(folder: Path, *, people: int = PEOPLE) -> Iterator[tuple[Kind, Figure
 
 
 def section(kind: Kind, figure: Figure, *, first: bool) -> str:
-    """A chart of the page, under the heading of its kind."""
+    """Return a chart of the page, after the heading of its type if it is the first one."""
     heading = f"## {kind.title}\n\n{kind.reading}\n\n"
     alt = re.sub(r"[\[\]\n]+", " ", figure.alt)
     note = f"\n{figure.note}\n" if figure.note else ""
@@ -123,14 +125,15 @@ def section(kind: Kind, figure: Figure, *, first: bool) -> str:
 
 
 def make_gallery(docs: Path, *, people: int = PEOPLE) -> None:
-    """Write gallery.md and the charts beside it; charts that are no longer shown are removed."""
+    """Write gallery.md and its charts; charts that are no longer shown are removed."""
     pictures = docs / FOLDER
     pictures.mkdir(exist_ok=True)
     parts = [
         "# Gallery of charts\n",
         "<!-- Written by sitegen.gallery: edit that module, not this page. -->\n",
-        "Charts of an audit of 1,000 illustrations of 250 people who do not exist, with the skewed models of [the demo](demo.md). No "
-        "photograph of a person is in them. A run folder holds each chart in `figures/` as SVG, PNG, PDF and Vega-Lite.\n",
+        "The charts are of an audit of 1,000 illustrations of 250 people who do not exist, with the skewed models of [the "
+        "demo](demo.md). None contains a photograph of a person. A run folder has each chart in `figures/` as SVG, PNG, PDF and "
+        "Vega-Lite.\n",
     ]
     seen, written = set(), set()
     with tempfile.TemporaryDirectory() as folder:
@@ -148,5 +151,5 @@ def make_gallery(docs: Path, *, people: int = PEOPLE) -> None:
 
 
 if __name__ == "__main__":
-    assert KINDS.keys() | NOT_SHOWN.keys() == FIGURES.keys(), "a kind of chart is neither shown nor said not to be"
+    assert KINDS.keys() | NOT_SHOWN.keys() == FIGURES.keys(), "a type of chart is neither shown nor listed as not shown"
     make_gallery(DOCS if len(sys.argv) < 2 else Path(sys.argv[1]))

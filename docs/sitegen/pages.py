@@ -32,15 +32,15 @@ FILES = {
     "suite": ("Suite", "What `facegap suite` runs, a TOML file. [How to use it](../suites.md).", SuiteTable),
     "run_json": (
         "run.json",
-        "What an audit writes of itself into its run folder. Every key is always there; what a run does not have is null or "
-        "empty.",
+        "The record that an audit writes into its run folder. Every key is always present; values that a run does not have "
+        "are null or empty.",
         RunRecord,
     ),
 }
 
 
 def generated() -> Iterator[tuple[str, str]]:
-    """Path below docs/reference/, without its ending, and text of every generated page."""
+    """Yield the path below docs/reference/, without suffix, and the text of every generated page."""
     yield from command_pages()
     yield from api_pages()
     yield "tables", tables_page()
@@ -55,7 +55,7 @@ def generated() -> Iterator[tuple[str, str]]:
 
 
 def write_pages() -> list[Path]:
-    """Write the generated pages below docs/reference/; files that are as they should be stay untouched, others are removed."""
+    """Write the generated pages below docs/reference/. Unchanged files are not touched; other Markdown files are removed."""
     folder, written = ROOT / REFERENCE, []
     for name, text in generated():
         path = folder / f"{name}.md"
