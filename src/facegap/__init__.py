@@ -1,4 +1,4 @@
-"""facegap: accuracy gaps of ONNX face models between groups of people, with honest uncertainty.
+"""facegap audits face models in ONNX format: differences in error rates between groups of people, with intervals and verdicts.
 
 >>> import facegap as fg
 >>> run = fg.audit("manifest.csv", detect="yunet", classify="faceapi_age_gender")  # doctest: +SKIP
@@ -63,7 +63,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The names that take time, when they are first asked for: `facegap --help` must not wait for these."""
+    """Import the names that take time on first access, so that `facegap --help` does not wait for them."""
     if name == "__version__":  # stated once, in pyproject.toml
         from importlib.metadata import version
 

@@ -1,6 +1,6 @@
-"""The functions that `import facegap` offers. Each is one call of the audit or of a tool, with settings as small values.
+"""The public functions of facegap. Each is one call of the audit or of a tool.
 
-This package is loaded with facegap, so it imports nothing that takes time.
+This package is imported with facegap, so it imports nothing that takes time.
 """
 
 from facegap.api.audits import audit, audit_embeddings, audit_predictions, audit_scores

@@ -58,13 +58,13 @@ def audit(
     groups : Groups or mapping, optional
         Selection of rows, labels of skin tone, minimum number of subjects, level of the intervals.
     verify : Verify or mapping, optional
-        1:1, with `embed`: how thresholds are set, and which pairs are compared.
+        1:1 comparison, with `embed`: how thresholds are set, and which pairs are compared.
     identify : Identify, mapping or bool, optional
-        1:N, with `embed`: True also searches a gallery.
+        1:N search, with `embed`; True searches a gallery with the default settings.
     service : Service or mapping, optional
-        What may be sent to a black-box service.
+        What is sent to a black-box service, and within which limits.
     out : path, Output or mapping, optional
-        Run folder to write. If None, the run is kept in memory only. An `Output` also states whether an interrupted run is
+        Run folder to write. If None, the run is kept in memory only. An `Output` also sets whether an interrupted run is
         resumed, and which functions report progress.
 
     Returns
@@ -75,7 +75,7 @@ def audit(
     Raises
     ------
     FacegapError
-        Any subclass, stating what was wrong, where, and what to do.
+        One of its subclasses; the message states what was wrong, where, and what to do.
 
     Notes
     -----
@@ -149,19 +149,19 @@ def audit_predictions(
     Returns
     -------
     Run
-        Images without a row, or with an empty prediction, count as no answer.
+        Images without a row, or with an empty prediction, have no answer.
 
     Raises
     ------
     TableError
-        A malformed table, or a prediction for an image that is not in the manifest.
+        If a table is malformed, or a prediction is for an image that is not in the manifest.
 
     Examples
     --------
     >>> import facegap as fg
     >>> people = [{"image": f"{k}.jpg", "gender": "female" if k % 2 else "male"} for k in range(80)]
-    >>> said = [{"image": row["image"], "prediction": row["gender"]} for row in people]
-    >>> run = fg.audit_predictions(said, people, by="gender")
+    >>> predictions = [{"image": row["image"], "prediction": row["gender"]} for row in people]
+    >>> run = fg.audit_predictions(predictions, people, by="gender")
     >>> run.rates.query("metric == 'error_rate_all'")["trials"].tolist()
     [80, 40, 40]
     """
@@ -176,9 +176,9 @@ def audit_predictions(
     )
     with Files() as files:
         path, settings = files.manifest(manifest, settings)
-        said = files.path(predictions, "predictions")
+        predicted = files.path(predictions, "predictions")
         run = stage.audit_predictions(
-            said, path, settings, model=model, classes=classes, output=output, label=label, bona_fide=bona_fide
+            predicted, path, settings, model=model, classes=classes, output=output, label=label, bona_fide=bona_fide
         )
         return files.shown(run)
 
@@ -208,7 +208,7 @@ def audit_embeddings(
     by, models, groups, verify, out
         As for `audit`.
     faces
-        As for `audit`, but only the quality: `template_norm`, if templates are not normalised, or a file.
+        As for `audit`, but only the quality is used: `template_norm`, if templates are not normalised, or a file.
 
     Returns
     -------
@@ -218,7 +218,7 @@ def audit_embeddings(
     Raises
     ------
     TableError
-        Not an array of numbers, or a number of rows that differs from that of the manifest.
+        If the file is not an array of numbers, or its number of rows differs from that of the manifest.
 
     Examples
     --------
@@ -277,7 +277,7 @@ def audit_scores(
     Raises
     ------
     TableError
-        A malformed row, with its line, or a name that is not in the manifest.
+        If a row is malformed (the message names the line), or a name is not in the manifest.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What callers pass in place of files and settings."""
+"""Conversion of the arguments of public functions to files and settings."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from facegap.audit.settings import AuditSettings, CallableModel, Output, section
 if TYPE_CHECKING:
     from facegap.report.notebook import Run
 
-Words = Mapping[str, Any]  # settings in the words of the command line: {"min_subjects": 10}
+Words = Mapping[str, Any]  # settings by the names of the command line: {"min_subjects": 10}
 
 
 class Files(ExitStack):
-    """Files for what callers give in their place, gone when the call ends."""
+    """Temporary files for the tables and arrays that callers pass, removed when the call ends."""
 
     def path(self, given: Any, what: str) -> Path:
-        """The path of a file with what was given."""
+        """Return the path of a file with the given content."""
         from facegap.inputs.given import as_file
 
         return self.enter_context(as_file(given, what))
 
     def manifest(self, given: Any, settings: AuditSettings) -> tuple[Path, AuditSettings]:
-        """The path of a manifest, and the settings; images of a table in memory are relative to the working folder."""
+        """Return the path of a manifest, and the settings; image paths of a table in memory are relative to the working folder."""
         from facegap.inputs.given import is_path
 
         if not is_path(given) and settings.faces.images_dir is None:
@@ -34,23 +34,23 @@ class Files(ExitStack):
         return self.path(given, "manifest"), settings
 
     def folder(self) -> Path:
-        """An empty folder."""
+        """Return an empty temporary folder."""
         from facegap.store.temporary import temporary_folder
 
         return self.enter_context(temporary_folder())
 
     def shown(self, stored: Any) -> Run:
-        """A run as callers hold it."""
+        """Return a run as the object that public functions return."""
         from facegap.report.notebook import Run
 
         return Run.of(stored)
 
 
 def named(model: str | Path | CallableModel | None) -> str | CallableModel | None:
-    """A model as settings hold it: a path as text."""
+    """Return a model as settings store it: a path as a string."""
     return model if model is None or isinstance(model, CallableModel) else str(model)
 
 
 def output_of(out: str | Path | Output | Words | None) -> Output:
-    """Where a run goes: a folder, or an Output that says more."""
+    """Return the output settings for a folder, a mapping or an Output."""
     return Output(Path(out)) if isinstance(out, str | Path) else section_of(Output, out)

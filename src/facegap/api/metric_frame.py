@@ -1,4 +1,4 @@
-"""Proportions by group from plain arrays."""
+"""Proportions by group from arrays of labels and predictions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def metric_frame(
     y_true, y_pred : array_like, shape (n,)
         The true and the predicted class of each trial, in the same spelling.
     sensitive_features : Series, array_like of shape (n,), DataFrame or dict of columns
-        Groups; several columns are crossed. A missing label is `unknown`: it is shown, but in no difference, ratio or gap.
+        Groups; several columns are crossed. A missing label is the group `unknown`, which is in `by_group` but in no
+        difference, ratio or gap.
     subject : array_like, shape (n,), optional
         Id of the person of each trial. If None, every trial is treated as a different person, which makes intervals too narrow
         if people have several images.
@@ -62,7 +63,7 @@ def metric_frame(
     Raises
     ------
     StatisticsError
-        Columns of different lengths, a missing value, one class in two spellings, an unknown metric.
+        If columns have different lengths, a value is missing, a class has two spellings, or a metric is unknown.
 
     Notes
     -----

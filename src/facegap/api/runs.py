@@ -1,4 +1,4 @@
-"""What is read from files and finished runs: a manifest, a run, its check, a comparison, an explanation."""
+"""Manifests and finished runs: reading, checking, comparing and explaining them."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def read_manifest(manifest: Any, *, where: str | None = None, allow_outside: boo
     Returns
     -------
     Manifest
-        `frame` is the table with normalised labels; `warnings` lists values to be reviewed.
+        `frame` is the table with normalised labels; `warnings` lists values to review.
 
     Raises
     ------
     TableError
-        With file, line, column and what to do.
+        If the table is malformed; the message names file, line, column and what to do.
 
     Examples
     --------
@@ -63,12 +63,12 @@ def read_run(run: str | Path) -> Run:
     Returns
     -------
     Run
-        The run as returned by the audit. Hashes are not checked; see `recheck`.
+        The run as returned by an audit. Hashes are not checked; see `recheck`.
 
     Raises
     ------
     RunError
-        The folder contains no finished run.
+        If the folder contains no finished run.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def read_run(run: str | Path) -> Run:
 
 
 def recheck(run: str | Path) -> list[str]:
-    """Hash every file of a finished run and derive its tables again from the stored rows.
+    """Check the hash of every file of a finished run, and derive its tables again from the stored rows.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def recheck(run: str | Path) -> list[str]:
     Raises
     ------
     RunError
-        The folder contains no finished run.
+        If the folder contains no finished run.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def compare(
     allow_different_people: bool = False,
     seed: int = 0,
 ) -> Comparison:
-    """Compare models on the same people: paired differences, and gaps that grew or shrank.
+    """Compare models on the same people: paired differences of error rates, and changes of gaps.
 
     Parameters
     ----------
@@ -138,17 +138,17 @@ def compare(
     Raises
     ------
     RunError
-        Fewer than two runs, an unfinished run, different people, or no metric in common.
+        If there are fewer than two runs, an unfinished run, different people, or no metric in common.
 
     Examples
     --------
     >>> import facegap as fg
     >>> fg.compare(["before", "after"]).frames["paired.csv"]  # doctest: +SKIP
     """
-    from facegap.compare.build import compare as side_by_side
+    from facegap.compare.build import compare as compare_folders
 
     folders = [Path(run) for run in runs]
-    return side_by_side(folders, names=names, allow_different_people=allow_different_people, seed=seed)
+    return compare_folders(folders, names=names, allow_different_people=allow_different_people, seed=seed)
 
 
 def explain(
@@ -179,7 +179,7 @@ def explain(
     covariates_file : path, DataFrame or list of dicts, optional
         A column `image` and one column of numbers per covariate.
     within : str or sequence of str, optional
-        Covariates to compare between images of the same person. Default: those of `covariates`.
+        Covariates compared between images of the same person. Default: those of `covariates`.
     reliability : mapping, optional
         For each covariate, the proportion of its within-group variance that is not noise, above 0 and at most 1. Below 0.95 the
         gap is marked attenuated.
@@ -204,30 +204,30 @@ def explain(
     Raises
     ------
     RunError
-        No finished run, or a run without anything to explain.
+        If the folder contains no finished run, or the run has no metric to explain.
     SettingError
-        A covariate, group or metric that is not in the run, or a covariate that defines the groups.
+        If a covariate, group or metric is not in the run, or a covariate defines the groups.
     TableError
-        A grouping or a file of covariates that cannot be used.
+        If a grouping or a file of covariates cannot be used.
 
     Notes
     -----
     Overlap weights (Li, Morgan and Zaslavsky 2018), a logistic regression with the decomposition of Kitagawa, Oaxaca and
-    Blinder, and the change within people. All are associations.
+    Blinder, and the change within people. All results are associations.
 
     Examples
     --------
     >>> import facegap as fg
     >>> people = [{"image": str(k), "gender": "fm"[k % 2], "age": 20 + 10 * (k % 3 + k % 2)} for k in range(240)]
-    >>> said = [{"image": row["image"], "prediction": "f" if row["age"] == 40 else row["gender"]} for row in people]
-    >>> run = fg.audit_predictions(said, people, by="gender")
+    >>> predictions = [{"image": row["image"], "prediction": "f" if row["age"] == 40 else row["gender"]} for row in people]
+    >>> run = fg.audit_predictions(predictions, people, by="gender")
     >>> found = fg.explain(run, covariates="age", replicates=100)
     >>> found.gaps[["group", "reference", "errors", "trials", "verdict"]].to_numpy().tolist()
     [['male', 'female', 40, 120, 'gap larger than the margin']]
     """
     from facegap.audit.settings import column_names
     from facegap.derive.balanced.work import Choices
-    from facegap.explain.build import explain as look_into
+    from facegap.explain.build import explain as explain_folder
     from facegap.explain.build import explain_run, write_explained
     from facegap.explain.notebook import Explanation
 
@@ -244,7 +244,7 @@ def explain(
             replicates=replicates,
             seed=seed,
         )
-        found = look_into(Path(run), choices) if isinstance(run, str | Path) else explain_run(run.stored, choices)
+        found = explain_folder(Path(run), choices) if isinstance(run, str | Path) else explain_run(run.stored, choices)
     if out is not None:
         write_explained(found, Path(out))
     return Explanation(found)

@@ -1,4 +1,4 @@
-"""The stress test."""
+"""Stress tests with perturbed images."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def stress(
     Raises
     ------
     FacegapError
-        Any subclass, stating what was wrong, where, and what to do.
+        One of its subclasses; the message states what was wrong, where, and what to do.
 
     Notes
     -----
