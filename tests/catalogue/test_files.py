@@ -109,10 +109,10 @@ def test_crops_that_do_not_fit_and_points_that_are_missing_or_outside_are_told_b
     table = folder_of(tmp_path, draw)
     code, said = check(table, "--detect", "aligned", "--embed", toys.card("embedder"))
     assert code == 2
-    assert "images that are not crops for the models 7" in said
+    assert "images that do not fit the models 7" in said
     assert "Line 2 (and 6 more images): the image has 64 x 64 pixels" in said
     code, said = check(table, "--detect", "aligned", "--classify", toys.card("classifier"))
-    assert (code, "images that are not crops for the models 0" in said) == (0, True)
+    assert (code, "images that do not fit the models 0" in said) == (0, True)
     code, said = check(table, "--detect", "aligned")
     assert (code, "give the models for which the crops were made" in said) == (2, True)
     points = ["image," + ",".join(f"{axis}{k}" for k in range(1, 6) for axis in "xy")]

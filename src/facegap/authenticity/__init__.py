@@ -1,1 +1,1 @@
-"""`facegap seal` and `facegap recheck`: whether a run is still what was written, who vouches for it, and whether it repeats."""
+"""`facegap seal` and `facegap recheck`: whether a run is unchanged, who signed it, and whether it is repeatable."""

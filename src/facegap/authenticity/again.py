@@ -1,7 +1,7 @@
-"""A sample of a run's images through the same models again, and its comparisons from its stored templates again.
+"""Rerun a sample of a run's images through its models, and recompute its comparisons from the stored templates.
 
-A run folder can be made up by its sender: wrong predictions made to fit, tables derived from them, hashes written anew. Only
-models and images show that. The checker chooses the sample, so that the sender cannot know which rows to leave right.
+A sender can forge a run folder: invent predictions, derive tables from them, and hash everything again. Only the models and the
+images reveal this. The checker chooses the sample, so the sender cannot know which rows must be correct.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ OF_FACES = ("many_faces", "min_face", "colour", "frames_per_second", "max_frames
 QUALITY_TOLERANCE = (
     1e-3,
     1e-5,
-)  # of the spread of the run's qualities, and of the quality itself: its unit is the model's
+)  # relative to the spread of the run's qualities and to the quality: each model has its own unit
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What running a sample again gave.
+    """Result of rerunning a sample.
 
-    rows      : rows of the manifest that were run again, rising
-    differing : a sentence on each row that does not repeat; rows are named by their number alone
+    rows      : manifest rows that were rerun, ascending
+    differing : one sentence per row that gives a different result; rows are identified by number only
     limits    : what could not be checked, and why
     """
 
@@ -63,20 +63,21 @@ def sample_again(
     *,
     on_image: Callable[[], None] = lambda: None,
 ) -> Sample:
-    """Run `size` images of a run again, chosen at random among those that a model was shown.
+    """Rerun `size` randomly chosen images of those that a model processed in the run.
 
-    images   : the folder of the run's manifest
-    models   : folders that hold the weights, found by the sha256 in the run's cards
+    images   : folder of the run's manifest
+    models   : folders with the weights, which are identified by the sha256 in the run's cards
     on_image : called after each image
 
-    The face's outcome and the predicted class must be equal, probabilities within 1e-4, ages within 0.01 years, qualities
-    within a thousandth of their standard deviation, and templates within 1e-4 of a cosine of 1: other processors round otherwise.
+    The face's outcome and the predicted class must be equal. Probabilities must agree within 1e-4, ages within 0.01 years,
+    qualities within a thousandth of their standard deviation, and templates to a cosine within 1e-4 of 1, because rounding
+    differs between processors.
 
     Raises
     ------
-    RunError               : a run in which no model of a file ran, or whose cards or settings are no such
-    RunError               : an image that lies outside `images`
-    FetchError, ModelError : weights that are nowhere, or that cannot be run
+    RunError               : If no model file was used in the run, or its cards or settings are invalid.
+    RunError               : If an image lies outside `images`.
+    FetchError, ModelError : If the weights cannot be found or run.
     """
     loaded = models_of(run, models)
     rows = sampled_rows(run, size, rng)
@@ -92,7 +93,7 @@ def sample_again(
 
 
 def sampled_rows(run: Run, size: int, rng: np.random.Generator) -> IntArray:
-    """Rows of images to run again, rising: of those that a model was shown, or all such images of whole templates."""
+    """Return ascending rows to rerun, sampled from the images that a model processed, or all images of the sampled templates."""
     faces = run.by_image[1]
     shown = ~faces["outcome"].isin(NEVER_SHOWN).to_numpy(np.bool_)
     if run.pooled is None:
@@ -108,11 +109,11 @@ def sampled_rows(run: Run, size: int, rng: np.random.Generator) -> IntArray:
 
 
 def models_of(run: Run, folders: Sequence[Path]) -> Loaded:
-    """The models of a run, opened again from its own cards and settings.
+    """Load the models of a run from its own cards and settings.
 
     Raises
     ------
-    RunError : nothing ran that could be run again, or run.json holds no such card or setting
+    RunError : If no model can be rerun, or run.json contains an invalid card or setting.
     """
     request = run.record.request
     if request.audit != "images":
@@ -132,7 +133,7 @@ def models_of(run: Run, folders: Sequence[Path]) -> Loaded:
 
 
 def faces_given_to(run: Run) -> WholePicture | GivenPoints | None:
-    """Where the faces of a run are, if no detector found them: the points that it keeps, or the whole pictures."""
+    """Return the faces of a run that used no detector: the stored points, or whole images."""
     named = None if run.record.request.card("detect") else run.record.models.get("detect")
     if named == ALIGNED:
         return WholePicture()
@@ -140,7 +141,7 @@ def faces_given_to(run: Run) -> WholePicture | GivenPoints | None:
 
 
 def settings_of(run: Run, folders: Sequence[Path]) -> AuditSettings:
-    """The settings of a run that decide what a model sees, and where weights may lie here."""
+    """Return the settings of a run that determine the model input, and the local folders to search for weights."""
     told = {name: run.record.request.setting("faces", name) for name in OF_FACES}
     told["flip"] = run.record.request.setting("models", "flip")
     stated = {name: value for name, value in told.items() if value is not None}
@@ -148,7 +149,7 @@ def settings_of(run: Run, folders: Sequence[Path]) -> AuditSettings:
 
 
 def require_inside(paths: pd.Series[str], folder: Path) -> None:
-    """Raise RunError where the path of an image leads out of the folder that was named."""
+    """Raise RunError if an image path leads outside the given folder."""
     root = folder.resolve()
     outside = [path for path in paths if not (folder / str(path)).resolve().is_relative_to(root)]
     if outside:
@@ -158,7 +159,7 @@ def require_inside(paths: pd.Series[str], folder: Path) -> None:
 def parts_of(
     chosen: pd.DataFrame, images: Path, loaded: Loaded, on_image: Callable[[], None]
 ) -> Iterator[tuple[int, Part]]:
-    """The parts of the sample, as they finish."""
+    """Yield the parts of the sample as they finish."""
     with quiet_decoders():
         yield from run_parts(
             chosen,
@@ -171,7 +172,7 @@ def parts_of(
 
 
 def answers_differing(run: Run, rows: IntArray, again: pd.DataFrame, loaded: Loaded) -> Iterator[str]:
-    """A sentence on each row whose face or whose prediction is another one."""
+    """Yield a sentence for each row whose face or prediction differs."""
     faces, predictions = run.by_image[1].iloc[rows], run.predictions
     qualities = run.by_image[1][MODEL_QUALITY].to_numpy(np.float64)
     slack = QUALITY_TOLERANCE[0] * float(pd.Series(qualities).std(ddof=0)) + QUALITY_TOLERANCE[1] * np.abs(qualities)
@@ -187,7 +188,7 @@ def answers_differing(run: Run, rows: IntArray, again: pd.DataFrame, loaded: Loa
 
 
 def answer_differing(row: int, then: pd.Series, now: pd.Series) -> Iterator[str]:
-    """A sentence where the answer of the classifier on one image is another one."""
+    """Yield a sentence if the classifier's output for an image differs."""
     if now["prediction"] != then["prediction"]:
         yield f"row {row}: the predicted class was {then['prediction'] or 'none'}, and is {now['prediction'] or 'none'}"
     elif not near(now["probability"], then["probability"], PROBABILITY_TOLERANCE):
@@ -197,14 +198,14 @@ def answer_differing(row: int, then: pd.Series, now: pd.Series) -> Iterator[str]
 
 
 def near(now: float, then: float, tolerance: float) -> bool:
-    """Whether two numbers agree; two that are missing do."""
+    """Return whether two numbers agree within a tolerance; two missing values agree."""
     return bool(np.isclose(float(now), float(then), rtol=0.0, atol=tolerance, equal_nan=True))
 
 
 def templates_differing(
     run: Run, rows: IntArray, again: pd.DataFrame, vectors: Sequence[NDArray[np.float32]]
 ) -> Iterator[str]:
-    """A sentence on each row whose template points elsewhere than the stored one."""
+    """Yield a sentence for each row whose template differs from the stored one."""
     if run.embeddings is None or not vectors:
         return
     templates = np.concatenate(vectors)
@@ -215,7 +216,7 @@ def templates_differing(
     place = np.where(again["outcome"] == "ok", np.cumsum(again["outcome"] == "ok") - 1, -1)
     stored = run.faces["embedding_row"].to_numpy(np.int64)[rows]
     for row, new, old in zip(rows.tolist(), place.tolist(), stored.tolist(), strict=True):
-        if new < 0 or old < 0:  # its outcome was told
+        if new < 0 or old < 0:  # the difference in outcome is already reported
             continue
         cosine = float(templates[new].astype(np.float64) @ run.embeddings[old].astype(np.float64))
         if not cosine >= 1 - COSINE_TOLERANCE:
@@ -223,16 +224,16 @@ def templates_differing(
 
 
 def pooled_differing(run: Run, pooled: Pooled, rows: IntArray, vectors: NDArray[np.float32]) -> Iterator[str]:
-    """A sentence on each template that, pooled from its frames again, points elsewhere than the stored one.
+    """Yield a sentence for each template that differs from the stored one when it is pooled again from its frames.
 
-    rows : position of the file of each usable frame of whole templates, int64 (n,); vectors : float32 (n, dimension)
+    rows : file position of each usable frame of the sampled templates, int64 (n,); vectors : float32 (n, dimension)
     """
     assert run.embeddings is not None
     codes, _ = template_codes(pooled.manifest)
     found = pool(vectors, codes[rows], media_codes(pooled.manifest)[rows])
     stored = pooled.templates["embedding_row"].to_numpy(np.int64)
     for template, vector in zip(np.unique(codes[rows]).tolist(), found, strict=True):
-        if stored[template] < 0:  # the outcomes of its images were told
+        if stored[template] < 0:  # the outcomes of its images are already reported
             continue
         cosine = float(vector.astype(np.float64) @ run.embeddings[stored[template]].astype(np.float64))
         if not cosine >= 1 - COSINE_TOLERANCE:
@@ -240,7 +241,7 @@ def pooled_differing(run: Run, pooled: Pooled, rows: IntArray, vectors: NDArray[
 
 
 def limits_of(run: Run) -> tuple[str, ...]:
-    """What a sample cannot show of this run."""
+    """Describe what a sample of this run cannot show."""
     services = [task for task in TASKS if (card := run.record.request.card(task)) and card.get("backend") != "onnx"]
     unasked = [f"the model for {task} is a service or a Python function and was not called again" for task in services]
     if isinstance(faces_given_to(run), GivenPoints):

@@ -105,7 +105,7 @@ def recheck(
 
 
 def check_images(folder: Path, images: Path) -> None:
-    """Hash every image of a run and print what came of it."""
+    """Hash every image of a run and print the result."""
     from facegap.authenticity.images import hashed_again
 
     run = stored(folder)
@@ -117,7 +117,7 @@ def check_images(folder: Path, images: Path) -> None:
 
 
 def check_sample(folder: Path, images: Path, models: list[Path], size: int, seed: int) -> None:
-    """Run a sample of a run again and print what came of it; the seed stands first, so that the check can be repeated."""
+    """Rerun a sample of a run and print the result, preceded by the seed so that the check can be repeated."""
     import numpy as np
 
     from facegap.audit.recount import comparisons_differing
@@ -136,7 +136,7 @@ def check_sample(folder: Path, images: Path, models: list[Path], size: int, seed
 
 
 def stored(folder: Path) -> Run:
-    """A finished run."""
+    """Open a finished run."""
     from facegap.store.run import fitting_together, read_run
 
     with fitting_together(folder):
@@ -145,7 +145,7 @@ def stored(folder: Path) -> Run:
 
 @contextlib.contextmanager
 def counted(total: int) -> Iterator[Callable[[], None]]:
-    """A bar of so many images, and what is called after each, also from several threads."""
+    """Show a progress bar of `total` images; yields the function to call after each, which is safe to call from several threads."""
     from facegap.report.terminal import progress_bar
 
     done = itertools.count(1)
@@ -154,7 +154,7 @@ def counted(total: int) -> Iterator[Callable[[], None]]:
 
 
 def print_problems(problems: list[str]) -> None:
-    """Print what does not agree, on stderr, and end with exit code 1; nothing where all does."""
+    """Print the discrepancies to stderr and exit with code 1 if there are any."""
     from facegap.report.text import clean
 
     for problem in problems:

@@ -1,4 +1,4 @@
-"""Whether the images of a run are still the files that its models were shown."""
+"""Check whether the images of a run are still the files that its models processed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from facegap.store.run import Run
 
 @dataclass(frozen=True)
 class Hashed:
-    """What hashing the images of a run gave.
+    """Result of hashing the images of a run.
 
-    same      : images that have their stated hash
-    differing : a sentence on each that has not; rows are named by their number alone
-    unstated  : images without a stated hash: no file was read when the run was made
+    same      : number of images that have their stated hash
+    differing : one sentence per image that does not; rows are identified by number only
+    unstated  : number of images without a stated hash, because no file was read when the run was made
     """
 
     same: int
@@ -27,14 +27,14 @@ class Hashed:
 
 
 def hashed_again(run: Run, folder: Path, *, on_image: Callable[[], None] = lambda: None) -> Hashed:
-    """Hash every image of a run and compare with faces.parquet.
+    """Hash every image of a run and compare the hashes with faces.parquet.
 
-    folder   : of the run's manifest; below it no link is followed and nothing outside is opened
+    folder   : folder of the run's manifest; links below it are not followed, and nothing outside it is opened
     on_image : called after each image
 
     Raises
     ------
-    RunError : no image has a stated hash, or none of those that have one is in the folder
+    RunError : If no image has a stated hash, or none of the images with a stated hash is in the folder.
     """
     manifest, faces = run.by_image
     stated = faces["sha256"].fillna("").astype(str).tolist()

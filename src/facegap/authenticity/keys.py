@@ -1,4 +1,4 @@
-"""Keys of Ed25519 in PEM, as OpenSSL writes them; the signature is plain, so that OpenSSL alone can verify it too."""
+"""Ed25519 keys in PEM, as OpenSSL writes them. The signature is raw, so that OpenSSL alone can verify it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facegap.errors import SealError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-PASSPHRASE_VARIABLE = "FACEGAP_SEAL_PASSPHRASE"  # noqa: S105  (a name)
+PASSPHRASE_VARIABLE = "FACEGAP_SEAL_PASSPHRASE"  # noqa: S105  (the name of a variable, not a secret)
 MAX_KEY_BYTES = 64 * 1024
 HOW_TO_MAKE = (
     "create one with: openssl genpkey -algorithm ed25519 -out auditor.pem; chmod 600 auditor.pem; "
@@ -23,11 +23,11 @@ HOW_TO_MAKE = (
 
 
 def private_key(path: Path) -> Ed25519PrivateKey:
-    """The private key in a PEM file; its passphrase, if it has one, is that of FACEGAP_SEAL_PASSPHRASE.
+    """Read a private key from a PEM file; the passphrase of an encrypted key is read from FACEGAP_SEAL_PASSPHRASE.
 
     Raises
     ------
-    SealError : no such file, a file that others may read, another kind of key, a wrong passphrase
+    SealError : If the file is missing or readable by others, the key is of another type, or the passphrase is wrong.
     """
     require_library()
     from cryptography.hazmat.primitives import serialization
@@ -37,7 +37,7 @@ def private_key(path: Path) -> Ed25519PrivateKey:
     passphrase = os.environ.get(PASSPHRASE_VARIABLE, "").encode() or None
     try:
         key = serialization.load_pem_private_key(content, passphrase)
-    except TypeError as error:  # a passphrase where none is needed, or none where one is
+    except TypeError as error:  # an unneeded passphrase was given, or a needed one is missing
         raise SealError(f"{path}: {error}; the passphrase is read from {PASSPHRASE_VARIABLE}") from error
     except ValueError as error:
         raise SealError(f"{path}: not a private key in PEM, or a wrong passphrase; {HOW_TO_MAKE}") from error
@@ -47,11 +47,11 @@ def private_key(path: Path) -> Ed25519PrivateKey:
 
 
 def public_key(path: Path) -> Ed25519PublicKey:
-    """The public key in a PEM file.
+    """Read a public key from a PEM file.
 
     Raises
     ------
-    SealError : no such file, or no public key of Ed25519
+    SealError : If the file is missing or is not an Ed25519 public key.
     """
     require_library()
     from cryptography.hazmat.primitives import serialization
@@ -70,7 +70,7 @@ def public_key(path: Path) -> Ed25519PublicKey:
 
 
 def fingerprint(key: Ed25519PublicKey) -> str:
-    """SHA-256 of a public key in DER, in hex: `openssl pkey -pubin -in auditor.pub -outform DER | sha256sum`."""
+    """SHA-256 of a public key in DER, in hexadecimal: `openssl pkey -pubin -in auditor.pub -outform DER | sha256sum`."""
     from cryptography.hazmat.primitives import serialization
 
     der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -78,11 +78,11 @@ def fingerprint(key: Ed25519PublicKey) -> str:
 
 
 def read_key_file(path: Path, *, private: bool) -> bytes:
-    """The bytes of a regular file of a key, read from the file that was checked.
+    """Read a key file. The checks and the read use the same open file.
 
     Raises
     ------
-    SealError : none there, no regular file, too large for a key; a private key that its group or others may read
+    SealError : If the file is missing, not a regular file, too large, or a private key that the group or others may read.
     """
     try:
         opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
@@ -101,6 +101,6 @@ def read_key_file(path: Path, *, private: bool) -> bytes:
 
 
 def require_library() -> None:
-    """Raise SealError where the cryptography library, which only the extra `seal` installs, is not here."""
+    """Raise SealError if the cryptography library (extra `seal`) is not installed."""
     if importlib.util.find_spec("cryptography") is None:
         raise SealError("signatures need the cryptography library; install facegap[seal]")

@@ -1,4 +1,4 @@
-"""The seal of a run: a signature of its SHA256SUMS, which names every other file by its hash."""
+"""The seal of a run: a signature of its SHA256SUMS, which lists the hash of every other file."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ SIGNATURE_BYTES = 64
 
 
 def seal(folder: Path, key: Path) -> str:
-    """Sign a finished run; the fingerprint of the key.
+    """Sign a finished run and return the fingerprint of the key.
 
     The signature is 64 bytes in SHA256SUMS.sig. Sealing again with the same or another key replaces it.
 
     Raises
     ------
-    RunError  : no finished run, one that was changed after it finished, or one that another process is writing
-    SealError : see `private_key`
+    RunError  : If the run is not finished, was changed after it finished, or is being written by another process.
+    SealError : See `private_key`.
     """
     signer = private_key(key)
     if problems := broken_hashes(folder):
@@ -33,11 +33,11 @@ def seal(folder: Path, key: Path) -> str:
 
 
 def signer_of(folder: Path, key: Path) -> str:
-    """The fingerprint of a public key whose owner signed a run.
+    """Verify the seal of a run and return the fingerprint of the public key.
 
     Raises
     ------
-    SealError : the run is not sealed, or not with the private key that belongs to this one
+    SealError : If the run is not sealed, or was sealed with a different key.
     """
     require_library()
     from cryptography.exceptions import InvalidSignature

@@ -1,4 +1,4 @@
-"""What `facegap check MANIFEST` says: how large the groups are, and how small a gap they could show."""
+"""Group sizes of a manifest and the smallest gap that each group could show, for `facegap check MANIFEST`."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from facegap.errors import TableError
 from facegap.inputs.manifests.read import Manifest
 from facegap.statistics.power import detectable_difference
 
-BASE_ERROR = 0.05  # the error rate of the largest group that the differences start from
+BASE_ERROR = 0.05  # assumed error rate of the largest group
 POWER = 0.8
 ALPHA = 0.05
 
 
 def group_summary(manifest: Manifest, by: Sequence[str]) -> pd.DataFrame:
-    """Images and subjects of every group, and the gap to the largest group that would be found.
+    """Return the images, subjects and detectable difference of each group.
 
     by      : label columns, crossed: ("gender", "race") has one row per pair that occurs
-    returns : the columns of `by`, then images, subjects (int) and detectable_difference (float): the rise in error
-              rate over the group of most subjects, taken to err on 5%, that a two-sided test at 0.05 finds with 80%
-              power, subjects as trials. NaN for the largest group itself and where no rise would be found. Rows are
-              ordered by subjects, largest first, then by label. A subject with two labels counts in both groups.
-    Raises  : TableError for a column that is no label of the manifest
+    returns : the columns of `by`, then images, subjects (int) and detectable_difference (float): the increase in error rate
+              over the group with most subjects (assumed 5%) that a two-sided test at 0.05 detects with 80% power, with
+              subjects as trials. NaN for the largest group itself and where no increase could be detected. Rows are
+              sorted by subjects, largest first, then by label. A subject with two labels counts in both groups.
+    Raises  : TableError if a column is not a label of the manifest
     """
     for name in by:
         if name not in manifest.labels:
@@ -43,5 +43,5 @@ def group_summary(manifest: Manifest, by: Sequence[str]) -> pd.DataFrame:
 
 
 def _detectable(subjects: int, largest: int) -> float:
-    """The rise in error of a group of this many subjects over the largest group that would be found."""
+    """Return the detectable increase in the error rate of a group of this many subjects over that of the largest group."""
     return detectable_difference(subjects, largest, base=BASE_ERROR, power=POWER, alpha=ALPHA)

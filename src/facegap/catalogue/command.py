@@ -1,4 +1,4 @@
-"""Preparation of an audit: manifests, cards, weights, data sets."""
+"""Commands that prepare an audit: manifests, cards, weights, data sets."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def check(
     With --detect aligned or --points FILE, the check also finds images whose size does not fit the models or whose points are not
     usable.
 
-    Every file is looked for, and up to 20,000 are decoded once. If a file is missing, or more than 1% of those cannot be decoded,
+    Every file is located, and up to 20,000 are decoded. If a file is missing, or more than 1% of the decoded files are unreadable,
     the exit code is 2, as it would be for the audit.
     """
     from facegap.catalogue.tables import check_manifest

@@ -1,4 +1,4 @@
-"""Faces that no detector finds, held against the images of a manifest: do aligned crops and given points fit?"""
+"""Check that aligned crops and given points fit the images of a manifest, when no detector is used."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True, eq=False)
 class GivenFaces:
-    """Where faces are without a detector, and the cards that aligned crops must fit."""
+    """Faces that are given rather than detected, and the cards that aligned crops must fit."""
 
     faces: WholePicture | GivenPoints
     cards: tuple[ModelCard, ...]
 
     def wrong_with(self, image: str, pixels: Pixels) -> str:
-        """What is wrong with the face of an image, as the end of a sentence that the image begins; empty where nothing is."""
+        """Describe what is wrong with the face of an image, as the predicate of a sentence; empty if nothing is."""
         if isinstance(self.faces, WholePicture):
             height, width = pixels.shape[:2]
             return next((said for card in self.cards if (said := misfit(width, height, card))), "")
@@ -36,18 +36,18 @@ class GivenFaces:
         return "" if len(found) else MISSING
 
     def counts(self, wrong: Sequence[str]) -> tuple[tuple[str, int], ...]:
-        """Rows of a table of counts."""
+        """Return rows for a table of counts."""
         if isinstance(self.faces, WholePicture):
-            return (("images that are not crops for the models", sum(map(bool, wrong))),)
+            return (("images that do not fit the models", sum(map(bool, wrong))),)
         return (
             ("images without points", wrong.count(MISSING)),
             ("images with points outside", sum(said not in ("", MISSING) for said in wrong)),
         )
 
     def problem(self, wrong: Sequence[str], manifest: Manifest, *, include_ids: bool) -> str:
-        """Why an audit would stop, in one paragraph; empty if it would not. An image without points does not stop one."""
+        """Explain in one paragraph why an audit would stop; empty if it would not. An image without points does not stop it."""
         lines, names = manifest.frame["line"].tolist(), manifest.frame["image"].tolist()
-        rows: dict[str, list[int]] = {}  # images of one size have one sentence
+        rows: dict[str, list[int]] = {}  # images of the same size share a sentence
         for row, said in enumerate(wrong):
             if said not in ("", MISSING):
                 rows.setdefault(said, []).append(row)
@@ -64,11 +64,11 @@ MISSING = "has no points"
 
 
 def faces_of(settings: AuditSettings, manifest: Manifest) -> GivenFaces | None:
-    """The faces that the settings give; None where a detector would find them.
+    """Return the faces given by the settings; None if a detector is used.
 
     Raises
     ------
-    SettingError : aligned crops without a card that they could be held against
+    SettingError : If crops are aligned but no card is given to check them against.
     """
     if settings.detect == ALIGNED:
         cards = choose_models(settings).cards
@@ -82,5 +82,5 @@ def faces_of(settings: AuditSettings, manifest: Manifest) -> GivenFaces | None:
         return None
     assert isinstance(faces, GivenPoints)
     require_shared(faces, manifest.frame["image"].tolist(), manifest.name)
-    choose_models(settings)  # a card that crops around a box needs one
+    choose_models(settings)  # a model that crops around a box cannot use points alone
     return GivenFaces(faces, ())

@@ -1,4 +1,4 @@
-"""Whether the files of a manifest are there and can be decoded, found before any model runs."""
+"""Find missing and undecodable files of a manifest before any model runs."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from facegap.inputs.videos.read import why_not as why_no_video
 from facegap.runtime import usable_cores
 from facegap.types import IntArray
 
-MOST_NAMED = 10  # files in one paragraph
-AT_ONCE = 4096  # files that wait to be decoded
+MOST_NAMED = 10  # files named in one paragraph
+AT_ONCE = 4096  # files queued for decoding
 
 
 @dataclass(frozen=True)
 class LostFile:
-    """A file that could not be shown to a model, by its row of the manifest."""
+    """A file that could not be passed to a model, by its row in the manifest."""
 
     position: int
     line: int
@@ -38,13 +38,13 @@ class LostFile:
 
 @dataclass(frozen=True)
 class Files:
-    """Outcome of the files of a manifest.
+    """Result of checking the files of a manifest.
 
     outcomes  : per row `ok` or one of NEVER_SHOWN
-    faces     : per row what is wrong with its given face, empty where nothing is or none is given
-    sentences : how many were lost, of which groups, and what a person can do
-    stops     : whether an audit would stop for them
-    decoded   : how many files were decoded; of the others only the name was looked for
+    faces     : per row what is wrong with the given face; empty if nothing is or no face is given
+    sentences : how many files were lost, in which groups, and what to do
+    stops     : whether an audit would stop because of them
+    decoded   : number of files decoded; the others were only checked for existence
     """
 
     outcomes: tuple[str, ...]
@@ -54,7 +54,7 @@ class Files:
     decoded: int = 0
 
     def count(self, outcome: str) -> int:
-        """Rows that ended so."""
+        """Return the number of rows with this outcome."""
         return self.outcomes.count(outcome)
 
 
@@ -67,11 +67,11 @@ def checked_files(
     decode: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Files:
-    """Look for every file of a manifest, and decode all of them or a random sample.
+    """Locate every file of a manifest, and decode all of them or a random sample.
 
-    given    : faces that no detector finds, held against each picture
-    decode   : how many files to decode, the same ones each time; None: all
-    progress : called with the number of files done and of all that are decoded
+    given    : faces to check against each image, if no detector is used
+    decode   : number of files to decode, the same files on every call; None decodes all
+    progress : called with the number of files decoded so far and the total
     """
     missing = missing_files(manifest.frame, manifest.folder)
     outcomes = np.full(len(manifest.frame), "ok", dtype=object)
@@ -84,7 +84,7 @@ def checked_files(
     there = len(ended) - len(missing)
     if len(rows) == there:
         sentences = [*never_shown_sentences(manifest.frame, ended, groupings)]
-    else:  # of the files that were not decoded only this is known
+    else:  # files that were not decoded are only known to exist
         names_alone = np.where(outcomes == "missing_file", outcomes, "ok").tolist()
         sentences = [*never_shown_sentences(manifest.frame, names_alone, groupings)]
         sentences += never_shown_sentences(manifest.frame.iloc[rows], outcomes[rows].tolist(), groupings)
@@ -101,7 +101,7 @@ def checked_files(
 
 
 def sampled(rows: IntArray, most: int | None) -> IntArray:
-    """The rows, or as many as `most` of them at random, in their order; the same rows each time."""
+    """Return all rows, or a random sample of `most` of them in ascending order; repeated calls return the same rows."""
     if most is None or len(rows) <= most:
         return rows
     return np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
@@ -113,7 +113,7 @@ def looked_at(
     given: GivenFaces | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[LostFile], tuple[str, ...]]:
-    """The files among these rows that give no picture, in the order of the manifest, and per row what is wrong with its face."""
+    """Return the files of these rows that cannot be read, in manifest order, and per row what is wrong with its face."""
     names, lines, paths = (manifest.frame[column].tolist() for column in ("image", "line", "path"))
     found, faces = [], [""] * len(names)
     with quiet_decoders(), ThreadPoolExecutor(usable_cores()) as pool:
@@ -130,7 +130,7 @@ def looked_at(
 
 
 def seen(folder: Path, path: str, image: str, given: GivenFaces | None) -> tuple[Unreadable | None, str]:
-    """Why a file gives no picture, or what is wrong with its given face. The pixels are dropped at once."""
+    """Return why a file cannot be read, or what is wrong with its given face. The pixels are discarded at once."""
     if is_video(path):
         return why_no_video(path, root=folder), ""
     picture = read_picture(path, root=folder, colour="as-stored")
@@ -140,7 +140,7 @@ def seen(folder: Path, path: str, image: str, given: GivenFaces | None) -> tuple
 
 
 def undecodable_sentences(lost: Sequence[LostFile], *, include_ids: bool) -> list[str]:
-    """The first of them by line with the reason; the names only where they are asked for."""
+    """Describe the first lost files by line and reason; files are named only on request."""
     return [
         f"Line {one.line}{f', {one.image!r}' if include_ids else ''}: {one.detail}." for one in lost[:MOST_NAMED]
     ] + ([f"And {len(lost) - MOST_NAMED} more files."] if len(lost) > MOST_NAMED else [])

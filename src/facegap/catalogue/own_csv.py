@@ -1,7 +1,7 @@
-"""`facegap manifest csv`: any table of images as a manifest, its columns named by the person who knows them.
+"""`facegap manifest csv`: convert a table of images to a manifest, using the columns that the user names.
 
-Nothing is guessed: a column that is not named is left out, a code that could mean two things stops the command, and every row
-of the table becomes a row of the manifest or is counted in a sentence.
+Nothing is guessed: columns that are not named are omitted, an ambiguous code stops the command, and every row of the table becomes
+a row of the manifest or is counted in a sentence.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from facegap.inputs.spelling import means_nothing, tidy
 from facegap.store.opened import NotRegularError, TooLargeError, read_file
 from facegap.store.temporary import temporary_folder
 
-CONSTANT = ("gender", "sex", "race", "ethnicity", "birth_year", "dob")  # what a person has once
+CONSTANT = ("gender", "sex", "race", "ethnicity", "birth_year", "dob")  # constant for each person
 MOST_NAMED = 3
 _CODE = re.compile(r"[+-]?\d+(\.0*)?|true|false|yes|no|[yn]", re.IGNORECASE)
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -34,17 +34,17 @@ _NAME = re.compile(r"[^\W\d]\w*")
 
 @dataclass(frozen=True)
 class OwnColumns:
-    """What the columns of a person's table are.
+    """The columns of a user's table.
 
-    image, subject : columns; no subject where nobody is named
+    image, subject : columns; no subject if the table names no people
     labels    : NAME=COLUMN, or COLUMN alone
-    words     : COLUMN:WORD=LABEL, by the name in the manifest
+    words     : COLUMN:WORD=LABEL, with the column name of the manifest
     swatches  : NAME=COLUMN, or NAME=RED,GREEN,BLUE, columns of sRGB
-    scale     : of the swatches' labels
+    scale     : tone scale of the swatch labels
     ages      : NAME=BORN,TAKEN, columns of dates
-    dates     : how they are written, as strptime takes it; None: in an order that cannot be mistaken
-    root      : folder that the images are relative to; None: that of the table
-    strip     : how the paths of the table begin, to be taken off
+    dates     : format of the dates, as in strptime; None accepts unambiguous formats only
+    root      : folder to which image paths are relative; None: the folder of the table
+    strip     : prefix to remove from image paths
     encoding, separator : of the table
     """
 
@@ -63,11 +63,11 @@ class OwnColumns:
 
 
 def own_manifest(path: Path, columns: OwnColumns) -> tuple[pd.DataFrame, Path]:
-    """The manifest of a table with sentences in attrs["notes"], and the folder that its images are relative to.
+    """Return the manifest of a table, with notes in attrs["notes"], and the folder to which its image paths are relative.
 
     Raises
     ------
-    TableError, SettingError : with file, line, column and cure
+    TableError, SettingError : With the file, line, column and remedy.
     """
     records = transcribed(path, columns)
     table = _Table(records, path.name)
@@ -97,11 +97,11 @@ def own_manifest(path: Path, columns: OwnColumns) -> tuple[pd.DataFrame, Path]:
 
 
 def transcribed(path: Path, columns: OwnColumns) -> Records:
-    """The table as records; another encoding or separator is written anew as UTF-8 with commas first.
+    """Read the table as records, first converting it to comma-separated UTF-8 if necessary.
 
     Raises
     ------
-    TableError : no such encoding, a byte that it has not, or what `read_records` refuses
+    TableError : If the encoding is unknown or does not match, or `read_records` rejects the table.
     """
     if columns.encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig") and columns.separator == ",":
         return read_records(path)
@@ -134,13 +134,13 @@ def transcribed(path: Path, columns: OwnColumns) -> Records:
 
 
 class _Table:
-    """The records of a table, with the errors that name their place."""
+    """The records of a table, and errors that state the location of a cell."""
 
     def __init__(self, records: Records, name: str) -> None:
         self.records, self.name = records, name
 
     def cells(self, columns: Sequence[str]) -> list[list[str]]:
-        """The cells of each column, ends trimmed."""
+        """Return the cells of each column, stripped of leading and trailing spaces."""
         for column in columns:
             if column not in self.records.frame.columns:
                 found = ", ".join(str(one) for one in self.records.frame.columns[:12])
@@ -148,7 +148,7 @@ class _Table:
         return [[cell.strip() for cell in self.records.frame[column]] for column in columns]
 
     def place(self, row: int, column: str) -> str:
-        """How an error names a cell."""
+        """Return the location of a cell, for error messages."""
         return f"{self.name} {self.records.unit} {self.records.lines[row]}, column {column}"
 
 
@@ -156,11 +156,11 @@ class _Table:
 
 
 def pairs_of(option: str, given: Sequence[str]) -> list[tuple[str, str]]:
-    """NAME=COLUMN, or COLUMN alone, as pairs.
+    """Split NAME=COLUMN, or COLUMN alone, into pairs.
 
     Raises
     ------
-    SettingError : a name that no column of a manifest can have
+    SettingError : If a name is not valid for a manifest column.
     """
     found = []
     for text in given:
@@ -175,7 +175,7 @@ def pairs_of(option: str, given: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def named_columns(option: str, given: Sequence[str], counts: Sequence[int]) -> list[tuple[str, tuple[str, ...]]]:
-    """NAME=COLUMN,COLUMN with so many columns."""
+    """Parse NAME=COLUMN,COLUMN options with one of these numbers of columns."""
     found = []
     for name, columns in pairs_of(option, given):
         several = tuple(column.strip() for column in columns.split(","))
@@ -189,7 +189,7 @@ def named_columns(option: str, given: Sequence[str], counts: Sequence[int]) -> l
 
 
 def free(name: str, made: Mapping[str, object]) -> str:
-    """The name, where no column has it yet."""
+    """Return the name if no column has it yet; otherwise raise SettingError."""
     if name in made:
         raise SettingError(f"two columns of the manifest would be named {name}; give one of them another name")
     return name
@@ -199,11 +199,11 @@ def free(name: str, made: Mapping[str, object]) -> str:
 
 
 def images_of_column(table: _Table, columns: OwnColumns, root: Path) -> list[str]:
-    """The images relative to the root, / between folders.
+    """Return the image paths relative to the root, with / as separator.
 
     Raises
     ------
-    TableError : an empty cell, a path outside the root
+    TableError : If a cell is empty or a path leads outside the root.
     """
     found = []
     (cells,) = table.cells((columns.image,))
@@ -217,7 +217,7 @@ def images_of_column(table: _Table, columns: OwnColumns, root: Path) -> list[str
 
 
 def relative_to_root(text: str, root: Path, where: str) -> str:
-    """One path below the root; Windows paths and absolute ones become relative with /."""
+    """Return a path relative to the root, with / as separator; absolute and Windows paths are converted."""
     path = PureWindowsPath(text) if "\\" in text or re.match(r"[A-Za-z]:", text) else PurePosixPath(text)
     if path.drive or (isinstance(path, PureWindowsPath) and path.root):
         raise TableError(
@@ -236,7 +236,7 @@ def relative_to_root(text: str, root: Path, where: str) -> str:
 
 
 def subjects_of_column(table: _Table, column: str) -> list[str]:
-    """The subjects; an empty one is an error, as no person can be counted for it."""
+    """Return the subjects; an empty cell is an error, because its image could not be assigned to a person."""
     (cells,) = table.cells((column,))
     for row, cell in enumerate(cells):
         if not cell:
@@ -245,7 +245,7 @@ def subjects_of_column(table: _Table, column: str) -> list[str]:
 
 
 def tones_of_columns(table: _Table, sources: Sequence[str], scale: str) -> list[str]:
-    """The label of each row's colour on a scale; empty where it has none."""
+    """Return the label of each row's colour on a scale; empty if the row has no colour."""
     if scale not in SWATCH_SCALES:
         raise SettingError(f"--scale {scale}: not one of {', '.join(SWATCH_SCALES)}")
     colours = []
@@ -264,11 +264,11 @@ def tones_of_columns(table: _Table, sources: Sequence[str], scale: str) -> list[
 
 
 def ages_of_columns(table: _Table, sources: Sequence[str], form: str | None) -> list[str]:
-    """Age in years from a birth to a photograph; empty where one is missing.
+    """Return the age in years at the time of each photograph; empty if either date is missing.
 
     Raises
     ------
-    TableError : a date with slashes, whose order nobody stated
+    TableError : If a date has slashes and --dates does not give their order.
     """
     born, taken = table.cells(sources)
     for column, cells in zip(sources, (born, taken), strict=True):
@@ -281,11 +281,11 @@ def ages_of_columns(table: _Table, sources: Sequence[str], form: str | None) -> 
 
 
 def translate(made: dict[str, list[str]], words: Mapping[str, Mapping[str, str]], table: _Table) -> list[str]:
-    """Replace words by labels in place; a sentence on each word that no row has.
+    """Replace words by labels in place and return a sentence for each word that occurs in no row.
 
     Raises
     ------
-    SettingError : a column that the manifest does not have
+    SettingError : If the manifest has no such column.
     """
     notes = []
     for name, known in words.items():
@@ -301,7 +301,7 @@ def translate(made: dict[str, list[str]], words: Mapping[str, Mapping[str, str]]
 
 
 def require_no_codes(made: Mapping[str, Sequence[str]], table: _Table) -> None:
-    """Raise TableError where a gender is a code: 1 is female in one table and male in another."""
+    """Raise TableError if gender is given as a code: 1 is female in one table and male in another."""
     for name in (name for name in made if name.lower() in GENDER_COLUMNS):
         codes = sorted({cell for cell in made[name] if _CODE.fullmatch(cell) and cell.lower() not in GENDERS})
         if codes:
@@ -313,11 +313,11 @@ def require_no_codes(made: Mapping[str, Sequence[str]], table: _Table) -> None:
 
 
 def without_repetitions(frame: pd.DataFrame, table: _Table) -> tuple[pd.DataFrame, int]:
-    """The frame without rows that repeat another one in all columns, and how many they were.
+    """Remove rows that repeat another row in all columns, and return how many there were.
 
     Raises
     ------
-    TableError : one image in two rows that differ
+    TableError : If two different rows name the same image.
     """
     repeated = frame.duplicated()
     kept = frame[~repeated]
@@ -334,7 +334,7 @@ def without_repetitions(frame: pd.DataFrame, table: _Table) -> tuple[pd.DataFram
 
 
 def torn_subjects(frame: pd.DataFrame) -> list[str]:
-    """Sentences on people who have two values of what a person has once."""
+    """Return sentences about subjects with several values of a label that should be constant."""
     notes = []
     for name in (str(name) for name in frame.columns if str(name).lower() in CONSTANT and "subject" in frame.columns):
         known = frame[[not_missing(cell) for cell in frame[name]]]
@@ -349,5 +349,5 @@ def torn_subjects(frame: pd.DataFrame) -> list[str]:
 
 
 def not_missing(cell: str) -> bool:
-    """Whether a cell holds a word."""
+    """Return whether a cell contains a word that does not mean a missing value."""
     return bool(tidy(cell)) and not means_nothing(tidy(cell))

@@ -1,4 +1,4 @@
-"""The commands that list and bring in what an audit needs: cards, weights, data sets, manifests."""
+"""Commands that list and obtain what an audit needs: cards, weights, data sets, manifests."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from facegap.store.run import csv_bytes, harmless, write_bytes
 if TYPE_CHECKING:
     from facegap.catalogue.own_csv import OwnColumns
 
-MOST_COMPARED = 100_000  # files that are opened to find equal bytes, where not all are decoded
+MOST_COMPARED = 100_000  # files opened to find duplicates, if not all are decoded
 OWN_CSV = "csv"  # of `facegap manifest`: a table of the user's own
 YES_NO = {True: "yes", False: "no"}
 COMMERCIAL_USE: Mapping[LicenceClass, str] = {"commercial": "yes", "non-commercial": "no", "unknown": "unknown"}
 
 
 def models_table(extra: Sequence[Path], *, task: Task | None = None, licence: LicenceClass | None = None) -> TextTable:
-    """Every model card, and where its file lies on this machine.
+    """Return a table of all model cards, and where each file is on this machine.
 
-    task, licence : only cards of this task, and of this class of licences
+    task, licence : restrict the table to this task and this class of licences
     """
     cards = {
         name: card
@@ -81,7 +81,7 @@ def models_table(extra: Sequence[Path], *, task: Task | None = None, licence: Li
 
 
 def datasets_table() -> TextTable:
-    """Every data set card in short."""
+    """Return a summary table of all data set cards."""
     from facegap.inputs.datasets.cards import STATUSES, load_datasets
 
     rows = tuple(
@@ -96,11 +96,11 @@ def datasets_table() -> TextTable:
 
 
 def datasets_text(name: str | None) -> str:
-    """The text of datasets.md, or of one data set in it.
+    """Return the text of datasets.md, or of one data set in it.
 
     Raises
     ------
-    CardError : no data set of that name
+    CardError : If there is no data set of that name.
     """
     from facegap.inputs.datasets.cards import datasets_markdown, load_datasets
 
@@ -113,7 +113,7 @@ def datasets_text(name: str | None) -> str:
 
 
 def where_from(row: ModelRow) -> str:
-    """How a user comes to the file of a card, in a word."""
+    """Return in a word how a user obtains the file of a card."""
     if row.backend == "http":
         return "service"
     return "here" if row.path else ("fetch" if row.can_be_fetched else "by hand")
@@ -125,12 +125,12 @@ def fetch_all(
     accept: Callable[[ModelCard], bool],
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Iterator[Path]:
-    """Weights of each card in the user's cache, downloaded where they are not there yet.
+    """Yield the cached weights of each card, downloading those that are missing.
 
     Raises
     ------
-    CardError  : a name that is no card
-    FetchError : see `fetch`
+    CardError  : If a name is not that of a card.
+    FetchError : See `fetch`.
     """
     from facegap.inputs.cards.fetch import fetch
 
@@ -148,16 +148,16 @@ def fetch_all(
 def write_manifest(
     adapter: str, folder: Path, out: Path | None, *, subject: str | None = None, own: OwnColumns | None = None
 ) -> list[str]:
-    """Write the manifest of a data set's folder, or of a table; sentences on what was taken for what and what it holds.
+    """Write the manifest of a data set folder or a table, and return sentences on how it was read and what it contains.
 
-    adapter : of ADAPTERS, or csv: then `folder` is a table
-    subject : of the adapter `folders`: what the subject is; of csv: the column
-    own     : of csv: what its columns are
+    adapter : one of ADAPTERS, or csv if `folder` is a table
+    subject : for the adapter `folders`, what determines the subject; for csv, the column
+    own     : for csv, the columns of the table
 
     Raises
     ------
-    TableError, SettingError : no such adapter, a folder of another shape, or a manifest that is there already; of csv also a
-                               table that no manifest can be made of
+    TableError, SettingError : If there is no such adapter, the folder has another layout, or the manifest exists; for csv also
+                               if the table cannot be converted.
     """
     from facegap.catalogue.own_csv import OwnColumns, own_manifest
 
@@ -173,7 +173,7 @@ def write_manifest(
     target = out or root / "manifest.csv"
     if target.exists():
         raise TableError(f"{target}: the file already exists; choose another with --out")
-    # An apostrophe before a name that a spreadsheet would run would name another file; ./ names the same one.
+    # The usual apostrophe against spreadsheet formulas would change the file name; ./ does not.
     frame["image"] = [f"./{name}" if harmless(name) != name else name for name in frame["image"]]
     write_bytes(target, csv_bytes(frame))
     if adapter == OWN_CSV:
@@ -182,7 +182,7 @@ def write_manifest(
 
 
 def adapted(adapter: str, folder: Path, subject: str | None) -> pd.DataFrame:
-    """The manifest of a folder by an adapter."""
+    """Return the manifest that an adapter makes of a folder."""
     from facegap.inputs.datasets.adapters import adapters, folders
 
     if adapter not in adapters():
@@ -202,7 +202,7 @@ def adapted(adapter: str, folder: Path, subject: str | None) -> pd.DataFrame:
 
 
 def require_readable(target: Path, root: Path) -> None:
-    """Raise TableError where an audit could not read the manifest just written, and take it away again."""
+    """Raise TableError and delete the manifest just written if an audit could not read it."""
     try:
         read_manifest(target, images_dir=root)
     except TableError:
@@ -211,7 +211,7 @@ def require_readable(target: Path, root: Path) -> None:
 
 
 def manifest_sentences(adapter: str, frame: pd.DataFrame, target: Path, root: Path) -> list[str]:
-    """What was taken for what, what the manifest holds, and the next command."""
+    """Describe how the folder was read, what the manifest contains, and the next command."""
     by = next((f", read by {plugin}" for plugin in installed("facegap.adapters") if plugin.name == adapter), "")
     notes = [f"{note[0].upper()}{note[1:]}." for note in frame.attrs.get("notes", ())]
     people = f" of {frame['subject'].nunique():,} people" if "subject" in frame.columns else ""
@@ -224,18 +224,18 @@ def manifest_sentences(adapter: str, frame: pd.DataFrame, target: Path, root: Pa
 
 
 def require_manifest_columns(frame: object, adapter: str) -> None:
-    """Raise PluginError where an adapter gives no table of images."""
+    """Raise PluginError if an adapter does not return a table of images."""
     if not isinstance(frame, pd.DataFrame) or "image" not in frame.columns:
         raise PluginError(f"adapter {adapter!r}: it must give a pandas.DataFrame with a column 'image'")
 
 
 @dataclass(frozen=True)
 class CheckedManifest:
-    """What `facegap check` says of a manifest.
+    """Result of `facegap check` for a manifest.
 
     tables   : counts, and the groups of each grouping
-    warnings : what a person should look at
-    problem  : why an audit would stop for want of files, in one paragraph; empty if it would not
+    warnings : findings that need a person's attention
+    problem  : why missing files would stop an audit, in one paragraph; empty if they would not
     """
 
     tables: tuple[TextTable, ...]
@@ -251,17 +251,17 @@ def check_manifest(
     decode: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> CheckedManifest:
-    """The files and the groups of a manifest, and the difference that each group could show.
+    """Check the files and groups of a manifest, and the difference that each group could show.
 
-    settings    : how it is read, as an audit would read it
+    settings    : how the manifest is read, as in an audit
     include_ids : name the files that are missing or cannot be decoded
-    decode      : how many files to decode, a random sample where there are more; None: all, and all that have equal sizes are
-                  compared as well
-    progress    : called with the number of files decoded and of all that will be
+    decode      : number of files to decode, a random sample if there are more; None decodes all, and also compares all files
+                  of equal size
+    progress    : called with the number of files decoded so far and the total
 
     Raises
     ------
-    TableError : anything else that would stop an audit of this manifest
+    TableError : If anything else would stop an audit of this manifest.
     """
     from facegap.audit.manifests import manifest_of
     from facegap.audit.resolved import groupings_of
@@ -287,7 +287,7 @@ def check_manifest(
     counts += () if faces is None else faces.counts(files.faces)
     shown = [TextTable(path.name, ("what", "count"), tuple((what, f"{count:,}") for what, count in counts))]
     shown += [summary_table(group_summary(manifest, grouping), grouping) for grouping in groupings if grouping]
-    unnamed = () if manifest.has_subjects else ("no column subject: every image counts as a person of its own",)
+    unnamed = () if manifest.has_subjects else ("no column subject: every image counts as a separate person",)
     told = " ".join(files.sentences)
     stops = files.stops and not settings.faces.allow_missing
     warnings = (*manifest.warnings, *unnamed, *notes, *((told,) if told and not stops else ()))
@@ -298,7 +298,7 @@ def check_manifest(
 
 
 def summary_table(summary: pd.DataFrame, grouping: Sequence[str]) -> TextTable:
-    """Groups of one grouping."""
+    """Return the table of one grouping."""
     rows = tuple(
         (
             " ".join(str(row[name]) for name in grouping),
@@ -309,9 +309,9 @@ def summary_table(summary: pd.DataFrame, grouping: Sequence[str]) -> TextTable:
         for _, row in summary.iterrows()
     )
     note = (
-        f"The last column: were the largest group wrong in {percent(BASE_ERROR, 0)} of cases, a group of this size would "
-        "have to be wrong this often for the gap to be found with 80% power at two-sided 0.05, subjects as trials."
+        f"Detectable error rate: if the error rate of the largest group were {percent(BASE_ERROR, 0)}, a group of this "
+        "size would need this rate for a two-sided test at 0.05 to detect the gap with 80% power, subjects as trials."
     )
     return TextTable(
-        " x ".join(grouping), ("group", "images", "subjects", "error that would be found"), rows, notes=(note,)
+        " x ".join(grouping), ("group", "images", "subjects", "detectable error rate"), rows, notes=(note,)
     )

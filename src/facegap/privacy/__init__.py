@@ -1,1 +1,1 @@
-"""`facegap forget`: a person removed from a finished run."""
+"""`facegap forget`: remove a person from a finished run."""

@@ -1,7 +1,7 @@
-"""A run without one person: every row, template, pair and search of theirs goes, every table is derived again.
+"""Remove a person from a run: delete their rows, templates, pairs and searches, and derive every table again.
 
-Thresholds stay what they were, since people who are still there were judged at them. The run says that somebody was removed,
-never who. The new run is built beside the old one and then takes its place, so that a kill leaves one of them whole.
+Thresholds are not recomputed, because the remaining people were evaluated at them. The run states that a person was removed, but
+not who. The new run is built in a separate folder that then replaces the old one, so a kill always leaves one complete run.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ COPIED = (ANSWERS, store.THRESHOLD_SET)
 
 
 def forget(folder: Path, subject: str) -> int:
-    """Remove a person from a finished run; how many images of theirs there were, 0 where a removal that was killed is finished.
+    """Remove a person from a finished run and return their number of images; 0 if a killed removal was completed.
 
-    The seal of the run is broken by it: SHA256SUMS.sig goes. Files are removed, their disk blocks are not overwritten.
+    The seal, SHA256SUMS.sig, becomes invalid and is deleted. Disk blocks of deleted files are not overwritten.
 
     Raises
     ------
-    RunError : no finished run, one that was changed after it finished or that another process is writing; nobody with this name;
-               nobody would be left; comparisons of all pairs or searches without stored templates
+    RunError : If the run is not finished, was changed after it finished, or is being written by another process; if it contains
+               no such person or no other person; if all pairs or searches were evaluated without storing templates.
     """
     building, replaced = beside(folder, "forgetting"), beside(folder, "before-forgetting")
     take_back(folder, replaced)
     was_killed = replaced.exists()
-    if was_killed:  # all that was left to do
+    if was_killed:  # completing it was all that remained to do
         shutil.rmtree(replaced)
     if problems := store.broken_hashes(folder):
         raise RunError(f"{folder}: the run was changed after it finished: {'; '.join(problems[:3])}")
@@ -73,23 +73,23 @@ def forget(folder: Path, subject: str) -> int:
 
 
 def beside(folder: Path, what: str) -> Path:
-    """A hidden folder beside a run's own, on the same disk."""
+    """Return a hidden folder next to the run folder, on the same disk."""
     whole = folder.resolve()
     return whole.with_name(f".{whole.name}.{what}")
 
 
 def take_back(folder: Path, replaced: Path) -> None:
-    """Put a run back whose replacement was killed between its two renames."""
+    """Restore a run whose replacement was killed between its two renames."""
     if not folder.exists() and replaced.is_dir():
         replaced.rename(folder)
 
 
 def theirs(run: Run, folder: Path, subject: str) -> BoolArray:
-    """Per row of the manifest whether it shows a person, bool (rows,).
+    """Return whether each manifest row shows the person, bool (rows,).
 
     Raises
     ------
-    RunError : nobody, or everybody; the stored comparisons cannot be made again without templates
+    RunError : If no row or every row does, or the comparisons cannot be recomputed without templates.
     """
     gone: BoolArray = (run.manifest["subject"] == subject).to_numpy(np.bool_)
     if not gone.any():
@@ -107,19 +107,19 @@ def theirs(run: Run, folder: Path, subject: str) -> BoolArray:
 
 
 def needs_templates(run: Run) -> bool:
-    """Whether what is stored cannot simply lose a person's rows: counts of all pairs, and lists of searches."""
+    """Return whether removing a person requires recomputation: counts of all pairs and search lists cannot lose single rows."""
     return run.searched is not None or (run.matched is not None and run.matched.counts is not None)
 
 
 def again_in_words(run: Run) -> str:
-    """The command that makes the run again."""
+    """Return the command that reproduces the run."""
     from facegap.report.reproduce import command_of
 
     return command_of(run.record)
 
 
 def without_rows(run: Run, gone: BoolArray, subject: str) -> Run:
-    """The run without some rows of its manifest, every table derived again."""
+    """Return the run without some manifest rows, with every table derived again."""
     kept = np.flatnonzero(~gone).astype(np.int64)
     faces = run.faces.iloc[kept].reset_index(drop=True)
     templates = None
@@ -156,7 +156,7 @@ def without_rows(run: Run, gone: BoolArray, subject: str) -> Run:
 
 
 def words_on(count: int) -> str:
-    """The warning of a run from which people were removed."""
+    """Return the warning of a run from which people were removed."""
     people = "1 person was" if count == 1 else f"{count} people were"
     return (
         f"{people} removed from this run after it finished (facegap forget); thresholds are those set before, and "
@@ -165,13 +165,13 @@ def words_on(count: int) -> str:
 
 
 def said_before(run: Run, gone: BoolArray) -> list[str]:
-    """The warnings of a run, without the names of the person, and without what was said of earlier removals."""
+    """Return the warnings of a run without the person's names and without notes on earlier removals."""
     kept = [said for said in run.record.warnings if said != words_on(max(run.record.forgotten, 1))]
     return without_names(kept, run, gone)
 
 
 def without_names(sentences: Sequence[str], run: Run, gone: BoolArray) -> list[str]:
-    """Sentences without the names of a person and of their images."""
+    """Return sentences without the names of a person and of their images."""
     pooled = run.pooled
     if pooled is not None:
         theirs = pooled.manifest["subject"].isin(run.manifest["subject"][gone])
@@ -180,21 +180,21 @@ def without_names(sentences: Sequence[str], run: Run, gone: BoolArray) -> list[s
 
 
 def renumbering(kept: IntArray, rows: int) -> IntArray:
-    """The new number of each old row, -1 for one that goes, int64 (rows,)."""
+    """Return the new number of each old row, -1 if it is removed, int64 (rows,)."""
     place = np.full(rows, -1, np.int64)
     place[kept] = np.arange(len(kept))
     return place
 
 
 def relabelled(labels: pd.DataFrame, kept: IntArray, rows: int) -> pd.DataFrame:
-    """LABELS of the rows that stay, by their new numbers."""
+    """Return LABELS of the remaining rows, renumbered."""
     place = renumbering(kept, rows)[labels["row"].to_numpy(np.int64)]
     stays: pd.DataFrame = labels.assign(row=place)[place >= 0].reset_index(drop=True)
     return stays
 
 
 def unattacked(attacks: pd.DataFrame | None, kept: IntArray, rows: int) -> pd.DataFrame | None:
-    """ATTACKS on references that are left, at their new rows."""
+    """Return ATTACKS on the remaining references, renumbered."""
     if attacks is None:
         return None
     place = np.full(rows, -1, np.int64)
@@ -204,7 +204,7 @@ def unattacked(attacks: pd.DataFrame | None, kept: IntArray, rows: int) -> pd.Da
 
 
 def reframed(found: ByFrames | None, kept: IntArray, rows: int) -> ByFrames | None:
-    """Scores of first frames of those who stay. Searches with them go: they cannot be made again without single frames."""
+    """Return first-frame scores of the remaining rows. Searches are dropped: they cannot be repeated without single frames."""
     if found is None:
         return None
     place = renumbering(kept, rows)
@@ -214,7 +214,7 @@ def reframed(found: ByFrames | None, kept: IntArray, rows: int) -> ByFrames | No
 
 
 def rematched(left: Run, matched: Matched | None, kept: IntArray, rows: int) -> Matched | None:
-    """The comparisons of those who stay: listed pairs keep their scores, all pairs are counted again."""
+    """Return the comparisons of the remaining rows: listed pairs keep their scores, all pairs are counted again."""
     if matched is None:
         return None
     place = renumbering(kept, rows)
@@ -233,14 +233,14 @@ def rematched(left: Run, matched: Matched | None, kept: IntArray, rows: int) -> 
 
 
 def relisted(protocol: pd.DataFrame, stays: BoolArray) -> pd.DataFrame:
-    """PROTOCOL_LIST of the pairs that stay, by their new numbers. stays : bool, per row of pairs.parquet"""
+    """Return PROTOCOL_LIST of the remaining pairs, renumbered. stays : bool, per row of pairs.parquet"""
     place = renumbering(np.flatnonzero(stays).astype(np.int64), len(stays))[protocol["pair"].to_numpy(np.int64)]
     kept: pd.DataFrame = protocol.assign(pair=place)[place >= 0].reset_index(drop=True)
     return kept
 
 
 def searched_again(left: Run, searched: Searched | None, kept: IntArray) -> Searched | None:
-    """The searches of those who stay in the gallery of those who stay."""
+    """Repeat the searches of the remaining probes in the remaining gallery."""
     if searched is None:
         return None
     roles, templates, told = searched.roles[kept], stored_templates(left), left.record.identification
@@ -253,7 +253,7 @@ def searched_again(left: Run, searched: Searched | None, kept: IntArray) -> Sear
 
 
 def remove_elsewhere(building: Path, run: Run, subject: str) -> None:
-    """Remove the person's kept answers of a service, and their rows of a threshold set of other people."""
+    """Delete the person's stored service responses, and their rows of a threshold set of other people."""
     images = run.by_image[0]
     forget_images(building / ANSWERS, images.loc[images["subject"] == subject, "row"].tolist())
     place = building / store.THRESHOLD_SET

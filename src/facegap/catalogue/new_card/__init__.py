@@ -1,1 +1,1 @@
-"""A card for weights that have none, written from their graph alone."""
+"""Write a card for weights that have none, from their graph alone."""

@@ -17,7 +17,7 @@ card = typer.Typer(
 
 @card.callback()
 def group() -> None:
-    """Keep `new` a command of its own, although it is the only one."""
+    """Keep `new` as a subcommand; typer would otherwise drop its name, because it is the only one."""
 
 
 @card.command(name="new")
@@ -38,7 +38,7 @@ def new(
 ) -> None:
     """Write a commented card from the graph of a model. Values that the graph does not contain are guessed and marked as such.
 
-    A file described by one of facegap's own cards is recognised by its sha256 and needs no new card.
+    A file that already has a card in facegap is recognised by its sha256 and needs no new one.
 
     With the name of a service's card (see facegap models), that card is copied so that you can adapt it to your service.
 

@@ -1,4 +1,4 @@
-"""What a card must say and a graph does not: guessed from shapes, names and conventions, each guess with its reason."""
+"""Guess what a card must state and a graph does not, from shapes, names and conventions, with the reason for each guess."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from facegap.inputs.cards.schema import Task
 from facegap.types import AnyArray
 from facegap.vision.kinds import SUM_SLACK
 
-LEAST_DIMENSION = 32  # an output of fewer numbers is not an embedding
+LEAST_DIMENSION = 32  # shorter outputs are not embeddings
 STRIDES = (8, 16, 32, 64, 128)
 FAIRFACE_BINS = ("0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "70+")
 ADIENCE_BINS = ("0-2", "4-6", "8-12", "15-20", "25-32", "38-43", "48-53", "60+")
-MOST_BINS, MOST_AGES = 60, 130  # groups of ages; single years
+MOST_BINS, MOST_AGES = 60, 130  # age groups; single years
 GENDERAGE_SIDE = 96
 GENDERS = ("male", "female")
 PAPERS_ORDER = "FairFace has the outputs race (7), gender (2) and age (9) in this order"
@@ -28,7 +28,7 @@ PAPERS_ORDER = "FairFace has the outputs race (7), gender (2) and age (9) in thi
 
 @dataclass(frozen=True)
 class Entry:
-    """One key of a card; `reason` says where its value comes from, `guessed` that not given by the graph it."""
+    """One key of a card; `reason` is the origin of its value, and `guessed` means that the graph does not give it."""
 
     key: str
     value: Any
@@ -40,11 +40,11 @@ Tables = dict[str, list[Entry]]
 
 
 def tables_of(seen: Seen, model: str, task: Task | None) -> tuple[Task, Tables]:
-    """The task, and the tables of a card below its head.
+    """Return the task, and the tables of a card below its head.
 
     Raises
     ------
-    ModelError : no task fits the outputs, or more than one does and none is named
+    ModelError : If no task fits the outputs, or several do and none is specified.
     """
     possible: dict[Task, Tables] = {}
     if heads := detector_table(seen):
@@ -58,7 +58,7 @@ def tables_of(seen: Seen, model: str, task: Task | None) -> tuple[Task, Tables]:
             possible["quality"] = {"alignment": alignment(seen), "outputs.quality": quality}
             if "classify" in possible and named_quality(seen, model):
                 del possible["classify"]
-            elif task is None and len(possible) > 1:  # one number is an age or a gender more often than a quality
+            elif task is None and len(possible) > 1:  # a single number is usually an age or a gender, not a quality
                 del possible["quality"]
     if task is None and len(possible) > 1:
         raise ModelError(f"{model}: {listed(seen)}: this may {' or '.join(possible)}; specify which with --task")
@@ -72,7 +72,7 @@ def tables_of(seen: Seen, model: str, task: Task | None) -> tuple[Task, Tables]:
 
 
 def listed(seen: Seen) -> str:
-    """The outputs in words."""
+    """Describe the outputs in words."""
     return "its outputs are " + ", ".join(f"{name!r} {values.shape}" for name, values in seen.outputs.items())
 
 
@@ -80,7 +80,7 @@ def listed(seen: Seen) -> str:
 
 
 def detector_table(seen: Seen) -> list[Entry]:
-    """The table of a detector whose outputs one of the decoders reads; empty where none does."""
+    """Return the [detector] table if a decoder can read the outputs; otherwise empty."""
     names, widths = set(seen.outputs), {value.shape[-1:] for value in seen.outputs.values()}
     strides = [stride for stride in STRIDES if {f"{kind}_{stride}" for kind in ("cls", "obj", "bbox")} <= names]
     if strides:
@@ -100,7 +100,7 @@ def detector_table(seen: Seen) -> list[Entry]:
 def detector_entries(
     decoder: str, strides: Sequence[int], points: bool, limits: tuple[float, float], reason: str
 ) -> list[Entry]:
-    """The keys of [detector]."""
+    """Return the keys of [detector]."""
     resize = "stretch" if decoder == "ultraface" else "letterbox"
     usual = f"usual for {decoder}"
     return [
@@ -116,7 +116,7 @@ def detector_entries(
 
 
 def scrfd_maps(seen: Seen, stride: int, anchors: int) -> bool:
-    """Whether there are a map of scores and a map of boxes for a stride."""
+    """Return whether the outputs include a score map and a box map for a stride."""
     length = math.ceil(seen.size[0] / stride) * math.ceil(seen.size[1] / stride) * anchors * seen.pictures
     shapes = {(value.shape[-1:], value.size) for value in seen.outputs.values()}
     return {((1,), length), ((4,), 4 * length)} <= shapes
@@ -126,7 +126,7 @@ def scrfd_maps(seen: Seen, stride: int, anchors: int) -> bool:
 
 
 def embedding_table(seen: Seen) -> list[Entry]:
-    """The output with one long list per picture; empty where there is none or it is a list of probabilities."""
+    """Return the table of the longest vector output; empty if there is none or it contains probabilities."""
     wide = {name: width for name in seen.outputs if (width := seen.width_of(name) or 0) >= LEAST_DIMENSION}
     found = {name: width for name, width in wide.items() if not are_shares(seen, name)}
     if not found:
@@ -140,7 +140,7 @@ def embedding_table(seen: Seen) -> list[Entry]:
 
 
 def alignment(seen: Seen) -> list[Entry]:
-    """ArcFace's template at this size."""
+    """Return ArcFace's alignment template at this input size."""
     width, height = seen.size
     points = [[round(x * height + (width - height) / 2, 4), round(y * height, 4)] for x, y in ARCFACE_POINTS]
     reason = (
@@ -157,7 +157,7 @@ def alignment(seen: Seen) -> list[Entry]:
 
 
 def quality_table(seen: Seen) -> list[Entry]:
-    """The output with one number per picture; empty where there is none, and where there are several."""
+    """Return the table of the only output with one number per image; empty if there is none or there are several."""
     found = [
         name
         for name in seen.outputs
@@ -176,7 +176,7 @@ def quality_table(seen: Seen) -> list[Entry]:
 
 
 def named_quality(seen: Seen, model: str) -> bool:
-    """Whether the file or an output is called a quality."""
+    """Return whether the name of the file or of an output indicates quality."""
     words = " ".join((model, *seen.outputs)).lower()
     return any(word in words for word in ("quality", "fiqa"))
 
@@ -185,7 +185,7 @@ def named_quality(seen: Seen, model: str) -> bool:
 
 
 def crop() -> list[Entry]:
-    """A square with a small margin."""
+    """Return a square crop with a small margin."""
     return [
         Entry(
             "margin",
@@ -198,7 +198,7 @@ def crop() -> list[Entry]:
 
 
 def answer_tables(seen: Seen) -> Tables:
-    """[outputs.gender] and [outputs.age] as far as an output can mean them; names decide where widths do not."""
+    """Return [outputs.gender] and [outputs.age] if an output can represent them; names decide if widths do not."""
     narrow = {name: width for name in seen.outputs if (width := seen.width_of(name) or 0) and 0 < width <= MOST_AGES}
     gender: list[tuple[int, list[Entry]]] = []
     age: list[tuple[int, list[Entry]]] = []
@@ -213,7 +213,7 @@ def answer_tables(seen: Seen) -> Tables:
 
 
 def meanings(seen: Seen, name: str, width: int) -> Tables:
-    """What an output of this width can mean, from its values, its last operator and its name."""
+    """Return the possible meanings of an output of this width, from its values, last operator and name."""
     last, lower = seen.facts.endings.get(name, ""), name.lower()
     if last == "ArgMax" or not np.issubdtype(seen.outputs[name].dtype, np.floating):
         return (
@@ -251,13 +251,13 @@ def meanings(seen: Seen, name: str, width: int) -> Tables:
 
 
 def kind_and_classes(kind: str, reason: str, classes: tuple[str, ...] = GENDERS) -> list[Entry]:
-    """The keys of a gender."""
+    """Return the keys of a gender output."""
     order = "the graph does not show which comes first; facegap doctor detects a wrong order"
     return [Entry("kind", kind, reason, guessed=True), Entry("classes", list(classes), order, guessed=True)]
 
 
 def bins(seen: Seen, name: str, width: int) -> list[Entry]:
-    """The keys of an age with one value per bin."""
+    """Return the keys of an age output with one value per bin."""
     known = {9: (FAIRFACE_BINS, "FairFace"), 8: (ADIENCE_BINS, "Adience")}
     if width in known:
         ages, source = known[width]
@@ -273,7 +273,7 @@ def bins(seen: Seen, name: str, width: int) -> list[Entry]:
 
 
 def are_shares(seen: Seen, name: str) -> bool:
-    """Whether the values of each picture are proportions of 1."""
+    """Return whether the values for each image are proportions that add up to 1."""
     values: AnyArray = seen.outputs[name].reshape(seen.pictures, -1).astype(np.float64)
     fine = np.isfinite(values).all() and (values >= 0).all() and values.shape[1] > 1
     return bool(fine and (np.abs(values.sum(axis=1) - 1) <= SUM_SLACK).all())
@@ -283,7 +283,7 @@ def are_shares(seen: Seen, name: str) -> bool:
 
 
 def input_table(seen: Seen, task: Task, tables: Mapping[str, Sequence[Entry]]) -> list[Entry]:
-    """The keys of [input]."""
+    """Return the keys of [input]."""
     decoder = next((entry.value for entry in tables.get("detector", ()) if entry.key == "decoder"), "")
     colour, colour_reason = colour_of(seen, decoder)
     mean, scale, reason = values_of(seen, task, decoder)
@@ -307,7 +307,7 @@ def input_table(seen: Seen, task: Task, tables: Mapping[str, Sequence[Entry]]) -
 
 
 def colour_of(seen: Seen, decoder: str) -> tuple[str, str]:
-    """The order of the colours."""
+    """Return the colour order and the reason for it."""
     if seen.channels == 1:
         return "GREY", "the graph accepts one channel"
     if decoder == "yunet":
@@ -316,7 +316,7 @@ def colour_of(seen: Seen, decoder: str) -> tuple[str, str]:
 
 
 def values_of(seen: Seen, task: Task, decoder: str) -> tuple[list[float], list[float], str]:
-    """Mean and scale with their reason."""
+    """Return mean and scale, and the reason for them."""
     plain, one = [0.0] * seen.channels, [1.0] * seen.channels
 
     def signed(divisor: float, middle: float = 127.5) -> tuple[list[float], list[float]]:

@@ -1,4 +1,4 @@
-"""What a graph shows of itself: its input, and what comes out for a few simulated pictures."""
+"""Inspect a graph: its input, and its outputs for a few simulated images."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ DTYPES: Mapping[str, Literal["float32", "float16", "uint8"]] = {
 
 @dataclass(frozen=True)
 class Seen:
-    """The input of a graph, and its outputs for simulated pictures of values 0 to 255.
+    """The input of a graph, and its outputs for simulated images with values 0 to 255.
 
-    layout_given, size_given : the graph declares them; else they are those of the first picture that it took
+    layout_given, size_given : the graph declares them; otherwise they are those of the first image that it accepted
     free_size                : height and width are free
-    pictures                 : how many went in at once: 1 where the graph takes no more
-    outputs                  : name -> numbers; outputs of text and the like are left out
+    pictures                 : batch size of the simulated images; 1 if the graph accepts no larger batch
+    outputs                  : name -> numbers; non-numerical outputs are omitted
     """
 
     name: str
@@ -47,7 +47,7 @@ class Seen:
     facts: GraphFacts
 
     def width_of(self, output: str) -> int | None:
-        """Numbers per picture where an output is one list of them for each picture; None for a map."""
+        """Return the numbers per image if the output is one vector per image; None for a map."""
         values = self.outputs[output]
         if values.ndim == 0 or values.shape[0] != self.pictures or values.ndim == 3:
             return None  # (1, cells, 1) is a detector's map; a pooled list is (pictures, n) or (pictures, n, 1, 1)
@@ -56,11 +56,11 @@ class Seen:
 
 
 def look_at(session: Any, facts: GraphFacts, model: str) -> Seen:
-    """What the graph shows.
+    """Inspect a graph by running it.
 
     Raises
     ------
-    ModelError : several inputs, one that is no picture, or none of the sizes that were tried goes through
+    ModelError : If there are several inputs, the input is not an image, or the graph accepts none of the sizes tried.
     """
     ports = inputs_of(session)
     require_one(ports, ports[0].name if ports else "", model)
@@ -100,7 +100,7 @@ def look_at(session: Any, facts: GraphFacts, model: str) -> Seen:
 
 
 def layouts_of(port: Port) -> list[tuple[Literal["NCHW", "NHWC"], bool]]:
-    """Layouts that the input can have, and whether its shape says so; the likelier first."""
+    """Return the possible input layouts, likeliest first, and whether the shape declares each."""
     if port.shape is not None:
         first, last = port.shape[1] in (1, 3), port.shape[3] in (1, 3)
         if first != last:
@@ -111,13 +111,13 @@ def layouts_of(port: Port) -> list[tuple[Literal["NCHW", "NHWC"], bool]]:
 
 
 def sides_of(shape: Sequence[int | None], layout: str) -> tuple[int | None, int | None]:
-    """Height and width as declared."""
+    """Return height and width as declared; None if free."""
     height, width = shape[2:4] if layout == "NCHW" else shape[1:3]
     return height, width
 
 
 def sizes_of(port: Port, layout: str) -> list[tuple[int, int]]:
-    """Width and height as declared, else those to try."""
+    """Return (width, height) as declared, or else the sizes to try."""
     height, width = (None, None) if port.shape is None else sides_of(port.shape, layout)
     if height is not None and width is not None:
         return [(width, height)]
@@ -125,7 +125,7 @@ def sizes_of(port: Port, layout: str) -> list[tuple[int, int]]:
 
 
 def plain_input(port: Port, layout: Literal["NCHW", "NHWC"], size: tuple[int, int]) -> InputSpec:
-    """An input of bytes 0 to 255 as they are."""
+    """Return an input of unscaled values from 0 to 255."""
     axis = None if port.shape is None else port.shape[1 if layout == "NCHW" else 3]
     channels = 1 if axis == 1 else 3
     return InputSpec.model_construct(
@@ -140,11 +140,11 @@ def plain_input(port: Port, layout: Literal["NCHW", "NHWC"], size: tuple[int, in
 
 
 def run(session: Any, spec: InputSpec, pictures: int, model: str) -> dict[str, AnyArray]:
-    """The readable outputs for simulated pictures.
+    """Return the numerical outputs for simulated images.
 
     Raises
     ------
-    ModelError : the graph does not take them, or has no output of numbers
+    ModelError : If the graph rejects them or has no numerical output.
     """
     names = [port.name for port in outputs_of(session) if readable(port)]
     if not names:

@@ -1,4 +1,4 @@
-"""A card for a service: a copy of one of the project's own, to be changed to the service at hand."""
+"""Copy one of the project's service cards, to be adapted to another service."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from facegap.store.files import write_bytes
 
 
 def service_cards() -> dict[str, Path]:
-    """The project's cards of services by name."""
+    """Return the project's service cards by name."""
     return {path.stem: path for path in sorted((cards_folder() / SERVICES).glob("*.toml"))}
 
 
 def copy_card(name: str, out: Path | None = None) -> Path:
-    """Write a copy of a service's card, under the name that its file says; `out` None: in this folder.
+    """Copy a service's card under the name of the target file; None for `out` writes to the current folder.
 
     Raises
     ------
-    CardError : no such card, a file that is there already, or one whose name no card can have
+    CardError : If there is no such card, the file exists, or its name is not a valid card name.
     """
     known = service_cards()
     if name not in known:
@@ -40,8 +40,8 @@ def copy_card(name: str, out: Path | None = None) -> Path:
 
 
 def next_steps_of_service(card: str, task: Task) -> tuple[str, ...]:
-    """How to ask it: first what would be sent, then a few calls."""
-    if task == "search":  # doctor would have to enrol people
+    """Return the commands to try a service: first one that only shows what would be sent, then one that makes a few calls."""
+    if task == "search":  # doctor would have to enrol subjects
         command, few = f"facegap audit people.csv {OPTIONS[task]} {card} --threshold 0.5 --out trial", " --max-calls 20"
     else:
         command, few = f"facegap doctor {card} --manifest people.csv", ""

@@ -1,4 +1,4 @@
-"""The text of a new card, and the file it goes to."""
+"""Compose the text of a new card and write it to a file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMMENT_WIDTH = 116
 
 @dataclass(frozen=True)
 class NewCard:
-    """A card that was written; `guesses` are its keys that the graph does not say."""
+    """A card that was written; `guesses` are the keys that the graph does not determine."""
 
     path: Path
     task: Task
@@ -35,11 +35,11 @@ class NewCard:
 
 
 def known_card(model: Path) -> ModelCard | None:
-    """The card that describes this file already, whatever the file is called; None where there is none.
+    """Return the card that already describes this file, whatever the file's name; None if there is none.
 
     Raises
     ------
-    CardError : no such file, or a card of its name beside it that is another file's
+    CardError : If the file is missing, or the card with its name in the same folder describes another file.
     """
     if model.suffix.lower() != ".onnx":
         raise CardError(f"{model}: a card is written for a file with weights; give the path of an .onnx file")
@@ -53,14 +53,14 @@ def write_card(
     out: Path | None = None,
     timeout_s: float | None = Models.model_timeout,
 ) -> NewCard:
-    """Write a card for the weights at a path, beside them unless `out` says where.
+    """Write a card for a weights file, to the same folder unless `out` is given.
 
-    timeout_s : how long the model may take for a few pictures; None runs it in this process, without restrictions
+    timeout_s : time limit for running the model on a few images; None runs it in this process, without isolation
 
     Raises
     ------
-    CardError  : the file cannot be read, its name cannot stand in a card, or there is something at `out` already
-    ModelError : no graph of a face model in a form that a card can describe
+    CardError  : If the file cannot be read, its name is not valid in a card, or `out` exists.
+    ModelError : If the graph is not a face model in a form that a card can describe.
     """
     target = out or model.with_suffix(".toml")
     require_free(target)
@@ -91,7 +91,7 @@ def require_free(target: Path) -> None:
 
 
 def head(model: Path, content: bytes, task: Task, name: str) -> list[Entry]:
-    """The keys of the card's head."""
+    """Return the keys of the card's head."""
     return [
         Entry("name", name),
         Entry("task", task, "from the form of the outputs", guessed=True),
@@ -109,7 +109,7 @@ def head(model: Path, content: bytes, task: Task, name: str) -> list[Entry]:
 
 
 def card_text(tables: Tables, model: str, card: str, task: Task) -> str:
-    """The card as TOML, with the origin of each value beside it."""
+    """Return the card as TOML, with the origin of each value in a comment."""
     lines = [
         f"# Written by facegap card new from the graph of {model} only.",
         "# GUESSED marks settings that the graph does not determine. Check them in the documentation of the model, "
@@ -128,7 +128,7 @@ def card_text(tables: Tables, model: str, card: str, task: Task) -> str:
 
 
 def lines_of(entry: Entry) -> list[str]:
-    """One key with its comment, which stands above where the line would be too long."""
+    """Return one key with its comment, which goes on the line above if it does not fit."""
     line = f"{entry.key} = {toml(entry.value)}"
     comment = (
         f"GUESSED: {entry.reason}" if entry.guessed and entry.reason else "GUESSED" if entry.guessed else entry.reason
@@ -140,12 +140,12 @@ def lines_of(entry: Entry) -> list[str]:
 
 
 def toml(value: Any) -> str:
-    """A value as TOML; JSON writes texts, numbers, booleans and lists the same way."""
+    """Format a value as TOML; JSON writes strings, numbers, booleans and lists the same way."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def next_steps(card: str, task: Task) -> tuple[str, ...]:
-    """What checks the guesses."""
+    """Return the commands that check the guesses."""
     if task == "detect":
         return (f"facegap audit people.csv --detect {card} --detect-only   (how many faces are found, by group)",)
     if task == "quality":
@@ -162,7 +162,7 @@ def next_steps(card: str, task: Task) -> tuple[str, ...]:
 
 
 def require_card(text: str, model: Path) -> None:
-    """Raise CardError unless the text reads as a card: a name in the graph or of the file may not stand in one."""
+    """Raise CardError unless the text is a valid card: a name from the graph or the file may be invalid in a card."""
     try:
         ModelCard.model_validate(tomllib.loads(text))
     except ValidationError as error:
