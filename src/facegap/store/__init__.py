@@ -1,1 +1,1 @@
-"""The run folder: what an audit leaves behind."""
+"""The run folder: the results of an audit."""

@@ -1,4 +1,4 @@
-"""Arrays in the .npy format, mapped into memory from a file that is opened once: no size is believed that the file has not."""
+"""Memory-mapped .npy files; the size in the header is checked against the size of the file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from facegap.store.opened import opened
 
 LONGEST_HEADER = 4096
-# What numpy raises for a header that is no dictionary of a shape, an order and a type: it is parsed as an expression of Python.
+# Errors that numpy raises for an invalid header, which it parses as a Python expression.
 NO_HEADER = (
     SyntaxError,
     tokenize.TokenError,
@@ -28,26 +28,26 @@ NO_HEADER = (
 
 
 def mapped_npy(path: Path, *, follow: bool = False) -> NDArray[Any]:
-    """The array in an .npy file, mapped into memory, read only; nothing in the file is executed.
+    """Map the array of an .npy file into memory, read-only; nothing in the file is executed.
 
     Parameters
     ----------
     path
         The file.
     follow
-        Whether it may be a link, as a file that a person names may be.
+        Whether the path may be a link, as for a file that a user names.
 
     Returns
     -------
     numpy.ndarray
-        An empty array of the stated shape where the array holds nothing, since nothing cannot be mapped.
+        Read-only array; an array without elements is not mapped, because an empty mapping is impossible.
 
     Raises
     ------
     ValueError
-        No .npy file, objects instead of numbers, or fewer bytes than its header states.
+        If it is not an .npy file, contains objects instead of numbers, or is shorter than its header states.
     OSError
-        What `opened` raises.
+        As raised by `opened`.
     """
     with opened(path, follow=follow) as file:
         shape, fortran, dtype = header_of(file)
@@ -62,9 +62,9 @@ def mapped_npy(path: Path, *, follow: bool = False) -> NDArray[Any]:
 
 
 def header_of(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether columns come first, and type, as the header states them; the file is then at the numbers.
+    """Read the shape, the Fortran-order flag and the dtype from a header, and leave the file positioned at the data.
 
-    Raises ValueError for anything else than a header.
+    Raises ValueError if the header is invalid.
     """
     version = np.lib.format.read_magic(file)
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}

@@ -1,4 +1,4 @@
-"""Whether a folder holds a run, how far it came, and its record: what is asked before anything else of it is read."""
+"""Check whether a folder contains a run, and in what state, and read its record, before anything else of it is read."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from facegap.store.room import JSON_EXPANSION, require_room
 
 RECORD, SUMS = "run.json", "SHA256SUMS"
 MAX_RECORD_BYTES = 64 * 2**20
-MOST_NAMED = 5  # runs that an error names
+MOST_NAMED = 5  # runs named in an error
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether the run in a folder reached its end."""
+    """Return whether the run in a folder is finished."""
     return (folder / SUMS).is_file()
 
 
 def require_finished(folder: Path) -> None:
-    """Raise RunError, which says what is there instead and what to do, unless a folder holds a run that reached its end."""
+    """Raise RunError, with what the folder contains and what to do, unless it contains a finished run."""
     if is_whole(folder):
         return
     record = read_any_record(folder)
@@ -32,8 +32,8 @@ def require_finished(folder: Path) -> None:
 
 
 def require_begun(folder: Path) -> None:
-    """Raise RunError, which says what is there instead, unless a folder holds the record of a run."""
-    if os.path.lexists(folder / RECORD):  # a link or a pipe is refused by name where it is read
+    """Raise RunError, with what the folder contains, unless it contains the record of a run."""
+    if os.path.lexists(folder / RECORD):  # a link or a pipe is rejected when it is read
         return
     name_one = "give a folder created by --out of an audit"
     if not folder.exists():
@@ -47,11 +47,11 @@ def require_begun(folder: Path) -> None:
 
 
 def read_record(folder: Path) -> RunRecord:
-    """The content of run.json of a run that reached its end.
+    """Read run.json of a finished run.
 
     Raises
     ------
-    RunError : a run that was broken off, or a shard of one; see `read_any_record`
+    RunError : If the run was interrupted or is a shard; see `read_any_record`.
     """
     record = read_any_record(folder)
     if isinstance(record, ShardRecord):
@@ -62,11 +62,11 @@ def read_record(folder: Path) -> RunRecord:
 
 
 def read_any_record(folder: Path) -> RunRecord | BegunRecord | ShardRecord:
-    """The content of run.json, also of a run that is under way or was broken off, and of a shard of one.
+    """Read run.json of any run, including one that is in progress or was interrupted, and of a shard.
 
     Raises
     ------
-    RunError : no such file, or not what this version writes, by key; a link, pipe or device in the folder
+    RunError : If the file is missing, a key is invalid for this version, or the folder contains a link, pipe or device.
     """
     require_begun(folder)
     require_own_files(folder)

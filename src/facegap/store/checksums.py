@@ -1,4 +1,4 @@
-"""SHA256SUMS of a run folder: what it covers, whether it is still so, and the root hash that stands for all of it."""
+"""SHA256SUMS of a run folder: the files that it covers, its verification, and the root hash of the run."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from facegap.store.begun import SUMS, require_finished
 from facegap.store.files import entries_below, is_scratch, require_own_files, sha256
 from facegap.store.opened import read_file
 
-MAX_SUMS_BYTES = 256 * 2**20  # of a million answers of a service
+MAX_SUMS_BYTES = 256 * 2**20  # enough for a million responses of a service
 PARTS, THRESHOLD_SET = "parts", "threshold_set"
-SIGNATURE = "SHA256SUMS.sig"  # of SHA256SUMS, so that it is not covered by it
-PAGE = "report.html"  # states the root hash, so that the root hash leaves it out
+SIGNATURE = "SHA256SUMS.sig"  # signs SHA256SUMS, which therefore cannot cover it
+PAGE = "report.html"  # states the root hash, which therefore cannot cover it
 
 
 def is_sealed(folder: Path) -> bool:
-    """Whether a run carries a signature, whoever made it."""
+    """Return whether a run has a signature, valid or not."""
     return (folder / SIGNATURE).is_file()
 
 
 def require_unsealed(folder: Path) -> None:
-    """Raise RunError for a run whose files are signed: any change to them would break the seal."""
+    """Raise RunError if the run is signed, because any change would invalidate the seal."""
     if is_sealed(folder):
         raise RunError(
             f"{folder}: this run is signed, and writing to it would invalidate the signature; work on a copy without "
@@ -31,21 +31,21 @@ def require_unsealed(folder: Path) -> None:
 
 
 def root_hash(folder: Path) -> str:
-    """One SHA-256, in hex, for every file of a run but report.html: that of their lines in SHA256SUMS.
+    """Return the root hash of a run: the hexadecimal SHA-256 of the lines of SHA256SUMS, without report.html.
 
-    report.html states it, so it cannot be part of it. Without facegap: `grep -v "  report.html$" SHA256SUMS | sha256sum`.
+    report.html states the root hash, so it is not covered. Without facegap: `grep -v "  report.html$" SHA256SUMS | sha256sum`.
     """
     lines = sums_of([path for path in hashed_files(folder) if path != folder / PAGE], folder)
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def sums_of(paths: list[Path], folder: Path) -> str:
-    """The lines of SHA256SUMS of some files of a run."""
+    """Return the SHA256SUMS lines of some files of a run."""
     return "".join(f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths)
 
 
 def hashed_files(folder: Path) -> list[Path]:
-    """Files that SHA256SUMS covers, sorted: all but itself, its signature, the lock and what is only there while running."""
+    """Return the sorted files that SHA256SUMS covers: all but itself, its signature, the lock and temporary files."""
     return sorted(
         path
         for path in entries_below(folder)
@@ -57,11 +57,11 @@ def hashed_files(folder: Path) -> list[Path]:
 
 
 def broken_hashes(folder: Path) -> list[str]:
-    """What SHA256SUMS says that is not so: files that changed, vanished or came; empty where all is well.
+    """Return the discrepancies with SHA256SUMS: changed, missing and additional files; empty if there are none.
 
     Raises
     ------
-    RunError : no SHA256SUMS, or one that is not of this form; a link, pipe or device in the folder
+    RunError : If SHA256SUMS is missing or malformed, or the folder contains a link, pipe or device.
     """
     require_finished(folder)
     require_own_files(folder)
@@ -81,7 +81,7 @@ def broken_hashes(folder: Path) -> list[str]:
 
 
 def read_sums(folder: Path) -> dict[str, str]:
-    """SHA256SUMS as name -> hash."""
+    """Read SHA256SUMS as a mapping of name to hash."""
     require_finished(folder)
     try:
         lines = read_file(folder / SUMS, MAX_SUMS_BYTES, follow=False).decode("utf-8").splitlines()

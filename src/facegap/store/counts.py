@@ -1,4 +1,4 @@
-"""ScoreCounts as one npz file and back: numbers and text only, checked on the way in, never pickled."""
+"""Write and read ScoreCounts as an npz file of numbers and text; the content is validated, and nothing is pickled."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from facegap.types import PAIR_SCORE, AnyArray, RowTails, ScoreCounts, ScoreHist
 from facegap.types.row_tails import PART_ROWS
 
 FORMAT = "facegap score counts 1"
-COPIES = 3  # of the arrays while they are checked: sums and sorted copies
+COPIES = 3  # of the arrays during validation: sums and sorted copies
 MOST_ENTRIES = 1024
 FULL = ("full_edges", "full_impostor", "full_genuine", "full_sampled")
-ROWS = ("row_edges", "rows")  # and each part of the counts of rows as an array of its own, ROW_PART and its number
+ROWS = ("row_edges", "rows")  # and each part of the row counts as a separate array, named ROW_PART and its number
 ROW_PART = "row_part_"
 _ROW_PART_NAME = re.compile(ROW_PART + "(0|[1-9][0-9]{0,5})")
 ARRAYS = (
@@ -42,7 +42,7 @@ ARRAYS = (
 
 
 def scores_to_npz(counts: ScoreCounts, file: Path | BinaryIO, *, compressed: bool = True) -> None:
-    """Write `counts` to `file`, a path that is replaced or an open binary file; the same bytes every time."""
+    """Write counts to a path (replaced if it exists) or an open binary file; the bytes are reproducible."""
     full, tails = counts.full_range, counts.row_tails
     arrays: dict[str, Any] = {name: np.asarray(getattr(counts, name)) for name in ARRAYS}
     arrays["groups"] = np.array(counts.groups, dtype=np.str_)
@@ -56,14 +56,14 @@ def scores_to_npz(counts: ScoreCounts, file: Path | BinaryIO, *, compressed: boo
 
 
 def scores_from_npz(file: Path | BinaryIO, name: object = None, *, has_totals: bool = True) -> ScoreCounts:
-    """Read what scores_to_npz wrote.
+    """Read a file written by scores_to_npz.
 
-    name       : of the file in messages, where an open one does not know it
-    has_totals : whether totals of pairs are in it; counts of some blocks of a comparison have none
+    name       : name of the file for messages, if an open file has none
+    has_totals : whether the file contains totals of pairs; counts of single blocks of a comparison do not
 
     Raises
     ------
-    RunError : no such file, another format, or numbers that contradict each other (a damaged or edited file)
+    RunError : If the file is missing, has another format, or is inconsistent (damaged or edited).
     """
     if isinstance(file, Path):
         return scores_of_path(file, has_totals=has_totals)
@@ -84,7 +84,7 @@ def scores_from_npz(file: Path | BinaryIO, name: object = None, *, has_totals: b
 
 
 def scores_of_path(path: Path, *, has_totals: bool) -> ScoreCounts:
-    """Read the file at a path, opened once."""
+    """Read the file at a path, which is opened only once."""
     try:
         with opened(path) as file:
             return scores_from_npz(cast(BinaryIO, file), path, has_totals=has_totals)
@@ -94,9 +94,9 @@ def scores_of_path(path: Path, *, has_totals: bool) -> ScoreCounts:
 
 
 def require_fits(archive: zipfile.ZipFile, name: object) -> None:
-    """Raise RunError where the arrays of an archive need more memory than is free: a file of a megabyte can say so.
+    """Raise RunError if the arrays of an archive need more memory than is free; a small archive can unpack to any size.
 
-    The directory at the end of the file says what each array unpacks to; its header says what it makes room for.
+    The directory of the archive states the unpacked size of each array, and the array's header the allocated size.
     """
     entries = archive.infolist()
     if len(entries) > MOST_ENTRIES:
@@ -112,7 +112,7 @@ def require_fits(archive: zipfile.ZipFile, name: object) -> None:
 
 
 def counts_of(arrays: dict[str, AnyArray]) -> ScoreCounts:
-    """ScoreCounts of checked arrays."""
+    """Return ScoreCounts from validated arrays."""
     full = None
     if FULL[0] in arrays:
         edges, impostor, genuine, sampled = (arrays[name] for name in FULL)
@@ -139,13 +139,13 @@ def counts_of(arrays: dict[str, AnyArray]) -> ScoreCounts:
 
 
 def row_parts(arrays: dict[str, AnyArray]) -> dict[str, int]:
-    """Number of each part of the counts of rows, by its name; names that are none are not in it."""
+    """Return the number of each part of the row counts, by its name; other names are omitted."""
     found = {name: _ROW_PART_NAME.fullmatch(name) for name in arrays}
     return {name: int(match[1]) for name, match in found.items() if match}
 
 
 def fault_of(arrays: dict[str, AnyArray], *, has_totals: bool = True) -> str:
-    """What is wrong with stored arrays, empty where nothing is."""
+    """Describe what is wrong with stored arrays; empty if nothing is."""
     expected = {*ARRAYS, *(FULL if FULL[0] in arrays else ())}
     if ROWS[0] in arrays:
         expected |= {*ROWS, *row_parts(arrays)}
@@ -168,7 +168,7 @@ def fault_of(arrays: dict[str, AnyArray], *, has_totals: bool = True) -> str:
 
 
 def shape_fault(arrays: dict[str, AnyArray]) -> str:
-    """The first array of another type or shape than ScoreCounts states, empty where all fit."""
+    """Describe the first array with the wrong dtype or shape for ScoreCounts; empty if there is none."""
     size = len(arrays["groups"]) if arrays["groups"].ndim == 1 else -1
     wanted: dict[str, tuple[NDArray[Any] | np.dtype[Any], tuple[int, ...]]] = {
         "edges": (np.dtype(np.float64), (arrays["impostor"].shape[-1] + 1 if arrays["impostor"].ndim else -1,)),
@@ -196,7 +196,7 @@ def shape_fault(arrays: dict[str, AnyArray]) -> str:
 
 
 def row_fault(arrays: dict[str, AnyArray]) -> str:
-    """What contradicts the words on RowTails, or the counts beside them; empty where nothing does, or without row tails."""
+    """Describe a violation of RowTails, or a contradiction with the counts; empty if none, or without row tails."""
     if ROWS[0] not in arrays:
         return ""
     edges, rows = arrays[ROWS[0]], int(arrays[ROWS[1]])
@@ -220,7 +220,7 @@ def row_fault(arrays: dict[str, AnyArray]) -> str:
 
 
 def tail_fault(arrays: dict[str, AnyArray]) -> str:
-    """What contradicts the words on `tail` and `genuine_scores` in ScoreCounts."""
+    """Describe a violation of the constraints that ScoreCounts documents for `tail` and `genuine_scores`; empty if none."""
     tail, floor = arrays["tail"], arrays["tail_floor"]
     if len(tail) > arrays["tail_limit"] or (tail["score"] < floor).any() or floor < arrays["edges"][0]:
         return "the tail is longer than its limit or reaches below its floor"

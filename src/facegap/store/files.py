@@ -1,4 +1,4 @@
-"""Files of a run folder, one at a time: whole or not there at all, readable by their owner alone, harmless to a spreadsheet."""
+"""Write files of a run folder: atomically, readable only by their owner, and safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from facegap.store.opened import opened
 from facegap.tables import Schema, check_known
 
 LOCK = ".lock"
-MOST_LEVELS = 8  # folders of a run inside each other are two
+MOST_LEVELS = 8  # a run nests folders two levels deep
 FORMULA_STARTS = (
     "=",
     "+",
@@ -46,9 +46,9 @@ _INNER, _INNER_MARKED = (re.compile(rf"([;|\t\r\n][ \"']*){mark}(?=[{_SIGNS}])")
 
 
 def require_own_files(folder: Path) -> None:
-    """Raise RunError for a link, pipe or device in a run folder, which somebody else may have packed.
+    """Raise RunError for a link, pipe or device in a run folder, which may come from an untrusted source.
 
-    What is written through a link lands elsewhere, what is removed through one is somebody's, and a pipe never ends.
+    Writing or deleting through a link would affect files elsewhere, and reading a pipe may never end.
     """
     for path in entries_below(folder):
         mode = path.lstat().st_mode
@@ -57,11 +57,11 @@ def require_own_files(folder: Path) -> None:
 
 
 def entries_below(folder: Path) -> Iterator[Path]:
-    """Everything in a folder and the folders in it, no link followed.
+    """Yield everything in a folder and its subfolders, without following links.
 
     Raises
     ------
-    RunError : folders inside each other to a depth that no run has; a folder that cannot be listed
+    RunError : If folders are nested deeper than in any run, or a folder cannot be listed.
     """
     waiting = [(folder, 0)]
     while waiting:
@@ -79,7 +79,7 @@ def entries_below(folder: Path) -> Iterator[Path]:
 
 
 def require_text_name(folder: Path) -> None:
-    """Raise RunError for a folder whose name is not UTF-8: parquet files could be written there and never be read."""
+    """Raise RunError if the name of a folder is not UTF-8: parquet files could be written there but not read."""
     try:
         str(folder).encode()
     except UnicodeEncodeError as error:
@@ -87,13 +87,13 @@ def require_text_name(folder: Path) -> None:
 
 
 def is_scratch(path: Path) -> bool:
-    """Whether a file holds nothing of a run: the lock, or what a killed writer left before its rename."""
+    """Return whether a file is not part of the run: the lock, or the temporary file of a killed process."""
     return path.name == LOCK or (path.name.startswith(".") and path.suffix == ".tmp")
 
 
 @contextlib.contextmanager
 def explained(folder: Path) -> Iterator[None]:
-    """Turn a failure of the file system into one error that says what to do."""
+    """Convert a file system error to a RunError that says what to do."""
     try:
         yield
     except OSError as error:
@@ -105,11 +105,11 @@ def explained(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[BinaryIO]:
-    """A file that is there whole or not at all: a temporary neighbour, flushed to the disk at the end, then renamed."""
+    """Write a file atomically: to a temporary file in the same folder, flushed to disk, then renamed."""
     with explained(path.parent):
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            temporary.unlink(missing_ok=True)  # a killed writer's, with whatever mode; or a link to somewhere else
+            temporary.unlink(missing_ok=True)  # left by a killed process with any mode, or a link to somewhere else
             fresh = os.O_CREAT | os.O_WRONLY | os.O_EXCL
             with os.fdopen(os.open(temporary, fresh, 0o600), "wb") as file:
                 yield file
@@ -118,56 +118,56 @@ def writing(path: Path) -> Iterator[BinaryIO]:
             temporary.replace(path)
             sync_folder(path.parent)
         finally:
-            with contextlib.suppress(OSError):  # the first error is the one to tell
+            with contextlib.suppress(OSError):  # report the first error
                 temporary.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk: a file that was synced can be lost with its name when the power goes."""
-    if sys.platform == "win32":  # opens no folder, and keeps names by a journal
+    """Flush a folder to disk: without its directory entry, even a flushed file can be lost in a power failure."""
+    if sys.platform == "win32":  # cannot open a folder, and journals its directory entries
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems that cannot, such as some of networks
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # file systems without support, such as some network ones
             raise
     finally:
         os.close(descriptor)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a whole file or nothing."""
+    """Write a file atomically."""
     with writing(path) as file:
         file.write(data)
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
-    """Write JSON that a person can read; NaN is refused, since it is no JSON."""
+    """Write human-readable JSON; raises ValueError for NaN, which is not JSON."""
     write_bytes(path, (json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
 def write_parquet(path: Path, frame: pd.DataFrame, schema: Schema) -> None:
-    """Write a table for machines; TableError where a column is not one of its schema."""
+    """Write a table as parquet; raises TableError if a column is not in its schema."""
     check_known(frame, schema, path.name)
     write_bytes(path, parquet_bytes(frame))
 
 
 def write_csv(path: Path, frame: pd.DataFrame, schema: Schema) -> None:
-    """Write a table for people; TableError where a column is not one of its schema."""
+    """Write a table as CSV; raises TableError if a column is not in its schema."""
     check_known(frame, schema, path.name)
     write_bytes(path, csv_bytes(frame))
 
 
 def parquet_bytes(frame: pd.DataFrame) -> bytes:
-    """A frame as parquet."""
+    """Return a frame as parquet."""
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False)
     return buffer.getvalue()
 
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:
-    """A frame as CSV; text that a spreadsheet would run as a formula gets a leading apostrophe."""
+    """Return a frame as CSV; an apostrophe precedes text that a spreadsheet would run as a formula."""
     safe = frame.copy()
     for name in safe.columns:
         if not pd.api.types.is_numeric_dtype(safe[name]):
@@ -178,10 +178,10 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
 
 
 def harmless(value: Any) -> Any:
-    """Text with an apostrophe before every sign at which a spreadsheet would begin a formula; every other value as it is.
+    """Put an apostrophe before every sign at which a spreadsheet would begin a formula; other values are returned unchanged.
 
-    A spreadsheet may split a line at semicolons, tabs or bars instead of commas, and knows then of no quotes that begin inside
-    a cell: so what follows one of these, or a line end, counts as the beginning of a cell as well.
+    A spreadsheet may split lines at semicolons, tabs or bars instead of commas, and then does not recognise quotes inside a cell.
+    The text after one of these, or after a line end, is therefore treated as the beginning of a cell as well.
 
     Examples
     --------
@@ -194,20 +194,20 @@ def harmless(value: Any) -> Any:
 
 
 def as_it_was(value: Any) -> Any:
-    """What `harmless` was given."""
+    """Undo `harmless`."""
     if not isinstance(value, str):
         return value
     return _FIRST_MARKED.sub(r"\1", _INNER_MARKED.sub(r"\1", value))
 
 
 def npy_bytes(array: NDArray[np.float32]) -> bytes:
-    """An array in the .npy format."""
+    """Return an array in the .npy format."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
 
 
 def sha256(path: Path) -> str:
-    """Hash of a file, in hex."""
+    """Return the hexadecimal SHA-256 of a file."""
     with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""A finished run, read by commands that only look at it."""
+"""Read a finished run for commands that do not change it."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from facegap.errors import RunError
 from facegap.store.run import Run, broken_hashes, explained, finish, fitting_together, read_run, remove_leftovers
 
 PAGE, FIGURES = "report.html", "figures"
-REMADE = (f"{PAGE}:", f"{FIGURES}/")  # may be made again at any time; nothing is read from them
+REMADE = (f"{PAGE}:", f"{FIGURES}/")  # can be regenerated at any time; never read
 
 
 def changes_that_count(folder: Path) -> list[str]:
-    """What differs from SHA256SUMS, the report and its figures left aside."""
+    """Return the discrepancies with SHA256SUMS, ignoring the report and its figures."""
     return [said for said in broken_hashes(folder) if not said.startswith(REMADE)]
 
 
 def read_finished(folder: Path) -> Run:
-    """The run in a folder, after a look at its hashes.
+    """Verify the hashes of a run and read it.
 
     Raises
     ------
-    RunError : no finished run, or its tables are not those that it ended with
+    RunError : If the run is not finished, or its tables were changed afterwards.
     """
     if changed := changes_that_count(folder):
         raise RunError(
@@ -34,25 +34,25 @@ def read_finished(folder: Path) -> Run:
 
 
 def taken_up_whole(folder: Path) -> Run:
-    """The run of a folder that is to be resumed and reached its end, though perhaps not the end of its report.
+    """Read a finished run for --resume; its report may be incomplete.
 
     Raises
     ------
-    RunError : it was changed after it finished
+    RunError : If the run was changed after it finished.
     """
-    remove_leftovers(folder)  # of a kill between the end of the run and the removal of its parts
+    remove_leftovers(folder)  # from a kill after the end of the run, before its parts were deleted
     without_broken_report(folder)
     return read_finished(folder)
 
 
 def without_broken_report(folder: Path) -> None:
-    """Take a report that was broken off, or changed, out of a finished run, and hash the run without it.
+    """Delete an incomplete or changed report from a finished run, and hash the run without it.
 
-    A kill while figures are written leaves some that no hash is of. They say nothing that the tables do not say.
+    A kill while figures are written leaves figures without a hash. They can be regenerated from the tables.
 
     Raises
     ------
-    RunError : something else differs as well; then nothing is removed
+    RunError : If anything else differs as well; then nothing is deleted.
     """
     broken = broken_hashes(folder)
     if not broken:

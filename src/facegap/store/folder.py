@@ -1,4 +1,4 @@
-"""The folder of a run from the first file to SHA256SUMS: held against a second process, ended, or entered again.
+"""Open, lock, finish and reopen a run folder.
 
 The folder is 0700 and its files 0600: faces and templates are biometric data.
 """
@@ -21,13 +21,13 @@ from facegap.store.opened import NOFOLLOW
 
 @contextlib.contextmanager
 def open_folder(folder: Path, *, resume: bool, record: str = RECORD) -> Iterator[None]:
-    """Make (or with `resume` enter) a run folder and hold it against a second process until the end of the block.
+    """Create a run folder, or reopen it with `resume`, and lock it until the end of the block.
 
-    What killed writers left there is removed.
+    Temporary files of killed processes are deleted.
 
     Raises
     ------
-    RunError : not empty without `resume`; held by another process; not writable; a name that is not UTF-8
+    RunError : If the folder is not empty and `resume` is false, is locked or not writable, or its name is not UTF-8.
     """
     require_text_name(folder)
     with explained(folder):
@@ -38,10 +38,10 @@ def open_folder(folder: Path, *, resume: bool, record: str = RECORD) -> Iterator
     try:
         try:
             hold_alone(lock)
-        except (BlockingIOError, PermissionError) as error:  # the second is of Windows
+        except (BlockingIOError, PermissionError) as error:  # the second on Windows
             raise RunError(f"{folder}: another process is writing this run; wait until it ends") from error
         with explained(folder):
-            # again: another process may have begun and ended a run since
+            # again: another process may have written a run in the meantime
             require_usable(folder, resume=resume, record=record)
             remove_scratch(folder)
         yield
@@ -50,11 +50,11 @@ def open_folder(folder: Path, *, resume: bool, record: str = RECORD) -> Iterator
 
 
 def make_empty(folder: Path) -> None:
-    """Make the folder of results that are written in one go, readable by its owner alone.
+    """Create a folder for results that are written at once, readable only by its owner.
 
     Raises
     ------
-    RunError : something is in it, or it cannot be written
+    RunError : If the folder is not empty or cannot be created.
     """
     with explained(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def make_empty(folder: Path) -> None:
 
 
 def hold_alone(lock: int) -> None:
-    """Hold an open file against other processes until it is closed; an OSError where another one holds it."""
+    """Lock an open file until it is closed; raises OSError if another process has locked it."""
     if sys.platform == "win32":
         import msvcrt
 
@@ -76,7 +76,7 @@ def hold_alone(lock: int) -> None:
 
 
 def require_usable(folder: Path, *, resume: bool, record: str = RECORD) -> None:
-    """Raise RunError unless a folder is free for a new run, or holds one to resume."""
+    """Raise RunError unless a folder is empty or missing, or contains a run to resume."""
     occupied = any(not is_scratch(entry) for entry in folder.iterdir())
     if occupied and not resume:
         raise RunError(f"{folder}: not empty; choose another --out, or continue that run with --resume")
@@ -86,7 +86,7 @@ def require_usable(folder: Path, *, resume: bool, record: str = RECORD) -> None:
 
 
 def finish(folder: Path, *, keep_embeddings: bool = True) -> None:
-    """Write SHA256SUMS, from where on the run is whole, then remove the parts: a kill in between loses nothing."""
+    """Write SHA256SUMS, which marks the run as finished, then delete the parts; a kill in between loses nothing."""
     require_unsealed(folder)
     with explained(folder):
         (folder / THRESHOLD_SET / "embeddings.npy").unlink(missing_ok=True)  # only their counts are results
@@ -97,7 +97,7 @@ def finish(folder: Path, *, keep_embeddings: bool = True) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the parts of a whole run, and what killed writers left."""
+    """Delete the parts of a finished run and the temporary files of killed processes."""
     with explained(folder):
         for place in (folder, folder / THRESHOLD_SET):
             if (place / PARTS).exists():
@@ -106,14 +106,14 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def remove_scratch(folder: Path) -> None:
-    """Remove what killed writers left; the folder is held, so that none of them is alive."""
+    """Delete the temporary files of killed processes. The folder is locked, so no writer is running."""
     for place in (folder, folder / THRESHOLD_SET):
         for left in place.glob(".*.tmp"):
             left.unlink(missing_ok=True)
 
 
 def reopen(folder: Path) -> None:
-    """Make a whole run one that is to be run again: its results go, what was kept beside its parts stays."""
+    """Delete the results of a finished run so that it runs again; files stored next to its parts are kept."""
     require_unsealed(folder)
     with explained(folder):
         (folder / SUMS).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The comparisons and searches of a run, as they are stored in its folder."""
+"""Store and read the comparisons and searches of a run."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ PROTOCOL_PAIRS = "protocol.parquet"
 
 @dataclass(frozen=True, eq=False)
 class Matched:
-    """The comparisons of a run, as they were stored.
+    """Stored comparisons of a run.
 
-    roles    : per manifest row what the image was for, text (rows,)
-    excluded : int64 (m, 2), manifest rows of pairs that were left out after review
-    folds    : int64 (rows,), fold of each row where thresholds were set by folds, else None
-    counts   : exact counts of all pairs of the evaluation set with templates, in the order of the manifest
-    pairs    : instead, where a list named the pairs: left, right (manifest rows), genuine, score (NaN: no template), and
-               weight where they are a sample of all pairs
-    protocol : PROTOCOL_LIST, where they are those of a benchmark protocol: a row per pair in the order of its list
+    roles    : role of the image of each manifest row, text (rows,)
+    excluded : int64 (m, 2), manifest rows of pairs excluded after review
+    folds    : int64 (rows,), fold of each row if thresholds were set by fold, else None
+    counts   : exact counts of all pairs of the evaluation set with templates, in manifest order
+    pairs    : instead, if a list named the pairs: left, right (manifest rows), genuine, score (NaN: no template), and
+               weight if they are a sample of all pairs
+    protocol : PROTOCOL_LIST, if they are the pairs of a benchmark protocol: a row per pair in the order of its list
     """
 
     roles: NDArray[np.str_]
@@ -51,11 +51,11 @@ class Matched:
 
 @dataclass(frozen=True, eq=False)
 class Searched:
-    """The searches of a run (1:N), as they were stored.
+    """Stored searches of a run (1:N).
 
-    roles : per manifest row `gallery`, `probe` or empty for an image that took no part, text (rows,)
+    roles : per manifest row `gallery`, `probe`, or empty for an image that is not used, text (rows,)
     lists : probe, rank (from 1), gallery, score; probe and gallery are manifest rows. The best candidates of each probe,
-            one place longer than the longest list that is judged; of the probe's own person only the best image
+            one rank more than the longest list that is evaluated; only the best image of the probe's own subject
     """
 
     roles: NDArray[np.str_]
@@ -64,10 +64,10 @@ class Searched:
 
 @dataclass(frozen=True, eq=False)
 class ByFrames:
-    """What the first frames of each template alone gave.
+    """Scores from the first frames of each template only.
 
-    scores   : frames (how many), left, right (rows of templates), score: every genuine pair of the evaluation set; NaN where one
-               of the two has no usable frame among those
+    scores   : frames (number used), left, right (rows of templates), score: every genuine pair of the evaluation set; NaN if
+               either template has no usable frame among those
     searches : frames, then the columns of `Searched.lists`; None without searches
     """
 
@@ -76,19 +76,19 @@ class ByFrames:
 
     @property
     def counts(self) -> list[int]:
-        """The numbers of frames, rising."""
+        """Return the numbers of frames in ascending order."""
         return sorted(set(self.scores["frames"].tolist()))
 
 
 def write_by_frames(found: ByFrames, folder: Path) -> None:
-    """Write what the first frames gave."""
+    """Write the scores from first frames."""
     write_parquet(folder / "frame_scores.parquet", found.scores, FRAME_SCORES)
     if found.searches is not None:
         write_parquet(folder / "frame_searches.parquet", found.searches, FRAME_SEARCHES)
 
 
 def read_by_frames(folder: Path) -> ByFrames | None:
-    """What the first frames gave, None where that was not looked at."""
+    """Read the scores from first frames; None if they were not computed."""
     scores, searches = folder / "frame_scores.parquet", folder / "frame_searches.parquet"
     if not scores.is_file():
         return None
@@ -114,7 +114,7 @@ def write_matched(matched: Matched, folder: Path) -> None:
 
 
 def read_matched(folder: Path) -> Matched | None:
-    """The comparisons of a run, None where there are none."""
+    """Read the comparisons of a run; None if there are none."""
     from facegap.store.counts import scores_from_npz
 
     if not (folder / "roles.parquet").is_file():
@@ -142,7 +142,7 @@ def write_searched(searched: Searched, folder: Path) -> None:
 
 
 def read_searched(folder: Path) -> Searched | None:
-    """The searches of a run, None where there are none."""
+    """Read the searches of a run; None if there are none."""
     if not (folder / "search_roles.parquet").is_file():
         return None
     roles = read_parquet(folder / "search_roles.parquet")["role"].to_numpy().astype(str)

@@ -1,8 +1,8 @@
-"""Files that somebody else may change while they are read: opened once, without waiting, and looked at only when open.
+"""Open files that someone else may change while they are read: open first, without blocking, and check the open file.
 
-Between a check of a name and the opening of that name anybody who may write in the folder can put a link or a pipe in its
-place. So the name is opened first, without following a link and without waiting for the other end of a pipe; what was
-opened is then asked what it is, and read from that descriptor within its bound.
+Between a check of a path and its opening, anyone with write access to the folder can replace it by a link or a pipe. The path is
+therefore opened first, without following a link and without waiting for the other end of a pipe. The type of the open file is
+then checked, and it is read through that descriptor up to a limit.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from collections.abc import Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
 
-# 0 where the platform has no such flag: then the check of the open file is what remains. O_BINARY is of Windows, which would
-# else end lines anew and end a file at the first Ctrl-Z.
+# 0 if the platform has no such flag; the check of the open file still applies. Windows needs O_BINARY: it would otherwise
+# convert line ends and end a file at the first Ctrl-Z.
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _UNFOLLOWED = NOFOLLOW | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class NotRegularError(OSError):
-    """What was opened is a folder, a pipe, a device or a socket."""
+    """The path is a folder, pipe, device or socket."""
 
     def __init__(self) -> None:
         super().__init__("not a regular file")
@@ -31,7 +31,7 @@ class NotRegularError(OSError):
 
 
 class TooLargeError(OSError):
-    """What was opened has more bytes than the bound. size, most : bytes"""
+    """The file is larger than the limit. size, most : bytes"""
 
     def __init__(self, size: int, most: int) -> None:
         super().__init__(f"{size:,} bytes, more than the limit of {most:,}")
@@ -41,24 +41,24 @@ class TooLargeError(OSError):
 
 @contextlib.contextmanager
 def opened(path: Path, *, follow: bool = True) -> Iterator[BufferedReader]:
-    """A regular file, open for reading from its start.
+    """Open a regular file for reading.
 
     Parameters
     ----------
     path
         The file.
     follow
-        Whether the name itself may be a link. A table that a person names on the command line may be one; a file of a run
+        Whether the path itself may be a link. A table named on the command line may be one; a file of a run
         folder or of a manifest may not.
 
     Raises
     ------
     NotRegularError
-        A folder, pipe, device or socket; a pipe is not waited for.
+        If the path is a folder, pipe, device or socket; opening a pipe does not block.
     OSError
-        It cannot be opened; ELOOP for a link with ``follow=False``.
+        If the file cannot be opened; ELOOP for a link with ``follow=False``.
     ValueError
-        A name that no file can have.
+        If the path is not a valid file name.
 
     Examples
     --------
@@ -74,24 +74,24 @@ def opened(path: Path, *, follow: bool = True) -> Iterator[BufferedReader]:
 
 @contextlib.contextmanager
 def opened_below(root: Path, relative: str) -> Iterator[BufferedReader]:
-    """A regular file below a folder, open for reading, with no link followed on the way from that folder.
+    """Open a regular file below a folder for reading, without following any link below that folder.
 
     Parameters
     ----------
     root
-        The folder, which may itself be reached through links: whoever names it trusts it.
+        Folder that the user named and therefore trusts; its own path may contain links.
     relative
-        Path from it with ``/`` between the parts, as in the column ``path`` of a manifest. ``..`` is gone up.
+        Path relative to it, with ``/`` as separator, as in the column ``path`` of a manifest. ``..`` leads up.
 
     Raises
     ------
     NotRegularError, OSError, ValueError
-        As `opened`; a link at any part is an OSError.
+        As raised by `opened`; a link in any part of the path is an OSError.
 
     Notes
     -----
-    Windows opens nothing relative to an open folder. There each part is looked at by its name before the file is opened, so that
-    who may write in the folder can still swap one in between.
+    Windows cannot open a path relative to an open folder. There each part is checked by name before the file is opened, so
+    someone with write access to the folder can still insert a link in between.
     """
     if os.open not in os.supports_dir_fd:
         with _regular(_opened_by_names(root, relative)) as file:
@@ -108,17 +108,17 @@ def opened_below(root: Path, relative: str) -> Iterator[BufferedReader]:
 
 
 class OpenFolder:
-    """A folder below a root, opened once to read small pieces of many of its files.
+    """A folder below a root, opened once to read short ranges of many of its files.
 
     Parameters
     ----------
     root, inside
-        As of `opened_below`; `inside` is empty for the root itself.
+        As for `opened_below`; `inside` is empty for the root itself.
 
     Raises
     ------
     OSError, ValueError
-        As `opened_below`; a link at any part of `inside` is an OSError.
+        As raised by `opened_below`; a link in any part of `inside` is an OSError.
     """
 
     def __init__(self, root: Path, inside: str) -> None:
@@ -126,7 +126,7 @@ class OpenFolder:
         self._place = _descended(root, PurePosixPath(inside).parts) if os.open in os.supports_dir_fd else None
 
     def read_at(self, name: str, start: int, most: int) -> bytes:
-        """At most `most` bytes of a file of this folder from byte `start` on; OSError for a link, a folder or a pipe."""
+        """Read up to `most` bytes of a file in this folder, from byte `start`; OSError for a link, folder or pipe."""
         if self._place is None:
             found = _opened_by_names(self._root, str(PurePosixPath(self._inside, name)))
         else:
@@ -137,14 +137,14 @@ class OpenFolder:
             os.close(found)
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Close the folder."""
         if self._place is not None:
             os.close(self._place)
             self._place = None
 
 
 def _descended(root: Path, folders: Sequence[str]) -> int:
-    """The descriptor of a folder below another, no link followed on the way; folders that begin with `/` begin there."""
+    """Open a folder below another without following links and return its descriptor; `/` restarts at the root."""
     absolute = list(folders[:1]) == ["/"]
     place = os.open("/" if absolute else root, os.O_RDONLY | _FOLDER)
     try:
@@ -159,7 +159,7 @@ def _descended(root: Path, folders: Sequence[str]) -> int:
 
 
 def _folder_in(place: int, part: str) -> int:
-    """A folder inside an open one; a link in its place is ELOOP, where some systems would say that it is no folder."""
+    """Open a folder inside an open one; a link raises ELOOP, also on systems that would report ENOTDIR."""
     try:
         return os.open(part, os.O_RDONLY | _FOLDER | NOFOLLOW, dir_fd=place)
     except NotADirectoryError as error:
@@ -169,7 +169,7 @@ def _folder_in(place: int, part: str) -> int:
 
 
 def _opened_by_names(root: Path, relative: str) -> int:
-    """A file below a folder where the system opens nothing relative to a folder: every part is asked whether it is a link."""
+    """Open a file below a folder on a system without relative opening; each part is checked for links by name."""
     path = Path(relative)
     place, parts = (Path(path.anchor), path.parts[1:]) if path.is_absolute() else (root, path.parts)
     for part in parts:
@@ -180,14 +180,14 @@ def _opened_by_names(root: Path, relative: str) -> int:
 
 
 def _is_junction(path: Path) -> bool:
-    """Whether a folder is a junction of Windows, which leads elsewhere as a link does."""
-    tag = getattr(os.lstat(path), "st_reparse_tag", 0)  # of Windows alone
+    """Return whether a folder is a Windows junction, which acts like a link."""
+    tag = getattr(os.lstat(path), "st_reparse_tag", 0)  # only on Windows
     return tag == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1)
 
 
 @contextlib.contextmanager
 def _regular(descriptor: int) -> Iterator[BufferedReader]:
-    """An open descriptor as a file; closed, and refused, where it is no regular one."""
+    """Wrap a descriptor in a file object; close it and raise NotRegularError if it is not a regular file."""
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise NotRegularError
@@ -200,20 +200,20 @@ def _regular(descriptor: int) -> Iterator[BufferedReader]:
 
 
 def read_within(file: BufferedReader, most: int) -> bytes:
-    """All bytes of an open file, at most `most`; one that grows while it is read is cut where it ended when it was opened.
+    """Read an open file of at most `most` bytes; bytes appended after the size check are not read.
 
     Raises
     ------
     TooLargeError
-        More than `most` bytes.
+        If the file has more than `most` bytes.
     """
     size = os.fstat(file.fileno()).st_size
     if size > most:
         raise TooLargeError(size, most)
-    return file.read(size)  # of this size and no more: a buffer of the bound would be taken for a small file, too
+    return file.read(size)  # not the limit, which would allocate a large buffer even for a small file
 
 
 def read_file(path: Path, most: int, *, follow: bool = True) -> bytes:
-    """All bytes of a regular file; raises what `opened` and `read_within` raise."""
+    """Read a regular file; raises the errors of `opened` and `read_within`."""
     with opened(path, follow=follow) as file:
         return read_within(file, most)

@@ -1,7 +1,7 @@
-"""Parts of a run under way: committed one by one, each with its hashes beside it, joined at the end.
+"""Parts of a run in progress: committed one by one, each with a file of its hashes, and joined at the end.
 
-A part counts when the file with its hashes is there, names it, and fits what it names. A part that was cut off, edited, renamed
-or put there by somebody else therefore counts as not done, and is computed again.
+A part is valid if its file of hashes exists and matches its files. A part that was truncated, edited, renamed or added by someone
+else is therefore treated as missing, and is computed again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_HASH_BYTES = 1024
 
 
 def write_part(folder: Path, number: int, rows: pd.DataFrame, embeddings: NDArray[np.float32] | None) -> None:
-    """Commit one part. Its hashes come last: a part counts only when they are there."""
+    """Commit one part. Its hashes are written last, because they make the part valid."""
     parts = folder / PARTS
     with explained(folder):
         for place in (folder, parts):
@@ -36,19 +36,19 @@ def write_part(folder: Path, number: int, rows: pd.DataFrame, embeddings: NDArra
                 sync_folder(place.parent)
     if embeddings is not None:
         write_bytes(parts / f"{number:06d}.npy", npy_bytes(embeddings))
-    write_bytes(parts / f"{number:06d}.parquet", parquet_bytes(rows))  # taken away when the run is whole
+    write_bytes(parts / f"{number:06d}.parquet", parquet_bytes(rows))  # deleted when the run is finished
     names = files_of(number, embedded=embeddings is not None)
     lines = "".join(f"{sha256(parts / name)}  {name}\n" for name in names)
     write_bytes(parts / f"{number:06d}.sha256", lines.encode())
 
 
 def files_of(number: int, *, embedded: bool) -> list[str]:
-    """The files of a part by name."""
+    """Return the file names of a part."""
     return [f"{number:06d}.{suffix}" for suffix in (["npy"] if embedded else []) + ["parquet"]]
 
 
 def committed_parts(folder: Path, *, embedded: bool) -> set[int]:
-    """Numbers of the parts that are whole and as they were written. embedded : whether parts hold templates."""
+    """Return the numbers of the valid parts. embedded : whether parts contain templates"""
     found = set()
     if (folder / PARTS).is_dir():
         for path in (folder / PARTS).iterdir():
@@ -59,7 +59,7 @@ def committed_parts(folder: Path, *, embedded: bool) -> set[int]:
 
 
 def is_as_written(parts: Path, number: int, *, embedded: bool) -> bool:
-    """Whether the files of a part are those of which its hashes were taken."""
+    """Return whether the files of a part match its hashes."""
     try:
         stated = parts / f"{number:06d}.sha256"
         if stated.stat().st_size > MOST_HASH_BYTES:
@@ -74,21 +74,21 @@ def is_as_written(parts: Path, number: int, *, embedded: bool) -> bool:
 
 
 def read_part(folder: Path, number: int) -> pd.DataFrame:
-    """The rows of one part."""
+    """Read the rows of one part."""
     return read_parquet(folder / PARTS / f"{number:06d}.parquet")
 
 
 def read_part_rows(folder: Path, count: int) -> pd.DataFrame:
-    """The rows of parts 0..count - 1, in order."""
+    """Read the rows of parts 0..count - 1, in order."""
     return pd.concat([read_part(folder, number) for number in range(count)], ignore_index=True)
 
 
 def templates_of(folder: Path, number: int) -> NDArray[Any]:
-    """The templates of one part, mapped into memory.
+    """Map the templates of one part into memory.
 
     Raises
     ------
-    RunError : the file holds something else, or less than it states
+    RunError : If the file is not a valid .npy file or is shorter than its header states.
     """
     path = folder / PARTS / f"{number:06d}.npy"
     try:
@@ -100,13 +100,13 @@ def templates_of(folder: Path, number: int) -> NDArray[Any]:
 
 
 def join_embeddings(folder: Path, count: int, rows: int, dimension: int, name: str = "embeddings.npy") -> None:
-    """Write embeddings.npy (or `name`) from the parts, one at a time, so that memory does not grow with their number.
+    """Write embeddings.npy (or `name`) part by part, so that memory does not grow with the number of parts.
 
-    Written, not mapped into memory: on a full disk a write is an error, but a mapping ends the process by a signal.
+    The file is not memory-mapped: on a full disk, a write raises an error, but a mapping kills the process.
 
     Raises
     ------
-    RunError : the parts hold another number of templates than `rows`, or templates of another dimension
+    RunError : If the number of templates differs from `rows`, or their dimension from `dimension`.
     """
     joined = 0
 
@@ -125,7 +125,7 @@ def join_embeddings(folder: Path, count: int, rows: int, dimension: int, name: s
 
 
 def write_npy(path: Path, shape: tuple[int, int], parts: Iterable[NDArray[Any]]) -> None:
-    """Write a float32 .npy file of this shape from its rows, some at a time; whole, or not at all where `parts` raises."""
+    """Write a float32 .npy file of this shape from blocks of rows, atomically: no file is left if `parts` raises."""
     header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
     with writing(path) as file:
         np.lib.format.write_array_header_1_0(file, header)

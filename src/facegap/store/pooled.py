@@ -1,7 +1,7 @@
-"""Templates that are pooled from several images: the images' own tables, and from them the tables of the templates.
+"""Templates pooled from several images: the tables of the images, and the tables of the templates derived from them.
 
-A run that pools is stored by image (manifest.parquet, faces.parquet) with templates.parquet beside them. In memory its
-manifest and faces have a row per template, since those are what is compared, counted and reported.
+A run with pooling is stored by image (manifest.parquet, faces.parquet), with templates.parquet in addition. In memory, its
+manifest and faces have a row per template, because templates are compared, counted and reported.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from facegap.types import AnyArray, BoolArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class Pooled:
-    """What the templates of a run are pooled from.
+    """The images, frames and templates of a run with pooling.
 
-    manifest  : MANIFEST of the images, with the column template and perhaps media
-    faces     : FACES of the images, every one with its own outcome; embedding_row is that of its template
+    manifest  : MANIFEST of the images, with the column template and optionally media
+    faces     : FACES of the images, each with its own outcome; embedding_row is that of its template
     templates : TEMPLATES
-    frames    : FRAMES of videos; None where no row is a video that was decoded
+    frames    : FRAMES of videos; None if no row is a decoded video
     """
 
     manifest: pd.DataFrame
@@ -33,7 +33,7 @@ class Pooled:
     frames: pd.DataFrame | None = None
 
     def rows(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Manifest and FACES with a row per template: the image that stands for a template lends it path, box and size."""
+        """Return manifest and FACES with a row per template; path, box and size are those of its representative image."""
         shown = self.templates["shown_by"].to_numpy(np.int64)
         _, first = template_codes(self.manifest)
         manifest = template_rows(self.manifest, first)
@@ -43,7 +43,7 @@ class Pooled:
         return manifest, check(faces.assign(row=manifest["row"], image=manifest["image"], **own), FACES, "templates")
 
     def kept(self, images: BoolArray) -> Self:
-        """Without some images, bool (images,), of whose templates none may stay; embeddings are numbered anew."""
+        """Keep only some images, bool (images,), and renumber the embeddings; a template is kept or removed as a whole."""
         codes, _ = template_codes(self.manifest)
         stays = np.zeros(len(self.templates), np.bool_)
         stays[codes[images]] = True
@@ -60,7 +60,7 @@ class Pooled:
         return left.numbered((templates["outcome"] == "ok").to_numpy(np.bool_))
 
     def numbered(self, usable: BoolArray) -> Self:
-        """With rows of embeddings.npy for the usable templates, bool (templates,), and for the images that went into them."""
+        """Assign rows of embeddings.npy to the usable templates, bool (templates,), and to their images."""
         number = np.where(usable, np.cumsum(usable) - 1, -1)
         codes, _ = template_codes(self.manifest)
         of_image = np.where(self.faces["outcome"] == "ok", number[codes], -1)
@@ -72,14 +72,14 @@ class Pooled:
 
 
 def frames_of(frames: pd.DataFrame, images: BoolArray) -> pd.DataFrame:
-    """FRAMES of the rows that stay, bool (rows,), by their new positions."""
+    """Return FRAMES of the rows to keep, bool (rows,), renumbered."""
     stays, place = images[frames["row"].to_numpy(np.int64)], np.cumsum(images) - 1
     left: pd.DataFrame = frames[stays].reset_index(drop=True)
     return left.assign(row=place[left["row"].to_numpy(np.int64)])
 
 
 def units_of(faces: pd.DataFrame, frames: pd.DataFrame | None) -> tuple[IntArray, AnyArray]:
-    """Every image and every frame of a video, in order: the position of its row, int64 (n,), and its outcome, text (n,)."""
+    """Return row position, int64 (n,), and outcome, text (n,), of every image and every frame of a video, in order."""
     rows, outcomes = np.arange(len(faces)), faces["outcome"].to_numpy().astype(str)
     if frames is None:
         return rows, outcomes
@@ -87,20 +87,20 @@ def units_of(faces: pd.DataFrame, frames: pd.DataFrame | None) -> tuple[IntArray
     single = np.flatnonzero(~np.isin(rows, of_frame))
     both = np.concatenate([single, of_frame])
     told = np.concatenate([outcomes[single], frames["outcome"].to_numpy().astype(str)])
-    order = np.argsort(both, kind="stable")  # frames of a video stand in the order of time
+    order = np.argsort(both, kind="stable")  # frames of a video are in chronological order
     return both[order], told[order]
 
 
 def frame_numbers(codes: IntArray) -> IntArray:
-    """The number of each frame among those of its template, from 0, int64 (n,). codes : of the template of each frame."""
+    """Number the frames of each template from 0, int64 (n,). codes : code of each frame's template"""
     return np.asarray(pd.Series(codes).groupby(codes).cumcount(), np.int64)
 
 
 def pooled_from(manifest: pd.DataFrame, faces: pd.DataFrame, frames: pd.DataFrame | None = None) -> Pooled:
-    """What becomes of each template from what becomes of its frames; embedding rows are -1 until `Pooled.numbered`.
+    """Derive the outcome of each template from the outcomes of its frames; embedding rows are -1 until `Pooled.numbered`.
 
-    A template is ok where a frame of it is. Else its outcome is the commonest one among its frames that were shown to a
-    model, or, where none was, among all; of equally common ones the first of FACE_OUTCOMES.
+    A template is ok if any of its frames is. Otherwise it has the commonest outcome among its frames that were processed by a
+    model or, if there are none, among all of them; ties go to the first in FACE_OUTCOMES.
 
     manifest, faces : MANIFEST and FACES of the images and videos
     frames          : FRAMES of the videos
@@ -133,27 +133,27 @@ def pooled_from(manifest: pd.DataFrame, faces: pd.DataFrame, frames: pd.DataFram
 
 
 def template_codes(frame: pd.DataFrame) -> tuple[IntArray, IntArray]:
-    """Code of each row's template in order of appearance, int64 (rows,), and the first row of each template, int64 (n,)."""
+    """Return each row's template code in order of appearance, int64 (rows,), and each template's first row, int64 (n,)."""
     codes = np.asarray(pd.factorize(frame[TEMPLATE])[0], np.int64)
     _, first = np.unique(codes, return_index=True)
     return codes, first.astype(np.int64)
 
 
 def media_codes(frame: pd.DataFrame) -> IntArray:
-    """Code of each row's medium, int64 (rows,): a medium belongs to one template. Without a column each row is a medium."""
+    """Return the code of each row's medium within its template, int64 (rows,). Without the column, each row is a medium."""
     if MEDIA not in frame.columns:
         return np.arange(len(frame), dtype=np.int64)
     return np.asarray(frame.groupby([TEMPLATE, MEDIA], sort=False).ngroup(), np.int64)
 
 
 def template_rows(frame: pd.DataFrame, chosen: IntArray) -> pd.DataFrame:
-    """One row per template from one row of each, int64 (n,): named by the template, without the columns of membership."""
+    """Return a row per template from one chosen row of each, int64 (n,), named by the template, without template and media."""
     rows = frame.iloc[chosen].reset_index(drop=True)
     return rows.assign(image=rows[TEMPLATE]).drop(columns=list(MEMBERSHIP), errors="ignore")
 
 
 def decisive(counts: IntArray) -> IntArray:
-    """Which outcome each template has, int64 (templates,), from how many images have which: int64 (templates, outcomes)."""
+    """Return the outcome of each template, int64 (templates,), from counts of images by outcome, int64 (templates, outcomes)."""
     shown = np.array([name not in NEVER_SHOWN for name in FACE_OUTCOMES])
     commonest = np.where(
         counts[:, shown].any(axis=1), np.where(shown, counts, -1).argmax(axis=1), counts.argmax(axis=1)
@@ -162,13 +162,13 @@ def decisive(counts: IntArray) -> IntArray:
 
 
 def decisive_of(outcomes: Sequence[str]) -> tuple[str, IntArray]:
-    """The outcome of a video from those of its frames, as of a template, and how many frames have each of FACE_OUTCOMES."""
+    """Return the outcome of a video, derived as for a template, and the number of frames with each of FACE_OUTCOMES."""
     counts = np.array([list(outcomes).count(name) for name in FACE_OUTCOMES], np.int64)
     return FACE_OUTCOMES[int(decisive(counts[None])[0])], counts
 
 
 def detail_of(counts: IntArray) -> str:
-    """How many images of a template were used, and the outcome of the others; empty where all were used."""
+    """Describe how many images of a template were used and the outcomes of the others; empty if all were used."""
     if counts[0] == counts.sum():
         return ""
     others = [f"{count} {name}" for name, count in zip(FACE_OUTCOMES[1:], counts[1:], strict=True) if count]
@@ -176,6 +176,6 @@ def detail_of(counts: IntArray) -> str:
 
 
 def distinct(templates: IntArray, media: IntArray, count: int) -> IntArray:
-    """How many media each template has, int64 (count,)."""
+    """Return the number of media of each template, int64 (count,)."""
     pairs = np.unique(np.stack([templates, media], axis=1), axis=0)
     return np.bincount(pairs[:, 0], minlength=count).astype(np.int64)

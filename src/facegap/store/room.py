@@ -1,8 +1,8 @@
-"""How much memory may still be taken, and a refusal before a file that says it needs more is read.
+"""Estimate free memory, and reject a file that needs more before it is read.
 
-Files state how much they hold: a parquet file in its footer, an npz file in the directory at its end, a CSV by its commas.
-What that would take is set against the memory that this process can still have, so that a small file which unpacks to
-billions of cells ends in one sentence instead of in the kernel's killing of the process, or of another.
+Files state their size: a parquet file in its footer, an npz file in its directory, a CSV file by its separators. The memory
+needed is compared with the memory that this process can still allocate, so that a small file which unpacks to billions of cells
+raises an error instead of getting this or another process killed by the kernel.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from pathlib import Path
 
 from facegap.errors import FacegapError
 
-# Bytes that one cell takes on its way from a file into a column of a table: a Python object, a pointer to it, and a copy.
+# Bytes per cell while a table is read: a Python object, a pointer to it, and a copy.
 CELL_BYTES = 64
-JSON_EXPANSION = 24  # times the text, of a list of empty lists
-LEAST_ROOM = 64 * 2**20  # nothing that needs less is refused: the estimates are rough
+JSON_EXPANSION = 24  # bytes of memory per byte of text, for a list of empty lists
+LEAST_ROOM = 64 * 2**20  # smaller requests always pass, because the estimates are rough
 CGROUPS = Path("/sys/fs/cgroup")
 
 
 def free_memory() -> int:
-    """Bytes that this process can still take: the least of what the machine, its control group and its own limit leave.
+    """Return the bytes that this process can still allocate: the minimum over machine, control group and process limit.
 
     Returns
     -------
     int
-        At least 0. Memory that only caches files counts as free. On a system that tells nothing, half of all memory.
+        At least 0. File cache counts as free. Half of all memory on a system that reports none of these.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def free_memory() -> int:
 
 
 def machine_free() -> int:
-    """What the kernel expects to be had without swapping (proc(5), MemAvailable)."""
+    """Return the memory available without swapping (proc(5), MemAvailable)."""
     stated = numbers_of(Path("/proc/meminfo")).get("MemAvailable:")
     if stated is not None:
         return stated * 1024
@@ -48,7 +48,7 @@ def machine_free() -> int:
 
 
 def windows_free() -> int:
-    """Free physical memory by GlobalMemoryStatusEx: the length of the answer, a percentage, then seven numbers of 8 bytes."""
+    """Return free physical memory by GlobalMemoryStatusEx, whose result is a length, a percentage and seven 8-byte numbers."""
     import ctypes
 
     answer = (ctypes.c_uint64 * 8)()
@@ -58,7 +58,7 @@ def windows_free() -> int:
 
 
 def cgroup_free() -> list[int]:
-    """What is left to the control group and to each above it (version 2, or 1 as containers mount it); none without one."""
+    """Return the memory left to the control group and its ancestors (version 2, or 1 as containers mount it); may be empty."""
     groups = []
     for line in lines_of(Path("/proc/self/cgroup")):
         _, kinds, name = [*line.split(":", 2), "", ""][:3]
@@ -71,7 +71,7 @@ def cgroup_free() -> list[int]:
 
 
 def left_in(folder: Path) -> list[int]:
-    """What is left to one control group; none where it has no limit."""
+    """Return the memory left to one control group; empty if it has no limit."""
     for limit, used, cached in (
         ("memory.max", "memory.current", "inactive_file"),
         ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
@@ -83,7 +83,7 @@ def left_in(folder: Path) -> list[int]:
 
 
 def own_limit_free() -> list[int]:
-    """What `ulimit -v` leaves of addresses; none without such a limit."""
+    """Return the address space left under `ulimit -v`; empty without a limit."""
     if sys.platform == "win32":
         return []
     import resource
@@ -96,19 +96,19 @@ def own_limit_free() -> list[int]:
 
 
 def numbers_of(path: Path) -> dict[str, int]:
-    """The lines `NAME NUMBER ...` of a file of the kernel's; empty where there is no such file."""
+    """Parse the lines `NAME NUMBER ...` of a kernel file; empty if there is no such file."""
     cells = (line.split() for line in lines_of(path))
     return {row[0]: int(row[1]) for row in cells if len(row) > 1 and row[1].isdigit()}
 
 
 def number_in(path: Path) -> int | None:
-    """The one number in a file of the kernel's; None for none."""
+    """Read the single number in a kernel file; None if there is none."""
     lines = lines_of(path)
     return int(lines[0]) if lines and lines[0].isdigit() else None
 
 
 def lines_of(path: Path) -> list[str]:
-    """The lines of a small file; none where it cannot be read."""
+    """Read the lines of a small file; empty if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
@@ -116,7 +116,7 @@ def lines_of(path: Path) -> list[str]:
 
 
 def require_room(needed: int, what: str, error: type[FacegapError], cure: str) -> None:
-    """Raise `error` where something would take more memory than can be had. what : with the file's name and its size."""
+    """Raise `error` if more memory is needed than is free. what : file name and size, for the message"""
     if needed <= LEAST_ROOM:
         return
     free = free_memory()

@@ -1,7 +1,7 @@
-"""The run folder: what an audit leaves behind, written so that a kill at any moment loses nothing that was committed.
+"""The run folder: the results of an audit, written so that a kill at any moment loses nothing that was committed.
 
-Parts are committed one by one while the models run; the tables are put together from them at the end; SHA256SUMS comes
-last and says that the run is whole. The folder is 0700 and its files 0600: faces and templates are biometric data.
+Parts are committed one by one while the models run, and the tables are built from them at the end. SHA256SUMS is written last and
+marks the run as finished. The folder is 0700 and its files 0600, because faces and templates are biometric data.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ MAX_TABLE_BYTES = 512 * 2**20
 
 @dataclass(frozen=True)
 class Run:
-    """One audit: its record and its tables, as in the run folder.
+    """The record and the tables of an audit, as in the run folder.
 
     record      : settings, execution, timing and warnings; the content of run.json
     manifest, faces, predictions, rates, gaps, age : frames with the columns of `facegap.tables`
@@ -157,11 +157,11 @@ class Run:
     matched     : the comparisons of a verification audit, None without one
     extra       : further tables by file name (waterfall.csv, transfer.csv, review_pairs.csv, ...)
     searched    : the searches of an identification audit, None without one
-    labels      : LABELS, how sure joined labels of tone are; None where none were joined
-    pooled      : where templates are pooled from several images: the tables of the images. manifest, faces and predictions
-                  then have a row per template; None where each has a row per image
-    by_frames   : what the first frames of each template alone gave; None where that was not looked at
-    attacks     : ATTACKS, of an audit of scores; None without any
+    labels      : LABELS, the uncertainty of joined tone labels; None if none were joined
+    pooled      : the tables of the images, if templates are pooled from several images; manifest, faces and predictions
+                  then have a row per template. None if they have a row per image
+    by_frames   : scores from the first frames of each template only; None if they were not computed
+    attacks     : ATTACKS of a score audit; None without any
     """
 
     record: RunRecord
@@ -182,16 +182,16 @@ class Run:
 
     @property
     def counted(self) -> str:
-        """What a row of manifest, faces and predictions is, in the plural: what tables of single trials count."""
+        """Return the plural noun for the rows of manifest, faces and predictions, which tables of single trials count."""
         return "images" if self.pooled is None else "templates"
 
     @property
     def by_image(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Manifest and FACES with a row per image file."""
+        """Return manifest and FACES with a row per image file."""
         return (self.manifest, self.faces) if self.pooled is None else (self.pooled.manifest, self.pooled.faces)
 
     def write(self, folder: str | Path) -> None:
-        """Write everything but figures and report to a folder that is new or empty, and SHA256SUMS over it."""
+        """Write everything except figures and report to a new or empty folder, with its SHA256SUMS."""
         folder = Path(folder)
         with open_folder(folder, resume=False):
             write_run(self, folder)
@@ -200,9 +200,9 @@ class Run:
 
 @contextlib.contextmanager
 def fitting_together(folder: Path) -> Iterator[None]:
-    """Turn what a run of contradictory files ends in, somewhere deep in a table, into one error about the run.
+    """Convert errors that inconsistent files cause deep inside a table into a RunError.
 
-    Only for runs that are read: they may be of another version, or made by somebody to look like a run.
+    Only for runs that are read, which may be from another version or forged.
     """
     try:
         yield
@@ -217,14 +217,14 @@ def fitting_together(folder: Path) -> Iterator[None]:
         ArithmeticError,
         MemoryError,
         RuntimeError,
-    ) as error:  # RuntimeError: what pyarrow cannot read, nesting without end
+    ) as error:  # RuntimeError: unreadable for pyarrow, or nested too deeply
         said = f"{type(error).__name__}: {error}"
         raise RunError(
             f"{folder}: its files are inconsistent ({said[:200]}); this version did not write this run"
         ) from error
 
 
-# ---- the whole ----
+# ---- the whole run ----
 
 
 def write_run(run: Run, folder: Path) -> None:
@@ -255,7 +255,7 @@ def write_run(run: Run, folder: Path) -> None:
 
 
 def result_tables(run: Run) -> dict[str, pd.DataFrame]:
-    """The tables for people by file name; age.csv only where ages were told."""
+    """Return the CSV tables by file name; age.csv only if ages were predicted."""
     tables = {"rates.csv": run.rates, "gaps.csv": run.gaps, "age.csv": run.age, **run.extra}
     return {name: frame for name, frame in tables.items() if len(frame.columns)}
 
@@ -263,7 +263,7 @@ def result_tables(run: Run) -> dict[str, pd.DataFrame]:
 def write_threshold_set(
     folder: Path, manifest: pd.DataFrame, faces: pd.DataFrame, templates: pd.DataFrame | None = None
 ) -> None:
-    """Write the outcome of every image of a threshold set that was given by a manifest of its own."""
+    """Write the outcome of every image of a threshold set with a separate manifest."""
     write_parquet(folder / THRESHOLD_SET / "manifest.parquet", manifest, MANIFEST)
     write_parquet(folder / THRESHOLD_SET / "faces.parquet", faces, FACES)
     if templates is not None:
@@ -271,7 +271,7 @@ def write_threshold_set(
 
 
 def read_embeddings(folder: Path) -> NDArray[np.float32]:
-    """The templates of a run, mapped into memory; without any, an empty array of their dimension."""
+    """Map the templates of a run into memory; an empty array of their dimension if there are none."""
     return mapped_npy(folder / "embeddings.npy")
 
 
@@ -281,11 +281,11 @@ def write_record(folder: Path, record: RunRecord | BegunRecord | ShardRecord) ->
 
 
 def read_run(folder: Path) -> Run:
-    """A finished run, as it was written; embeddings stay on the disk and are mapped into memory.
+    """Read a finished run; embeddings are memory-mapped.
 
     Raises
     ------
-    RunError : a table is missing or unreadable
+    RunError : If a table is missing or unreadable.
     """
     record = read_record(folder)
     try:
@@ -333,7 +333,7 @@ def read_run(folder: Path) -> Run:
 
 
 def require_told(run: Run, folder: Path) -> None:
-    """Raise RunError where run.json tells of comparisons, searches or labels that are not in the folder, or the reverse."""
+    """Raise RunError if run.json and the folder disagree about comparisons, searches or labels."""
     parts = {
         "comparison": (run.matched, run.record.comparison),
         "identification": (run.searched, run.record.identification),
@@ -346,7 +346,7 @@ def require_told(run: Run, folder: Path) -> None:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """A result table; an empty frame where the run has none. Only numbers may be empty, which makes them NaN."""
+    """Read a result table; an empty frame if the run has none. Only numbers may be empty; they become NaN."""
     if not path.is_file():
         return pd.DataFrame()
     content = read_file(path, MAX_TABLE_BYTES, follow=False)

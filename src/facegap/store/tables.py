@@ -1,7 +1,7 @@
-"""Parquet files of a run folder, read within what their footers say and what memory there is.
+"""Read parquet files of a run folder, within limits on their stated size and on memory.
 
-A run folder may come from anybody. A file of five kilobytes can state a billion rows, or one text of a megabyte in a million
-rows; what a file needs is therefore reckoned from its footer, and again from what was read while texts are still stored once.
+A run folder may come from anywhere. A file of five kilobytes can state a billion rows, or repeat a text of one megabyte in a
+million rows. The memory needed is therefore computed from the footer, and again from the data while each text is stored only once.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from facegap.store.opened import opened
 from facegap.store.room import CELL_BYTES, require_room
 
 ROWS_AT_ONCE = 65_536
-# Cells that any parquet file may have, and that it may have for each of its bytes. A table of portraits has less than one for
-# each byte and at most five (a run of 300,000 answers without images); one value repeated has hundreds to millions.
+# Cells that any parquet file may have, and additional cells per byte. Tables of portraits have less than one cell per byte,
+# and at most five (a run of 300,000 predictions without images); a single repeated value has hundreds to millions.
 CELLS_OF_ANY_FILE = 10_000_000
 CELLS_PER_BYTE = 64
 CURE = "use a machine with more memory, or obtain an unmodified file"
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
-    """A table that facegap wrote.
+    """Read a table that facegap wrote.
 
     Raises
     ------
-    RunError : the table would take more memory than is free, or has columns inside columns
-    OSError  : no such file, a link in its place, no parquet file
+    RunError : If the table needs more memory than is free, or has nested columns.
+    OSError  : If the file is missing, a link, or not a parquet file.
     """
     import pyarrow as pa
 
@@ -43,9 +43,9 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
 
 def table_within(file: BinaryIO, name: str, error: type[FacegapError], cure: str) -> Any:
-    """The pyarrow Table of an open parquet file, its texts plain.
+    """Read an open parquet file as a pyarrow Table with plain text columns.
 
-    error, cure : what to raise, and what its message ends in, where it needs more memory than is free
+    error, cure : exception type and last part of its message, if more memory is needed than is free
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -65,10 +65,10 @@ def table_within(file: BinaryIO, name: str, error: type[FacegapError], cure: str
 
 
 def texts_once(file: BinaryIO, footer: Any, name: str, error: type[FacegapError], cure: str) -> Any:
-    """The pyarrow Table of an open parquet file as it is stored: each text once, in a dictionary.
+    """Read an open parquet file as a pyarrow Table with dictionary-encoded text columns.
 
     footer      : the same file as a ParquetFile
-    error, cure : what to raise, and what its message ends in, where there is more in it than its footer says
+    error, cure : exception type and last part of its message, if the file contains more than its footer states
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -81,17 +81,17 @@ def texts_once(file: BinaryIO, footer: Any, name: str, error: type[FacegapError]
 
 
 def size_of(file: BinaryIO) -> int:
-    """Bytes of an open file."""
+    """Return the size of an open file in bytes."""
     size = file.seek(0, 2)
     file.seek(0)
     return size
 
 
 def require_footer_fits(stated: Any, size: int, name: str, error: type[FacegapError], cure: str) -> None:
-    """Raise `error` where a file, by its own footer, unpacks to too much.
+    """Raise `error` if a file, according to its own footer, unpacks to too much.
 
-    Too much is more than the memory that is free, and more cells than a file of `size` bytes has unless it was made to do harm:
-    such a table may fit into memory and still keep a computer busy for minutes.
+    Too much is more than the free memory, or more cells than any benign file of `size` bytes has: such a table may fit into
+    memory and still take minutes to process.
     """
     groups = [stated.row_group(k) for k in range(stated.num_row_groups)]
     values = sum(group.column(k).num_values for group in groups for k in range(group.num_columns))
@@ -107,7 +107,7 @@ def require_footer_fits(stated: Any, size: int, name: str, error: type[FacegapEr
 
 
 def counted_batches(reader: Any, rows: int, name: str, error: type[FacegapError], cure: str) -> Iterator[Any]:
-    """The batches of a file, stopped where there is more in it than its footer said."""
+    """Yield the batches of a file; raise `error` if it contains more than its footer states."""
     found = taken = 0
     for batch in reader.iter_batches(batch_size=ROWS_AT_ONCE):
         found, taken = found + batch.num_rows, taken + batch.nbytes
@@ -118,7 +118,7 @@ def counted_batches(reader: Any, rows: int, name: str, error: type[FacegapError]
 
 
 def column_bytes(column: Any) -> int:
-    """Bytes of a column once every text stands in each of its rows."""
+    """Return the bytes of a column once its text is stored in every row."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -132,5 +132,5 @@ def column_bytes(column: Any) -> int:
 
 
 def plain(table: Any, schema: Any) -> Any:
-    """The table with the types of `schema`: dictionaries as texts again."""
+    """Cast the table to the types of `schema`, which turns dictionaries into plain text."""
     return table.cast(schema)

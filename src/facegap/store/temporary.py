@@ -1,7 +1,7 @@
-"""Temporary folders for names, pictures and templates: they go at the end of a block, and after a kill with the next one.
+"""Temporary folders for names, images and templates, deleted at the end of a block or, after a kill, by a later command.
 
-A folder is locked for as long as its process lives. What a killed process left has no lock any more, and is removed by the
-next command of the same account that makes a folder here. On Windows, where a folder has no such lock, it stays.
+A folder is locked for as long as its process lives. A folder without a lock was left by a killed process and is deleted by the
+next command of the same account that creates one here. On Windows, where folders cannot be locked this way, it remains.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ PREFIX = "facegap-held-"
 
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """An empty folder that only its owner can enter, removed at the end of the block.
+    """Create an empty folder that only its owner can enter, and delete it at the end of the block.
 
     Raises
     ------
-    OSError : it cannot be made
+    OSError : If it cannot be created.
     """
     remove_abandoned(Path(tempfile.gettempdir()))
     folder, lock = held_folder()
@@ -37,7 +37,7 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def remove_abandoned(place: Path) -> None:
-    """Remove the temporary folders of this account whose process has ended; whatever else is there stays."""
+    """Delete this account's temporary folders whose process has ended, and nothing else."""
     with contextlib.suppress(OSError):
         for entry in os.scandir(place):
             if entry.name.startswith(PREFIX):
@@ -45,16 +45,16 @@ def remove_abandoned(place: Path) -> None:
 
 
 def held_folder() -> tuple[Path, int | None]:
-    """A new folder, and the descriptor that holds its lock."""
+    """Create a folder and return it with the descriptor that holds its lock."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         if sys.platform == "win32":
             return folder, None
         import fcntl
 
-        with contextlib.suppress(FileNotFoundError):  # another process took it for abandoned before it was locked
+        with contextlib.suppress(FileNotFoundError):  # another process deleted it as abandoned before it was locked
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            with contextlib.suppress(OSError):  # a file system without locks: nobody there takes a folder for abandoned
+            with contextlib.suppress(OSError):  # without file locks, no folder is considered abandoned
                 fcntl.flock(lock, fcntl.LOCK_EX)
             if os.fstat(lock).st_nlink:
                 return folder, lock
@@ -62,7 +62,7 @@ def held_folder() -> tuple[Path, int | None]:
 
 
 def remove_if_abandoned(folder: Path) -> None:
-    """Remove a folder that is this account's alone and that no process holds."""
+    """Delete a folder that only this account can use and no process has locked."""
     if sys.platform == "win32":
         return
     import fcntl

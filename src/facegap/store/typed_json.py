@@ -1,8 +1,8 @@
-"""Frozen dataclasses to JSON and back. Reading is strict: a file that somebody else may have written is held to the types.
+"""Convert frozen dataclasses to JSON and back. Reading is strict, because someone else may have written the file.
 
-A class is read from an object that has exactly its fields; a tuple from a list, a Mapping from an object. Text must be
-Unicode, numbers finite and within the bounds of their type. `Any` stands for a JSON value that is checked for no more
-than that.
+A dataclass is read from an object with exactly its fields, a tuple from a list, and a Mapping from an object. Text must be
+Unicode, and numbers finite and within the bounds of their type. For `Any`, a JSON value is checked only for text, finite
+numbers and depth.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Annotated, Any, Literal, NamedTuple, NoReturn, Union, get_arg
 
 from facegap.errors import RunError
 
-MOST_LEVELS = 32  # of a JSON value inside another
-SHOWN = 60  # characters of a wrong value in a message
+MOST_LEVELS = 32  # of nested JSON values
+SHOWN = 60  # characters of an invalid value in a message
 
 
 @dataclass(frozen=True)
 class Between:
-    """Bounds of a number, both inclusive; as `Annotated[int, Between(0)]`."""
+    """Inclusive bounds of a number, used as `Annotated[int, Between(0)]`."""
 
     low: float
     high: float = math.inf
@@ -33,20 +33,20 @@ Count = Annotated[int, Between(0)]
 
 
 class Place(NamedTuple):
-    """Where in which file a value stands. key : names from the top with points between them; empty for the whole file"""
+    """Location of a value. key : names from the top level, separated by periods; empty for the whole file"""
 
     file: str
     key: str = ""
 
     def below(self, name: str | int) -> Place:
-        """The place of an entry."""
+        """Return the location of an entry."""
         if isinstance(name, int):
             return Place(self.file, f"{self.key}[{name}]")
         readable = name[:SHOWN].encode("utf-8", "backslashreplace").decode("utf-8")
         return Place(self.file, f"{self.key}.{readable}" if self.key else readable)
 
     def refuse(self, what: str) -> NoReturn:
-        """Raise RunError: file, key, and what is wrong."""
+        """Raise RunError with the file, the key and what is wrong."""
         where = f"{self.file}, key {self.key}" if self.key else self.file
         raise RunError(f"{where}: {what}")
 
@@ -55,7 +55,7 @@ class Place(NamedTuple):
 
 
 def to_json(value: Any) -> Any:
-    """A value as JSON holds it: dataclasses and mappings as objects, tuples as lists, everything else as it is."""
+    """Convert a value for JSON: dataclasses and mappings to objects, tuples to lists, everything else unchanged."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
@@ -67,11 +67,11 @@ def to_json(value: Any) -> Any:
 
 
 def parse_object(text: str, place: Place) -> dict[str, Any]:
-    """The object that a JSON text is.
+    """Parse a JSON text that is an object.
 
     Raises
     ------
-    RunError : no JSON, no object, a key twice in one object, NaN or Infinity, nested without end
+    RunError : If it is not JSON or not an object, or contains a duplicate key, NaN or Infinity, or is nested too deeply.
     """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -95,11 +95,11 @@ def parse_object(text: str, place: Place) -> dict[str, Any]:
 
 
 def from_json(kind: Any, value: Any, place: Place) -> Any:
-    """A value of a type from what JSON gave.
+    """Convert a parsed JSON value to a type.
 
     Raises
     ------
-    RunError : it is not of that type; the message names file and key
+    RunError : If the value does not have that type; the message names file and key.
     """
     origin, inner = get_origin(kind), get_args(kind)
     if kind is Any:
@@ -126,7 +126,7 @@ def from_json(kind: Any, value: Any, place: Place) -> Any:
 
 
 def object_from_json(kind: Any, value: Any, place: Place) -> Any:
-    """A dataclass from an object with exactly its fields."""
+    """Convert an object with exactly the fields of a dataclass."""
     stated = value if isinstance(value, dict) else wrong(value, "not an object", place)
     hints = hints_of(kind)
     missing = [name for name in hints if name not in stated]
@@ -139,7 +139,7 @@ def object_from_json(kind: Any, value: Any, place: Place) -> Any:
 
 
 def mapping_from_json(key: Any, item: Any, value: Any, place: Place) -> dict[Any, Any]:
-    """A mapping with free keys, or keys of a Literal."""
+    """Convert a mapping with free keys, or keys of a Literal."""
     stated = value if isinstance(value, dict) else wrong(value, "not an object", place)
     return {
         from_json(key, name, place.below(name)): from_json(item, entry, place.below(name))
@@ -148,7 +148,7 @@ def mapping_from_json(key: Any, item: Any, value: Any, place: Place) -> dict[Any
 
 
 def single_from_json(kind: Any, value: Any, place: Place) -> Any:
-    """Text, a number, or true and false; a whole number is also taken where a float is meant."""
+    """Convert text, a number or a boolean; an integer is also accepted for a float."""
     if kind is bool:
         return value if isinstance(value, bool) else wrong(value, "neither true nor false", place)
     if kind is int:
@@ -161,7 +161,7 @@ def single_from_json(kind: Any, value: Any, place: Place) -> Any:
 
 
 def number(value: Any, place: Place) -> float:
-    """A finite number."""
+    """Return a finite number."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         wrong(value, "not a number", place)
     try:
@@ -172,14 +172,14 @@ def number(value: Any, place: Place) -> float:
 
 
 def unicode_text(value: str, place: Place) -> str:
-    """Text that can be written as UTF-8; JSON can name halves of characters that cannot."""
+    """Return text that can be encoded as UTF-8; JSON can contain lone surrogates, which cannot."""
     if any("\ud800" <= letter <= "\udfff" for letter in value):
         wrong(value, "not Unicode text", place)
     return value
 
 
 def within(bounds: Between, value: Any, place: Place) -> Any:
-    """A number between its bounds."""
+    """Return a number within its bounds."""
     if bounds.low <= value <= bounds.high:
         return value
     said = f"from {bounds.low:g} to {bounds.high:g}" if math.isfinite(bounds.high) else f"{bounds.low:g} or more"
@@ -187,7 +187,7 @@ def within(bounds: Between, value: Any, place: Place) -> Any:
 
 
 def checked_value(value: Any, place: Place, level: int = 0) -> Any:
-    """A JSON value of any shape, with Unicode text and finite numbers, nested to a bounded depth."""
+    """Return any JSON value with Unicode text and finite numbers, nested to a limited depth."""
     if level > MOST_LEVELS:
         place.refuse(f"more than {MOST_LEVELS} nested values")
     if isinstance(value, dict):
@@ -205,13 +205,13 @@ def checked_value(value: Any, place: Place, level: int = 0) -> Any:
 
 
 def wrong(value: Any, what: str, place: Place) -> NoReturn:
-    """Raise RunError that shows the beginning of a value."""
+    """Raise RunError with the beginning of the value."""
     shown = ascii(value) if isinstance(value, str | int | float | bool | None) else f"a {type(value).__name__}"
     place.refuse(f"{shown[:SHOWN]} is {what}" if not what.startswith("must") else f"{shown[:SHOWN]} {what}")
 
 
 @cache
 def hints_of(kind: type[Any]) -> dict[str, Any]:
-    """The fields of a dataclass by name, with their types."""
+    """Return the fields of a dataclass by name, with their types."""
     hints = get_type_hints(kind, include_extras=True)
     return {field.name: hints[field.name] for field in fields(kind)}

@@ -1,7 +1,7 @@
-"""run.json as a typed value: what was asked for, what it ran on, how long it took, and what a reader must know.
+"""run.json as a typed value: what was requested, the execution environment, the timings, and notes for the reader.
 
-This is the only reader of run.json. Every key is always there: what a run does not have is null or empty. A run folder
-may come from anywhere, so what is read is held to these classes, see `facegap.store.typed_json`.
+This is the only reader of run.json. Every key is always present; values that do not apply are null or empty. A run folder may
+come from anywhere, so what is read is checked against these classes, see `facegap.store.typed_json`.
 """
 
 from facegap.store.record.data import (

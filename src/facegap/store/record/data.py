@@ -1,4 +1,4 @@
-"""Who took part in a run, what was joined to the manifest, and what the run took, as run.json holds it."""
+"""Entries of run.json on the data of a run, the files joined to the manifest, and its timings."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from facegap.store.typed_json import Between, Count
 Proportion = Annotated[float, Between(0, 1)]
 
 
-# ---- who took part ----
+# ---- data ----
 
 
 @dataclass(frozen=True)
 class ManifestRecord:
-    """The manifest: its hash, its rows without those that --where left out, and its label columns."""
+    """The manifest: its hash, its number of rows after --where, and its label columns."""
 
     sha256: str
     rows: Count
@@ -31,9 +31,9 @@ class LabelColumn:
     """A label column that was joined to the manifest.
 
     source        : measured or annotated
-    rows          : of each label
-    without_label : rows that have none, by reason; without_label_but_drawn: of those, how many have probabilities
-    uncertainty   : whether it is known how sure the labels are; why_unknown: the end of a clause where it is not
+    rows          : number of rows with each label
+    without_label : number of rows without one, by reason; without_label_but_drawn: those of them with probabilities
+    uncertainty   : whether the uncertainty of the labels is known; why_unknown: reason, as the end of a clause, if it is not
     """
 
     source: Literal["measured", "annotated"]
@@ -47,7 +47,7 @@ class LabelColumn:
 
 @dataclass(frozen=True)
 class AnnotationsFile:
-    """A table of annotations: its hash, how many answers of how many annotators it has, and on which scales."""
+    """A table of annotations: its hash, its numbers of answers and annotators, and its scales."""
 
     sha256: str
     answers: Count
@@ -57,10 +57,10 @@ class AnnotationsFile:
 
 @dataclass(frozen=True)
 class LabelsRecord:
-    """Labels of tone that were joined to the manifest.
+    """Tone labels that were joined to the manifest.
 
-    draws, seed : how often they are resampled for the gaps, and from which seed
-    tone_sha256 : of the table of measurements; None without one
+    draws, seed : number of times they are resampled for the gaps, and the seed
+    tone_sha256 : hash of the table of measurements; None without one
     """
 
     draws: Draws
@@ -71,14 +71,14 @@ class LabelsRecord:
 
     @property
     def files(self) -> dict[str, str]:
-        """sha256 of the joined files by their words: tone, annotations."""
+        """Return the sha256 of each joined file: tone, annotations."""
         found = {"tone": self.tone_sha256, "annotations": self.annotations.sha256 if self.annotations else None}
         return {name: sha256 for name, sha256 in found.items() if sha256 is not None}
 
 
 @dataclass(frozen=True)
 class ShareRecord:
-    """One cell of a population: a label for each column, and its share."""
+    """One cell of a population: a label for each column, and its proportion."""
 
     labels: tuple[str, ...]
     share: Proportion
@@ -86,19 +86,19 @@ class ShareRecord:
 
 @dataclass(frozen=True)
 class SharesRecord:
-    """The composition of a population, which --shares gives: label columns, and the share of each of their cells."""
+    """The composition of a population, given by --shares: label columns, and the proportion of each of their cells."""
 
     sha256: str
     columns: tuple[str, ...]
     cells: tuple[ShareRecord, ...]
 
 
-# ---- what it ran on ----
+# ---- execution ----
 
 
 @dataclass(frozen=True)
 class StageTime:
-    """Milliseconds per image of one stage; None where no image reached it."""
+    """Milliseconds per image of one stage; None if no image reached it."""
 
     images: Count
     median_ms: float | None
@@ -107,7 +107,7 @@ class StageTime:
 
 @dataclass(frozen=True)
 class GroupTime:
-    """Milliseconds per image of all stages together, of one group; None where none of its images was timed."""
+    """Milliseconds per image of all stages together for one group; None if none of its images was timed."""
 
     group: Mapping[str, str]
     images: Count
@@ -117,12 +117,12 @@ class GroupTime:
 
 @dataclass(frozen=True)
 class TimingRecord:
-    """How long it took; empty where no model ran here.
+    """Timings of a run; empty if no model ran here.
 
     per_image : by stage
-    by_group  : everybody, and every group of every grouping
-    wall_s_of_last_start : seconds of the start that ended the run
-    ns_per_pair : of everyone with everyone, by the clock, all workers together; None where that was not compared
+    by_group  : all images, and every group of every grouping
+    wall_s_of_last_start : wall-clock seconds of the process that finished the run
+    ns_per_pair : wall-clock time of all-pairs comparison, all workers together; None if all pairs were not compared
     """
 
     per_image: Mapping[str, StageTime] = field(default_factory=dict)
@@ -133,7 +133,7 @@ class TimingRecord:
 
 @dataclass(frozen=True)
 class ConventionsRecord:
-    """How orientation tags were treated, and what the labels mean."""
+    """How orientation tags were applied, and what the labels mean."""
 
     exif: str
     labels: str
@@ -141,7 +141,7 @@ class ConventionsRecord:
 
 @dataclass(frozen=True)
 class ColourRecord:
-    """How colour profiles were treated, how many images carry which, and how many were brought to sRGB."""
+    """How colour profiles were applied, the number of images with each, and the number converted to sRGB."""
 
     treatment: str
     profiles: Mapping[str, Count]
@@ -150,12 +150,12 @@ class ColourRecord:
 
 @dataclass(frozen=True)
 class OutputRecord:
-    """An answer besides gender and age: one of several classes.
+    """An output other than gender and age: one of several classes.
 
-    label     : column of the manifest that says what is true; empty where the manifest has none
-    bona_fide : the class that means a living person (ISO/IEC 30107-3); empty where no attacks are detected
-    species   : of attacks, as the label column names them
-    law       : what the law says of asking this, as the card states it
+    label     : manifest column with the true class; empty if the manifest has none
+    bona_fide : class of bona fide presentations (ISO/IEC 30107-3); empty if the output does not detect attacks
+    species   : attack instrument species, as the label column names them
+    law       : legal restrictions on this use, as the card states them
     """
 
     name: str
@@ -170,10 +170,10 @@ class OutputRecord:
 class SentRecord:
     """What was sent to a black-box service.
 
-    images    : that were sent at least once
+    images    : images that were sent at least once
     max_calls : None without a limit
-    pairs     : of images that were sent to be compared; 0 of a service that is asked about single images
-    decisions : it says whether two images match, without a score, so that there is no curve over other thresholds
+    pairs     : image pairs that were sent to be compared; 0 for a service that processes single images
+    decisions : the service returns match decisions without scores, so other thresholds cannot be evaluated
     """
 
     recipient: str
@@ -189,15 +189,15 @@ Ended = Literal["decided", "budget", "everybody"]
 
 @dataclass(frozen=True)
 class StoppingRecord:
-    """Of an audit that was to stop when its gaps are decided: what was decided in advance, and when it stopped.
+    """An audit with sequential stopping: what was fixed in advance, and when it stopped.
 
-    metrics        : whose gaps, in every grouping, are the primary family
-    gaps           : how many are tested together, of all groups that have the fewest people in the manifest
-    people_per_look, seed : people at random in this order; gaps are evaluated after each such number of them
-    people, asked  : people in all, and those who were asked about
-    looks          : how often they were evaluated
-    undecided      : gaps that have no verdict at the end
-    ended          : every gap was decided, the budget of calls was spent, or all people were asked about
+    metrics        : metrics whose gaps, in every grouping, are the primary family
+    gaps           : number of gaps tested together, over all groups with the minimum number of people in the manifest
+    people_per_look, seed : people are taken in this random order; gaps are evaluated after each such number of people
+    people, asked  : number of people in all, and of those whose images were sent
+    looks          : number of evaluations
+    undecided      : gaps without a verdict at the end
+    ended          : reason: every gap was decided, the budget of calls was spent, or all people were processed
     """
 
     metrics: tuple[str, ...]
@@ -213,9 +213,9 @@ class StoppingRecord:
 
 @dataclass(frozen=True)
 class ScoresFile:
-    """The file of scores of an audit of scores: its hash, layout, rows, and how many of those have no score.
+    """The input file of a score audit: its hash, layout, rows, and number of rows without a score.
 
-    decisions : the scores have two values only, so that there is one threshold, the vendor's, and no curve over others
+    decisions : the scores have two values only, so there is one threshold, the vendor's, and no curve
     """
 
     sha256: str

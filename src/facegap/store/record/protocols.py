@@ -1,4 +1,4 @@
-"""The benchmark protocol that a run compares the pairs of, as run.json holds it."""
+"""Entries of run.json on the benchmark protocol whose pairs a run compares."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Rate = Annotated[float, Between(0, 1)]
 
 @dataclass(frozen=True)
 class ProtocolCount:
-    """How many of something a folder has, and how many the protocol; None where it does not say."""
+    """The number of something in a folder, and in the protocol; None if the protocol does not state it."""
 
     what: str
     found: Count
@@ -24,17 +24,17 @@ class ProtocolCount:
 
 @dataclass(frozen=True)
 class ProtocolRecord:
-    """A benchmark protocol, whose pairs a run compares.
+    """A benchmark protocol whose pairs a run compares.
 
-    name, title : the word of the command, and what people call it
-    files       : sha256 by name, of its lists
-    counts      : what was found against what the protocol has; missing: images that are not in the folder
-    whole       : whether all of it was there
-    folds       : of the protocol's pairs; 0 for none
-    far         : false accept rates at which TAR is printed, rising
-    gallery     : which gallery is searched (1:N): 1, 2 or both; empty where pairs are compared
-    like        : another rule that is printed as well, labelled; empty for none
-    notes       : what a reader must know of these data
+    name, title : its name on the command line, and its usual name
+    files       : sha256 of its lists by file name
+    counts      : numbers found and numbers in the protocol; missing: images that are not in the folder
+    whole       : whether the data set was complete
+    folds       : number of folds of the protocol's pairs; 0 for none
+    far         : false accept rates at which TAR is reported, ascending
+    gallery     : gallery that is searched (1:N): 1, 2 or both; empty if pairs are compared
+    like        : another rule whose results are also reported, labelled as such; empty for none
+    notes       : notes on these data for the reader
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What was asked for, as run.json holds it: with --resume it must be the same again."""
+"""The request of a run in run.json, which must be identical with --resume."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from facegap.store.record.protocols import ProtocolRecord
 from facegap.store.typed_json import Between, Count, Place, to_json
 from facegap.types import Scale
 
-MOST_DRAWS = 10_000  # turns of a loop are made of them
+MOST_DRAWS = 10_000  # bounds the iterations of a loop
 
 Task = Literal["detect", "embed", "classify", "quality", "verify", "search"]
 AuditKind = Literal["images", "predictions", "embeddings", "scores"]
@@ -21,10 +21,10 @@ Alpha = Annotated[float, Between(0.0001, 0.2)]
 
 @dataclass(frozen=True)
 class LabelsRequest:
-    """Of joined labels what decides the tables.
+    """Settings of joined labels that determine the tables.
 
-    files : sha256 of the tables of tone and of annotations, by these words
-    draws, seed : how often labels are resampled, and from which seed
+    files : sha256 of the tables, by the keys tone and annotations
+    draws, seed : number of times labels are resampled, and the seed
     """
 
     files: Mapping[str, str]
@@ -34,25 +34,25 @@ class LabelsRequest:
 
 @dataclass(frozen=True)
 class Margin:
-    """The gap of a metric that matters. size : above 1 on the scale of ratios, between 0 and 1 on that of differences"""
+    """The smallest relevant gap of a metric. size : above 1 for a ratio, between 0 and 1 for a difference"""
 
     scale: Scale
     size: float
 
     @property
     def is_ratio(self) -> bool:
-        """Whether groups are compared by ratio."""
+        """Return whether groups are compared by ratio."""
         return self.scale == "ratio"
 
     @property
     def is_on_scale(self) -> bool:
-        """Whether a margin of this size can be on its scale."""
+        """Return whether the size is possible on the scale."""
         return self.size > 1 if self.is_ratio else 0 < self.size < 1
 
 
 @dataclass(frozen=True)
 class PlannedSample:
-    """How many people of each group a plan says for a metric, and photographs of each of them."""
+    """The planned numbers of people per group and of photographs per person, for a metric."""
 
     metric: str
     people: Count
@@ -61,12 +61,12 @@ class PlannedSample:
 
 @dataclass(frozen=True)
 class PlanRecord:
-    """The plan that a run was made by, as it was read before anything was looked at.
+    """The plan of a run, as it was read before any results existed.
 
-    file    : its name; sha256: of its text
-    read_at : when the first start of the run read it, ISO 8601, UTC
+    file    : its name; sha256: hash of its text
+    read_at : time at which the run first read it, ISO 8601, UTC
     by, metrics : of the primary family
-    groups  : those that it names, as they are printed; empty: all
+    groups  : groups that it names, as they are printed; empty: all
     """
 
     file: str
@@ -80,7 +80,7 @@ class PlanRecord:
 
 @dataclass(frozen=True)
 class QualityFile:
-    """The file of --quality: its name and hash, and the column that is read. The values stand in FACES as given_quality."""
+    """The file of --quality: its name and hash, and the column that is read. FACES has the values as given_quality."""
 
     file: str
     sha256: str
@@ -90,30 +90,30 @@ class QualityFile:
 
 @dataclass(frozen=True)
 class RequestRecord:
-    """What was asked for. Of an audit of images it must be the same for --resume to end with the same tables.
+    """The request of a run. For an audit of images, it must be identical for --resume to produce the same tables.
 
-    settings          : settings that decide a result, as audit/settings/ keeps them
-    manifest_sha256   : of the file; None where scores came without one
+    settings          : settings that affect results, as audit/settings/ stores them
+    manifest_sha256   : of the file; None if scores came without one
     in_memory         : whether the manifest was given in memory
     threshold_set_sha256 : of the manifest of --threshold-on; None without one
     pair_lists_sha256 : of --pairs and --exclude-pairs
     shares_sha256     : of --shares; None without one
     points_sha256     : of --points; None without one
     enrolment_logs_sha256 : of --enrolment-log
-    quality           : None where --quality names no file
-    labels            : None where none were joined
-    alpha             : false-alarm rate of the primary family, and of each exploratory one
-    margins           : by metric; empty: those of the metrics
+    quality           : None if --quality names no file
+    labels            : None if no labels were joined
+    alpha             : significance level of the primary family, and of each exploratory family
+    margins           : by metric; empty: the default margins
     plan              : None without one
-    rows, part_rows   : of the manifest, and of the parts it is worked off in, 0 where no image is opened
+    rows, part_rows   : rows of the manifest and of each part, 0 if no image is opened
     cards             : of the models, by task
-    versions          : of what computes
-    model             : what the tables call a black box; None where models run here
-    predictions_sha256, classes : of an audit of predictions: the file, and the classes that the black box can give
-    output            : what such predictions say in place of gender: its name, with label and bona_fide as in a card
-    scores_sha256     : of the file of an audit of scores
-    embeddings_sha256 : of the file of an audit of templates
-    protocol          : the benchmark protocol whose pairs are compared; None without one
+    versions          : of the software that computes results
+    model             : name of a black box in tables; None if models run here
+    predictions_sha256, classes : for an audit of predictions: hash of the file, and the possible classes
+    output            : what such predictions give instead of gender: its name, with label and bona_fide as in a card
+    scores_sha256     : of the input file of a score audit
+    embeddings_sha256 : of the input file of a template audit
+    protocol          : benchmark protocol whose pairs are compared; None without one
     """
 
     audit: AuditKind
@@ -143,23 +143,23 @@ class RequestRecord:
     output: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The request as an object of JSON."""
+        """Return the request as a JSON object."""
         plain: dict[str, Any] = to_json(self)
         return plain
 
     def setting(self, section: str, name: str) -> Any:
-        """The value of a setting; None where the request does not state it."""
+        """Return the value of a setting; None if the request does not contain it."""
         stated = self.settings.get(section)
         return stated.get(name) if isinstance(stated, Mapping) else None
 
     def card(self, task: str) -> Mapping[str, Any]:
-        """The card of a model; empty where no model ran for the task."""
+        """Return the card of a model; empty if no model ran for the task."""
         card = self.cards.get(task)
         return card if isinstance(card, Mapping) else {}
 
 
 def require_margins(request: RequestRecord, place: Place) -> None:
-    """Raise RunError for a margin that is not on its scale."""
+    """Raise RunError for a margin that is impossible on its scale."""
     for name, margin in request.margins.items():
         if not margin.is_on_scale:
             place.below("request").below("margins").below(name).below("size").refuse(

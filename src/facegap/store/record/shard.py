@@ -1,4 +1,4 @@
-"""A shard of an audit: which parts it has, and what it keeps of its models for `facegap merge`."""
+"""A shard of an audit: its parts, and what `facegap merge` needs to know about its models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_SHARDS = 100_000
 class Shard:
     """One of several equal pieces of an audit.
 
-    number : from 1 on; of: how many there are
+    number : from 1; of: number of shards
 
     Examples
     --------
@@ -28,21 +28,21 @@ class Shard:
     of: Annotated[int, Between(1, MOST_SHARDS)]
 
     def __str__(self) -> str:
-        """As --shard has it: 3/16."""
+        """Format as for --shard: 3/16."""
         return f"{self.number}/{self.of}"
 
     def parts(self, count: int) -> range:
-        """Numbers of the parts of this shard, of `count` parts in all."""
+        """Return the numbers of the parts of this shard, of `count` parts in all."""
         return range(self.number - 1, count, self.of)
 
 
 @dataclass(frozen=True)
 class ModelsRecord:
-    """What is known of the models of an audit beside their cards: for run.json, where no model is open any more.
+    """Facts about the models of an audit, beyond their cards, for run.json once the models are closed.
 
     dimension   : numbers per template; None without an embedder
-    doctor_...  : what `facegap doctor` remembers of their settings, in sentences
-    dry_run_... : what the dry run found that is no error
+    doctor_...  : stored findings of `facegap doctor` on their settings, in sentences
+    dry_run_... : findings of the dry run that are not errors
     """
 
     execution: Execution
@@ -55,5 +55,5 @@ class ModelsRecord:
 
 
 def missing_shards(found: Mapping[int, object], of: int) -> Iterator[int]:
-    """The shards of `of` that are not among those found, by number."""
+    """Return the numbers of the shards, out of `of`, that were not found."""
     return (number for number in range(1, of + 1) if number not in found)

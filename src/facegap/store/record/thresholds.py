@@ -1,4 +1,4 @@
-"""The thresholds of a run and how faces were compared and searched, as run.json holds it."""
+"""Entries of run.json on thresholds, comparisons and searches."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Annotated
 from facegap.store.record.data import Proportion
 from facegap.store.typed_json import Between, Count
 
-MOST_RANKS = 10_000  # rows of a table are made of them
-MOST_FOLDS = 1_000  # a square table is made of them
+MOST_RANKS = 10_000  # bounds the rows of a table
+MOST_FOLDS = 1_000  # bounds a square table
 
 Rank = Annotated[int, Between(1, MOST_RANKS)]
 
 
 @dataclass(frozen=True)
 class FoldThresholds:
-    """A threshold for every pair of folds, each set on the impostor pairs of people outside both; in the order of `fold_pairs`.
+    """A threshold for every pair of folds, each set on the impostor pairs of subjects in neither; ordered as in `fold_pairs`.
 
-    folds         : how many there are
-    false_matches : among those pairs, that reach the threshold; impostor_pairs : how many pairs those are
+    folds         : number of folds
+    false_matches : of those pairs, how many reach the threshold; impostor_pairs : number of those pairs
     """
 
     folds: Annotated[int, Between(1, MOST_FOLDS)]
@@ -30,11 +30,11 @@ class FoldThresholds:
 
 @dataclass(frozen=True)
 class ThresholdInterval:
-    """How well the threshold at a target FMR is known from its threshold set, at the level of the run.
+    """Uncertainty of the threshold at a target FMR due to its threshold set, at the confidence level of the run.
 
-    fmr_low, fmr_high : interval of the FMR at the threshold, by the subjects of the threshold set
+    fmr_low, fmr_high : interval of the FMR at the threshold, over the subjects of the threshold set
     low, high         : thresholds at which the threshold set has fmr_high and fmr_low
-    same_people       : the threshold set is the evaluation set, so that chance moves both together
+    same_people       : the threshold set is also the evaluation set, so that both vary together
     """
 
     fmr_low: Proportion
@@ -46,12 +46,12 @@ class ThresholdInterval:
 
 @dataclass(frozen=True)
 class Operating:
-    """A threshold, and where it comes from: printed wherever a rate at it is printed.
+    """A threshold and its origin, reported with every rate at it.
 
-    targets  : the FMR that it was found for; several where they lead to one threshold, none where it was given
-    unmet    : a sentence where equal scores keep the FMR well below its target; empty where it is met
-    interval : None where the threshold was given, or does not meet its target
-    by_folds : where each pair was judged at a threshold set on other people: these; `threshold` is then the one for use
+    targets  : FMR targets that it was set for; several if they lead to one threshold, none if it was given
+    unmet    : a sentence if tied scores keep the FMR well below its target; empty if the target is met
+    interval : None if the threshold was given, or does not meet its target
+    by_folds : thresholds by fold, if each pair was evaluated at a threshold set on other subjects; `threshold` is then for use
     """
 
     threshold: float
@@ -64,11 +64,11 @@ class Operating:
 
 @dataclass(frozen=True)
 class TransferPoint:
-    """The threshold at a target FMR among the impostor pairs of one group alone.
+    """The threshold at a target FMR among the impostor pairs of one group only.
 
-    threshold : None where there is none; `reason` says why
+    threshold : None if there is none, for the given `reason`
     subjects  : people of the group in the threshold set
-    interval, by_folds : as of `Operating`
+    interval, by_folds : as in `Operating`
     """
 
     grouping: tuple[str, ...]
@@ -84,9 +84,9 @@ class TransferPoint:
 
 @dataclass(frozen=True)
 class PlotSample:
-    """The sample of impostor pairs that charts of scores show in place of all pairs below the exact list.
+    """The sample of impostor pairs that score charts show instead of all pairs below the exact list.
 
-    pairs : how many were drawn; seed : of the generator
+    pairs : sample size; seed : of the generator
     """
 
     pairs: Count
@@ -95,14 +95,14 @@ class PlotSample:
 
 @dataclass(frozen=True)
 class AllPairsRecord:
-    """Everyone compared with everyone.
+    """Comparison of all pairs.
 
-    unknown    : pairs left out because a subject or a group is unknown
-    excluded   : reviewed pairs that are counted nowhere
-    filter     : what screened the pairs; it changes the time and never the counts
-    components : first principal components that it multiplied; None: all components of the templates
-    reason     : why that filter
-    plot       : None where every pair is in the charts of scores
+    unknown    : pairs omitted because a subject or a group is unknown
+    excluded   : pairs excluded after review
+    filter     : method that screened the pairs; affects the time but not the counts
+    components : number of leading principal components used for screening; None: all components of the templates
+    reason     : reason for this filter
+    plot       : None if the score charts contain every pair
     """
 
     unknown: Count
@@ -115,10 +115,10 @@ class AllPairsRecord:
 
 @dataclass(frozen=True)
 class ListedPairsRecord:
-    """Pairs that a file lists: how many, how many reviewed ones were left out, and how many are of which subjects.
+    """Comparison of listed pairs: how many, how many were excluded after review, and which sets their subjects belong to.
 
-    between : one subject of the threshold set and one of the evaluation set, so in neither
-    sampled : they are a sample of all pairs, and rates are weighted
+    between : pairs of a subject of the threshold set and one of the evaluation set, so in neither
+    sampled : the pairs are a sample of all pairs, and rates are weighted
     """
 
     listed: Count
@@ -131,7 +131,7 @@ class ListedPairsRecord:
 
 @dataclass(frozen=True)
 class ComparisonRecord:
-    """How faces were compared (1:1): the thresholds, and either all pairs or the pairs of a file."""
+    """Verification (1:1): the thresholds, and either all pairs or the pairs of a file."""
 
     operating: tuple[Operating, ...] = ()
     transfer_points: tuple[TransferPoint, ...] = ()
@@ -141,10 +141,10 @@ class ComparisonRecord:
 
 @dataclass(frozen=True)
 class IdentificationRecord:
-    """How a gallery was searched (1:N).
+    """Identification (1:N).
 
-    ranks     : lengths of candidate lists that are evaluated, rising
-    roles     : who is in the gallery, in words
+    ranks     : lengths of candidate lists that are evaluated, ascending
+    roles     : composition of the gallery, in words
     operating : thresholds for target false positive identification rates
     """
 

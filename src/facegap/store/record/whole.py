@@ -1,4 +1,4 @@
-"""The record as a whole: what run.json holds, of a run that ended and of one that is under way."""
+"""The content of run.json for a finished run, a run in progress and a shard."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from facegap.store.record.thresholds import ComparisonRecord, IdentificationReco
 from facegap.store.typed_json import Between, Count, Place, from_json, parse_object, to_json
 from facegap.types import Execution
 
-VERSION = 3  # of the form of a run folder
+VERSION = 3  # of the run folder format
 COMPLETE, RUNNING, SHARD = "complete", "running", "shard"
 OTHER_VERSION = "written by another version of facegap; run the audit again"
 
@@ -38,30 +38,30 @@ Level = Annotated[float, Between(0.5, 0.9999)]
 
 @dataclass(frozen=True)
 class RunRecord:
-    """The content of run.json of a run that reached its end.
+    """The content of run.json of a finished run.
 
     models         : names by task
-    classes        : of gender, that the classifier can give; empty without a classifier of gender
-    says_age       : whether the classifier gives an age
-    groupings      : label columns that people are grouped by, each grouping a tuple of them
+    classes        : gender classes of the classifier; empty without one
+    says_age       : whether the classifier predicts age
+    groupings      : groupings, each a tuple of label columns
     level          : of the intervals
-    min_subjects   : smaller groups are shown, never ranked or tested; effective subjects count, not heads
-    cluster        : label columns that make the sampling unit; none: the subject is the unit
-    per_person     : whether rates and gaps weigh people equally, and not trials
-    shares         : the composition of the population that rates are made for as well; None without one
-    outputs        : answers besides gender and age
-    labels         : labels of tone that were joined; None without any
-    colour         : None where no image was opened
-    comparison     : None where nothing is compared; identification: None where nothing is searched
-    sent           : None where nothing was sent to a service; stopping: None but where it was to stop when gaps are decided
-    scores         : None but in an audit of scores
-    alarms         : what makes the result doubtful; they are among the warnings too
-    checked        : what `facegap doctor` found in order
-    warnings       : what a reader must know
-    plugins        : what other packages added to what computed this run
-    date           : day on which the audit ended (UTC, YYYY-MM-DD); empty where nothing was audited
-    source         : where the rows come from if they were not audited but rebuilt from published figures, else empty
-    forgotten      : people whom `facegap forget` removed after the end of the run
+    min_subjects   : smaller groups are shown but not ranked or tested; compared with effective subjects
+    cluster        : label columns that form the sampling unit; none: the subject is the unit
+    per_person     : whether rates and gaps weight people, rather than trials, equally
+    shares         : composition of the population for which rates are also standardised; None without one
+    outputs        : outputs other than gender and age
+    labels         : tone labels that were joined; None without any
+    colour         : None if no image was opened
+    comparison     : None if nothing is compared; identification: None if nothing is searched
+    sent           : None if nothing was sent to a service; stopping: None without sequential stopping
+    scores         : only for a score audit
+    alarms         : reasons to doubt the result; also included in the warnings
+    checked        : checks of `facegap doctor` that passed
+    warnings       : notes for the reader
+    plugins        : contributions of other packages to the computation
+    date           : day on which the audit ended (UTC, YYYY-MM-DD); empty if nothing was audited
+    source         : origin of rows that were rebuilt from published figures rather than audited, else empty
+    forgotten      : number of people whom `facegap forget` removed after the end of the run
     """
 
     request: RequestRecord
@@ -96,69 +96,69 @@ class RunRecord:
 
     @property
     def alpha(self) -> float:
-        """The false-alarm rate of the primary family of gaps, and of each exploratory one."""
+        """Return the significance level of the primary family of gaps and of each exploratory family."""
         return self.request.alpha
 
     @property
     def margins(self) -> Mapping[str, Margin]:
-        """The margins that were fixed before the data were seen, by metric; empty: those of the metrics."""
+        """Return the pre-specified margins by metric; empty: the default margins."""
         return self.request.margins
 
     @property
     def plan(self) -> PlanRecord | None:
-        """The plan that the run was made by; None without one."""
+        """Return the plan of the run; None without one."""
         return self.request.plan
 
     @property
     def protocol(self) -> ProtocolRecord | None:
-        """The benchmark protocol whose pairs were compared; None without one."""
+        """Return the benchmark protocol whose pairs were compared; None without one."""
         return self.request.protocol
 
     @property
     def data_name(self) -> str:
-        """What reports call the data: --data-name, else the title of the protocol; empty where there is neither."""
+        """Return the name of the data in reports: --data-name, else the title of the protocol, else empty."""
         named = self.request.setting("groups", "data_name")
         return str(named or (self.protocol.title if self.protocol else ""))
 
     @property
     def operating(self) -> tuple[Operating, ...]:
-        """The thresholds of comparisons; none where nothing is compared."""
+        """Return the thresholds of comparisons; empty if nothing is compared."""
         return self.comparison.operating if self.comparison else ()
 
     @property
     def has_curve(self) -> bool:
-        """Whether comparisons have scores at which other thresholds could be set: neither mere decisions nor a sample."""
+        """Return whether other thresholds can be evaluated: comparisons are neither bare decisions nor a sample."""
         decisions = any(told is not None and told.decisions for told in (self.scores, self.sent))
         return self.comparison is not None and not self.sampled and not decisions
 
     @property
     def sampled(self) -> bool:
-        """Whether the comparisons are a sample of all pairs, so that their rates are weighted."""
+        """Return whether the comparisons are a sample of all pairs, so that their rates are weighted."""
         listed = None if self.comparison is None else self.comparison.listed_pairs
         return listed is not None and listed.sampled
 
     @property
     def transfer_points(self) -> tuple[TransferPoint, ...]:
-        """The thresholds of each group alone; none where nothing is compared."""
+        """Return the thresholds of single groups; empty if nothing is compared."""
         return self.comparison.transfer_points if self.comparison else ()
 
     @property
     def label_columns(self) -> Mapping[str, LabelColumn]:
-        """The label columns that were joined; none where the manifest has all."""
+        """Return the joined label columns; empty if all are in the manifest."""
         return self.labels.columns if self.labels else {}
 
     def to_json(self) -> dict[str, Any]:
-        """The record as an object of JSON, with its version and state."""
+        """Return the record as a JSON object, with its version and state."""
         return {"version": VERSION, "state": COMPLETE, **to_json(self)}
 
     @classmethod
     def from_json(cls, stated: Mapping[str, Any], file: str | Path) -> RunRecord:
-        """The record of a run from an object of JSON.
+        """Read the record of a finished run from a JSON object.
 
         Raises
         ------
-        RunError : another version, a run that was broken off, a key that is missing or not known, a value that no run
-                   has; the message names file and key
+        RunError : If the version differs, the run was interrupted, a key is missing or unknown, or a value is not allowed;
+                   the message names file and key.
         """
         found = record_from_json(stated, file)
         if isinstance(found, ShardRecord):
@@ -170,26 +170,26 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class BegunRecord:
-    """The content of run.json of a run that is under way or was broken off.
+    """The content of run.json of a run that is in progress or was interrupted.
 
-    max_calls : of a black-box service, in all; None without a limit, or without a service
+    max_calls : limit on the calls of a black-box service, in all; None without a limit or a service
     """
 
     request: RequestRecord
     max_calls: Count | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The record as an object of JSON, with its version and state."""
+        """Return the record as a JSON object, with its version and state."""
         return {"version": VERSION, "state": RUNNING, **to_json(self)}
 
 
 @dataclass(frozen=True)
 class ShardRecord:
-    """The content of run.json of a shard: some parts of an audit, and all that `facegap merge` needs to put them together.
+    """The content of run.json of a shard: some parts of an audit, and everything that `facegap merge` needs to join them.
 
-    files             : what the audit reads beside images and models, kept in the folder `inputs`: setting -> name of the file
-    manifest_warnings : what a person should look at in the manifest, files with the same bytes among them
-    models            : what is known of them beside their cards
+    files             : input files other than images and models, stored in the folder `inputs`: setting -> file name
+    manifest_warnings : warnings on the manifest, including duplicate files
+    models            : facts about the models beyond their cards
     """
 
     request: RequestRecord
@@ -200,33 +200,33 @@ class ShardRecord:
 
     @property
     def words(self) -> str:
-        """What it is, and what to do with it."""
+        """Explain what a shard is and what to do with it."""
         return (
             f"shard {self.shard} of an audit, which has no tables; combine all shards with: facegap merge RUN... "
             f"--out DIR"
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The record as an object of JSON, with its version and state."""
+        """Return the record as a JSON object, with its version and state."""
         return {"version": VERSION, "state": SHARD, **to_json(self)}
 
 
 def parse_record(text: str, file: str | Path) -> RunRecord | BegunRecord | ShardRecord:
-    """The record that the text of a run.json holds.
+    """Parse the text of run.json.
 
     Raises
     ------
-    RunError : no JSON object; see `record_from_json`
+    RunError : If the text is not a JSON object; see `record_from_json`.
     """
     return record_from_json(parse_object(text, Place(str(file))), file)
 
 
 def record_from_json(stated: Mapping[str, Any], file: str | Path) -> RunRecord | BegunRecord | ShardRecord:
-    """The record of a run, of one that was broken off, or of a shard.
+    """Read the record of a finished run, an interrupted run or a shard from a JSON object.
 
     Raises
     ------
-    RunError : another version, a key that is missing or not known, a value that no run has
+    RunError : If the version differs, a key is missing or unknown, or a value is not allowed.
     """
     place = Place(str(file))
     rest = dict(stated)
@@ -251,7 +251,7 @@ def record_from_json(stated: Mapping[str, Any], file: str | Path) -> RunRecord |
 
 
 def require_consistent(record: RunRecord, place: Place) -> None:
-    """Raise RunError where entries that are right by themselves contradict each other."""
+    """Raise RunError if entries that are valid by themselves contradict each other."""
     require_margins(record.request, place)
     for k, grouping in enumerate(record.groupings):
         foreign = [name for name in grouping if name not in record.manifest.labels]
