@@ -1,1 +1,1 @@
-"""From image bytes to faces, embeddings and predictions; one row per image, its outcome always set."""
+"""Process image bytes into faces, embeddings and predictions: one row per image, always with an outcome."""

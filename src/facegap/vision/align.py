@@ -1,4 +1,4 @@
-"""From a picture and a place in it to the small square that a model was trained on."""
+"""Crop and align faces to the small square that a model was trained on."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ INTERPOLATIONS: dict[Interpolation, int] = {"bilinear": cv2.INTER_LINEAR, "bicub
 
 
 def similarity(points: FloatArray, template: FloatArray) -> NDArray[np.float64]:
-    """The rotation, scale and shift, without mirroring, that brings points nearest to a template.
+    """Return the similarity transform, without reflection, that best maps points to a template.
 
     points, template : float (n, 2) as (x, y), n >= 2
-    returns          : float64 (2, 3), [[a, -b, tx], [b, a, ty]]; NaN where all points coincide or one is not a number
-    Source           : least squares in closed form; a point is the complex number x + iy and the map is z -> (a + ib) z + t
+    returns          : float64 (2, 3), [[a, -b, tx], [b, a, ty]]; NaN if all points coincide or any is NaN
+    Source           : closed-form least squares; a point is a complex number x + iy and the map is z -> (a + ib) z + t
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # a model may give any numbers
+    with np.errstate(over="ignore", invalid="ignore"):  # a model may return any number
         z, w = (np.asarray(p, np.float64) @ np.array([1.0, 1.0j]) for p in (points, template))
         centred = z - z.mean()
         spread = (np.abs(centred) ** 2).sum()
@@ -34,11 +34,11 @@ def similarity(points: FloatArray, template: FloatArray) -> NDArray[np.float64]:
 def aligned(
     pixels: Pixels, points: FloatArray, template: FloatArray, size: tuple[int, int], interpolation: Interpolation
 ) -> Pixels | None:
-    """The face brought onto the template by a similarity; black where the picture ends.
+    """Warp a face to the template by a similarity transform; black outside the image.
 
-    None where the points give it no place: one is not a number, or all coincide. OpenCV would warp by such a map without a word.
+    None if the points define no transform (all coincide, or one is not a number); OpenCV would warp without an error.
 
-    points, template : float (5, 2), in pixels of the picture and of the crop, pixel centres at whole numbers
+    points, template : float (5, 2), in pixels of the image and of the crop, pixel centres at whole numbers
     size             : width, height of the crop
     """
     matrix = similarity(points, template)
@@ -51,14 +51,14 @@ def aligned(
 def square_crop(
     pixels: Pixels, box: FloatArray, margin: float, size: tuple[int, int], interpolation: Interpolation
 ) -> Pixels:
-    """The square on the longer side of a box, with a margin, resized; black where the picture ends.
+    """Crop a square on the longer side of a box, with a margin, and resize it; black outside the image.
 
     box    : float (4,), x1, y1, x2, y2 in pixels, edges not centres
-    margin : added on each side, as a share of the square's side
+    margin : added on each side, as a proportion of the square's side
     size   : width, height of the crop
 
-    Corner and side are rounded to whole pixels first, as the published numbers of the classifiers here were measured;
-    a crop at fractions of a pixel moved the error of single groups by up to 0.04.
+    Corner and side are rounded to whole pixels first, as for the published numbers of the classifiers here; subpixel crops
+    changed the error rate of single groups by up to 0.04.
     """
     side = float((box[2:] - box[:2]).max()) * (1 + 2 * margin)
     left, top = (round(float(value)) for value in (box[:2] + box[2:]) / 2 - side / 2)
@@ -67,16 +67,16 @@ def square_crop(
 
 
 def whole_box(box: FloatArray) -> tuple[int, int, int, int]:
-    """Left, top, width and height of a box, cut to whole pixels; a side is one pixel at least."""
+    """Return left, top, width and height of a box, truncated to whole pixels; each side is at least one pixel."""
     left, top, width, height = (int(value) for value in (*box[:2], *(box[2:] - box[:2])))
     return left, top, max(width, 1), max(height, 1)
 
 
 def possible_factor(box: FloatArray, width: int, height: int, factor: float) -> float:
-    """How many times a box can be enlarged inside a picture, `factor` at most; for `shifted_crop`.
+    """Return the factor, at most `factor`, by which `shifted_crop` can enlarge a box within an image.
 
     box           : float (4,), x1, y1, x2, y2 in pixels
-    width, height : of the picture
+    width, height : of the image
 
     Examples
     --------
@@ -91,10 +91,10 @@ def possible_factor(box: FloatArray, width: int, height: int, factor: float) -> 
 def shifted_crop(
     pixels: Pixels, box: FloatArray, factor: float, size: tuple[int, int], interpolation: Interpolation
 ) -> Pixels:
-    """A box enlarged in its own shape, moved until it lies inside the picture, and resized without keeping its shape.
+    """Enlarge a box proportionally, shift it into the image, crop, and resize without keeping the aspect ratio.
 
-    box    : float (4,), x1, y1, x2, y2 in pixels; cut to whole pixels first
-    factor : of the sides; a picture that is too small gives `possible_factor`
+    box    : float (4,), x1, y1, x2, y2 in pixels; truncated to whole pixels first
+    factor : enlargement of the sides; limited to `possible_factor` in a small image
     size   : width, height of the crop
     Source : CropImage of minivision-ai/Silent-Face-Anti-Spoofing, commit b6d5f04
     """
@@ -107,13 +107,13 @@ def shifted_crop(
 
 
 def inside(centre: float, side: float, whole: int) -> slice:
-    """A stretch about a centre, moved inside 0..whole-1; its ends are cut to whole pixels and the last belongs to it."""
+    """Return an interval around a centre, shifted into 0..whole-1; its ends are truncated and both are included."""
     first = min(max(centre - side / 2, 0.0), max(whole - 1 - side, 0.0))
     return slice(int(first), min(int(first + side), whole - 1) + 1)
 
 
 def padded_crop(pixels: Pixels, left: int, top: int, side: int) -> Pixels:
-    """A square of whole pixels; black where it leaves the picture."""
+    """Crop a square at whole pixels; black outside the image."""
     inside = pixels[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)]
     if inside.shape[:2] == (side, side):
         return inside

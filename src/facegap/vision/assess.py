@@ -1,4 +1,4 @@
-"""Face crops to qualities: one number per face, the higher the better for recognition."""
+"""Estimate the quality of face crops: one number per face, higher is better for recognition."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from facegap.vision.ports import FLOATS, batch_limit, number_output
 
 @dataclass(frozen=True)
 class Assessor:
-    """A quality model that is ready to run; `output` is the graph's."""
+    """A quality model that is ready to run; `output` is the name of the graph's output."""
 
     card: ModelCard
     session: Any
@@ -28,11 +28,11 @@ class Assessor:
 
 
 def assessor(card: ModelCard, session: Any, batch: int) -> Assessor:
-    """Check the ports of a graph against its card and settle how many faces go through it at once.
+    """Check the inputs and outputs of a graph against its card and determine the batch size.
 
     Raises
     ------
-    ModelError : an input or an output is not what the card says; the message names the key and what would fit
+    ModelError : If an input or output does not match the card; the message names the key and a value that fits.
     """
     assert card.outputs.quality is not None
     limit = batch_limit(session, card)
@@ -46,7 +46,7 @@ def assessor(card: ModelCard, session: Any, batch: int) -> Assessor:
 
 
 def face_crop(model: Assessor, pixels: Pixels, box: FloatArray, points: FloatArray) -> Pixels | None:
-    """The face on the card's template, or the square around its box; None where its points give it no place."""
+    """Return the face aligned to the card's template, or the square around its box; None if its points are unusable."""
     card = model.card
     assert card.input is not None
     if card.crop is not None:
@@ -57,11 +57,11 @@ def face_crop(model: Assessor, pixels: Pixels, box: FloatArray, points: FloatArr
 
 
 def assess(model: Assessor, crops: Sequence[Pixels]) -> FloatArray:
-    """The quality of each crop, float64 (n,), as the graph gives it: what is no finite number is left to the caller.
+    """Return the quality of each crop, float64 (n,), unchanged; values that are not finite are left to the caller.
 
     Raises
     ------
-    ModelError : the output is not one number per face
+    ModelError : If the output is not one number per face.
     """
     card = model.card
     assert card.input is not None

@@ -1,4 +1,4 @@
-"""A Python function in the place of a model file: it answers what is asked of an onnxruntime session, and nothing else."""
+"""Use a Python function as a model, by implementing the required part of the interface of an onnxruntime session."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from facegap.inputs.cards.schema import ModelCard
 from facegap.types import AnyArray
 
 IMAGES, ROWS = "images", "rows"
-CLASSIFIER_MARGIN = 0.2  # of the box of a face, on every side, where a function says nothing of its crop
+CLASSIFIER_MARGIN = 0.2  # on every side of the face box, if a function does not specify its crop
 Function = Callable[[AnyArray], Any]
 
 
 @dataclass(frozen=True)
 class _Port:
-    """A port as onnxruntime describes one."""
+    """An input or output as onnxruntime describes it."""
 
     name: str
     type: str
@@ -30,7 +30,7 @@ class _Port:
 
 
 class CallableSession:
-    """A function from uint8 (n, height, width, 3), RGB, to one row per image. One thread calls it at a time."""
+    """A function from uint8 (n, height, width, 3), RGB, to one row per image, called from one thread at a time."""
 
     def __init__(self, function: Function, name: str, size: tuple[int, int]) -> None:
         self._function, self._name, self._size = function, name, size
@@ -40,24 +40,24 @@ class CallableSession:
         self.width = self._rows(probe).shape[1]
 
     def get_inputs(self) -> list[_Port]:
-        """The one input."""
+        """Return the only input."""
         width, height = self._size
         return [_Port(IMAGES, "tensor(uint8)", ["N", height, width, 3])]
 
     def get_outputs(self) -> list[_Port]:
-        """The one output."""
+        """Return the only output."""
         return [_Port(ROWS, "tensor(float)", ["N", self.width])]
 
     def run(self, _names: Sequence[str] | None, feed: Mapping[str, AnyArray]) -> list[AnyArray]:
-        """The rows of a batch of images."""
+        """Return the rows of a batch of images."""
         return [self._rows(feed[IMAGES])]
 
     def _rows(self, images: AnyArray) -> AnyArray:
-        """What the function gives, as float32 (images, columns).
+        """Call the function and return its output as float32 (images, columns).
 
         Raises
         ------
-        ModelError : another shape, or something that is no array of numbers
+        ModelError : If the result is not a numerical array of this shape.
         """
         with self._alone:
             given = self._function(images)
@@ -83,13 +83,13 @@ def callable_card(
     classes: Sequence[str],
     named: str,
 ) -> ModelCard:
-    """The card that a function is run by: crops on ArcFace's template for an embedder, of the box for a classifier.
+    """Make the card for a function: an embedder gets crops aligned to ArcFace's template, a classifier crops of the box.
 
-    named : what the record calls the function; its hash stands for that of a file, since a function has none
+    named : name of the function in the record; the hash of the name replaces that of a model file
 
     Raises
     ------
-    ModelError : a classifier whose rows have another number of columns than there are classes
+    ModelError : If a classifier does not return one column per class.
     """
     if task == "classify" and session.width != len(classes):
         raise ModelError(f"{name}: the function returns {session.width} columns for {len(classes)} classes")
@@ -132,6 +132,6 @@ def callable_card(
 
 
 def placed_points(size: tuple[int, int]) -> tuple[tuple[float, float], ...]:
-    """ArcFace's five points on a crop of another size."""
+    """Scale ArcFace's five points to a crop of another size."""
     width, height = size
     return tuple((x * width, y * height) for x, y in ARCFACE_POINTS)

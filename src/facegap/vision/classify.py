@@ -1,4 +1,4 @@
-"""Face crops to answers: which class, how sure, how old."""
+"""Classify face crops: class, probability and age."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from facegap.vision.align import possible_factor, shifted_crop, square_crop
 from facegap.vision.kinds import Reading, class_numbers, probabilities
 from facegap.vision.ports import INTEGERS, batch_limit, number_output
 
-LEAST_OF_FACTOR = 0.9  # of a shifted crop; below, the picture shows the model less than it was trained on
+LEAST_OF_FACTOR = 0.9  # of a shifted crop; a smaller one shows less context than the model was trained on
 
 
 @dataclass(frozen=True)
 class Classifier:
     """A classifier that is ready to run.
 
-    outputs   : names of the graph's outputs, for gender and age as far as the card reads them, in this order
-    quantised : the graph computes in 8 bits, and its probabilities are as coarse
-    reduced_crop : a picture that is too small for the factor of a shifted crop gives the largest crop there is
-    checked   : values that the card's kinds cannot have are an error; False where settings are tried that may be wrong
+    outputs   : names of the graph's outputs, one for each output that the card reads, in the order of label_outputs
+    quantised : the graph computes in 8 bits, and its probabilities have 8-bit precision
+    reduced_crop : use the largest possible crop if an image is too small for the factor of a shifted crop
+    checked   : raise an error for values that the card's kinds cannot have; False to try settings that may be wrong
     """
 
     card: ModelCard
@@ -42,11 +42,11 @@ class Classifier:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a classifier said of n faces.
+    """Predictions of a classifier for n faces.
 
-    prediction : n class names, empty where the model has no such output or gave no number
-    probability: float64 (n,), of the predicted class; age: float64 (n,), years; NaN where there is none
-    categories : by the name of each further output the classes and the probabilities, likewise
+    prediction : n class names, empty if the model has no such output or returned NaN
+    probability: float64 (n,), of the predicted class; age: float64 (n,), years; NaN if there is none
+    categories : classes and probabilities of each further output, by its name
     """
 
     prediction: list[str]
@@ -56,11 +56,11 @@ class Answers:
 
 
 def classifier(card: ModelCard, session: Any, batch: int, *, quantised: bool = False) -> Classifier:
-    """Check the ports of a graph against its card and settle how many faces go through it at once.
+    """Check the inputs and outputs of a graph against its card and determine the batch size.
 
     Raises
     ------
-    ModelError : an input or an output is not what the card says; the message names the key and what would fit
+    ModelError : If an input or output does not match the card; the message names the key and a value that fits.
     """
     assert card.crop is not None
     limit = batch_limit(session, card)
@@ -76,14 +76,14 @@ def classifier(card: ModelCard, session: Any, batch: int, *, quantised: bool = F
 
 
 def label_outputs(card: ModelCard) -> list[tuple[str, LabelOutput | AgeOutput]]:
-    """The outputs that the card reads, with the table that describes each: gender, age, then all others."""
+    """Return the outputs that the card reads, each with its table in the card: gender, age, then all others."""
     tables = (("outputs.gender", card.outputs.gender), ("outputs.age", card.outputs.age))
     others = ((f"outputs.{name}", output) for name, output in card.outputs.categories.items())
     return [(table, output) for table, output in (*tables, *others) if output is not None]
 
 
 def face_crop(model: Classifier, pixels: Pixels, box: FloatArray) -> Pixels | None:
-    """The piece around the box that the card asks for; None where the picture is too small to give it."""
+    """Crop the area around the box as the card specifies; None if the image is too small."""
     card = model.card
     assert card.input is not None and card.crop is not None
     crop = card.crop
@@ -97,14 +97,14 @@ def face_crop(model: Classifier, pixels: Pixels, box: FloatArray) -> Pixels | No
 
 
 def too_small_for(model: Classifier, box: FloatArray, width: int, height: int) -> str:
-    """Why a picture of this size has no crop for the card."""
+    """Explain why an image of this size is too small for the card's crop."""
     assert model.card.crop is not None
     factor = model.card.crop.factor
     return f"the image allows {possible_factor(box, width, height, factor):.2f} of the crop's factor {factor:g}"
 
 
 def classify(model: Classifier, crops: Sequence[Pixels]) -> Answers:
-    """Class, its probability and age of each crop."""
+    """Predict class, probability and age of each crop."""
     parts = [
         answer(model, crops[start : start + model.rows_per_run]) for start in range(0, len(crops), model.rows_per_run)
     ]
@@ -124,11 +124,11 @@ def classify(model: Classifier, crops: Sequence[Pixels]) -> Answers:
 
 
 def answer(model: Classifier, crops: Sequence[Pixels]) -> Answers:
-    """Answers for one batch.
+    """Return the predictions for one batch.
 
     Raises
     ------
-    ModelError : the values are not what the kinds of the card promise
+    ModelError : If the values do not fit the kinds in the card.
     """
     answers = Answers([""] * len(crops), np.full(len(crops), np.nan), np.full(len(crops), np.nan))
     card = model.card
@@ -148,10 +148,10 @@ def answer(model: Classifier, crops: Sequence[Pixels]) -> Answers:
 
 
 def values_of(model: Classifier, crops: Sequence[Pixels]) -> list[FloatArray]:
-    """The numbers that the card reads of each crop, one float64 (crops, values) per output that it names."""
+    """Return the values that the card reads for each crop, one float64 (crops, values) per output in the card."""
     card = model.card
     assert card.input is not None
-    distinct = list(dict.fromkeys(model.outputs))  # several answers may be columns of one output
+    distinct = list(dict.fromkeys(model.outputs))  # several predictions may be columns of one output
     raw = tensors.run(model.session, card, distinct, tensors.unmade(crops, card.input))
     by_name = dict(zip(distinct, raw, strict=True))
     return [
@@ -161,13 +161,13 @@ def values_of(model: Classifier, crops: Sequence[Pixels]) -> list[FloatArray]:
 
 
 def columns_of(raw: AnyArray, output: LabelOutput | AgeOutput, rows: int, where: str) -> FloatArray:
-    """The values of an output that the card means: float64 (rows, values).
+    """Select the values of an output that the card reads, float64 (rows, values).
 
-    where : the card and its table, for errors
+    where : card and table, for error messages
 
     Raises
     ------
-    ModelError : the output has not one list of numbers per face, or not as many numbers as the card says
+    ModelError : If the output is not one vector per face of the length in the card.
     """
     if rows != 1 and raw.shape[:1] != (rows,):
         raise ModelError(
@@ -191,14 +191,14 @@ def columns_of(raw: AnyArray, output: LabelOutput | AgeOutput, rows: int, where:
 
 
 def fits(output: LabelOutput | AgeOutput, width: int) -> bool:
-    """Whether an output of so many values per face is one that the card describes."""
+    """Return whether an output with this number of values per face fits the card."""
     if isinstance(output, LabelOutput):
         return width in output.widths
     return width >= 2 if output.kind == "expectation" and not output.bins else width == (len(output.bins) or 1)
 
 
 def expected(output: LabelOutput | AgeOutput) -> str:
-    """How many values per face the card reads, in words."""
+    """Describe in words how many values per face the card reads."""
     if output.columns is not None:
         return f"columns {list(output.columns)}"
     if isinstance(output, LabelOutput):
@@ -207,9 +207,9 @@ def expected(output: LabelOutput | AgeOutput) -> str:
 
 
 def classes_of(values: FloatArray, classes: Sequence[str], reading: Reading) -> tuple[list[str], FloatArray]:
-    """Most probable class of each row and its probability; no class where a value is not finite. Ties: the first class.
+    """Return the most probable class of each row and its probability; ties go to the first class.
 
-    The probability is NaN where the model gives none (kind index).
+    A row with a value that is not finite has no class. The probability is NaN if the model gives none (kind index).
     """
     finite: BoolArray = np.asarray(np.isfinite(values).all(axis=1))
     best, sure = np.zeros(len(values), np.int64), np.full(len(values), np.nan)
@@ -222,9 +222,9 @@ def classes_of(values: FloatArray, classes: Sequence[str], reading: Reading) -> 
 
 
 def ages_of(values: FloatArray, output: AgeOutput, reading: Reading) -> FloatArray:
-    """Years, NaN where a value is not finite.
+    """Return ages in years, NaN where a value is not finite.
 
-    Of bins the middle of the most probable one, or of all the mean weighted by probability; an open bin stands for its end.
+    For bins: the middle of the most probable one, or the probability-weighted mean; an open bin counts as its lower end.
     """
     finite: BoolArray = np.asarray(np.isfinite(values).all(axis=1))
     years, known = np.full(len(values), np.nan), values[finite]
@@ -245,7 +245,7 @@ def ages_of(values: FloatArray, output: AgeOutput, reading: Reading) -> FloatArr
 
 
 def middle(text: str) -> float:
-    """Middle of an age range such as 20-29; the lower end of an open one such as 70+."""
+    """Return the middle of an age range such as 20-29, or the lower end of an open one such as 70+."""
     ends = age_interval(text)
     assert ends is not None  # the card's schema allows only ranges
     low, high = ends

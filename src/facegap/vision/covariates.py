@@ -1,7 +1,7 @@
-"""What a photograph is like where its face was found: pose, size, light, sharpness, compression. No model is needed.
+"""Measure covariates of a photograph at its face: pose, size, light, sharpness, compression. No model is needed.
 
-Each value is one number per image, measured on a small sample of its pixels, so that every audit can afford it. The places
-on a face are those in which `facegap tone` looks for skin. docs/covariates.md says what each value means, and where it fails.
+Each value is one number per image, measured on a small sample of its pixels, so that it adds little to the time of an audit. The
+regions of the face are those in which `facegap tone` samples skin. docs/covariates.md defines each value and its limitations.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from facegap.types import BoolArray, FloatArray
 Luminance = NDArray[np.uint8]
 
 UNDER, OVER = 26, 246  # luminance below and above which a pixel counts as under- or overexposed
-PITCH_LEVEL = 0.45  # where the nose stands between eyes and mouth of a level face (InsightFace)
+PITCH_LEVEL = 0.45  # relative height of the nose between eyes and mouth of a level face (InsightFace)
 DEGREES_PER_SHARE = 90.0
-GRID = 48  # samples across and down a whole picture
-# Half axes of an ellipse about the head, in widths and heights of the box: what lies outside it, above the chin, is background.
+GRID = 48  # samples across and down the whole image
+# Semi-axes of an ellipse around the head, in widths and heights of the box; outside it and above the chin is background.
 HEAD_WIDTH, HEAD_HEIGHT = 0.65, 0.75
-FEWEST_BACKGROUND, FEWEST_SKIN = 40, 40  # samples; fewer say nothing
-SKIN_STEP = 2  # pixels of the frame between samples of skin
-FACE_UNIT = 35.2  # pixels between the eyes at which a face is measured: those of the ArcFace template of 112 pixels
-FACE_REACH = 0.9  # distances between the eyes from the middle of the face to the sides of the square that is measured
-MIDDLE = complex(WIDTH / 2, 105)  # of the face in the frame of `groups.skin`, whose eyes are at a height of 80
-LEAST_SIDE = 8  # pixels of that square, of what of it is in the picture
-SOBEL_GAIN = 8  # of the 3 x 3 Sobel operator: its answer to a slope of one level per pixel
+FEWEST_BACKGROUND, FEWEST_SKIN = 40, 40  # samples; fewer give NaN
+SKIN_STEP = 2  # distance of skin samples in pixels of the frame
+FACE_UNIT = 35.2  # inter-eye distance at which a face is measured: that of the 112-pixel ArcFace template
+FACE_REACH = 0.9  # half the side of the measured square, in inter-eye distances
+MIDDLE = complex(WIDTH / 2, 105)  # of the face in the frame of `groups.skin`, where the eyes are at height 80
+LEAST_SIDE = 8  # least side, in pixels, of the part of the square within the image
+SOBEL_GAIN = 8  # response of the 3 x 3 Sobel operator to a slope of one level per pixel
 NO_COVARIATES = dict.fromkeys(IMAGE_COVARIATES, math.nan)
 _TEMPLATE_CENTRE = complex(*TEMPLATE.mean(axis=0))
 _CENTRED_TEMPLATE = [complex(x, y) - _TEMPLATE_CENTRE for x, y in TEMPLATE.tolist()]
@@ -44,25 +44,25 @@ _CENTRED_TEMPLATE = [complex(x, y) - _TEMPLATE_CENTRE for x, y in TEMPLATE.tolis
 
 @dataclass(frozen=True)
 class Frame:
-    """A similarity from the frame of `groups.skin` to pixels: x + iy there is turn * (x + iy) + shift here."""
+    """A similarity transform from the frame of `groups.skin` to pixels: x + iy maps to turn * (x + iy) + shift."""
 
     turn: complex
     shift: complex
 
     @property
     def unit(self) -> float:
-        """Pixels between the eyes of the template."""
+        """Return the inter-eye distance of the template in pixels."""
         return abs(self.turn) * UNIT
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What the covariates of one face are measured on: small, so that the picture can go.
+    """The pixels on which the covariates of one face are measured; a small copy, so that the image can be freed.
 
-    size   : width, height of the picture
-    grid   : uint8 (GRID, GRID, 3), every so-many-th pixel of the picture
-    face   : luminance of a square about the face, FACE_UNIT pixels between the eyes; None where it has no place
-    frame  : from the frame of `groups.skin` to the pixels of `face`
+    size   : width, height of the image
+    grid   : uint8 (GRID, GRID, 3), regularly spaced pixels of the image
+    face   : luminance of a square around the face, FACE_UNIT pixels between the eyes; None if it cannot be located
+    frame  : transform from the frame of `groups.skin` to the pixels of `face`
     """
 
     size: tuple[int, int]
@@ -75,10 +75,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Places:
-    """Where skin nearly always is, in the frame of `groups.skin`: both cheeks and the bridge of the nose.
+    """Regions that nearly always show skin, in the frame of `groups.skin`: both cheeks and the bridge of the nose.
 
     at          : complex128 (n,), x + iy
-    left, right : bool (n,), cheeks as seen in the picture
+    left, right : bool (n,), the cheeks, as seen in the image
     """
 
     at: NDArray[np.complex128]
@@ -88,7 +88,7 @@ class Places:
 
 @functools.cache
 def places() -> Places:
-    """Every SKIN_STEP-th pixel of the places, across and down."""
+    """Return every SKIN_STEP-th pixel of the regions, across and down."""
     found = regions()
     rows, columns = (SKIN_STEP * at for at in np.nonzero(found.seeds[::SKIN_STEP, ::SKIN_STEP]))
     number = found.patches[rows, columns]
@@ -96,7 +96,7 @@ def places() -> Places:
 
 
 def covariates(pixels: Pixels, box: FloatArray, points: FloatArray) -> dict[str, float]:
-    """The covariates of one face by their columns in faces.parquet.
+    """Return the covariates of one face, by their column names in faces.parquet.
 
     Parameters
     ----------
@@ -105,13 +105,13 @@ def covariates(pixels: Pixels, box: FloatArray, points: FloatArray) -> dict[str,
     box : float (4,)
         x1, y1, x2, y2 in pixels; edges, not centres.
     points : float (5, 2)
-        As tables.POINTS; pixel centres at whole numbers. NaN from a detector of boxes alone.
+        As tables.POINTS; pixel centres at whole numbers. NaN if the detector returns boxes only.
 
     Returns
     -------
     dict
-        IMAGE_COVARIATES by name. NaN where a value has no place: those of the points without points, those of skin or
-        background where too little of it is in the picture.
+        IMAGE_COVARIATES by name. NaN if a value is undefined: values that need points if there are none, and those of
+        skin or background if too little of it is in the image.
 
     Examples
     --------
@@ -125,7 +125,7 @@ def covariates(pixels: Pixels, box: FloatArray, points: FloatArray) -> dict[str,
 
 
 def sample(pixels: Pixels, box: FloatArray, points: FloatArray) -> Sample:
-    """The few pixels on which the covariates of a face are measured; arguments as those of `covariates`."""
+    """Return the pixels on which the covariates of a face are measured; arguments as for `covariates`."""
     height, width = pixels.shape[:2]
     grid = np.asarray(cv2.resize(pixels, (GRID, GRID), interpolation=cv2.INTER_NEAREST), np.uint8)
     frame = frame_of(points)
@@ -134,7 +134,7 @@ def sample(pixels: Pixels, box: FloatArray, points: FloatArray) -> Sample:
 
 
 def measured(taken: Sample) -> dict[str, float]:
-    """The covariates of a sample."""
+    """Return the covariates of a sample."""
     found = dict(NO_COVARIATES)
     edges = [float(value) for value in taken.box]
     if all(map(math.isfinite, edges)):
@@ -149,7 +149,7 @@ def measured(taken: Sample) -> dict[str, float]:
 
 
 def frame_of(points: FloatArray) -> Frame | None:
-    """The frame on five points, by least squares as `align.similarity`; None where all coincide or one is not a number."""
+    """Fit the frame to five points by least squares, as `align.similarity`; None if all coincide or one is not a number."""
     at = [complex(x, y) for x, y in points.tolist()]
     centre = sum(at) / len(at)
     fitted = sum((point - centre).conjugate() * place for point, place in zip(at, _CENTRED_TEMPLATE, strict=True))
@@ -161,9 +161,9 @@ def frame_of(points: FloatArray) -> Frame | None:
 
 
 def face_square(pixels: Pixels, frame: Frame) -> tuple[Luminance | None, Frame | None]:
-    """The square about a face, upright in the picture, and the frame in its pixels; None where hardly any of it is there.
+    """Return the upright square around a face and the frame in its pixels; None if hardly any of it is in the image.
 
-    Every place of `places` lies in it, however the head is rolled.
+    It contains every region of `places` for any roll of the head.
     """
     middle, reach, scale = frame.turn * MIDDLE + frame.shift, FACE_REACH * frame.unit, FACE_UNIT / frame.unit
     height, width = pixels.shape[:2]
@@ -180,16 +180,16 @@ def face_square(pixels: Pixels, frame: Frame) -> tuple[Luminance | None, Frame |
 
 
 def face_share(box: Sequence[float], width: int, height: int) -> float:
-    """Proportion of the picture that the box covers, as far as the box lies in the picture."""
+    """Return the proportion of the image area covered by the part of the box within the image."""
     across, down = min(box[2], width) - max(box[0], 0.0), min(box[3], height) - max(box[1], 0.0)
     return max(across, 0.0) * max(down, 0.0) / (width * height)
 
 
 def pose(points: FloatArray) -> dict[str, float]:
-    """Angles of the head in degrees by InsightFace's rule for five points, after the roll is taken out, and the eye distance.
+    """Return head angles in degrees, by InsightFace's rule for five points after removing roll, and the inter-eye distance.
 
-    Positive: the face is turned to the right of the picture, down, and clockwise. No angle where the eyes coincide, no pitch
-    where eyes and mouth are at one height.
+    Positive: the face is turned to the right of the image, down, and clockwise. No angle if the eyes coincide, no pitch if
+    eyes and mouth are at the same height.
     """
     left_eye, right_eye, nose, left_mouth, right_mouth = (complex(x, y) for x, y in points.tolist())
     across = right_eye - left_eye
@@ -197,19 +197,19 @@ def pose(points: FloatArray) -> dict[str, float]:
     if not distance:
         return {"inter_eye_px": distance}
     eyes = (left_eye + right_eye) / 2
-    upright = distance / across  # a factor of length one that turns the line of the eyes level
+    upright = distance / across  # unit complex number that rotates the eyes to a horizontal line
     tip, lips = (nose - eyes) * upright, ((left_mouth + right_mouth) / 2 - eyes) * upright
     found = {"inter_eye_px": distance, "roll": math.degrees(cmath.phase(across)), "yaw": angle(tip.real / distance)}
     return found | {"pitch": angle(tip.imag / lips.imag - PITCH_LEVEL)} if lips.imag else found
 
 
 def angle(share: float) -> float:
-    """Degrees of a share by the rule for five points, held to a right angle: in a profile the shares grow without bound."""
+    """Convert a ratio to degrees by the rule for five points, clipped to 90 degrees: the ratio is unbounded in profiles."""
     return min(max(DEGREES_PER_SHARE * share, -90.0), 90.0)
 
 
 def skin(face: Luminance, frame: Frame) -> dict[str, float]:
-    """Luminance of cheeks and bridge of the nose, and how alike both cheeks are lit; nothing where too little is there."""
+    """Return the luminance of cheeks and nose bridge and the balance of the cheeks; empty if too little is visible."""
     known = places()
     at = np.rint((frame.turn * known.at + frame.shift).view(np.float64)).astype(np.intp)
     columns, rows = at[::2], at[1::2]
@@ -223,7 +223,7 @@ def skin(face: Luminance, frame: Frame) -> dict[str, float]:
 
 
 def background(grid: Pixels, box: Sequence[float], width: int, height: int) -> dict[str, float]:
-    """Luminance outside an ellipse about the head, down to the chin; nothing where it leaves too little of the picture."""
+    """Return the luminance outside an ellipse around the head, above the chin; empty if too few samples remain."""
     x, y = ((np.arange(GRID) + 0.5) * (side / GRID) for side in (width, height))
     wide, high = max(box[2] - box[0], 1.0), max(box[3] - box[1], 1.0)
     across = ((x - (box[0] + box[2]) / 2) / (HEAD_WIDTH * wide)) ** 2
@@ -234,7 +234,7 @@ def background(grid: Pixels, box: Sequence[float], width: int, height: int) -> d
 
 
 def light(what: str, values: Luminance) -> dict[str, float]:
-    """Quartiles of luminance, and the proportions under- and overexposed."""
+    """Return quartiles of luminance and the proportions of under- and overexposed pixels."""
     ordered = np.sort(values).tobytes()
     quartiles = {f"{what}_luminance_{share}": quantile(ordered, share / 100) for share in (25, 50, 75)}
     under, not_over = bisect_left(ordered, UNDER), bisect_right(ordered, OVER)
@@ -242,16 +242,16 @@ def light(what: str, values: Luminance) -> dict[str, float]:
 
 
 def quantile(ordered: bytes, share: float) -> float:
-    """A quantile of ordered values, interpolated as numpy does; numpy's own takes longer than all the rest here."""
+    """Return a quantile of sorted values, interpolated as in numpy, whose own function is slower than all else here."""
     place = share * (len(ordered) - 1)
     low = int(place)
     return ordered[low] + (place - low) * (ordered[min(low + 1, len(ordered) - 1)] - ordered[low])
 
 
 def balance(left: Luminance, right: Luminance) -> float:
-    """Median luminance of the darker cheek over that of the brighter, 0..1.
+    """Return the median luminance of the darker cheek divided by that of the brighter, 0..1.
 
-    NaN where one is hardly in the picture, or both are black.
+    NaN if one is hardly visible, or both are black.
     """
     if min(len(left), len(right)) < FEWEST_SKIN:
         return math.nan
@@ -260,14 +260,14 @@ def balance(left: Luminance, right: Luminance) -> float:
 
 
 def sharpness(face: Luminance) -> float:
-    """Mean square of the Laplacian over that of the gradient; NaN where all of a face has one luminance.
+    """Return the mean square of the Laplacian divided by that of the gradient; NaN if the luminance is constant.
 
-    The variance of the Laplacian alone falls with luminance and contrast, and so with darker skin; the ratio hardly does.
+    The variance of the Laplacian alone decreases with luminance and contrast, and so with darker skin; the ratio hardly does.
     """
     slope = sum(cv2.norm(axis, cv2.NORM_L2SQR) for axis in cv2.spatialGradient(face)) / SOBEL_GAIN**2
     return cv2.norm(cv2.Laplacian(face, cv2.CV_16S), cv2.NORM_L2SQR) / slope if slope else math.nan
 
 
 def luminance(pixels: Pixels) -> Luminance:
-    """0.299 R + 0.587 G + 0.114 B of the stored values (ITU-R BT.601), uint8 of (height, width, 3)."""
+    """Return 0.299 R + 0.587 G + 0.114 B of the stored values (ITU-R BT.601), uint8 (height, width) from (height, width, 3)."""
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), np.uint8)

@@ -1,4 +1,4 @@
-"""Faces in a picture: prepare the canvas, run the detector, decode its heads, suppress doubles, choose one face."""
+"""Detect faces in an image: prepare the canvas, run the detector, decode its outputs, suppress duplicates, choose a face."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from facegap.vision.ports import batch_limit, number_output, outputs_of, readabl
 
 ManyFaces = Literal["largest", "refuse", "centre"]
 STRIDE = 32  # sides of a free-size detector's canvas are multiples of its coarsest stride
-MOST_CANDIDATES = 5000  # kept before suppression; bounds the work that a hostile model can cause
+MOST_CANDIDATES = 5000  # kept before suppression; limits the work that a hostile model can cause
 
 
 @dataclass(frozen=True)
 class Detector:
     """A detector that is ready to run.
 
-    outputs : names of the graph's outputs that its decoder reads; others may be anything
+    outputs : names of the graph's outputs that its decoder reads; others are ignored
     """
 
     card: ModelCard
@@ -36,9 +36,9 @@ class Detector:
 
 @dataclass(frozen=True)
 class Canvas:
-    """What the detector sees, and the factors that bring its coordinates back: picture = canvas / (scale_x, scale_y).
+    """The detector's input image, and the factors to convert its coordinates: image = canvas / (scale_x, scale_y).
 
-    pixels : the picture as it lies at the top left of the canvas, which is black beyond
+    pixels : the image, at the top left of the canvas, which is otherwise black
     size   : width, height of the canvas
     """
 
@@ -48,30 +48,30 @@ class Canvas:
 
 
 def detector(card: ModelCard, session: Any) -> Detector:
-    """Check the ports of a graph against its card.
+    """Check the inputs and outputs of a graph against its card.
 
     Raises
     ------
-    ModelError : an input or an output is not what the card says; the message names the key and what would fit
+    ModelError : If an input or output does not match the card; the message names the key and a value that fits.
     """
     assert card.detector is not None
     batch_limit(session, card)
     names = decoders()[card.detector.decoder].outputs(card.detector)
     ports = [number_output(session, card, name, "detector.decoder") for name in names]
-    if not names:  # told by their shapes
+    if not names:  # identified by their shapes
         ports = [port for port in outputs_of(session) if readable(port)]
     return Detector(card, session, tuple(port.name for port in ports))
 
 
 def detect(model: Detector, pixels: Pixels) -> Faces:
-    """All faces at or above the card's score threshold, doubles suppressed, in coordinates of the picture."""
+    """Return all faces at or above the card's score threshold, without duplicates, in image coordinates."""
     return detect_each(model, [pixels])[0]
 
 
 def detect_each(model: Detector, pictures: Sequence[Pixels]) -> list[Faces]:
-    """`detect` for several pictures, each in a run of its own.
+    """Detect faces in several images, each in a separate run of the model.
 
-    Each step is done for all of them before the next: after a model has run, code and pictures must come back into the cache.
+    Each step processes all images before the next, because running the model evicts code and images from the cache.
     """
     canvases = [prepare(pixels, model.card) for pixels in pictures]
     heads = heads_of(model, canvases)
@@ -79,7 +79,7 @@ def detect_each(model: Detector, pictures: Sequence[Pixels]) -> list[Faces]:
 
 
 def faces_in(model: Detector, heads: Heads, canvas: Canvas, pixels: Pixels) -> Faces:
-    """The faces of one picture, from what the detector gives for its canvas."""
+    """Return the faces of one image from the detector's outputs for its canvas."""
     spec = model.card.detector
     assert spec is not None
     found = suppress(above(decode(heads, spec, canvas.size, model.card.name), spec.score_threshold), spec.nms_iou)
@@ -88,14 +88,14 @@ def faces_in(model: Detector, heads: Heads, canvas: Canvas, pixels: Pixels) -> F
 
 
 def candidates(model: Detector, canvas: Canvas) -> Faces:
-    """What the decoder makes of one canvas, in its coordinates."""
+    """Return the candidates of one canvas, in its coordinates."""
     (heads,) = heads_of(model, [canvas])
     assert model.card.detector is not None
     return decode(heads, model.card.detector, canvas.size, model.card.name)
 
 
 def heads_of(model: Detector, canvases: Sequence[Canvas]) -> list[Heads]:
-    """The outputs of the graph for each canvas, by name."""
+    """Return the outputs of the graph for each canvas, by name."""
     card = model.card
     assert card.input is not None
     made = [tensors.unmade([canvas.pixels], card.input, canvas.size) for canvas in canvases]
@@ -106,7 +106,7 @@ def heads_of(model: Detector, canvases: Sequence[Canvas]) -> list[Heads]:
 
 
 def prepare(pixels: Pixels, card: ModelCard) -> Canvas:
-    """The picture on the detector's canvas: stretched, or kept in shape with black below and to the right."""
+    """Put an image on the detector's canvas: stretched, or with its aspect ratio kept and black below and to the right."""
     assert card.input is not None and card.detector is not None
     height, width = pixels.shape[:2]
     target = card.input.size
@@ -120,21 +120,19 @@ def prepare(pixels: Pixels, card: ModelCard) -> Canvas:
 
 
 def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """Bilinear, as the authors of the detectors here do it."""
+    """Resize bilinearly, as the authors of the supported detectors do."""
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def decode(heads: Heads, spec: DetectorSpec, size: tuple[int, int], name: str) -> Faces:
-    """Candidates in canvas coordinates, by the decoder that the card names; it may leave out those under the threshold.
+    """Return candidates in canvas coordinates from the card's decoder, which may omit those below the threshold.
 
     Raises
     ------
-    ModelError : the heads have other shapes than this decoder reads
+    ModelError : If the outputs do not have the shapes that this decoder reads.
     """
     try:
-        with np.errstate(
-            over="ignore", invalid="ignore"
-        ):  # such candidates are not finite, and `above` leaves them out
+        with np.errstate(over="ignore", invalid="ignore"):  # such candidates are not finite, and `above` removes them
             found = decoders()[spec.decoder].decode(heads, spec, size)
     except (KeyError, ValueError, IndexError) as error:
         shapes = ", ".join(f"{head} {value.shape}" for head, value in heads.items())
@@ -153,7 +151,7 @@ def decode(heads: Heads, spec: DetectorSpec, size: tuple[int, int], name: str) -
 
 
 def is_whole(found: Any) -> bool:
-    """Whether a decoder gave faces of the right shapes."""
+    """Return whether a decoder returned faces of the right shapes."""
     if not isinstance(found, Faces):
         return False
     count = len(found.scores)
@@ -161,20 +159,20 @@ def is_whole(found: Any) -> bool:
 
 
 def above(faces: Faces, threshold: float) -> Faces:
-    """Candidates with finite numbers and a score at or above the threshold, the highest MOST_CANDIDATES of them."""
+    """Return the finite candidates with scores at or above the threshold, at most the MOST_CANDIDATES highest."""
     finite = np.isfinite(faces.boxes).all(axis=1) & np.isfinite(faces.scores)
     kept = np.flatnonzero(finite & (faces.scores >= threshold))
     return faces.take(kept[np.argsort(-faces.scores[kept], kind="stable")[:MOST_CANDIDATES]])
 
 
 def plausible(faces: Faces, longer_side: int) -> Faces:
-    """Faces with a box that has an area and is at most twice as large as the picture: crops must stay bounded."""
+    """Return faces whose box has an area and is at most twice as large as the image, which limits the size of crops."""
     sides = faces.boxes[:, 2:] - faces.boxes[:, :2]
     return faces.take((sides > 0).all(axis=1) & (sides <= 2 * longer_side).all(axis=1))
 
 
 def suppress(faces: Faces, iou: float) -> Faces:
-    """Greedy non-maximum suppression: of boxes that overlap by more than `iou` the highest score stays."""
+    """Apply greedy non-maximum suppression: of boxes that overlap by more than `iou`, the highest score is kept."""
     if not len(faces):
         return faces
     corner_and_size = np.hstack([faces.boxes[:, :2], faces.boxes[:, 2:] - faces.boxes[:, :2]])
@@ -183,9 +181,9 @@ def suppress(faces: Faces, iou: float) -> Faces:
 
 
 def choose(faces: Faces, policy: ManyFaces, size: tuple[int, int]) -> int | None:
-    """Index of the face that stands for the picture; None where there are several and the policy is to refuse.
+    """Return the index of the face to use; None if there are several and the policy is to refuse.
 
-    size : width, height of the picture. Ties go to the higher score.
+    size : width, height of the image. Ties go to the higher score.
     """
     if len(faces) > 1 and policy == "refuse":
         return None

@@ -1,4 +1,4 @@
-"""Aligned faces to templates: rows of length one that the matching loop compares."""
+"""Compute templates of aligned faces: rows of unit length for comparison."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from facegap.vision.ports import FLOATS, batch_limit, number_output
 class Embedder:
     """An embedder that is ready to run.
 
-    flip : a template is of the face and of its mirror image together, see `embed`
+    flip : a template combines the face and its mirror image, see `raw_templates`
     """
 
     card: ModelCard
@@ -35,11 +35,11 @@ class Embedder:
 
 
 def embedder(card: ModelCard, session: Any, batch: int, *, flip: bool = False) -> Embedder:
-    """Check the ports of a graph against its card and settle how many faces go through it at once.
+    """Check the inputs and outputs of a graph against its card and determine the batch size.
 
     Raises
     ------
-    ModelError : an input or an output is not what the card says; the message names the key and what would fit
+    ModelError : If an input or output does not match the card; the message names the key and a value that fits.
     """
     assert card.alignment is not None and card.outputs.embedding is not None
     template = np.asarray(card.alignment.template, np.float64)
@@ -55,30 +55,30 @@ def embedder(card: ModelCard, session: Any, batch: int, *, flip: bool = False) -
 
 
 def face_crop(model: Embedder, pixels: Pixels, points: FloatArray) -> Pixels | None:
-    """The face on the card's template; None where its points give it no place: one is not a number, or all coincide."""
+    """Return the face aligned to the card's template; None if its points all coincide or one is not a number."""
     card = model.card
     assert card.input is not None and card.alignment is not None
     return aligned(pixels, points, model.template, card.input.size, card.alignment.interpolation)
 
 
 def embed(model: Embedder, crops: Sequence[Pixels]) -> NDArray[np.float32]:
-    """One template of length one per crop: float32 (n, dimension); NaN rows where the model gave zeros or no number.
+    """Return one unit-length template per crop, float32 (n, dimension); a row is NaN if the output is zero or not finite.
 
     Raises
     ------
-    ModelError : the output has not the dimension that the card states
+    ModelError : If the output does not have the dimension in the card.
     """
     return unit_rows(raw_templates(model, crops))
 
 
 def raw_templates(model: Embedder, crops: Sequence[Pixels]) -> AnyArray:
-    """Templates before they are divided by their length: (n, dimension).
+    """Return templates before normalisation, (n, dimension).
 
-    With `flip` the embedding of the crop and that of its mirror image, neither divided by its length, are added in float64.
+    With `flip`, the unnormalised embeddings of the crop and of its mirror image are added in float64.
 
     Raises
     ------
-    ModelError : the output has not the dimension that the card states
+    ModelError : If the output does not have the dimension in the card.
 
     References
     ----------
@@ -91,15 +91,15 @@ def raw_templates(model: Embedder, crops: Sequence[Pixels]) -> AnyArray:
 
 
 def raw_embeddings(model: Embedder, crops: Sequence[Pixels]) -> AnyArray:
-    """What the graph gives for each crop: (n, dimension), of the graph's type.
+    """Return the output of the graph for each crop, (n, dimension), in the graph's dtype.
 
     Raises
     ------
-    ModelError : the output has not the dimension that the card states
+    ModelError : If the output does not have the dimension in the card.
     """
     card = model.card
     assert card.input is not None
-    rows: list[AnyArray] = [np.empty((0, model.dimension), np.float16)]  # the narrowest type: it widens none
+    rows: list[AnyArray] = [np.empty((0, model.dimension), np.float16)]  # the narrowest dtype: it promotes none
     for start in range(0, len(crops), model.rows_per_run):
         batch = crops[start : start + model.rows_per_run]
         (raw,) = tensors.run(model.session, card, [model.output], tensors.unmade(batch, card.input))
@@ -110,7 +110,7 @@ def raw_embeddings(model: Embedder, crops: Sequence[Pixels]) -> AnyArray:
 
 
 def misfit(raw: AnyArray, faces: int, model: Embedder) -> str:
-    """What is wrong with an output of another shape, and what to write in the card."""
+    """Describe what is wrong with an output of the wrong shape, and what to write in the card."""
     said = f"the output has shape {raw.shape} for {faces} faces, the card says {model.dimension} each"
     if faces == 1 or raw.shape[:1] == (faces,):
         width = raw.size // faces
@@ -124,7 +124,7 @@ def misfit(raw: AnyArray, faces: int, model: Embedder) -> str:
 
 
 def unit_rows(raw: AnyArray) -> NDArray[np.float32]:
-    """Rows divided by their length, in float64 in between; NaN where the length is zero or not finite."""
+    """Normalise rows to unit length, computed in float64; NaN if the length is zero or not finite."""
     length = lengths(raw)[:, None]
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         usable = np.isfinite(length) & (length > 0)
@@ -132,6 +132,6 @@ def unit_rows(raw: AnyArray) -> NDArray[np.float32]:
 
 
 def lengths(raw: AnyArray) -> FloatArray:
-    """Euclidean length of each row in float64: (n,) of (n, dimension)."""
+    """Return the Euclidean length of each row, float64 (n,)."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(np.linalg.norm(raw.astype(np.float64), axis=1))

@@ -1,7 +1,7 @@
-"""What the numbers of a classifier mean: probabilities of classes from each kind of output, or an error that names the kind.
+"""Convert classifier outputs of each kind to class probabilities, or raise an error that names the kind.
 
-A wrong kind is the mistake that costs most and shows least: a logit read as a probability turns every answer below one half,
-and softmax rows read as logits look merely unsure. So every batch is held against what its kind promises.
+A wrong kind is a serious and inconspicuous mistake: a logit read as a probability gives wrong classes, and softmax values read as
+logits merely look uncertain. The values of every batch are therefore checked against their kind.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from facegap.errors import ModelError
 from facegap.inputs.cards.schema import LabelKind
 from facegap.types import FloatArray
 
-SUM_SLACK = 0.02  # by which the probabilities of a face may miss 1
-VALUE_SLACK = 1e-3  # by which a probability may leave 0..1: rounding of float16
+SUM_SLACK = 0.02  # tolerance of the sum of a face's probabilities
+VALUE_SLACK = 1e-3  # tolerance outside 0..1, for rounding of float16
 STEPS = 256  # levels of an 8-bit output
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How the numbers of one output are read, and where errors say it stands.
+    """How the values of one output are read, and its location for error messages.
 
-    kind      : of the card
-    classes   : how many there are
+    kind      : the kind in the card
+    classes   : number of classes
     where     : "card: outputs.gender"; `key` is the key of the kind in that table
     quantised : the graph computes in 8 bits, so a probability is a multiple of 1/256
-    checked   : values that their kind cannot have are an error; False where settings are tried that may be wrong
+    checked   : raise an error for values that the kind cannot have; False to try settings that may be wrong
     """
 
     kind: LabelKind
@@ -42,24 +42,24 @@ class Reading:
 
 
 def probabilities(values: FloatArray, reading: Reading) -> FloatArray:
-    """Probability of each class of each row.
+    """Return the probability of each class for each row.
 
     values  : float64 (rows, values), all finite
     returns : float64 (rows, classes), in 0..1 and adding up to 1 within the model's rounding
 
     Raises
     ------
-    ModelError : the values are not what the kind promises; the kinds that would fit are named
+    ModelError : If the values do not fit the kind; the message names the kinds that do.
     """
     return READERS[reading.kind](values, reading)
 
 
 def class_numbers(values: FloatArray, reading: Reading) -> NDArray[np.int64]:
-    """The class that each row of an output of kind index names.
+    """Return the class index in each row of an output of kind index.
 
     Raises
     ------
-    ModelError : a value is not a whole number from 0 to the number of classes less one
+    ModelError : If a value is not a whole number from 0 to the number of classes minus one.
     """
     column = values[:, 0]
     wrong = (column != np.floor(column)) | (column < 0) | (column >= reading.classes)
@@ -69,29 +69,29 @@ def class_numbers(values: FloatArray, reading: Reading) -> NDArray[np.int64]:
 
 
 def from_softmax(values: FloatArray, reading: Reading) -> FloatArray:
-    """The values themselves."""
+    """Return the values unchanged."""
     require_shares(values, reading, whole=1.0)
     return values
 
 
 def from_logits(values: FloatArray, reading: Reading) -> FloatArray:  # noqa: ARG001
-    """Their softmax."""
+    """Return the softmax of the values."""
     return np.asarray(softmax(values, axis=1), np.float64)
 
 
 def from_probability(values: FloatArray, reading: Reading) -> FloatArray:
-    """The value, and what is left of 1."""
+    """Return each value p as (p, 1 - p)."""
     require_range(values, reading, whole=1.0)
     return two_columns(values)
 
 
 def from_logit(values: FloatArray, reading: Reading) -> FloatArray:  # noqa: ARG001
-    """The logistic function of the value, and what is left of 1."""
+    """Return p and 1 - p for the logistic function p of each value."""
     return two_columns(np.asarray(expit(values), np.float64))
 
 
 def from_percent(values: FloatArray, reading: Reading) -> FloatArray:
-    """Hundredths of the values; of one value also what is left of 100."""
+    """Return values divided by 100; a single value p becomes (p, 1 - p)."""
     if values.shape[1] == 1:
         require_range(values, reading, whole=100.0)
         return two_columns(values / 100)
@@ -109,7 +109,7 @@ READERS: dict[str, Callable[[FloatArray, Reading], FloatArray]] = {
 
 
 def two_columns(first: FloatArray) -> FloatArray:
-    """One probability and its rest."""
+    """Return the columns p and 1 - p."""
     return np.hstack([first, 1 - first])
 
 
@@ -121,7 +121,7 @@ def require_range(values: FloatArray, reading: Reading, *, whole: float) -> None
 
 
 def require_shares(values: FloatArray, reading: Reading, *, whole: float) -> None:
-    """Raise ModelError for rows that are no proportions of `whole`."""
+    """Raise ModelError for rows that are not proportions adding up to `whole`."""
     slack = max(SUM_SLACK, reading.classes / STEPS) if reading.quantised else SUM_SLACK
     adds_up = np.abs(values.sum(axis=1) - whole) <= slack * whole
     wrong = np.asarray(~(within(values, reading, whole).all(axis=1) & adds_up))
@@ -132,13 +132,13 @@ def require_shares(values: FloatArray, reading: Reading, *, whole: float) -> Non
 
 
 def within(values: FloatArray, reading: Reading, whole: float) -> NDArray[np.bool_]:
-    """Which values lie in 0..whole, up to rounding."""
+    """Return which values lie in 0..whole, up to rounding."""
     slack = whole * (1 / STEPS if reading.quantised else VALUE_SLACK)
     return np.asarray((values >= -slack) & (values <= whole + slack))
 
 
 def refused(values: FloatArray, wrong: NDArray[np.bool_], reading: Reading, needs: str) -> ModelError:
-    """The error for rows of which some are not what their kind promises; the first of these is shown."""
+    """Return the error for rows that do not fit their kind; it shows the first of them."""
     first = values[np.argmax(wrong)]
     shown = ", ".join(f"{value:.4g}" for value in first[:6]) + (", ..." if len(first) > 6 else "")
     return ModelError(
@@ -147,7 +147,7 @@ def refused(values: FloatArray, wrong: NDArray[np.bool_], reading: Reading, need
 
 
 def cure(values: FloatArray, reading: Reading) -> str:
-    """What to write instead of the kind, from all rows of a batch."""
+    """Suggest another kind, from all rows of a batch."""
     fitting = [kind for kind in fitting_kinds(values, reading.classes) if kind != reading.kind]
     if reading.key == "values":
         fitting = [kind for kind in fitting if kind in ("softmax", "logits", "percent")]
@@ -163,7 +163,7 @@ def cure(values: FloatArray, reading: Reading) -> str:
 
 
 def fitting_kinds(values: FloatArray, classes: int) -> list[LabelKind]:
-    """Kinds that these rows could be, the likelier first; logits always could where nothing else is."""
+    """Return the kinds that fit these rows, likeliest first; logits fit if nothing else does."""
     low, high, sums = float(values.min()), float(values.max()), values.sum(axis=1)
     if values.shape[1] == 1:
         if (values == np.floor(values)).all() and low >= 0 and high < classes:

@@ -1,4 +1,4 @@
-"""Templates from several frames: the mean of the frames of each medium, then the mean of the media, of length one."""
+"""Pool templates from several frames: the mean of the frames of each medium, then the normalised mean of the media."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from facegap.types import IntArray
 from facegap.vision.embed import unit_rows
 
-MOST_FRAMES_AT_ONCE = 8192  # of which copies in double precision are held; one template may have more
+MOST_FRAMES_AT_ONCE = 8192  # number of frames copied in double precision at once; a single template may have more
 POOLING = (
     "mean of the unit-length embeddings of the frames of each medium, then mean over the media, scaled to unit "
     "length; frames within a medium, and media within a template, have equal weights"
@@ -16,12 +16,12 @@ POOLING = (
 
 
 def pooled(vectors: NDArray[np.float32], templates: IntArray, media: IntArray) -> NDArray[np.float32]:
-    """One template of length one per code in `templates`, in the order of the codes.
+    """Return one unit-length template per code in `templates`, in the order of the codes.
 
     Parameters
     ----------
     vectors
-        Embeddings of the usable frames, float32 (n, dimension), each of length one; may be mapped from a file.
+        Embeddings of the usable frames, float32 (n, dimension), each of unit length; may be memory-mapped.
     templates
         Code of the template of each frame, int64 (n,).
     media
@@ -30,12 +30,12 @@ def pooled(vectors: NDArray[np.float32], templates: IntArray, media: IntArray) -
     Returns
     -------
     numpy.ndarray
-        float32 (distinct templates, dimension); a row of NaN where the media of a template add up to nothing.
+        float32 (distinct templates, dimension); a row is NaN if the mean of a template's media is zero.
 
     Notes
     -----
-    The rule of the IJB protocols: many frames of one video do not outweigh a single photograph. Sums are in double precision
-    and in the order of the frames, whatever is pooled at the same time.
+    This is the rule of the IJB protocols: many frames of one video do not outweigh a single photograph. Sums are in double
+    precision and in frame order, and do not depend on the other templates pooled at the same time.
 
     References
     ----------
@@ -65,12 +65,12 @@ def pooled(vectors: NDArray[np.float32], templates: IntArray, media: IntArray) -
 
 
 def group_starts(codes: IntArray) -> IntArray:
-    """Where each run of equal codes begins, int64 (runs,)."""
+    """Return the start of each run of equal codes, int64 (runs,)."""
     return np.flatnonzero(np.r_[True, np.diff(codes) != 0])
 
 
 def group_means(rows: NDArray[np.float64], codes: IntArray) -> NDArray[np.float64]:
-    """The mean of each run of rows with equal codes, float64 (runs, dimension)."""
+    """Return the mean of each run of rows with equal codes, float64 (runs, dimension)."""
     starts = group_starts(codes)
     sizes = np.diff(np.r_[starts, len(codes)])
     means: NDArray[np.float64] = np.add.reduceat(rows, starts, axis=0) / sizes[:, None]

@@ -1,7 +1,7 @@
-"""The inputs and outputs of a graph held against its card: name, type, axes, size. Every error names the card's key.
+"""Check the inputs and outputs of a graph against its card: name, type, axes, size. Every error names the key in the card.
 
-onnxruntime enforces the declared shape of an input, so it is trusted here. A declared output shape binds nobody; what really
-comes out is looked at by `facegap.vision.rehearsal`.
+onnxruntime enforces the declared shape of an input, so it is trusted here. The declared shape of an output is not enforced;
+`facegap.vision.rehearsal` checks the actual outputs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from facegap.errors import ModelError
 from facegap.inputs.cards.schema import THE_ONLY_ONE, InputSpec, ModelCard
 
-FED: Mapping[str, str] = {"float": "float32", "float16": "float16", "uint8": "uint8"}  # onnx's word -> the card's
+FED: Mapping[str, str] = {"float": "float32", "float16": "float16", "uint8": "uint8"}  # onnx name -> name in a card
 FLOATS = ("float", "float16", "double")
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 NAMES_OF_TYPES: Mapping[str, str] = {"float": "float32", "double": "float64", "string": "text"}
@@ -33,8 +33,8 @@ class Port:
     """One input or output of a graph.
 
     container : tensor, seq, optional, map or sparse_tensor
-    element   : onnx's word for the type of its numbers: float, int64, string
-    shape     : one length per axis, None where it is free; None altogether where the number of axes is not declared
+    element   : ONNX name of the element type: float, int64, string
+    shape     : length of each axis, None for a free axis; None if the number of axes is not declared
     """
 
     name: str
@@ -44,7 +44,7 @@ class Port:
 
     @property
     def type_name(self) -> str:
-        """The type in words: float32, text, a sequence of float32."""
+        """Return the type in words: float32, text, a sequence of float32."""
         element = NAMES_OF_TYPES.get(self.element, self.element)
         return element if self.container == "tensor" else f"{KINDS.get(self.container, self.container)} of {element}"
 
@@ -54,7 +54,7 @@ class Port:
 
 
 def port_of(entry: Any) -> Port:
-    """The port that onnxruntime describes by name, type and shape; a length below 1 is free, as some exporters write it."""
+    """Convert onnxruntime's description; lengths below 1, which some exporters write, mean a free axis."""
     container, _, element = str(entry.type).removesuffix(")").partition("(")
     while "(" in element:  # optional(seq(tensor(float)))
         element = element[element.index("(") + 1 :].rstrip(")")
@@ -63,21 +63,21 @@ def port_of(entry: Any) -> Port:
 
 
 def inputs_of(session: Any) -> list[Port]:
-    """The inputs that must be fed."""
+    """Return the inputs that must be fed."""
     return [port_of(entry) for entry in session.get_inputs()]
 
 
 def outputs_of(session: Any) -> list[Port]:
-    """The outputs, in the order in which a run without names gives them."""
+    """Return the outputs, in the order in which a run without names returns them."""
     return [port_of(entry) for entry in session.get_outputs()]
 
 
 def the_named(ports: Sequence[Port], name: str, *, what: str, key: str, card: ModelCard) -> Port:
-    """The port of this name; the only one for THE_ONLY_ONE.
+    """Return the port of this name, or the only port for THE_ONLY_ONE.
 
     Raises
     ------
-    ModelError : there is none, or several where the card says that there is one; a fitting name is proposed
+    ModelError : If there is none, or not exactly one for THE_ONLY_ONE; the message suggests a name that fits.
     """
     if name == THE_ONLY_ONE and len(ports) == 1:
         return ports[0]
@@ -92,11 +92,11 @@ def the_named(ports: Sequence[Port], name: str, *, what: str, key: str, card: Mo
 
 
 def picture_input(session: Any, card: ModelCard) -> Port:
-    """The one input, which takes the pictures as the card prepares them.
+    """Return the only input, after checking that it accepts images prepared as in the card.
 
     Raises
     ------
-    ModelError : it takes something else, or the graph has further inputs; the message names the key and what would fit
+    ModelError : If the input differs or the graph has further inputs; the message names the key and a value that fits.
     """
     assert card.input is not None
     ports = inputs_of(session)
@@ -110,15 +110,15 @@ def picture_input(session: Any, card: ModelCard) -> Port:
 
 
 def input_name(session: Any, card: ModelCard) -> str:
-    """The name of the input that takes the pictures, of a graph that was held against its card when it was opened."""
+    """Return the name of the image input of a graph that was already checked against its card."""
     assert card.input is not None
     return picture_input(session, card).name if card.input.name == THE_ONLY_ONE else card.input.name
 
 
 def require_one(ports: Sequence[Port], picture: str, model: str) -> None:
-    """Raise ModelError for a graph that wants more than a picture.
+    """Raise ModelError if a graph has other inputs than the image.
 
-    picture : the name of the input that takes the picture, where it is known
+    picture : name of the image input, if known
     """
     if len(ports) > 1:
         rest = ", ".join(str(port) for port in ports if port.name != picture)
@@ -129,7 +129,7 @@ def require_one(ports: Sequence[Port], picture: str, model: str) -> None:
 
 
 def require_type(port: Port, spec: InputSpec, card: ModelCard) -> None:
-    """Raise ModelError unless the input takes numbers of the card's dtype."""
+    """Raise ModelError unless the input has the card's dtype."""
     if port.container != "tensor" or port.element not in FED:
         raise ModelError(
             f"{card.name}: input.dtype: the graph's input {port} takes {port.type_name}, but facegap feeds float32, "
@@ -144,7 +144,7 @@ def require_type(port: Port, spec: InputSpec, card: ModelCard) -> None:
 
 
 def require_axes(port: Port, shape: Sequence[int | None], spec: InputSpec, card: ModelCard) -> None:
-    """Raise ModelError unless the input has four axes, with the card's channels where its layout has them."""
+    """Raise ModelError unless the input has four axes, with the number and position of channels in the card."""
     if len(shape) != 4:
         raise ModelError(
             f"{card.name}: input.layout: the graph's input {port} has {len(shape)} axes, but a batch of images has "
@@ -168,7 +168,7 @@ def require_axes(port: Port, shape: Sequence[int | None], spec: InputSpec, card:
 
 
 def require_size(shape: Sequence[int | None], spec: InputSpec, card: ModelCard) -> None:
-    """Raise ModelError unless the input takes pictures of the card's width and height."""
+    """Raise ModelError unless the input accepts images of the card's width and height."""
     height, width = shape[2:4] if spec.layout == "NCHW" else shape[1:3]
     if height is None and width is None:
         return
@@ -187,13 +187,13 @@ def require_size(shape: Sequence[int | None], spec: InputSpec, card: ModelCard) 
 
 
 def number_output(session: Any, card: ModelCard, name: str, key: str) -> Port:
-    """The output that the card means by `name`, which gives numbers that facegap can read.
+    """Return the output that the card calls `name`, after checking that facegap can read its type.
 
-    key : of the card, for errors: outputs.gender.output
+    key : key in the card for error messages: outputs.gender.output
 
     Raises
     ------
-    ModelError : no such output, or one of text, a sequence, an optional value, bfloat16 and the like
+    ModelError : If there is no such output, or it is text, a sequence, an optional value, bfloat16 or similar.
     """
     ports = outputs_of(session)
     port = the_named(ports, name, what="output", key=key, card=card)
@@ -208,16 +208,16 @@ def number_output(session: Any, card: ModelCard, name: str, key: str) -> Port:
 
 
 def readable(port: Port) -> bool:
-    """Whether the port is a tensor of numbers that numpy has."""
+    """Return whether the port is a tensor of a numerical type that numpy supports."""
     return port.container == "tensor" and port.element in (*FLOATS, *INTEGERS, "bool")
 
 
 def batch_limit(session: Any, card: ModelCard) -> int | None:
-    """1 where the graph takes one picture at once; None where its first axis is free or nothing is declared.
+    """Return 1 if the graph accepts one image at a time; None if its first axis is free or undeclared.
 
     Raises
     ------
-    ModelError : the graph takes exactly some other number, so a last batch that is smaller would not fit
+    ModelError : If the graph requires a fixed batch size above 1, which a smaller last batch would not fit.
     """
     shape = picture_input(session, card).shape
     axis = None if shape is None else shape[0]

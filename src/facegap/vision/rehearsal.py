@@ -1,7 +1,7 @@
-"""A dry run of every model before the first image: a few simulated pictures through the graph, exactly as faces would go.
+"""Dry run of every model before the first image: a few simulated images pass through the graph exactly as faces would.
 
-It finds what a graph does not declare: a batch that is fixed inside, outputs of another shape than stated, values that are no
-numbers, probabilities that are none. What comes out of noise is judged by its form only.
+This finds what a graph does not declare: a fixed batch size, outputs of the wrong shape, values that are not numbers,
+probabilities outside their range. Because the images are noise, only the form of the outputs is checked.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from facegap.vision.embed import Embedder, raw_embeddings
 from facegap.vision.ports import OTHER_LAYOUT, picture_input
 
 PICTURES = 4  # of different kinds
-BATCH_SLACK = 0.02  # by which the answer of one picture may differ between a batch and the picture alone
+BATCH_SLACK = 0.02  # tolerance between the output of an image in a batch and of the image alone
 SCORE_SLACK = 0.01
-SIDES = (112, 128, 160, 224, 96, 64, 80, 48, 299)  # tried where a graph leaves its size open and refuses the card's
+SIDES = (112, 128, 160, 224, 96, 64, 80, 48, 299)  # tried if a graph does not fix its size and rejects the card's
 
 
 @dataclass(frozen=True)
 class Remarks:
-    """What a dry run found that is no error.
+    """Findings of a dry run that are not errors.
 
-    alarms  : what makes every number of a run doubtful: a kind that the graph contradicts, answers that never change
-    notices : what a reader should know: a smaller batch than was asked for
+    alarms  : findings that call every number of a run into question: a kind that contradicts the graph, constant outputs
+    notices : notes for the reader: a smaller batch size than requested
     """
 
     alarms: tuple[str, ...] = ()
@@ -46,11 +46,11 @@ class Remarks:
 
 
 def rehearse_embedder(model: Embedder) -> tuple[Embedder, Remarks]:
-    """The embedder with the batch that its graph can do, and what must be said of it.
+    """Test an embedder; return it with the batch size that its graph supports, and remarks.
 
     Raises
     ------
-    ModelError : the graph fails, or gives another shape than the card says, or no number for any picture
+    ModelError : If the graph fails, the output shape differs from the card, or no image gets a finite output.
     """
 
     def ask(rows: int, pictures: list[Pixels]) -> FloatArray:
@@ -62,11 +62,11 @@ def rehearse_embedder(model: Embedder) -> tuple[Embedder, Remarks]:
 
 
 def rehearse_classifier(model: Classifier, facts: GraphFacts) -> tuple[Classifier, Remarks]:
-    """The classifier with the batch that its graph can do, and what must be said of it.
+    """Test a classifier; return it with the batch size that its graph supports, and remarks.
 
     Raises
     ------
-    ModelError : the graph fails, or its values are not what the kinds of the card promise
+    ModelError : If the graph fails, or its values do not fit the kinds in the card.
     """
     model = replace(model, quantised=facts.quantised)
 
@@ -80,17 +80,17 @@ def rehearse_classifier(model: Classifier, facts: GraphFacts) -> tuple[Classifie
     require_numbers(alone, model.card, "outputs")
     classify(
         replace(model, rows_per_run=1), made_up(input_of(model.card), PICTURES)
-    )  # raises where a kind is not what it promises
+    )  # raises if the values do not fit a kind
     said = Remarks(same_for_all(alone, model.card), notices) + doubts(model, facts)
     return replace(model, rows_per_run=rows), said
 
 
 def rehearse_assessor(model: Assessor) -> tuple[Assessor, Remarks]:
-    """The quality model with the batch that its graph can do, and what must be said of it.
+    """Test a quality model; return it with the batch size that its graph supports, and remarks.
 
     Raises
     ------
-    ModelError : the graph fails, or gives anything else than one number per face, or no number for any picture
+    ModelError : If the graph fails, does not return one number per face, or no image gets a finite output.
     """
 
     def ask(rows: int, pictures: list[Pixels]) -> FloatArray:
@@ -102,11 +102,11 @@ def rehearse_assessor(model: Assessor) -> tuple[Assessor, Remarks]:
 
 
 def rehearse_detector(model: Detector) -> None:
-    """One simulated picture through a detector.
+    """Test a detector with one simulated image.
 
     Raises
     ------
-    ModelError : the graph fails, its decoder cannot read it, or its scores are no probabilities
+    ModelError : If the graph fails, its decoder cannot read it, or its scores are not probabilities.
     """
     card, spec = model.card, input_of(model.card)
     canvas = Canvas(made_up(spec, 1)[0], spec.size, (1.0, 1.0))
@@ -125,13 +125,13 @@ def rehearse_detector(model: Detector) -> None:
 
 
 def input_of(card: ModelCard) -> InputSpec:
-    """The input table, which every onnx card has."""
+    """Return the input table, which every onnx card has."""
     assert card.input is not None
     return card.input
 
 
 def made_up(spec: InputSpec, count: int) -> list[Pixels]:
-    """Pictures of the card's size: noise, dark noise, light noise and a coloured ramp, in turn; the same every time."""
+    """Return reproducible images of the card's size: noise, dark noise, light noise and a coloured gradient, in turn."""
     width, height = spec.size
     rng = np.random.default_rng(0)
     ramp = np.linspace(0, 255, width)[None, :, None] * np.array([1.0, 0.6, 0.3]) + np.zeros((height, 1, 1))
@@ -142,14 +142,14 @@ def made_up(spec: InputSpec, count: int) -> list[Pixels]:
 def run_through(
     model: Embedder | Classifier | Assessor, ask: Callable[[int, list[Pixels]], FloatArray]
 ) -> tuple[FloatArray, int, tuple[str, ...]]:
-    """Answers to single pictures, how many go through at once, and a notice where these are fewer than asked for.
+    """Return outputs for single images, the supported batch size, and a notice if it is smaller than requested.
 
-    A graph into which one batch is built fails at another, or mixes the pictures of a batch: then each goes alone.
+    A graph with a built-in batch size fails at others, or mixes the images of a batch; its batch size is then 1.
     """
     card, session, batch, spec = model.card, model.session, model.rows_per_run, input_of(model.card)
     try:
         alone = ask(1, made_up(spec, PICTURES))
-    except ModelStoppedError:  # no other size or batch would bring it back
+    except ModelStoppedError:  # no other size or batch would restart it
         raise
     except ModelError as error:
         raise with_cure(error, card, session) from error
@@ -169,7 +169,7 @@ def run_through(
 
 
 def agree(one: FloatArray, other: FloatArray) -> bool:
-    """Whether rows are the same up to rounding; numbers that are none must stand at the same places."""
+    """Return whether rows are equal up to rounding, with values that are not finite in the same places."""
     finite = np.isfinite(one)
     if not (finite == np.isfinite(other)).all():
         return False
@@ -178,16 +178,16 @@ def agree(one: FloatArray, other: FloatArray) -> bool:
 
 
 def with_cure(error: ModelError, card: ModelCard, session: Any) -> ModelError:
-    """The error of a dry run with what to write in the card, where another size or layout would do."""
+    """Add to the error of a dry run what to change in the card, if another size or layout works."""
     said = str(error).removeprefix(f"{card.name}: ")
-    if said.startswith(("detector.", "outputs.")):  # names its key and cure already
+    if said.startswith(("detector.", "outputs.")):  # already names its key and a remedy
         return error
     cure = fitting_input(card, session) or "no key of a card corrects this; export the model again"
     return ModelError(f"{card.name}: input: in a test run before the first image {said}; {cure}")
 
 
 def fitting_input(card: ModelCard, session: Any) -> str:
-    """Size and layout at which a graph that declares none runs, as keys of a card; empty where there is none."""
+    """Find a size and layout at which a graph that declares neither runs, as keys of a card; empty if none."""
     shape, spec = picture_input(session, card).shape, input_of(card)
     if shape is not None and None not in shape[1:]:
         return ""
@@ -206,7 +206,7 @@ def fitting_input(card: ModelCard, session: Any) -> str:
 
 
 def require_ending(card: ModelCard, table: str, output: LabelOutput | AgeOutput, last: str) -> None:
-    """Raise ModelError for a logit that already went through the logistic function: every answer would be the first class."""
+    """Raise ModelError if a logit is already a probability: every prediction would be the first class."""
     if isinstance(output, LabelOutput) and output.kind == "logit" and last in ("Sigmoid", "HardSigmoid"):
         raise ModelError(
             f"{card.name}: {table}.kind: the graph ends in {last}, so its value is a probability, not a logit; write "
@@ -215,7 +215,7 @@ def require_ending(card: ModelCard, table: str, output: LabelOutput | AgeOutput,
 
 
 def doubts(model: Classifier, facts: GraphFacts) -> Remarks:
-    """Sentences on kinds that do not go with the last operator; no alarm on cards that the project has verified."""
+    """Return remarks on kinds that do not fit the last operator; no alarms for cards that the project has verified."""
     alarms, notices = [], []
     for (table, output), name in zip(label_outputs(model.card), model.outputs, strict=True):
         kind, last = kind_of(output), facts.endings.get(name, "")
@@ -235,14 +235,14 @@ def doubts(model: Classifier, facts: GraphFacts) -> Remarks:
 
 
 def kind_of(output: LabelOutput | AgeOutput) -> str:
-    """How the values of an output are read: the kind of a label, what an expectation is taken of, else nothing."""
+    """Return how the values of an output are read: the kind of a label, the values of an expectation, else empty."""
     if isinstance(output, LabelOutput):
         return output.kind
     return output.values if output.kind == "expectation" else ""
 
 
 def same_for_all(values: AnyArray, card: ModelCard) -> tuple[str, ...]:
-    """A sentence where quite different pictures got exactly the same answer, other than certainty."""
+    """Return a sentence if very different images got identical outputs, other than certainty."""
     saturated = bool(np.isin(values, (0.0, 1.0)).all())
     if saturated or not (values == values[0]).all():
         return ()
@@ -254,7 +254,7 @@ def same_for_all(values: AnyArray, card: ModelCard) -> tuple[str, ...]:
 
 
 def require_numbers(values: AnyArray, card: ModelCard, key: str) -> None:
-    """Raise ModelError where no picture at all got an answer of finite numbers."""
+    """Raise ModelError if no image got a finite output."""
     if not np.isfinite(values).all(axis=1).any():
         raise ModelError(
             f"{card.name}: {key}: the model returns no finite number for any of {PICTURES} simulated images; check "

@@ -1,4 +1,4 @@
-"""Pixels to the tensor that a model's card asks for."""
+"""Convert pixels to the input tensor that a model's card specifies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLOUR_CODES = {"BGR": None, "RGB": cv2.COLOR_BGR2RGB, "GREY": cv2.COLOR_BGR2GRA
 
 
 def to_tensor(crops: Sequence[Pixels], spec: InputSpec) -> AnyArray:
-    """Crops of one size as one batch: colour order, (pixel - mean) * scale, layout and dtype of the card.
+    """Convert crops of one size to a batch with the card's colour order, (pixel - mean) * scale, layout and dtype.
 
     crops   : uint8 (height, width, 3), blue, green, red
     returns : (n, channels, height, width) or (n, height, width, channels)
@@ -28,13 +28,13 @@ def to_tensor(crops: Sequence[Pixels], spec: InputSpec) -> AnyArray:
 
 
 def unmade(crops: Sequence[Pixels], spec: InputSpec, canvas: tuple[int, int] | None = None) -> Unmade:
-    """The batch of `to_tensor`, to be made where it is read: the floats of a large picture take a while to move.
+    """Prepare the batch of `to_tensor` for creation in place by its reader, which avoids copying large float arrays.
 
-    canvas : width, height of the pictures that the model sees, each crop at their top left and black beyond; None: the crops'
+    canvas : width, height of the model's input, with each crop at the top left and black elsewhere; None: size of the crops
     """
     code = COLOUR_CODES[spec.colour]
     coloured = [crop if code is None else cv2.cvtColor(crop, code) for crop in crops]
-    # Into channels while they are bytes: floats are four times as much to move, which costs a fifth of a detection.
+    # Rearrange channels before converting bytes to floats, which are four times as large; otherwise detection takes a fifth longer.
     batch = channels_first(coloured) if spec.layout == "NCHW" else np.stack(coloured)
     if batch.ndim == 3:  # grey, channels last
         batch = batch[..., None]
@@ -48,7 +48,7 @@ def unmade(crops: Sequence[Pixels], spec: InputSpec, canvas: tuple[int, int] | N
 def channels_first(crops: Sequence[AnyArray]) -> AnyArray:
     """Crops (height, width, channels) or (height, width) of one size as uint8 (n, channels, height, width).
 
-    Split by OpenCV into the planes of the batch, which takes a third of the time of a copy that numpy makes with turned axes.
+    OpenCV splits each crop into the planes of the batch in a third of the time of a transposed copy in numpy.
     """
     height, width, *channels = crops[0].shape
     batch = np.empty((len(crops), *(channels or [1]), height, width), np.uint8)
@@ -60,14 +60,14 @@ def channels_first(crops: Sequence[AnyArray]) -> AnyArray:
 
 
 def write(batch: AnyArray, spec: InputSpec, out: AnyArray) -> None:
-    """Pictures at the top left of `out` as the card's numbers, and the numbers of black beyond them."""
+    """Write converted images to the top left of `out`, and converted black elsewhere."""
     if batch.shape == out.shape:
         convert(batch, spec, out)
         return
     columns, rows = CANVAS_AXES[spec.layout]
     black = np.empty([1 if axis in (columns, rows) else side for axis, side in enumerate(out.shape)], out.dtype)
     convert(np.zeros(black.shape, np.uint8), spec, black)
-    # All of it: one long stretch of memory is filled in less time than the parts beyond the pictures.
+    # Fill all of it: one contiguous block is filled faster than the areas outside the images.
     if (black == black.flat[0]).all():
         out.fill(black.flat[0])
     else:
@@ -78,7 +78,7 @@ def write(batch: AnyArray, spec: InputSpec, out: AnyArray) -> None:
 
 
 def convert(batch: AnyArray, spec: InputSpec, out: AnyArray) -> None:
-    """Bytes as numbers of the card's dtype; (pixel - mean) * scale in float32, as they are where the graph scales itself."""
+    """Convert bytes to the card's dtype: (pixel - mean) * scale, computed in float32; unchanged if the dtype is uint8."""
     if spec.dtype == "uint8":
         np.copyto(out, batch)
         return
@@ -94,11 +94,11 @@ def convert(batch: AnyArray, spec: InputSpec, out: AnyArray) -> None:
 
 
 def run(session: Any, card: ModelCard, names: Sequence[str] | None, tensor: AnyArray | Unmade) -> list[AnyArray]:
-    """Outputs `names` (all where None) of one run.
+    """Run a model and return the outputs `names` (None: all).
 
     Raises
     ------
-    ModelError : the graph refuses the tensor, or fails inside
+    ModelError : If the graph rejects the tensor or fails.
     """
     return run_all(session, card, names, [tensor])[0]
 
@@ -106,6 +106,6 @@ def run(session: Any, card: ModelCard, names: Sequence[str] | None, tensor: AnyA
 def run_all(
     session: Any, card: ModelCard, names: Sequence[str] | None, tensors: Sequence[AnyArray | Unmade]
 ) -> list[list[AnyArray]]:
-    """As `run` for several tensors, one after the other."""
+    """Run a model on several tensors, one after the other, as `run`."""
     name = input_name(session, card)
     return run_each(session, names, [{name: tensor} for tensor in tensors], name=card.name)

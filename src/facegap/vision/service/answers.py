@@ -1,4 +1,4 @@
-"""What a black-box service said: each call as it is kept in the run folder, and the answer that its body holds."""
+"""Responses of a black-box service: each call as stored in the run folder, and the prediction parsed from its body."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ from facegap.store.run import write_json
 from facegap.store.typed_json import Place, from_json, hints_of, parse_object
 
 State = Literal["sent", "unheard", "failed", "answered"]
-MOST_KEPT_BYTES = 16 * 2**20  # of one kept call: a body of control characters grows sixfold in JSON
+MOST_KEPT_BYTES = 16 * 2**20  # of one stored call: a body of control characters grows sixfold in JSON
 KEPT = re.compile(r"(\d{7,12})(?:x(\d{7,12}))?-\d{2,}\.json", re.ASCII)
 NO_JSON = "the response is not JSON"
-MOST_QUOTED = 40  # characters of a service's own word in a detail
+MOST_QUOTED = 40  # characters quoted from a response
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a call is about: an image, or two of them. row, reference : manifest rows; None where one image is sent"""
+    """The subject of a call: one image or two. row, reference : manifest rows; reference is None for a single image"""
 
     row: int
     reference: int | None = None
 
     @property
     def name(self) -> str:
-        """How files of its calls begin."""
+        """Return the common prefix of the file names of its calls."""
         return f"{self.row:07d}" + ("" if self.reference is None else f"x{self.reference:07d}")
 
     @property
     def words(self) -> str:
-        """For a message."""
+        """Return a description for messages."""
         return f"manifest row {self.row}" + ("" if self.reference is None else f" beside row {self.reference}")
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request for one image or two, and what came of it.
+    """One request with one image or two, and its result.
 
     row, attempt : manifest row of the image; 1 for the first call for it
-    reference    : manifest row of the second image, None where one was sent
-    image_sha256 : of the bytes that were sent; of two images that of both hashes, one after the other
-    state        : sent (the program was killed before anything was kept), unheard (the service did not look at the
-                   image: no connection, the key refused, a long pause asked for), failed (another call may do better)
-                   or answered (final, whatever the answer is worth)
-    reason       : why nothing can be read from the body, empty where something can
-    body         : as it came, cut at the bound, without the key
+    reference    : manifest row of the second image, None for a single image
+    image_sha256 : of the bytes that were sent; for two images, of the concatenation of both hashes
+    state        : sent (the program was killed before a response was stored), unheard (the service did not process the
+                   image: no connection, key rejected, or a long pause requested), failed (a retry may succeed) or answered
+                   (final, whether or not the response is usable)
+    reason       : why the body cannot be used, empty if it can
+    body         : as received, cut at the limit, without the key
     """
 
     row: int
@@ -74,11 +74,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Said:
-    """What a service said of an image: `prediction` is empty and `detail` says why where it gave no answer.
+    """The prediction of a service for an image; if `prediction` is empty, `detail` says why.
 
-    age_low : lower end of an age that was said as a range, whose middle is `age`
-    sent : the image went to the service at least once; one that never did is not a trial of it
-    categories : by name of a further output its class, empty for none, and how sure the service is
+    age_low : lower end of an age range, whose middle is `age`
+    sent : the image was sent to the service at least once; an image that never was is not a trial
+    categories : class (empty for none) and confidence of each further output, by name
     """
 
     prediction: str = ""
@@ -94,12 +94,12 @@ class Said:
 
 
 def call_path(folder: Path, asked: Asked, attempt: int) -> Path:
-    """The file of one call."""
+    """Return the file of one call."""
     return folder / f"{asked.name}-{attempt:02d}.json"
 
 
 def write_call(folder: Path, call: Call) -> None:
-    """Keep a call; the file is there whole or not at all, readable by its owner only."""
+    """Store a call atomically, in a file readable only by its owner."""
     record = asdict(call)
     body = record.pop("body")
     try:
@@ -110,11 +110,11 @@ def write_call(folder: Path, call: Call) -> None:
 
 
 def read_call(path: Path) -> Call:
-    """A kept call.
+    """Read a stored call.
 
     Raises
     ------
-    RunError : the file is not what `write_call` writes
+    RunError : If the file does not have the format of `write_call`.
     """
     try:
         record = parse_object(read_file(path, MOST_KEPT_BYTES, follow=False).decode("utf-8"), Place(str(path)))
@@ -132,7 +132,7 @@ def read_call(path: Path) -> Call:
 
 
 def kept_calls(folder: Path) -> dict[Asked, list[Path]]:
-    """Files of all kept calls by what they ask, in the order of the calls."""
+    """Return the files of all stored calls by image or pair, in the order of the calls."""
     found: dict[Asked, list[Path]] = {}
     for path in sorted(folder.glob("[0-9]*-[0-9]*.json")):
         if (named := KEPT.fullmatch(path.name)) is not None:
@@ -142,7 +142,7 @@ def kept_calls(folder: Path) -> dict[Asked, list[Path]]:
 
 
 def forget_images(folder: Path, rows: Sequence[int]) -> None:
-    """Remove every kept call that sent an image of these manifest rows."""
+    """Delete every stored call that sent an image of these manifest rows."""
     gone = set(rows)
     for asked, paths in kept_calls(folder).items():
         if asked.row in gone or asked.reference in gone:
@@ -150,11 +150,11 @@ def forget_images(folder: Path, rows: Sequence[int]) -> None:
                 path.unlink()
 
 
-# ---- from a body to an answer ----
+# ---- parsing of responses ----
 
 
 def understood(call: Call, card: ModelCard) -> Said:
-    """What the body of a call says, by the paths of the card."""
+    """Parse the body of a call with the paths in the card."""
     assert card.answer is not None
     if call.reason:
         return Said(detail=call.reason)
@@ -172,7 +172,7 @@ def understood(call: Call, card: ModelCard) -> Said:
 
 
 def parsed(body: bytes) -> tuple[Any, bool]:
-    """What a body holds, and whether it is JSON at all: half a body, a web page, a text that nests without end are none."""
+    """Parse a body, and return whether it is JSON; truncated, HTML and too deeply nested bodies are not."""
     try:
         return json.loads(body), True
     except (ValueError, RecursionError):
@@ -180,7 +180,7 @@ def parsed(body: bytes) -> tuple[Any, bool]:
 
 
 def gender_of(answer: Any, spec: AnswerSpec, classes: Sequence[str]) -> tuple[str, str]:
-    """The class that was said, or an empty text and why not."""
+    """Return the predicted class, or an empty string and the reason."""
     assert spec.gender is not None
     word, found = value_at(answer, spec.gender)
     if not found:
@@ -195,7 +195,7 @@ def gender_of(answer: Any, spec: AnswerSpec, classes: Sequence[str]) -> tuple[st
 
 
 def category_of(answer: Any, spec: CategoryAnswer) -> tuple[str, float, str]:
-    """The class that was said, how sure the service is (NaN where it does not say), and why there is no class."""
+    """Return the predicted class, its confidence (NaN if not given), and the reason if there is no class."""
     word, found = value_at(answer, spec.at)
     if not found:
         return "", math.nan, f"nothing at {spec.at} in the response"
@@ -211,9 +211,9 @@ def category_of(answer: Any, spec: CategoryAnswer) -> tuple[str, float, str]:
 
 
 def age_of(answer: Any, path: str) -> tuple[float, float, str]:
-    """Years, the lower end where a range was said (else NaN), and why there are none.
+    """Return the age in years, the lower end of an age range (else NaN), and the reason if there is no age.
 
-    A range is a text such as "25-32", a list of two numbers, or an object of two whose names say low and high (Low and High,
+    A range is a string such as "25-32", a list of two numbers, or an object of two whose keys mean low and high (Low and High,
     min and max).
     """
     value, found = value_at(answer, path)
@@ -235,7 +235,7 @@ def age_of(answer: Any, path: str) -> tuple[float, float, str]:
 
 
 def confidence_of(answer: Any, spec: AnswerSpec | CategoryAnswer) -> float:
-    """How sure the service is, 0 to 1; NaN where it does not say so in numbers."""
+    """Return the confidence, 0 to 1; NaN if it is not given as a number."""
     if spec.confidence is None:
         return math.nan
     value = number_of(value_at(answer, spec.confidence)[0]) * spec.confidence_scale
@@ -243,7 +243,7 @@ def confidence_of(answer: Any, spec: AnswerSpec | CategoryAnswer) -> float:
 
 
 def value_at(answer: Any, path: str) -> tuple[Any, bool]:
-    """What stands at a dotted path, and whether anything does: names in objects, numbers from 0 in lists."""
+    """Return the value at a dotted path (names in objects, indices from 0 in lists) and whether it exists."""
     for name in path.split("."):
         if isinstance(answer, dict) and name in answer:
             answer = answer[name]
@@ -255,16 +255,16 @@ def value_at(answer: Any, path: str) -> tuple[Any, bool]:
 
 
 def number_of(value: Any) -> float:
-    """A number, or a text that is one; NaN for all else."""
+    """Return a number, or the number in a string; otherwise NaN."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return math.nan
     try:
-        return float(value.replace("_", "?") if isinstance(value, str) else value)  # Python takes 4_1, nobody else does
+        return float(value.replace("_", "?") if isinstance(value, str) else value)  # Python would accept 4_1
     except (ValueError, OverflowError):
         return math.nan
 
 
 def quoted(text: str) -> str:
-    """A service's own word in quotes: short, and without what could steer a terminal."""
+    """Quote a word from a response: shortened, without characters that could control a terminal."""
     short = text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}..."
     return repr("".join(letter if letter.isprintable() else "?" for letter in short))

@@ -1,7 +1,7 @@
-"""Calls to a black-box service: whole image files go out, one or two in a call, and every answer is kept.
+"""Call a black-box service: send whole image files, one or two per call, and store every response.
 
-A call is on record before it leaves, and its answer before it is read. So a program that is killed at any moment pays
-for no kept answer twice, and the budget of calls counts also those whose answer was lost with it.
+A call is recorded before it is sent, and its response before it is parsed. A program killed at any moment therefore never pays
+twice for a stored response, and the budget of calls includes those whose response was lost.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ from facegap.vision.service.deadline import StoppedError, held_session
 from facegap.vision.service.no_face import says_no_face
 from facegap.vision.service.wire import KEY_REFUSED, Line, Message, exchange, recipient
 
-ANSWERS = "answers"  # folder of the run that holds every call
-MAX_TRIES = 5  # failed calls for one image, and calls in a row that find no service
+ANSWERS = "answers"  # folder of the run with every call
+MAX_TRIES = 5  # failed calls for one image, and consecutive calls that do not reach the service
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
-LONGEST_RETRY_AFTER_S = 300.0  # a service that asks for more is better asked another time
+LONGEST_RETRY_AFTER_S = 300.0  # longer waits end the run, to be resumed later
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a run may cost.
+    """Limits on the calls of a run.
 
-    max_calls        : requests in all, repeated ones and those of earlier starts among them; None: no limit
-    calls_per_second : of all workers together, above 0
-    resumable        : whether the answers are kept for a later start
+    max_calls        : requests in all, including repeated ones and those before a resume; None: no limit
+    calls_per_second : for all workers together, above 0
+    resumable        : whether the responses are stored, so that the run can be resumed
     """
 
     max_calls: int | None = None
@@ -55,17 +55,17 @@ class Limits:
     resumable: bool = True
 
     def with_cure(self, fault: str, later: str = "") -> str:
-        """A fault, and how to go on where one can."""
+        """Return a fault and, if possible, how to continue."""
         return f"{fault}; the responses received are kept, continue with --resume{later}" if self.resumable else fault
 
 
 @dataclass(frozen=True)
 class Tools:
-    """Time and chance, so that tests need not wait.
+    """Clock and randomness, replaced in tests to avoid waiting.
 
-    clock : seconds that never run backwards
-    sleep : waits; None: until the seconds are over or the service is stopped
-    rng   : spreads repeated calls over time; no result depends on it
+    clock : monotonic time in seconds
+    sleep : waits; None: until the time is over or the service is stopped
+    rng   : spreads retries over time; results do not depend on it
     """
 
     clock: Callable[[], float]
@@ -75,19 +75,19 @@ class Tools:
 
 @dataclass(frozen=True)
 class Unanswered:
-    """That nothing more is asked before there was an answer: the budget is spent, or enough is known. sent : it was asked once"""
+    """No further call is made, because the budget is spent or enough is known. sent : at least one call was made"""
 
     detail: str
     sent: bool
 
 
 class Service:
-    """One service and the calls that a run has made to it; safe to be asked from several threads."""
+    """One service and the calls that a run has made to it; safe to use from several threads."""
 
     def __init__(
         self, card: ModelCard, key: str | None, folder: Path, limits: Limits, tools: Tools | None = None
     ) -> None:
-        """Take up the calls that are kept in `folder` / ANSWERS, which is made where it is not there."""
+        """Load the calls stored in `folder` / ANSWERS, which is created if missing."""
         self.card, self.limits, self.folder = card, limits, folder / ANSWERS
         self._tools = tools or Tools(time.monotonic, None, np.random.default_rng())
         with explained(folder):
@@ -102,11 +102,11 @@ class Service:
         self._closed = ""
 
     def ask(self, row: int, data: bytes) -> Said:
-        """What the service says of the image of a manifest row, as a classifier.
+        """Return the service's prediction for the image of a manifest row.
 
         Raises
         ------
-        RunError : see `call`
+        RunError : See `call`.
         """
         answer = self.call(Asked(row), (data,))
         if isinstance(answer, Unanswered):
@@ -114,14 +114,14 @@ class Service:
         return understood(answer, self.card)
 
     def call(self, asked: Asked, images: tuple[bytes, ...], subject: str = "") -> Call | Unanswered:
-        """The final call about an image, or two; what is kept is read, and only the rest is asked for.
+        """Return the final call for an image or a pair; the service is called only if none is stored.
 
-        subject : under which an image is enrolled
+        subject : name under which an image is enrolled
 
         Raises
         ------
-        RunError : a file is not the one that was sent before; the service cannot be reached, refuses the key or asks
-                   for a long pause; an answer cannot be kept; or another thread has met one of these
+        RunError : If a file differs from the one sent before; the service cannot be reached, rejects the key or requests a
+                   long pause; a response cannot be stored; or another thread has met one of these.
         """
         assert self.card.request is not None
         hashes = [hashlib.sha256(data).hexdigest() for data in images]
@@ -147,25 +147,25 @@ class Service:
         return calls[-1]
 
     def sent(self) -> SentRecord:
-        """For the record of the run: the recipient, and how many images and pairs went there in how many calls."""
+        """Return the recipient and the numbers of images, pairs and calls sent, for the record of the run."""
         rows = {row for asked in self._kept for row in (asked.row, asked.reference) if row is not None}
         pairs = sum(asked.reference is not None for asked in self._kept)
         return SentRecord(recipient(self.card), len(rows), self._calls, self.limits.max_calls, pairs)
 
     def close_to_new(self, why: str) -> None:
-        """Answer from what is kept alone, from here on. why : what is said of the rest"""
+        """From now on, use stored responses only. why : detail for all other images"""
         self._closed = why
 
     def stop(self) -> None:
-        """Let no further call start, in whatever thread; one that is under way has deadline.GRACE_S to end and be kept."""
+        """Start no further call in any thread; a call in progress has deadline.GRACE_S to end and be stored."""
         self._stopped.set()
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._line.session.close()
 
     def _may_call(self) -> bool:
-        """Take one call out of the budget, if there is one."""
+        """Take one call from the budget, if any is left."""
         with self._lock:
             if self.limits.max_calls is not None and self._calls >= self.limits.max_calls:
                 return False
@@ -173,7 +173,7 @@ class Service:
             return True
 
     def _wait_for_turn(self) -> None:
-        """Wait until the rate allows another call."""
+        """Wait until the rate limit allows another call."""
         with self._lock:
             now = self._tools.clock()
             start = max(now, self._next_call_at)
@@ -193,9 +193,9 @@ class Service:
         return RunError(self.limits.with_cure(f"{self.card.name}: stopped"))
 
     def _made(self, call: Call, message: Message, tries: int) -> tuple[Call, float]:
-        """The call with its answer, kept before and after, and the pause in seconds that the service asks for.
+        """Make a call, storing it before and after; return it with the pause in seconds that the service requests.
 
-        tries : calls for it since the program started, this one among them
+        tries : calls for it since the program started, including this one
         """
         write_call(self.folder, call)
         asked = Asked(call.row, call.reference)
@@ -207,7 +207,7 @@ class Service:
             raise self._stop_error() from error
         if answer.state == "failed" and says_no_face(
             answer, self.card
-        ):  # a picture without a face is no failure to repeat
+        ):  # an image without a face is not a failure to retry
             answer = replace(answer, state="answered")
         if answer.state == "failed" and asked_pause_s > LONGEST_RETRY_AFTER_S:
             answer = replace(answer, state="unheard")
@@ -218,7 +218,7 @@ class Service:
         return answer, asked_pause_s
 
     def _require_hope(self, call: Call, asked_pause_s: float, tries: int) -> None:
-        """Raise where further calls, for whatever image, would meet the same."""
+        """Raise RunError if further calls would fail in the same way for every image."""
         host, later = recipient(self.card), ""
         if call.status in KEY_REFUSED:
             fault = f"{host} rejects the key (HTTP status {call.status}); put a valid one into its environment variable"
@@ -232,15 +232,15 @@ class Service:
         raise RunError(self.limits.with_cure(f"{self.card.name}: {fault}", later))
 
     def _back_off(self, tries: int, asked_pause_s: float) -> None:
-        """Pause before a repeated call: twice as long each time, spread, and at least what the service asks for."""
+        """Pause before a retry: twice as long each time, randomised, and at least as long as the service requests."""
         with self._lock:
             spread = 0.5 + 0.5 * float(self._tools.rng.random())
             pause = max(min(FIRST_PAUSE_S * 2 ** (tries - 1), LONGEST_PAUSE_S) * spread, asked_pause_s)
-            if asked_pause_s > 0:  # the other threads are asked to wait, too
+            if asked_pause_s > 0:  # the other threads wait as well
                 self._next_call_at = max(self._next_call_at, self._tools.clock() + pause)
         self._pause(pause)
 
 
 def is_final(calls: list[Call]) -> bool:
-    """Whether the calls for an image have come to an end: an answer, or failures enough."""
+    """Return whether the calls for an image are complete: answered, or failed too often."""
     return calls[-1].state == "answered" or sum(call.state == "failed" for call in calls) >= MAX_TRIES

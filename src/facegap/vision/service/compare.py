@@ -1,4 +1,4 @@
-"""What a service that compares says of two images: a score, or why there is none. Never a score where a face was missing."""
+"""Comparison of two images by a service: a score, or the reason why there is none. A missing face never gets a score."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ WORDS_OF_DECISIONS = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
 class Compared:
     """Outcome of a pair.
 
-    score   : higher is more alike, distances by their negatives; of a decision 1 or 0; NaN where there is none
-    outcome : scored; no_face_probe, no_face_reference or no_face_somewhere where the service found no face there; no_answer
-              where it said nothing that is a score; not_sent where the budget was spent before
+    score   : higher is more alike, distances are negated; 1 or 0 for a decision; NaN if there is none
+    outcome : scored; no_face_probe, no_face_reference or no_face_somewhere if the service found no face there; no_answer
+              if the response has no valid score; not_sent if the budget was already spent
     """
 
     score: float
@@ -38,7 +38,7 @@ class Compared:
 
 
 def compare(service: Service, asked: Asked, probe: bytes, reference: bytes) -> Compared:
-    """What the service says of a pair of images; see `Service.call` for its errors."""
+    """Compare a pair of images; see `Service.call` for its errors."""
     call = service.call(asked, (probe, reference))
     if isinstance(call, Unanswered):
         return Compared(math.nan, NO_ANSWER if call.sent else NOT_SENT, call.detail)
@@ -46,7 +46,7 @@ def compare(service: Service, asked: Asked, probe: bytes, reference: bytes) -> C
 
 
 def compared(call: Call, card: ModelCard) -> Compared:
-    """What the body of a call says, by the paths and rules of the card."""
+    """Parse the body of a call with the paths and rules in the card."""
     assert card.answer is not None
     if (side := says_no_face(call, card)) is not None:
         return Compared(math.nan, FACELESS[side], f"the service found no face{OF_SIDE[side]}")
@@ -67,7 +67,7 @@ OF_SIDE: Mapping[Side, str] = {
 
 
 def score_of(answer: Any, spec: AnswerSpec) -> tuple[float, str]:
-    """A score that rises with likeness, or NaN and why not."""
+    """Return a similarity score, or NaN and the reason."""
     assert spec.score is not None and spec.score_range is not None
     value, found = value_at(answer, spec.score)
     if not found:
@@ -82,12 +82,12 @@ def score_of(answer: Any, spec: AnswerSpec) -> tuple[float, str]:
 
 
 def rising(score: float, spec: AnswerSpec) -> float:
-    """A number of the service as the tables have it: times the scale of the card, and a distance by its negative."""
+    """Convert a service's number to a similarity score: multiply by the card's scale, and negate a distance."""
     return score * spec.score_scale * (-1.0 if spec.falling else 1.0)
 
 
 def decision_of(answer: Any, spec: AnswerSpec) -> tuple[float, str]:
-    """1 where the service says that two images match and 0 where it says that they do not, or NaN and why not."""
+    """Return 1 for a match and 0 for a non-match, or NaN and the reason."""
     assert spec.decision is not None
     value, found = value_at(answer, spec.decision)
     if not found:

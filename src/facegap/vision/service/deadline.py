@@ -1,9 +1,9 @@
-"""A call to a service that ends when its time is over, whatever the service does, and that reads no more than its bounds.
+"""Limit the time and the response size of a call to a service, whatever the service does.
 
-A limit on the time between two bytes is none on the whole: headers, interim answers, chunk sizes and trailers can come drop by
-drop for ever, and no read in between ever takes long. So the call runs in a thread of its own; who waits for it hangs up from
-outside when the time is over or the audit is stopped. What is read before the body, and the whole that is read, is counted at
-the socket, below everything that takes answers apart.
+A limit on the time between two bytes does not limit the whole call: headers, interim responses, chunk sizes and trailers can
+arrive slowly for ever without any read taking long. Each call therefore runs in its own thread, and the waiting thread closes
+the connection when the time is over or the audit is stopped. Bytes are counted at the socket, before responses are parsed, both
+before the body and in all.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 
-MOST_HEAD_BYTES = 64 * 1024  # interim answers, status and headers together
-MOST_WIRE_BYTES = 8 * 2**20  # of one answer: a body of 1 MiB in chunks of one byte is some 6 MiB
+MOST_HEAD_BYTES = 64 * 1024  # interim responses, status and headers together
+MOST_WIRE_BYTES = 8 * 2**20  # of one response: a body of 1 MiB in chunks of one byte takes some 6 MiB
 LOOK_AGAIN_S = 0.05
-GRACE_S = 1.0  # for a call under way when the audit is stopped
+GRACE_S = 1.0  # for a call in progress when the audit is stopped
 
 
 class OverlongError(http.client.HTTPException):
-    """More bytes around the body than any service needs."""
+    """The response has more bytes besides the body than any service needs."""
 
 
 class StoppedError(Exception):
-    """The audit was stopped while the call was under way."""
+    """The audit was stopped during the call."""
 
 
 class LateError(Exception):
-    """The time of the call was over."""
+    """The time limit of the call was exceeded."""
 
 
 class Hold:
-    """The connection of a call, so that somebody else can hang up."""
+    """The connection of a call, which another thread can close."""
 
     def __init__(self) -> None:
         self.connection: Any = None
@@ -53,7 +53,7 @@ class Hold:
         self.over = threading.Event()
 
     def hang_up(self) -> None:
-        """End every read and write of the call, and of a connection that is still to come."""
+        """End every read and write of the call, and reject any connection opened later."""
         self.over.set()
         sock: socket.socket | None = getattr(self.connection, "sock", None)
         if sock is not None:
@@ -61,16 +61,16 @@ class Hold:
                 sock.shutdown(socket.SHUT_RDWR)
 
 
-_own = threading.local()  # .hold of the call that this thread makes
+_own = threading.local()  # .hold: the Hold of the call made by this thread
 
 
 def within(work: Callable[[Hold], Found], seconds: float, stopped: threading.Event) -> Found:
-    """What `work` gives, called in a thread of its own and waited for no longer than `seconds`.
+    """Run `work` in a separate thread and return its result, waiting at most `seconds`.
 
     Raises
     ------
-    LateError    : the time was over; the connection is hung up, and the thread left to end by itself
-    StoppedError : `stopped` was set, and the call did not end within GRACE_S
+    LateError    : If the time is over; the connection is closed, and the thread ends by itself.
+    StoppedError : If `stopped` is set and the call does not end within GRACE_S.
     """
     hold, found, failed = Hold(), list[Found](), list[BaseException]()
 
@@ -78,7 +78,7 @@ def within(work: Callable[[Hold], Found], seconds: float, stopped: threading.Eve
         _own.hold = hold
         try:
             found.append(work(hold))
-        except BaseException as error:  # noqa: BLE001  (raised again by who waits)
+        except BaseException as error:  # noqa: BLE001  (raised again in the waiting thread)
             failed.append(error)
 
     thread = threading.Thread(target=run, name="facegap-call", daemon=True)
@@ -104,7 +104,7 @@ def within(work: Callable[[Hold], Found], seconds: float, stopped: threading.Eve
 
 
 class Counted:
-    """The reading end of a socket that gives no more than its bound. limit : bytes that may still be read"""
+    """A socket file with a limit on the bytes read. limit : bytes that may still be read"""
 
     def __init__(self, file: Any, hold: Hold | None) -> None:
         self._file, self._hold, self.limit = file, hold, MOST_HEAD_BYTES
@@ -118,12 +118,12 @@ class Counted:
         return data
 
     def read(self, size: int | None = -1) -> bytes:
-        """At most `size` bytes, or as many as the bound leaves."""
+        """Read at most `size` bytes, or as many as the limit allows."""
         wanted = self.limit + 1 if size is None or size < 0 else min(size, self.limit + 1)
         return self._count(self._file.read(wanted))
 
     def read1(self, size: int = -1) -> bytes:
-        """What is there, at most `size` bytes."""
+        """Read the available bytes, at most `size`."""
         return self._count(self._file.read1(self.limit + 1 if size < 0 else min(size, self.limit + 1)))
 
     def readinto(self, buffer: Any) -> int:
@@ -133,7 +133,7 @@ class Counted:
         return len(data)
 
     def readline(self, size: int = -1) -> bytes:
-        """A line, or the beginning of one."""
+        """Read a line, or the beginning of one."""
         return self._count(self._file.readline(self.limit + 1 if size < 0 else min(size, self.limit + 1)))
 
     def __getattr__(self, name: str) -> Any:
@@ -141,7 +141,7 @@ class Counted:
 
 
 class CountedResponse(http.client.HTTPResponse):
-    """An answer that is read through `Counted`."""
+    """A response that is read through `Counted`."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -149,13 +149,13 @@ class CountedResponse(http.client.HTTPResponse):
         self.fp: Any = self._counted
 
     def begin(self) -> None:
-        """Read interim answers, status and headers."""
+        """Read interim responses, status and headers."""
         super().begin()
         self._counted.limit = MOST_WIRE_BYTES
 
 
 class _Held:
-    """What both kinds of connections have in common: they tell the call that uses them, and are read within bounds."""
+    """Common part of both connection classes: they register with the call that uses them, and limit the bytes read."""
 
     response_class: Any = CountedResponse
 
@@ -170,11 +170,11 @@ class _Held:
 
 
 class HeldConnection(_Held, HTTPConnection):
-    """A connection that somebody else can end."""
+    """A connection that another thread can close."""
 
 
 class HeldSecureConnection(_Held, HTTPSConnection):
-    """The same with TLS."""
+    """A TLS connection that another thread can close."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -186,22 +186,22 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class HeldAdapter(HTTPAdapter):
-    """The transport of a session whose connections are `_Held`, by a proxy or without."""
+    """The transport of a session whose connections are `_Held`, with or without a proxy."""
 
     def init_poolmanager(self, *given: Any, **named: Any) -> None:
-        """Make the pools."""
+        """Create the pools."""
         super().init_poolmanager(*given, **named)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
     def proxy_manager_for(self, *given: Any, **named: Any) -> PoolManager:
-        """The pools of a proxy."""
+        """Return the pools of a proxy."""
         manager = super().proxy_manager_for(*given, **named)
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
         return manager  # type: ignore[no-any-return]
 
 
 def held_session(session: requests.Session) -> requests.Session:
-    """A session with the transport above."""
+    """Mount the transport above on a session."""
     for scheme in ("http://", "https://"):
         session.mount(scheme, HeldAdapter())
     return session

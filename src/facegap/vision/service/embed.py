@@ -1,4 +1,4 @@
-"""What a service that embeds says of an image: a template that is matched here, or why there is none."""
+"""Embedding of an image by a service: a template, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ NO_FACE, NO_TEMPLATE = "no_face", "no_template"
 class Template:
     """Outcome of an image.
 
-    vector  : float32 (dimension,), of length one; None where the outcome is not ok
-    norm    : its length as it came; NaN without one
-    outcome : ok; no_face where the service found none; no_template where it said nothing that is an embedding; not_sent where
-              the budget was spent before
+    vector  : float32 (dimension,), of unit length; None if the outcome is not ok
+    norm    : its length as received; NaN without one
+    outcome : ok; no_face if the service found none; no_template if the response has no valid embedding; not_sent if the
+              budget was already spent
     """
 
     vector: NDArray[np.float32] | None
@@ -37,7 +37,7 @@ class Template:
 
 
 def template(service: Service, row: int, data: bytes) -> Template:
-    """The template of the image of a manifest row; see `Service.call` for its errors."""
+    """Return the template of the image of a manifest row; see `Service.call` for its errors."""
     call = service.call(Asked(row), (data,))
     if isinstance(call, Unanswered):
         return lost(NO_TEMPLATE if call.sent else NOT_SENT, call.detail)
@@ -45,7 +45,7 @@ def template(service: Service, row: int, data: bytes) -> Template:
 
 
 def template_of(call: Call, card: ModelCard) -> Template:
-    """The template that the body of a call holds, by the paths and rules of the card."""
+    """Parse the template in the body of a call with the paths and rules in the card."""
     assert card.answer is not None
     if says_no_face(call, card) is not None:
         return lost(NO_FACE, "the service found no face")
@@ -64,12 +64,12 @@ def template_of(call: Call, card: ModelCard) -> Template:
 
 
 def lost(outcome: str, detail: str) -> Template:
-    """An image without a template."""
+    """Return the result for an image without a template."""
     return Template(None, np.nan, outcome, detail)
 
 
 def embedding_of(answer: Any, spec: AnswerSpec) -> tuple[FloatArray, str]:
-    """The numbers of an embedding, float64 (dimension,), or none and why not."""
+    """Return an embedding, float64 (dimension,), or an empty array and the reason."""
     assert spec.embedding is not None
     nothing = np.empty(0, np.float64)
     value, found = value_at(answer, spec.embedding)

@@ -1,4 +1,4 @@
-"""Whether an answer says that there was no face, by the rules of a card."""
+"""Recognise responses that report no face, by the rules of a card."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from facegap.vision.service.answers import Call, parsed, value_at
 
 
 def says_no_face(call: Call, card: ModelCard) -> Side | None:
-    """The side of the first rule of the card that an answer fits; None where none does, or nothing was answered."""
+    """Return the side of the first rule in the card that a response matches; None if none does or there is no response."""
     if card.answer is None or call.status is None or not card.answer.no_face:
         return None
     answer, is_json = parsed(call.body)
@@ -20,11 +20,11 @@ def says_no_face(call: Call, card: ModelCard) -> Side | None:
 
 
 def fits(rule: NoFaceRule, status: int, body: str, answer: Any, is_json: bool) -> bool:
-    """Whether all that a rule names is so. answer : the body as JSON, where `is_json`"""
+    """Return whether a response meets all conditions of a rule. answer : the body as JSON, if `is_json`"""
     if rule.status is not None and status != rule.status:
         return False
     if rule.status is None and rule.text is None and not 200 <= status < 300:
-        return False  # an error page has nothing at any path
+        return False  # an error page has no paths
     if rule.text is not None:
         word, found = (body, True) if rule.path is None else value_at(answer, rule.path)
         if not found or not isinstance(word, str | int) or rule.text.casefold() not in str(word).casefold():

@@ -1,9 +1,9 @@
-"""Keeping the key of a service out of what is kept of its answers, in whatever spelling the service repeats it.
+"""Keep the key of a service out of its stored responses, in whatever encoding the service repeats it.
 
-A service that echoes its request may write the key as JSON escapes (``\\/``, ``\\u0073``), percent signs, entities, hexadecimal
-or decimal numbers, base64 or base32, with other letters in between, in the other case, or one of these inside another. So a
-text is decoded in each of these ways, again and again to a bounded depth, and what holds the key afterwards is replaced.
-A key that was compressed, encrypted, or cut into pieces that stand apart is not found.
+A service that echoes its request may write the key as JSON escapes (``\\/``, ``\\u0073``), percent-encoding, HTML entities,
+hexadecimal or decimal numbers, base64 or base32, with separators between its characters, in the other case, or with these
+encodings nested. Text is therefore decoded in each of these ways, repeatedly to a limited depth, and text that then contains the
+key is replaced. A key that was compressed, encrypted, or split into separate pieces is not found.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from urllib.parse import unquote_to_bytes
 
 MARK = "[key]"
 WITHHELD = "[a response that contains the key in an unknown encoding is not kept]"
-DEPTH = 4  # encodings inside each other
-MOST_LETTERS = 8 * 2**20  # looked at for one text, all its decodings together
-FEWEST_TAIL = 4  # letters of the beginning of a key at the end of a body that was cut off
+DEPTH = 4  # of nested encodings
+MOST_LETTERS = 8 * 2**20  # examined for one text, including all its decodings
+FEWEST_TAIL = 4  # least length of the beginning of a key removed at the end of a truncated body
 _TOKEN = re.compile(r"[A-Za-z0-9+/_=-]{8,}")
 _BASE32 = re.compile(r"[A-Z2-7]{12,}|[a-z2-7]{12,}")
 _ESCAPE = re.compile(
@@ -38,22 +38,22 @@ _NUMBER = re.compile(r"[0-9]+")
 
 
 def without_key(body: bytes, key: str | None, *, cut_off: bool = False) -> bytes:
-    """A body without the key.
+    """Remove the key from a body.
 
     Parameters
     ----------
     body
-        What a service sent.
+        Body of a response.
     key
-        The key, None where there is none.
+        The key, or None.
     cut_off
-        The body broke off: a beginning of the key at its end goes too.
+        Whether the body is truncated: the beginning of a key at its end is then also removed.
 
     Returns
     -------
     bytes
-        The same bytes where the key is not in them. JSON is written anew with the texts that hold the key replaced; where even
-        that leaves it, WITHHELD.
+        The same bytes if they do not contain the key. Otherwise JSON with every string that contains the key replaced, or
+        WITHHELD if that does not remove it.
 
     Examples
     --------
@@ -71,21 +71,21 @@ def without_key(body: bytes, key: str | None, *, cut_off: bool = False) -> bytes
 
 
 def text_without_key(text: str, key: str | None) -> str:
-    """A short text, such as a header, without the key."""
+    """Remove the key from a short text, such as a header."""
     return without_key(text.encode("utf-8", "replace"), key).decode("utf-8", "replace")
 
 
 def redacted(text: str, key: str) -> str:
-    """A text that holds the key, without it."""
+    """Remove the key from a text that contains it."""
     try:
         clean = json.dumps(_in_json(json.loads(text), key))
-    except (ValueError, RecursionError):  # no JSON
+    except (ValueError, RecursionError):  # not JSON
         clean = re.sub(re.escape(key), MARK, text, flags=re.IGNORECASE)
     return WITHHELD if holds(clean, key) else clean
 
 
 def _in_json(value: Any, key: str) -> Any:
-    """A JSON value whose texts do not hold the key; a list that spells it letter by letter, or byte by byte, is one text."""
+    """Remove the key from the strings of a JSON value; a list that spells it out in letters or bytes is treated as one text."""
     if isinstance(value, dict):
         return {_in_text(name, key): _in_json(item, key) for name, item in value.items()}
     if isinstance(value, list):
@@ -97,7 +97,7 @@ def _in_json(value: Any, key: str) -> Any:
 
 
 def _in_text(text: str, key: str) -> str:
-    """A text with the key replaced where it stands plainly, and all of it where it is coded."""
+    """Replace the key where it occurs in plain text, and the whole text if the key is encoded."""
     if not holds(text, key):
         return text
     plain = re.sub(re.escape(key), MARK, text, flags=re.IGNORECASE)
@@ -105,13 +105,13 @@ def _in_text(text: str, key: str) -> str:
 
 
 def _joined(values: list[Any]) -> str:
-    """The texts and small numbers of a list, one after the other."""
+    """Join the strings and small numbers of a list."""
     whole = [item for item in values if isinstance(item, int) and not isinstance(item, bool) and 0 <= item < 256]
     return "".join(item for item in values if isinstance(item, str)) + "\0" + bytes(whole).decode("latin-1")
 
 
 def without_tail(text: str, key: str) -> str:
-    """A text that broke off, without the beginning of a key that it may end in."""
+    """Remove the beginning of a key from the end of a truncated text."""
     for length in range(min(len(key), len(text)), FEWEST_TAIL - 1, -1):
         if text[-length:].casefold() == key[:length].casefold():
             return text[:-length] + MARK
@@ -122,7 +122,7 @@ def without_tail(text: str, key: str) -> str:
 
 
 def holds(text: str, key: str) -> bool:
-    """Whether a text holds the key, plainly or after decoding."""
+    """Return whether a text contains the key, as it is or after decoding."""
     budget, level = MOST_LETTERS, [text]
     seen: set[str] = set()
     for _ in range(DEPTH):
@@ -134,7 +134,7 @@ def holds(text: str, key: str) -> bool:
             budget -= len(one)
             if is_plain_in(one, key):
                 return True
-            if budget < 0:  # more decodings than any answer has: nothing can be said of it any more
+            if budget < 0:  # more decodings than any benign response has, so it may contain the key
                 return True
             deeper += decodings(one)
         level = deeper
@@ -142,7 +142,7 @@ def holds(text: str, key: str) -> bool:
 
 
 def is_plain_in(text: str, key: str) -> bool:
-    """Whether the key stands in a text: in any case, backwards, with other signs between its letters, or as numbers."""
+    """Return whether a text contains the key: in any case, reversed, with separators, or as numbers."""
     low, wanted = text.casefold(), key.casefold()
     if wanted in low or wanted[::-1] in low:
         return True
@@ -158,13 +158,13 @@ def is_plain_in(text: str, key: str) -> bool:
 
 @lru_cache(maxsize=8)
 def hex_spellings(key: str) -> frozenset[str]:
-    """The bytes of a key in hex, in the cases and encodings that texts have."""
+    """Return the hexadecimal spellings of a key, in the cases and encodings that texts use."""
     cases = (key, key.lower(), key.upper(), key.swapcase(), key[::-1])
     return frozenset(case.encode(coding).hex() for case in cases for coding in ("utf-8", "utf-16-le", "utf-16-be"))
 
 
 def decodings(text: str) -> Iterator[str]:
-    """What a text says when it is decoded in each of the ways that change it."""
+    """Yield each decoding of a text that differs from it."""
     found: list[str] = []
     if "\\" in text:
         found.append(_ESCAPE.sub(_unescaped, text))
@@ -182,7 +182,7 @@ def decodings(text: str) -> Iterator[str]:
 
 
 def _unescaped(found: re.Match[str]) -> str:
-    """The letter that an escape stands for."""
+    """Return the character that an escape represents."""
     *figures, octal, letter = found.groups()
     if letter is not None:
         return _BLANKS.get(letter, letter)
@@ -191,7 +191,7 @@ def _unescaped(found: re.Match[str]) -> str:
 
 
 def coded(text: str) -> Iterator[str]:
-    """What the words of a text say as base64, base64url and base32, wherever in them the coding begins."""
+    """Yield the words of a text decoded as base64, base64url and base32, starting at any offset."""
     for token in _TOKEN.findall(text):
         plain = token.replace("-", "+").replace("_", "/")
         for piece in re.split("=+", plain):
@@ -206,7 +206,7 @@ def coded(text: str) -> Iterator[str]:
 
 
 def decoded(piece: str, unit: int, decode: Callable[[str], bytes]) -> Iterator[str]:
-    """A coded word decoded, its last unit filled up; nothing where it is too short to hold a key."""
+    """Yield an encoded word decoded, with padding added; nothing if it is too short to contain a key."""
     if len(piece) < unit + 4:
         return
     rest = len(piece) % unit
@@ -215,5 +215,5 @@ def decoded(piece: str, unit: int, decode: Callable[[str], bytes]) -> Iterator[s
             found = _READABLE.findall(decode(text).replace(b"\0", b""))
         except (binascii.Error, ValueError):
             continue
-        if found:  # of an image, say, next to nothing
+        if found:  # for example, almost nothing remains of an image
             yield b"\n".join(found).decode("ascii")

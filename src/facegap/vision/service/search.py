@@ -1,4 +1,4 @@
-"""What a service that searches says: whether an image was enrolled, and whom its gallery offers for a probe."""
+"""Search by a service: whether an image was enrolled, and the candidates in its gallery for a probe."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from facegap.vision.service.compare import score_of
 from facegap.vision.service.embed import NO_FACE, NO_TEMPLATE
 from facegap.vision.service.no_face import says_no_face
 
-Candidate = tuple[str, float]  # name under which an image was enrolled, and a score that rises with likeness
+Candidate = tuple[str, float]  # name under which an image was enrolled, and a similarity score
 
 
 @dataclass(frozen=True)
 class Answered:
     """Outcome of an image.
 
-    outcome    : ok; no_face where the service found none; no_template where it did not enrol it, or said nothing that is a list;
-                 not_sent where the budget was spent before
-    candidates : of a probe, by falling score
+    outcome    : ok; no_face if the service found none; no_template if it did not enrol the image or the response has no valid
+                 list; not_sent if the budget was already spent
+    candidates : for a probe, by descending score
     """
 
     outcome: str
@@ -34,7 +34,7 @@ class Answered:
 
 
 def enrol(service: Service, row: int, data: bytes, subject: str) -> Answered:
-    """Put the image of a manifest row into the gallery; see `Service.call` for its errors."""
+    """Enrol the image of a manifest row in the gallery; see `Service.call` for its errors."""
     call = service.call(Asked(row), (data,), subject)
     if isinstance(call, Unanswered):
         return unanswered(call)
@@ -42,25 +42,25 @@ def enrol(service: Service, row: int, data: bytes, subject: str) -> Answered:
 
 
 def search(service: Service, row: int, data: bytes) -> Answered:
-    """Whom the gallery offers for the image of a manifest row; see `Service.call` for its errors."""
+    """Search the gallery for the image of a manifest row; see `Service.call` for its errors."""
     call = service.call(Asked(row), (data,))
     return unanswered(call) if isinstance(call, Unanswered) else candidates_of(call, service.card)
 
 
 def unanswered(call: Unanswered) -> Answered:
-    """An image whose turn did not come."""
+    """Return the result for an image that was not sent."""
     return Answered(NO_TEMPLATE if call.sent else NOT_SENT, call.detail)
 
 
 def refused(call: Call, card: ModelCard) -> Answered | None:
-    """Why an answer is no success, None where it is one."""
+    """Return the result of an unsuccessful call; None if it succeeded."""
     if says_no_face(call, card) is not None:
         return Answered(NO_FACE, "the service found no face")
     return Answered(NO_TEMPLATE, call.reason) if call.reason else None
 
 
 def candidates_of(call: Call, card: ModelCard) -> Answered:
-    """The list that the body of a call holds, by the paths and rules of the card; an empty list is an answer."""
+    """Parse the list in the body of a call with the paths and rules in the card; an empty list is valid."""
     assert card.answer is not None and card.answer.candidates is not None
     if (lost := refused(call, card)) is not None:
         return lost
@@ -87,7 +87,7 @@ def candidates_of(call: Call, card: ModelCard) -> Answered:
 
 
 def candidate_of(one: Any, spec: AnswerSpec) -> tuple[str, float, str]:
-    """Name and score of a candidate, and why it is none."""
+    """Return the name and score of a candidate, and the reason if it is invalid."""
     assert spec.subject is not None
     if not isinstance(one, Mapping):
         return "", math.nan, "no object"

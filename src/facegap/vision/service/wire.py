@@ -1,4 +1,4 @@
-"""One call to a black-box service: the image as its card asks for it, the answer bounded in time and length, without the key."""
+"""Make one call to a black-box service, with the image in the card's format and limits on response time and length."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     import requests
 
 MAX_ANSWER_BYTES = 2**20
-FEWEST_KEY_LETTERS = 8  # a shorter key could not be kept out of answers without tearing them
+FEWEST_KEY_LETTERS = 8  # a shorter key could not be removed from responses without damaging them
 WORTH_ANOTHER_TRY = frozenset({408, 425, 429, 500, 502, 503, 504})
 KEY_REFUSED = frozenset({401, 407})
-ASKS_FOR_A_PAUSE = frozenset({429, 503})  # beside any other status a Retry-After says nothing to whom it answers
+ASKS_FOR_A_PAUSE = frozenset({429, 503})  # Retry-After is ignored with any other status
 OVERLONG = "more bytes of headers, interim responses, chunk sizes or trailers than the limit"
 UNREACHABLE = "no connection"
 FORMATS = {b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png", b"GIF8": "gif", b"BM": "bmp", b"II*\0": "tiff", b"MM\0*": "tiff"}
@@ -34,7 +34,7 @@ FORMATS = {b"\xff\xd8\xff": "jpeg", b"\x89PNG": "png", b"GIF8": "gif", b"BM": "b
 
 @dataclass(frozen=True)
 class Line:
-    """What every call needs. session : one of `held_session`"""
+    """The key and session of every call. session : from `held_session`"""
 
     key: str | None
     session: requests.Session
@@ -42,33 +42,31 @@ class Line:
 
 @dataclass(frozen=True)
 class Message:
-    """What one call carries. images : one, or probe and reference"""
+    """The content of one call. images : one, or probe and reference"""
 
     spec: RequestSpec
     images: tuple[bytes, ...]
 
     @property
     def fields(self) -> Mapping[str, bytes]:
-        """The images by the name of their field."""
+        """Return the images by field name."""
         names = (self.spec.field, self.spec.reference_field)[: len(self.images)]
         return {str(name): data for name, data in zip(names, self.images, strict=True)}
 
 
 def recipient(card: ModelCard) -> str:
-    """Scheme, host and port that images of a card go to."""
+    """Return the scheme, host and port to which images are sent."""
     assert card.request is not None
     parts = urlsplit(card.request.url)
-    return (
-        f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"  # a name and password in the address are nobody's to read
-    )
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"  # without a user name and password in the address
 
 
 def read_key(card: ModelCard) -> str | None:
-    """The key of a service from its environment variable; None where the card names none.
+    """Read the key of a service from its environment variable; None if the card names no variable.
 
     Raises
     ------
-    CardError : the variable is not set, or holds what cannot be a key; the message never holds it
+    CardError : If the variable is not set or not a valid key; the message never contains it.
     """
     assert card.request is not None
     name = card.request.key_env
@@ -85,15 +83,15 @@ def read_key(card: ModelCard) -> str | None:
 
 
 def exchange(line: Line, call: Call, message: Message, stopped: threading.Event | None = None) -> tuple[Call, float]:
-    """The call with what came of it, and the pause in seconds that the service asks for, 0 for none.
+    """Make a call and return it with its result, and the pause in seconds that the service requests, 0 for none.
 
-    The call is answered where another one would bring the same, failed where another may do better, and unheard where
-    the service has not looked at the image: no connection, or a key that it refuses. It ends within the time of the card,
-    whatever the service does.
+    The state is answered if another call would give the same result, failed if a retry may succeed, and unheard if the service
+    did not process the image: no connection, or a rejected key. The call ends within the card's time limit, whatever the
+    service does.
 
     Raises
     ------
-    StoppedError : `stopped` was set while the call was under way
+    StoppedError : If `stopped` is set during the call.
     """
     heard = Heard()
     try:
@@ -111,7 +109,7 @@ def exchange(line: Line, call: Call, message: Message, stopped: threading.Event 
 
 @dataclass
 class Heard:
-    """What has come of an answer so far; filled by the thread that reads, and read by the one that waits."""
+    """The response received so far; filled by the reading thread, and read by the waiting one."""
 
     status: int | None = None
     content_type: str = ""
@@ -119,12 +117,12 @@ class Heard:
     body: bytearray = field(default_factory=bytearray)
 
     def so_far(self, call: Call) -> Call:
-        """The call with status and type, where these have come."""
+        """Return the call with the status and content type received so far."""
         return replace(call, status=self.status, content_type=self.content_type)
 
 
 def _heard(line: Line, call: Call, message: Message, heard: Heard, hold: Hold) -> Call:
-    """The call with what came of it, read into `heard` as it comes."""
+    """Make a call, reading the response into `heard` as it arrives."""
     import requests
     import urllib3
 
@@ -152,7 +150,7 @@ def _heard(line: Line, call: Call, message: Message, heard: Heard, hold: Hold) -
 
 
 def _judged(call: Call, too_long: bool) -> Call:
-    """A call whose answer has come: final or not, and why nothing can be read from it."""
+    """Set the state of a call with a complete response, and the reason if the response is unusable."""
     status = call.status or 0
     if status in KEY_REFUSED:
         return replace(call, state="unheard", reason=f"http {status}, the key was rejected")
@@ -167,9 +165,9 @@ def _judged(call: Call, too_long: bool) -> Call:
 
 
 def _send(line: Line, message: Message) -> requests.Response:
-    """The answer, its body unread.
+    """Send a request and return the response, with its body unread.
 
-    The adapter is used without the session's own `send`, which would read the body of a redirect without bound.
+    The adapter is used without the session's own `send`, which would read the body of a redirect without a limit.
     """
     spec = message.spec
     own = line.session.merge_environment_settings(spec.url, {}, None, None, None)
@@ -182,7 +180,7 @@ def _send(line: Line, message: Message) -> requests.Response:
 
 
 def _request(key: str | None, message: Message) -> requests.Request:
-    """The images as the card asks for them. No file name leaves this machine: names of files are names of people."""
+    """Build the request with the images in the card's format. File names are not sent, because they may name people."""
     import requests
 
     spec = message.spec
@@ -202,43 +200,43 @@ def _request(key: str | None, message: Message) -> requests.Request:
 
 
 def as_file(data: bytes) -> tuple[str, bytes, str]:
-    """An image as a file of a form: a name that says nothing but its format, its bytes, its media type."""
+    """Return an image as a form file: a name that reveals only its format, its bytes, its media type."""
     kind = image_format(data)
     return f"image.{kind}" if kind else "image", data, media_type(data)
 
 
 def as_text(data: bytes, spec: RequestSpec) -> str:
-    """An image as base64."""
+    """Encode an image as base64."""
     text = base64.b64encode(data).decode("ascii")
     return f"data:{media_type(data)};base64,{text}" if spec.data_uri else text
 
 
 def media_type(data: bytes) -> str:
-    """The media type of an image by its first bytes."""
+    """Return the media type of an image, from its first bytes."""
     kind = image_format(data)
     return f"image/{kind}" if kind else "application/octet-stream"
 
 
 def _pieces(response: requests.Response) -> Iterator[bytes]:
-    """The body as it arrives, so that one that drips cannot hold a call beyond its time; never unpacked."""
+    """Yield the body as it arrives, without decompression, so that a slow body cannot exceed the time limit."""
     while piece := response.raw.read1(65536, decode_content=False):
         yield piece
 
 
 def retry_after(text: str) -> float:
-    """Seconds that a Retry-After header asks for, in either of its forms (RFC 9110, 10.2.3); 0 where it says nothing."""
+    """Return the seconds in a Retry-After header of either form (RFC 9110, 10.2.3); 0 if it is empty or invalid."""
     if text.isascii() and text.isdigit() and len(text) < 10:
         return float(text)
     try:
         at = parsedate_to_datetime(text)
         aware = at if at.tzinfo else at.replace(tzinfo=UTC)
         return max(0.0, (aware - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError, OverflowError, LookupError):  # a date that no calendar holds says nothing
+    except (ValueError, TypeError, OverflowError, LookupError):  # an invalid date is ignored
         return 0.0
 
 
 def image_format(data: bytes) -> str:
-    """The format of an image file by its first bytes, empty where it is none of the usual ones."""
+    """Return the format of an image file, from its first bytes; empty if it is not a common one."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "webp"
     return next((name for start, name in FORMATS.items() if data.startswith(start)), "")
