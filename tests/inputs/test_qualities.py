@@ -139,7 +139,7 @@ def test_an_image_is_found_by_its_path_or_by_an_unambiguous_file_name(
         (("z/1.png", "y/1.png"), ("a/1.png",), (), "line 3: 'y/1.png' may be 'a/1.png'"),
         (("z/1.png",), ("a/1.png", "b/1.png"), (), "line 2: 'z/1.png' may be 'a/1.png' or 'b/1.png' of the manifest"),
         (("z/1.png",), ("a/1.png",), ("b/1.png",), "line 2: 'z/1.png' may be 'a/1.png' or 'b/1.png' of the manifest"),
-        (("c.png",), ("a.png",), (), r"a quality for no image of people\.csv; .*'a\.png', not 'c\.png'"),
+        (("c.png",), ("a.png",), (), r"no quality for any image of people\.csv; .*'a\.png', not 'c\.png'"),
     ],
 )
 def test_an_ambiguous_row_and_a_file_of_other_images_are_refused(

@@ -1,1 +1,1 @@
-"""What comes in from outside: cards, weights, manifests, images. Everything here is treated as hostile."""
+"""Read external input: cards, weights, manifests, images. All of it is treated as hostile."""

@@ -1,4 +1,4 @@
-"""What a caller of a Python function gives in the place of a file: a path, a DataFrame, a list of dicts, an array."""
+"""Arguments of Python functions that replace a file: a path, a DataFrame, a list of dicts, an array."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 from facegap.errors import TableError
 from facegap.store.temporary import temporary_folder
 
-IN_MEMORY = "given-in-memory"  # name of the file that stands for a table which has none
+IN_MEMORY = "given-in-memory"  # file name of a table that has none
 
 
 def is_path(given: Any) -> bool:
-    """Whether a path was given; what it leads to is read when the time comes."""
+    """Return whether a path was given; it is read later."""
     return isinstance(given, str | os.PathLike)
 
 
 @contextlib.contextmanager
 def as_file(given: Any, what: str) -> Iterator[Path]:
-    """The path of a file with what was given: itself where it is a path, else a CSV or .npy that is gone afterwards.
+    """Return the given path, or write the data to a temporary CSV or .npy file and return its path.
 
     given : path; DataFrame; list of dicts or dict of columns; for templates a float array (rows, dimension)
-    what  : names the argument in messages
+    what  : name of the argument, for messages
 
     Raises
     ------
-    TableError : something else
+    TableError : If the type is not supported.
     """
     if is_path(given):
         yield Path(given)
@@ -56,7 +56,7 @@ def as_file(given: Any, what: str) -> Iterator[Path]:
 
 
 def saved(frame: Any, folder: Path) -> Path:
-    """A DataFrame as CSV, its index left out unless it has a name."""
+    """Save a DataFrame as CSV, without its index unless that has a name."""
     path = folder / f"{IN_MEMORY}.csv"
     named = any(name is not None for name in frame.index.names)
     frame.to_csv(path, index=named, lineterminator="\n", encoding="utf-8")

@@ -1,8 +1,8 @@
-"""Lists of pairs as Labeled Faces in the Wild publishes them: pairs.txt, pairsDevTrain.txt, pairsDevTest.txt.
+"""Read pair lists in the format of Labeled Faces in the Wild: pairs.txt, pairsDevTrain.txt, pairsDevTest.txt.
 
-The first line says how many folds and how many pairs of either kind a fold has (or the pairs alone: one fold). A line with
-three cells is one person with two pictures, a line with four cells two people; picture 4 of Ann_Lee is the file
-Ann_Lee/Ann_Lee_0004.jpg. Source: README of Huang, Ramesh, Berg and Learned-Miller (2007), Labeled Faces in the Wild.
+The first line states the number of folds and of pairs of each kind per fold (or only the pairs: one fold). A line of three cells
+is one person with two images, a line of four cells two people; image 4 of Ann_Lee is the file Ann_Lee/Ann_Lee_0004.jpg.
+Source: README of Huang, Ramesh, Berg and Learned-Miller (2007), Labeled Faces in the Wild.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from facegap.store.opened import TooLargeError, opened, read_file
 MOST_PAIRS = 10_000_000
 MOST_FOLDS = 1_000
 MAX_BYTES = 512 * 2**20
-HEAD_BYTES = 64 * 1024  # the first two lines lie within these
+HEAD_BYTES = 64 * 1024  # contain the first two lines
 LINE_END = re.compile(r"\r\n|\n|\r")
 NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
 class LfwPair:
-    """One line: its number, and person and picture of either side."""
+    """One line: its number, and the person and image number of either side."""
 
     line: int
     left: tuple[str, int]
@@ -34,23 +34,23 @@ class LfwPair:
 
     @property
     def stems(self) -> tuple[str, str]:
-        """File names without folder and suffix: Ann_Lee_0004."""
+        """Return the file names without folder and extension: Ann_Lee_0004."""
         return picture_stem(*self.left), picture_stem(*self.right)
 
 
 def picture_stem(person: str, number: int) -> str:
-    """Name of a picture's file without its suffix."""
+    """Return the name of an image file without extension."""
     return f"{person}_{number:04d}"
 
 
 def is_lfw(path: Path) -> bool:
-    """Whether a file begins as these lists do: one or two whole numbers, then a line of one person with two pictures."""
+    """Return whether a file begins like these lists: one or two whole numbers, then a person with two images."""
     try:
         with opened(path) as file:
             head = file.read(HEAD_BYTES).decode("utf-8", errors="replace")
     except (OSError, ValueError):
         return False
-    # not splitlines, which ends a line at a form feed too
+    # not splitlines, which also splits at a form feed
     lines = [line.split() for line in LINE_END.split(head, maxsplit=2)[:2]]
     if len(lines) < 2:
         return False
@@ -66,11 +66,11 @@ def is_lfw(path: Path) -> bool:
 
 
 def read_lfw(path: Path) -> tuple[list[LfwPair], str]:
-    """All pairs of a list, in its order, and the sha256 of the file; how many of either kind there must be says its first line.
+    """Read all pairs of a list in order, after checking their number against the first line, and the sha256 of the file.
 
     Raises
     ------
-    TableError : a malformed line, or another number of pairs than the first line says, naming the line
+    TableError : If a line is malformed, or the number of pairs differs from the first line; names the line.
     """
     try:
         content = read_file(path, MAX_BYTES)
@@ -109,7 +109,7 @@ def read_lfw(path: Path) -> tuple[list[LfwPair], str]:
 
 
 def pair_of(name: str, line: int, cells: list[str]) -> LfwPair:
-    """One line as a pair; TableError with its number where it is none."""
+    """Parse one line as a pair; raises TableError with the line number if it is not."""
     if len(cells) == 3:
         cells = [cells[0], cells[1], cells[0], cells[2]]
     if len(cells) != 4 or not (NUMBER.fullmatch(cells[1]) and NUMBER.fullmatch(cells[3])):

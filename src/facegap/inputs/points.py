@@ -1,12 +1,12 @@
-"""Five points per image from a file: of another detector, of a data set, or of an earlier run of facegap.
+"""Read five points per image from a file: of another detector, of a data set, or of an earlier run of facegap.
 
-Four layouts are read. A CSV or parquet table with the column image and either x1, y1, ... x5, y5, or left_eye_x,
-left_eye_y, ... right_mouth_y (faces.parquet of a run; x1, y1, x2, y2 are then the corners of the face's box). A table with
-the columns filepath and keypoints, as FHIBE publishes it. Text without a header, blanks between, as the InsightFace files
-of IJB (image, ten numbers, score) and RFW (image, label, ten numbers) have it.
+Four layouts are supported. A CSV or parquet table with the column image and either x1, y1, ... x5, y5, or left_eye_x, left_eye_y,
+... right_mouth_y (faces.parquet of a run, where x1, y1, x2, y2 are the corners of the face box). A table with the columns
+filepath and keypoints, as in FHIBE. Space-separated text without a header, as in the InsightFace files of IJB (image, ten
+numbers, score) and RFW (image, label, ten numbers).
 
-The order is left eye, right eye, nose, left and right mouth corner, left and right as seen in the image. Coordinates are
-pixels of the picture with its EXIF orientation applied.
+The order is left eye, right eye, nose, left and right mouth corner, left and right as seen in the image. Coordinates are pixels
+of the image after EXIF orientation is applied.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from facegap.types import BoolArray, FloatArray
 NUMBERED = tuple(f"{axis}{k}" for k in range(1, 6) for axis in "xy")
 NAMED = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
 BOX = ("x1", "y1", "x2", "y2")
-KEYPOINTS = ("Left eye", "Right eye", "Nose", "Mouth left", "Mouth right")  # of FHIBE, in the order of POINTS
+KEYPOINTS = ("Left eye", "Right eye", "Nose", "Mouth left", "Mouth right")  # names in FHIBE, in the order of POINTS
 IMAGE_OF_KEYPOINTS = "filepath"
-SWAP = [1, 0, 2, 4, 3]  # left and right exchanged
-MAX_BYTES = 512 * 2**20  # of a text without a header
+SWAP = [1, 0, 2, 4, 3]  # exchanges left and right
+MAX_BYTES = 512 * 2**20  # of a text file without a header
 HEAD_BYTES = 64 * 1024
-# Cross product of the eye line (or the mouth) and the axis of the face, over the square of that axis: 0.9 of a frontal face,
-# near 0 in profile, where detectors put the eyes over each other (down to -0.01 of eyes and -0.15 of mouths on 4,964 faces of
-# FairFace by yunet), and negative where sides are exchanged.
+# Cross product of the eye line (or the mouth) and the face axis, divided by the square of the axis: 0.9 for a frontal face, near 0
+# in profile, where detectors place the eyes above each other (down to -0.01 for eyes and -0.15 for mouths on 4,964 FairFace faces
+# with yunet), and negative if left and right are exchanged.
 SWAPPED_BELOW = -0.2
-WITHIN_A_PIXEL = 1.5  # coordinates that all lie below are shares of the picture
+WITHIN_A_PIXEL = 1.5  # if all coordinates are below, they are proportions of the image
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +48,11 @@ class GivenPoints:
     """The points of a file.
 
     name, sha256 : of the file; unit: what `lines` counts, line or record
-    images : name of an image as manifests write it -> its position in the arrays
+    images : image name as in a manifest -> position in the arrays
     points : float64 (n, 5, 2), pixels, in the order of POINTS
-    boxes  : float64 (n, 4), x1, y1, x2, y2 in pixels; NaN where the file has none
-    scores : float64 (n,), of the detector; NaN where the file has none
-    faceless : image -> what the file says of it in place of points
+    boxes  : float64 (n, 4), x1, y1, x2, y2 in pixels; NaN if the file has none
+    scores : float64 (n,), of the detector; NaN if the file has none
+    faceless : image -> reason in the file for missing points
     """
 
     name: str
@@ -67,26 +67,26 @@ class GivenPoints:
 
     @property
     def has_boxes(self) -> bool:
-        """Whether every face has a box, which a classifier's crop needs."""
+        """Return whether every face has a box, which a classifier's crop needs."""
         return bool(np.isfinite(self.boxes).all())
 
     def position(self, image: str) -> int | None:
-        """Where the face of an image stands; None where the file has no points for it."""
+        """Return the position of the face of an image; None if the file has no points for it."""
         return self.images.get(same_image(image))
 
     def place(self, position: int) -> str:
-        """How messages name a face of the file: points.csv line 17."""
+        """Return the location of a face for messages: points.csv line 17."""
         return f"{self.name} {self.unit} {self.lines[position]}"
 
     def why_none(self, image: str) -> str:
-        """Why an image has no points."""
+        """Explain why an image has no points."""
         said = self.faceless.get(same_image(image))
         return f"{self.name} contains no points for the image" + (f", but the outcome {said}" if said else "")
 
 
 @dataclass(frozen=True, eq=False)
 class Listed:
-    """Rows of a file before they are checked; `known` are rows with points."""
+    """Rows of a file before they are checked; `known` marks rows with points."""
 
     images: Sequence[str]
     lines: Sequence[int]
@@ -101,17 +101,17 @@ class Listed:
 
 
 def same_image(image: str) -> str:
-    """What two spellings of the path of one image share: ./a.jpg is a.jpg."""
+    """Normalise an image path: ./a.jpg becomes a.jpg."""
     return posixpath.normpath(tidy(image))
 
 
 def read_points(path: Path) -> GivenPoints:
-    """The five points of each image that a file has, checked.
+    """Read and check the five points of each image in a file.
 
     Raises
     ------
-    TableError : another layout; a number that is missing, none, or not finite; points that coincide, that are shares of the
-                 picture instead of pixels, or whose left and right are exchanged; an image twice. It names file and line
+    TableError : If the layout is unknown; a number is missing, invalid or not finite; points coincide, are proportions of the
+                 image instead of pixels, or have left and right exchanged; or an image occurs twice. Names file and line.
     """
     listed = read_blanks(path) if is_blank_separated(path) else read_table(path)
     require_numbers(listed, path.name)
@@ -135,7 +135,7 @@ def read_points(path: Path) -> GivenPoints:
 
 
 def points_of(faces: pd.DataFrame) -> GivenPoints:
-    """The points that a run keeps of its faces, from FACES; images without any are in `faceless`."""
+    """Return the points stored by a run, from FACES; images without points are in `faceless`."""
     numbers = faces[list(NAMED)].to_numpy(np.float64)
     known = np.isfinite(numbers).all(axis=1)
     kept = np.flatnonzero(known)
@@ -157,7 +157,7 @@ def points_of(faces: pd.DataFrame) -> GivenPoints:
 
 
 def read_table(path: Path) -> Listed:
-    """A CSV or parquet table by the names of its columns."""
+    """Read a CSV or parquet table, whose layout is determined by its column names."""
     records = read_records(path)
     names = set(map(str, records.frame.columns))
     if set(NAMED) <= names:
@@ -180,9 +180,9 @@ def read_table(path: Path) -> Listed:
 
 
 def table_of(records: Records, name: str, columns: Sequence[str], *, box: Sequence[str]) -> Listed:
-    """The rows of a table with a column for each number.
+    """Read the rows of a table with a column for each number.
 
-    A row without any number whose column outcome says why is an image without a face.
+    A row without any number, with a reason in the column outcome, is an image without a face.
     """
     frame = records.frame
     if "image" not in frame.columns:
@@ -205,7 +205,7 @@ def table_of(records: Records, name: str, columns: Sequence[str], *, box: Sequen
 
 
 def numbers_of(frame: pd.DataFrame, columns: Sequence[str]) -> FloatArray:
-    """Cells as float64 (rows, columns), exactly as they were written; NaN where a cell is none."""
+    """Convert cells to float64 (rows, columns) without loss; NaN if a cell is not a number."""
     return (
         np.array([[number_of(cell) for cell in frame[name]] for name in columns], np.float64)
         .reshape(len(columns), -1)
@@ -214,18 +214,18 @@ def numbers_of(frame: pd.DataFrame, columns: Sequence[str]) -> FloatArray:
 
 
 def number_of(cell: str) -> float:
-    """A cell as a number; NaN where it is none."""
+    """Convert a cell to a number; NaN if it is not one."""
     try:
-        return float(cell.replace("_", "?"))  # Python takes 1_000
+        return float(cell.replace("_", "?"))  # Python would accept 1_000
     except ValueError:
         return float("nan")
 
 
 def keypoints_of(records: Records, name: str) -> Listed:
-    """FHIBE's table: a mapping of names to coordinates in one cell.
+    """Read FHIBE's table, with a mapping of names to coordinates in one cell.
 
-    Its names may be those of the person, whose right eye lies to the left in the image: the reading is taken by which the
-    faces of the file are not mirrored.
+    Left and right in its names may be those of the person, whose right eye is on the left of the image. The interpretation is
+    used under which the faces of the file are not mirrored.
     """
     cells = records.frame["keypoints"].tolist()
     numbers = np.array(
@@ -252,7 +252,7 @@ def keypoints_of(records: Records, name: str) -> Listed:
 
 
 def keypoint_numbers(cell: str, where: str) -> list[float]:
-    """Ten numbers of one cell such as {"Left eye": [310.5, 255.0], ...}; a third number of a point is not read."""
+    """Parse ten numbers from a cell such as {"Left eye": [310.5, 255.0], ...}; a third number of a point is ignored."""
     try:
         said = ast.literal_eval(cell)
         return [float(value) for key in KEYPOINTS for value in tuple(said[key])[:2]]
@@ -263,18 +263,18 @@ def keypoint_numbers(cell: str, where: str) -> list[float]:
 
 
 def is_blank_separated(path: Path) -> bool:
-    """Whether the first line is a name and numbers with blanks between, and no header."""
+    """Return whether the first line is a name and numbers separated by spaces, not a header."""
     try:
         with opened(path) as file:
             head = file.read(HEAD_BYTES).decode("utf-8", errors="replace")
     except (OSError, ValueError):
-        return False  # read_records says what is wrong
+        return False  # read_records reports the error
     first = next((line.split() for line in head.split("\n") if line.strip()), [])
     return len(first) in (11, 12) and not np.isnan([number_of(cell) for cell in first[1:]]).any()
 
 
 def read_blanks(path: Path) -> Listed:
-    """Text as the InsightFace files of IJB (a score at the end) and of RFW (a label after the name) have it."""
+    """Read space-separated text as in the InsightFace files of IJB (a score at the end) and RFW (a label after the name)."""
     try:
         content = read_file(path, MAX_BYTES)
         text = content.decode("utf-8")
@@ -289,7 +289,7 @@ def read_blanks(path: Path) -> Listed:
     numbers = numbers_of(frame, list(frame.columns))
     scores = np.full(len(rows), np.nan)
     last = numbers[:, -1]
-    if width == 12 and ((last >= 0) & (last <= 1)).all():  # a y of a mouth corner is more than a pixel
+    if width == 12 and ((last >= 0) & (last <= 1)).all():  # the y of a mouth corner would exceed one pixel
         numbers, scores = numbers[:, :-1], last
     elif width == 12:
         numbers = numbers[:, 1:]
@@ -306,11 +306,11 @@ def read_blanks(path: Path) -> Listed:
     )
 
 
-# ---- what is refused ----
+# ---- checks ----
 
 
 def require_numbers(listed: Listed, name: str) -> None:
-    """Raise TableError where a coordinate is missing, no number, or not finite."""
+    """Raise TableError if a coordinate is missing, not a number, or not finite."""
     if not len(listed.images):
         raise TableError(f"{name}: no row of points; give the file that contains them")
     broken = ~np.isfinite(listed.numbers) & listed.known[:, None]
@@ -332,7 +332,7 @@ def require_numbers(listed: Listed, name: str) -> None:
 
 
 def require_pixels(listed: Listed, name: str) -> None:
-    """Raise TableError where points coincide, or where the numbers of the whole file are shares of the picture."""
+    """Raise TableError if points coincide, or all numbers in the file are proportions of the image size."""
     known = listed.numbers[listed.known]
     if len(known) and np.abs(known).max() <= WITHIN_A_PIXEL:
         raise TableError(
@@ -350,7 +350,7 @@ def require_pixels(listed: Listed, name: str) -> None:
 
 
 def exchanged(points: FloatArray) -> BoolArray:
-    """Whether eyes or mouth corners clearly have left and right exchanged, bool (n,); faces may be turned by any angle."""
+    """Return whether eyes or mouth corners clearly have left and right exchanged, bool (n,), for any rotation of the face."""
     eyes, mouth = points[:, 1] - points[:, 0], points[:, 4] - points[:, 3]
     down = (points[:, 3] + points[:, 4] - points[:, 0] - points[:, 1]) / 2
     length = (down**2).sum(axis=1)
@@ -360,7 +360,7 @@ def exchanged(points: FloatArray) -> BoolArray:
 
 
 def require_order(points: FloatArray, listed: Listed, name: str) -> None:
-    """Raise TableError where left and right are exchanged: such a face would be warped into its mirror image's place."""
+    """Raise TableError if left and right are exchanged: such a face would be aligned as if it were mirrored."""
     wrong: BoolArray = np.asarray(exchanged(points) & listed.known, np.bool_)
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -373,7 +373,7 @@ def require_order(points: FloatArray, listed: Listed, name: str) -> None:
 
 
 def require_once(names: Sequence[str], listed: Listed, name: str) -> None:
-    """Raise TableError where an image has two rows: which of the faces is meant, the file must say."""
+    """Raise TableError if an image has two rows: the file must determine which face to use."""
     first: dict[str, int] = {}
     for row, image in enumerate(names):
         if image in first:
@@ -385,18 +385,18 @@ def require_once(names: Sequence[str], listed: Listed, name: str) -> None:
 
 
 def more(wrong: BoolArray) -> str:
-    """How many further rows are alike."""
+    """Return a phrase with the number of further such rows."""
     return f" (and {int(wrong.sum()) - 1:,} more rows)" if wrong.sum() > 1 else ""
 
 
 def require_shared(given: GivenPoints, images: Sequence[str], manifest: str) -> None:
-    """Raise TableError where no image of a manifest has points: the names are written otherwise.
+    """Raise TableError if no image of a manifest has points, because the names differ.
 
     manifest : its name, for messages
     """
     if len(images) and not any(given.position(image) is not None for image in images):
         example = next(iter(given.images), "")
         raise TableError(
-            f"{given.name}: has points for no image of {manifest}; use the names of the manifest, such as "
+            f"{given.name}: contains no points for any image of {manifest}; use the names of the manifest, such as "
             f"{images[0]!r}, not {example!r}"
         )

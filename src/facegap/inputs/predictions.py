@@ -1,4 +1,4 @@
-"""The answers of a black box: a table of image, prediction and, where it says so, confidence and age."""
+"""Read the predictions of a black box: a table of image, prediction, and optionally confidence and age."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ COLUMNS = ("image", "prediction", "confidence", "age")
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a box said of images, one row per row of the file.
+    """Predictions of a black box, one row per row of the file.
 
-    frame  : line (int), image (verbatim), prediction (male and female normalised, "" where nothing was said),
-             probability (of the prediction, NaN where none was given), age (years, NaN likewise; of a range its middle),
-             age_low (the lower end of a range, else NaN)
+    frame  : line (int), image (verbatim), prediction (male and female normalised, "" for none), probability (of the
+             prediction, NaN if not given), age (years, NaN if not given; the middle of a range), age_low (the lower end of a
+             range, else NaN)
     unit   : what `line` counts, for messages
     sha256 : of the file
     """
@@ -38,17 +38,17 @@ class Predictions:
 
 
 def read_predictions(path: Path, *, words: Mapping[str, str] = NO_WORDS, keep_words: bool = False) -> Predictions:
-    """The answers in a CSV or parquet file with the columns image and prediction or age, and perhaps confidence.
+    """Read a CSV or parquet file with the columns image and prediction or age, and optionally confidence.
 
-    words      : translations of predictions; keep_words : None, null, nan and their like are classes
+    words      : translations of predictions; keep_words : None, null, nan and similar words are classes
 
-    An empty prediction, the word `unknown` and words for nothing are no answer; a confidence beside them is not read. Words for gender
-    are normalised as in manifests, every other word is a class of its own.
+    An empty prediction, the word `unknown` and words for a missing value are not predictions; their confidence is not read. Gender
+    words are normalised as in manifests, and every other word is a class.
 
     Raises
     ------
-    TableError : a missing or unknown column, an image twice or empty, a confidence outside 0 to 1, an age that is no
-                 number of years; with file, line, column and cure
+    TableError : If a column is missing or unknown, an image is empty or occurs twice, a confidence is outside 0 to 1, or an
+                 age is not a number of years; with file, line, column and remedy.
     """
     records = read_records(path)
     cells, where = records.frame, f"{path.name} {records.unit}"
@@ -90,7 +90,7 @@ def _check_columns(names: list[str], where: str) -> None:
 
 
 def _check_images(images: pd.Series, records: Records, where: str) -> None:
-    """Raise TableError where an image is not named, or named twice."""
+    """Raise TableError if an image is not named, or named twice."""
     empty = (images.str.strip() == "").to_numpy(dtype=bool)
     if empty.any():
         line = records.lines[int(empty.argmax())]
@@ -106,7 +106,7 @@ def _check_images(images: pd.Series, records: Records, where: str) -> None:
 
 
 def _said(word: str, words: Mapping[str, str], *, keep_words: bool) -> str:
-    """The class that a word means, "" for none."""
+    """Return the class that a word means, "" for none."""
     plain = tidy(word)
     plain = words.get(word, words.get(plain, plain))
     if means_nothing(plain) and not keep_words:
@@ -116,7 +116,7 @@ def _said(word: str, words: Mapping[str, str], *, keep_words: bool) -> str:
 
 
 def _numbers(cells: pd.Series, records: Records, where: str, read: Callable[[float], str | None]) -> np.ndarray:
-    """The numbers of a column, NaN where a cell is empty; `read` says what is wrong with a number, None for nothing."""
+    """Return the numbers of a column, NaN for empty cells; `read` returns what is wrong with a number, or None."""
     numbers = np.full(len(cells), np.nan)
     for k, cell in enumerate(cells):
         if text := str(cell).strip():
@@ -132,7 +132,7 @@ def _numbers(cells: pd.Series, records: Records, where: str, read: Callable[[flo
 
 
 def _without_ranges(cells: pd.Series) -> tuple[pd.Series, np.ndarray]:
-    """A column of ages with ranges such as 25-32 replaced by their middles, and the lower ends of these, NaN elsewhere."""
+    """Replace age ranges such as 25-32 by their middles, and return their lower ends, NaN elsewhere."""
     low, middles = np.full(len(cells), np.nan), cells.tolist()
     for k, cell in enumerate(middles):
         found = age_estimate(str(cell))
@@ -142,7 +142,7 @@ def _without_ranges(cells: pd.Series) -> tuple[pd.Series, np.ndarray]:
 
 
 def _confidence(number: float) -> str | None:
-    """What is wrong with a confidence."""
+    """Describe what is wrong with a confidence; None if nothing is."""
     if 0 <= number <= 1:
         return None
     return (
@@ -151,7 +151,7 @@ def _confidence(number: float) -> str | None:
 
 
 def _age(number: float) -> str | None:
-    """What is wrong with an age."""
+    """Describe what is wrong with an age; None if nothing is."""
     return (
         None
         if 0 <= number <= OLDEST

@@ -1,7 +1,7 @@
-"""The quality of each image from a file: a table with the column image and a column of numbers, or the CSV of OFIQ.
+"""Read the quality of each image from a file: a table with the column image and a column of numbers, or the CSV of OFIQ.
 
-OFIQ is the reference implementation of ISO/IEC 29794-5. Of its columns the scalars are read (0..100, higher is better); -1
-says that the measure failed, which is not a quality. Its CSV has semicolons, and names images by the paths it was given.
+OFIQ is the reference implementation of ISO/IEC 29794-5. Its scalar columns are read (0..100, higher is better); -1 means that the
+measure failed and is not a quality. Its CSV is separated by semicolons, and names images by the paths that it was given.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from facegap.types import BoolArray, FloatArray
 
 IMAGE_OF_OFIQ, SCALAR, UNIFIED = "Filename", ".scalar", "UnifiedQualityScore"
 FAILED, BEST = -1.0, 100.0  # of a scalar
-QUALITY = "quality"  # the column that is read of several
+QUALITY = "quality"  # the column that is read if there are several
 HEAD_BYTES = 64 * 1024
 MOST_NAMED = 12  # columns in a message
-MOST_LETTERS = 60  # of a cell in a message
+MOST_LETTERS = 60  # of a cell shown in a message
 
 
 @dataclass(frozen=True, eq=False)
 class GivenQualities:
-    """The qualities of a file.
+    """The qualities in a file.
 
     name, sha256 : of the file; unit: what `lines` counts, line or record
     layout : table, OFIQ, or an enrolment log of NIST's driver
-    column : the one that was read
-    images : as the file writes them, see `same_image`, each once
-    values : float64 (images,), higher is better; NaN for none
+    column : column that was read
+    images : as written in the file, see `same_image`, without duplicates
+    values : float64 (images,), higher is better; NaN if missing
     """
 
     name: str
@@ -56,10 +56,10 @@ class GivenQualities:
 class MatchedQualities:
     """The qualities of the images of a manifest.
 
-    values   : float64 (rows of the manifest,), NaN for none
+    values   : float64 (rows of the manifest,), NaN if missing
     has_row  : whether the file has a row for the image, bool (rows,)
-    unused   : rows of the file that are of no image of the manifest
-    by_name  : whether images were found by file name alone, as no path of the file is one of the manifest's
+    unused   : number of rows of the file that match no image of the manifest
+    by_name  : whether images were matched by file name only, because no path in the file is in the manifest
     """
 
     given: GivenQualities
@@ -70,15 +70,15 @@ class MatchedQualities:
 
 
 def read_qualities(path: Path, column: str | None = None) -> GivenQualities:
-    """The quality of each image that a file has, checked.
+    """Read and check the quality of each image in a file.
 
-    column : of the file; None: the only one beside image, or `quality`; of OFIQ's file UnifiedQualityScore. A measure of
-             OFIQ is named with or without `.scalar`; it is the scalar that is read
+    column : column of the file; None: the only one other than image, or `quality`; for OFIQ, UnifiedQualityScore. A measure of
+             OFIQ is given with or without `.scalar`; the scalar is read
 
     Raises
     ------
-    TableError : a column that is missing or not clear, a cell that is no finite number, a scalar of OFIQ that is neither
-                 from 0 to 100 nor -1, an image that is empty or twice; with file, line, column and cure. See `read_records`
+    TableError : If the column is missing or ambiguous, a cell is not a finite number, a scalar of OFIQ is neither from 0 to
+                 100 nor -1, or an image is empty or duplicate; with file, line, column and remedy. See `read_records`.
     """
     records = read_records(path, separator=";" if is_ofiq(path) else ",")
     names = [str(name) for name in records.frame.columns]
@@ -99,12 +99,12 @@ def read_qualities(path: Path, column: str | None = None) -> GivenQualities:
 
 
 def is_ofiq(path: Path) -> bool:
-    """Whether the first line is a header of OFIQ: `Filename` and further names with semicolons between."""
+    """Return whether the first line is a header of OFIQ: `Filename` and further names, separated by semicolons."""
     try:
         with opened(path) as file:
             head = file.read(HEAD_BYTES).removeprefix(b"\xef\xbb\xbf")
     except (OSError, ValueError):
-        return False  # read_records says what is wrong
+        return False  # read_records reports the error
     return head.startswith(f"{IMAGE_OF_OFIQ};".encode())
 
 
@@ -112,7 +112,7 @@ def is_ofiq(path: Path) -> bool:
 
 
 def ofiq_column(names: Sequence[str], asked: str | None, head: str) -> str:
-    """The column of the scalar of a measure."""
+    """Return the scalar column of a measure."""
     measure = (UNIFIED if asked is None else asked).removesuffix(SCALAR)
     if measure + SCALAR in names:
         return measure + SCALAR
@@ -121,7 +121,7 @@ def ofiq_column(names: Sequence[str], asked: str | None, head: str) -> str:
 
 
 def table_column(names: Sequence[str], asked: str | None, head: str) -> str:
-    """The column of the quality."""
+    """Return the quality column."""
     known = [name for name in names if name != "image"]
     if asked is not None:
         if asked in known:
@@ -137,13 +137,13 @@ def table_column(names: Sequence[str], asked: str | None, head: str) -> str:
 
 
 def near(asked: str, known: Sequence[str]) -> str:
-    """What may have been meant."""
+    """Suggest a column."""
     close = difflib.get_close_matches(asked, known, n=1)
     return f"did you mean {close[0]}?" if close else f"--quality-column is one of {listed(known)}"
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names with commas between, as many as a message can hold."""
+    """List names separated by commas, up to MOST_NAMED."""
     more = len(names) - MOST_NAMED
     return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
@@ -152,7 +152,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def images_of(records: Records, column: str, name: str, *, windows: bool) -> list[str]:
-    """The images of the rows, each once. windows : a path may be written with backslashes"""
+    """Return the images of the rows, which must be distinct. windows : paths may contain backslashes as separators"""
     first: dict[str, int] = {}
     for cell, line in zip(records.frame[column].tolist(), records.lines, strict=True):
         place = f"{name} {records.unit} {line}, column {column}"
@@ -166,7 +166,7 @@ def images_of(records: Records, column: str, name: str, *, windows: bool) -> lis
 
 
 def values_of(records: Records, column: str, name: str) -> FloatArray:
-    """The numbers of a column; NaN where a cell is empty, and where a measure of OFIQ failed."""
+    """Return the numbers of a column; NaN if a cell is empty or a measure of OFIQ failed."""
     scalar = column.endswith(SCALAR)
     values = np.full(len(records.frame), np.nan)
     for k, cell in enumerate(records.frame[column].tolist()):
@@ -192,18 +192,18 @@ def values_of(records: Records, column: str, name: str) -> FloatArray:
 def match_qualities(
     given: GivenQualities, images: Sequence[str], manifest: str, left_out: Collection[str] = ()
 ) -> MatchedQualities:
-    """The qualities of the images of a manifest.
+    """Match the qualities to the images of a manifest.
 
-    An image is found by its path as the manifest has it, or by a path that ends in it. Where no path of the file is one of
-    the manifest's, images are found by file name alone.
+    An image is matched by its path in the manifest, or by a longer path that ends in it. If no path in the file is in the
+    manifest, images are matched by file name only.
 
-    images   : of the manifest, each once; left_out : further images of it, which a row may be of
+    images   : images of the manifest, without duplicates; left_out : further images of the manifest that rows may match
     manifest : its name, for messages
 
     Raises
     ------
-    TableError : several rows that may be of one image, or one row that may be of several; no row of any image, or no
-                 quality of any
+    TableError : If several rows may match one image, or one row several images; if no row matches any image, or no image
+                 has a quality.
     """
     wanted = [same_image(image) for image in images]
     everyone = list(dict.fromkeys([*wanted, *map(same_image, left_out)]))
@@ -214,7 +214,7 @@ def match_qualities(
     has_row: BoolArray = np.asarray(rows >= 0)
     if not has_row.any():
         raise TableError(
-            f"{given.name}: has a quality for no image of {manifest}; use the names of the manifest, such as "
+            f"{given.name}: contains no quality for any image of {manifest}; use the names of the manifest, such as "
             f"{images[0]!r}, not {given.images[0]!r}"
         )
     values = np.where(has_row, given.values[rows], np.nan)
@@ -226,11 +226,11 @@ def match_qualities(
 
 
 def by_path(given: GivenQualities, images: Sequence[str], wanted: Collection[str]) -> dict[str, int]:
-    """The row of each image whose path is that of the row, or the end of it. Longer paths choose first, and take the row."""
+    """Match images to rows whose path equals or ends in that of the image. Longer image paths are matched first."""
     exact = {image: row for row, image in enumerate(given.images)}
     found = {image: exact[image] for image in images if image in exact}
     rest = [image for image in images if image not in found]
-    taken = set(found.values())  # rows that are of an image, or may be
+    taken = set(found.values())  # rows that match, or may match, an image
     for depth in sorted({parts_of(image) for image in rest}, reverse=True):
         ends: dict[str, list[int]] = {}
         for row, path in enumerate(given.images):
@@ -246,7 +246,7 @@ def by_path(given: GivenQualities, images: Sequence[str], wanted: Collection[str
 
 
 def by_file_name(given: GivenQualities, images: Sequence[str], wanted: Collection[str]) -> dict[str, int]:
-    """The row of each image with the file name of the row."""
+    """Match images to rows by file name."""
     rows, named = under_file_names(given.images), under_file_names(images)
     found = {}
     for place, image in enumerate(images):
@@ -266,7 +266,7 @@ def by_file_name(given: GivenQualities, images: Sequence[str], wanted: Collectio
 
 
 def under_file_names(paths: Sequence[str]) -> Mapping[str, list[int]]:
-    """Positions of paths by file name."""
+    """Return the positions of paths by file name."""
     found: dict[str, list[int]] = {}
     for place, path in enumerate(paths):
         found.setdefault(posixpath.basename(path), []).append(place)
@@ -274,7 +274,7 @@ def under_file_names(paths: Sequence[str]) -> Mapping[str, list[int]]:
 
 
 def several_rows(given: GivenQualities, image: str, rows: Sequence[int]) -> TableError:
-    """What is wrong where rows of several paths may be of one image."""
+    """Return the error for rows with different paths that may match one image."""
     first, second = rows[:2]
     return TableError(
         f"{given.name} {given.unit} {given.lines[second]}: {given.images[second]!r} may be {image!r} of the manifest, and so may "
@@ -283,5 +283,5 @@ def several_rows(given: GivenQualities, image: str, rows: Sequence[int]) -> Tabl
 
 
 def parts_of(path: str) -> int:
-    """Names in a path."""
+    """Return the number of parts of a path."""
     return path.count("/") + 1

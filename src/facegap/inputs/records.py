@@ -1,4 +1,4 @@
-"""A CSV or parquet file as text cells with the line that each record starts on, or a message that says what to mend."""
+"""Read a CSV or parquet file as text cells with the first line of each record, or report how to correct it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from facegap.store.room import CELL_BYTES, require_room
 from facegap.store.tables import require_footer_fits, texts_once
 from facegap.types import IntArray
 
-MAX_FILE_BYTES = 512 * 2**20  # a million rows of a hundred bytes are a fifth of this
+MAX_FILE_BYTES = 512 * 2**20  # a million rows of a hundred bytes take a fifth of this
 MAX_CELL_CHARACTERS = 10_000
 MAX_COLUMNS = 2_000
-ROWS_AT_ONCE = 500  # of a CSV that are kept as lists of cells
-MAX_CELLS = 100_000_000  # a parquet file of some kilobytes can state billions
+ROWS_AT_ONCE = 500  # rows of a CSV kept as lists of cells at a time
+MAX_CELLS = 100_000_000  # a parquet file of a few kilobytes can state billions
 MAX_UNPACKED_BYTES = 4 * MAX_FILE_BYTES
 KEEP = "keep only the rows and columns that you need"
 _ROW_NUMBER = re.compile(r"__index_level_\d+__")
 UTF_16 = b"\xff\xfe"
-_FOREIGN = {  # first bytes of files that people take for a CSV
+_FOREIGN = {  # first bytes of files that are mistaken for CSV
     b"PK\x03\x04": "a ZIP file (a spreadsheet?); save it as CSV, UTF-8",
     b"\x1f\x8b": "compressed with gzip; unpack it first",
     b"\xd0\xcf\x11\xe0": "an old spreadsheet; save it as CSV, UTF-8",
@@ -42,10 +42,10 @@ _FOREIGN = {  # first bytes of files that people take for a CSV
 
 @dataclass(frozen=True)
 class Records:
-    """The cells of a file, every one text, empty where nothing is there.
+    """The cells of a file as text, empty where a value is missing.
 
-    frame  : columns as the header names them, outer white space removed
-    lines  : line of the file (counted from 1) where each record starts; in parquet the record's number from 1
+    frame  : columns as named in the header, stripped of white space
+    lines  : line of the file (from 1) where each record starts; for parquet, the number of the record from 1
     unit   : what `lines` counts, for messages
     sha256 : of the file as it was read
     """
@@ -57,12 +57,12 @@ class Records:
 
 
 def read_records(path: Path, *, separator: str = ",") -> Records:
-    """All records of a CSV (UTF-8, header) or parquet file, distinguished by content.
+    """Read all records of a CSV (UTF-8, header) or parquet file, distinguished by content.
 
-    separator : of the cells of a CSV. With semicolons the lines may end in one, the header alone too, as OFIQ writes it
+    separator : of the cells of a CSV. With semicolons, lines may end in one, even only the header, as OFIQ writes them
 
     A byte order mark, quoted newlines, any line end and blank lines between records are accepted.
-    Raises : TableError for an unreadable, foreign, wrongly encoded, empty or ragged file, naming line and cure
+    Raises : TableError for an unreadable, foreign, wrongly encoded, empty or ragged file, with line and remedy
     """
     content = _content(path)
     sha256 = hashlib.sha256(content).hexdigest()
@@ -79,7 +79,7 @@ def read_records(path: Path, *, separator: str = ",") -> Records:
 
 
 def _content(path: Path) -> bytes:
-    """The bytes of the file; TableError where it is missing, no file, unreadable, empty or beyond MAX_FILE_BYTES."""
+    """Read the bytes; raises TableError if missing, not a file, unreadable, empty or over MAX_FILE_BYTES."""
     try:
         content = read_file(path, MAX_FILE_BYTES)
     except NotRegularError:
@@ -100,7 +100,7 @@ def _content(path: Path) -> bytes:
 
 
 def _decoded(content: bytes, name: str) -> str:
-    """The text of a UTF-8 file with or without byte order mark."""
+    """Decode a UTF-8 file, with or without a byte order mark."""
     content = content.removeprefix(b"\xef\xbb\xbf")
     nul = content.find(b"\0")
     if nul >= 0:
@@ -114,7 +114,7 @@ def _decoded(content: bytes, name: str) -> str:
 
 
 def _encoding_message(content: bytes, position: int, name: str) -> str:
-    """Where the first byte that is not UTF-8 stands, and how to convert the file."""
+    """Describe the position of the first byte that is not UTF-8, and how to convert the file."""
     line = _line_of(content, position)
     before = content[:position].replace(b"\r\n", b"\n").replace(b"\r", b"\n").rpartition(b"\n")[2].decode("latin-1")
     separator = max(",;\t|", key=before.count)
@@ -128,13 +128,13 @@ def _encoding_message(content: bytes, position: int, name: str) -> str:
 
 
 def _line_of(content: bytes, position: int) -> int:
-    """The line, from 1, that the byte at `position` stands on."""
+    """Return the line, from 1, of the byte at `position`."""
     before = content[:position].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return before.count(b"\n") + 1
 
 
 def _csv_cells(text: str, name: str, separator: str) -> tuple[pd.DataFrame, list[int]]:
-    """Cells and starting lines of the records below the header."""
+    """Return the cells and first lines of the records below the header."""
     _require_csv_fits(text, name, separator)
     records = _csv_records(text, name, separator)
     first = next(records, None)
@@ -145,7 +145,7 @@ def _csv_cells(text: str, name: str, separator: str) -> tuple[pd.DataFrame, list
         header = header[:-1]
     _check_header([cell.strip() for cell in header], f"{name} line {header_line}")
     names = [tidy(cell) for cell in header]
-    _check_header(names, f"{name} line {header_line}")  # two names may be one when what nobody sees is gone
+    _check_header(names, f"{name} line {header_line}")  # two names may be equal without invisible characters
     lines: list[int] = []
     rows: list[list[str]] = []
     columns: list[list[str]] = [[] for _ in names]
@@ -174,7 +174,7 @@ def _move_to_columns(rows: list[list[str]], columns: list[list[str]]) -> None:
 
 
 def _require_csv_fits(text: str, name: str, separator: str) -> None:
-    """Raise TableError where a CSV could have more cells than any table here, or than there is memory for."""
+    """Raise TableError if a CSV could have more cells than the limit, or than fit into memory."""
     lines = text.count("\n") + text.count("\r")
     cells = text.count(separator) + lines
     what = f"{name}: some {cells:,} cells in {lines:,} lines"
@@ -184,8 +184,8 @@ def _require_csv_fits(text: str, name: str, separator: str) -> None:
 
 
 def _csv_records(text: str, name: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record that is not blank, with the line where it starts."""
-    # newline="" splits at \n, \r\n and \r as editors count lines, and leaves newlines inside quotes alone.
+    """Yield each record that is not blank, with its first line."""
+    # newline="" splits at \n, \r\n and \r, as editors count lines, but not inside quotes.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     while True:
         start = reader.line_num + 1
@@ -206,7 +206,7 @@ def _csv_records(text: str, name: str, separator: str) -> Iterator[tuple[int, li
 
 
 def _csv_cure(error: str) -> str:
-    """The csv module's complaint in words that say what to do."""
+    """Convert an error of the csv module to a message that says what to do."""
     if "unexpected end of data" in error:
         return 'a quote (") opens here and is never closed; close it'
     if "field larger" in error:
@@ -215,7 +215,7 @@ def _csv_cure(error: str) -> str:
 
 
 def _check_header(names: list[str], where: str) -> None:
-    """Raise TableError for nameless and doubled columns and for a table separated by something other than commas."""
+    """Raise TableError for unnamed or duplicate columns, and for a table with another separator than commas."""
     for separator, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
         if len(names) == 1 and separator in names[0]:
             raise TableError(
@@ -234,7 +234,7 @@ def _check_header(names: list[str], where: str) -> None:
 
 
 def _ragged_message(where: str, names: list[str], cells: list[str]) -> str:
-    """What is wrong with a record of too many or too few cells."""
+    """Describe a record with too many or too few cells."""
     counts = f"{len(cells)} cells where the header has {len(names)}"
     if len(cells) > len(names):
         return f"{where}, column {names[-1]}: {counts}; put quotes around cells that contain a comma"
@@ -242,17 +242,17 @@ def _ragged_message(where: str, names: list[str], cells: list[str]) -> str:
 
 
 def _parquet_cells(content: bytes, name: str) -> pd.DataFrame:
-    """The cells of a parquet file as text: whole floats without a point, nothing as the empty text."""
+    """Convert the cells of a parquet file to text: integral floats without a point, missing values as empty text."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        # ParquetFile, not read_table: the bytes are at hand, and no folder of partitions is looked for.
+        # ParquetFile, not read_table, which would also look for a folder of partitions.
         file = pq.ParquetFile(io.BytesIO(content))
         _check_size(file.metadata, len(content), name)
-        # As it is stored, each distinct text once: one of megabytes in every row would fill the memory.
+        # Each distinct text is stored once: a text of megabytes in every row would fill the memory.
         table = texts_once(io.BytesIO(content), file, name, TableError, KEEP)
-        # An index that pandas stored is a column like any other; one without a name was only a row number.
+        # An index stored by pandas is an ordinary column; one without a name is a row number.
         columns = [k for k, column in enumerate(table.column_names) if not _ROW_NUMBER.fullmatch(column)]
         names = [tidy(table.column_names[k]) for k in columns]
         _check_header(names, f"{name} header")
@@ -264,7 +264,7 @@ def _parquet_cells(content: bytes, name: str) -> pd.DataFrame:
 
 
 def _check_size(stated: Any, size: int, name: str) -> None:
-    """Raise TableError where a parquet file, by its own words, unpacks to more than any table of portraits."""
+    """Raise TableError if a parquet file, according to its footer, unpacks to more than any table of portraits."""
     cells = stated.num_rows * stated.num_columns
     unpacked = sum(stated.row_group(k).total_byte_size for k in range(stated.num_row_groups))
     if cells > MAX_CELLS or unpacked > MAX_UNPACKED_BYTES or stated.num_columns > MAX_COLUMNS:
@@ -273,35 +273,35 @@ def _check_size(stated: Any, size: int, name: str) -> None:
     require_footer_fits(stated, size, name, TableError, KEEP)
 
 
-SIGNIFICAND_BITS = {"float32": 24}  # up to 2 to this power a float tells whole numbers apart; float16: 11, float64: 53
+SIGNIFICAND_BITS = {"float32": 24}  # a float represents all integers up to 2 to this power; float16: 11, float64: 53
 
 
 def _cells_as_text(series: pd.Series, where: str) -> pd.Series:
-    """Numbers, booleans and text as text; lists, structs and bytes are refused. Each distinct value is looked at once.
+    """Convert numbers, booleans and text to text; lists and structs are rejected. Each distinct value is converted once.
 
     Raises
     ------
-    TableError : what has no text, a text of very many characters, a float that may not be the number that it was
+    TableError : For a value without a text form, a text that is too long, or a float that may have lost precision.
     """
-    if series.dtype == np.float16:  # which pandas cannot look up
+    if series.dtype == np.float16:  # pandas cannot factorise it
         texts, codes = _distinct(series.astype("float32"), where, 11)
     else:
         texts, codes = _distinct(series, where, SIGNIFICAND_BITS.get(str(series.dtype).lower(), 53))
     letters = int(np.array([*map(len, texts), 0])[codes].sum())
     what = f"{where}: {letters:,} letters in {len(codes):,} cells"
     require_room(4 * letters, what, TableError, "shorten the cells, or keep only the rows that you need")
-    return pd.Series(np.array([*texts, ""], object)[codes], dtype="str")  # code -1 finds the last: the empty text
+    return pd.Series(np.array([*texts, ""], object)[codes], dtype="str")  # code -1 is the last entry, the empty text
 
 
 def _distinct(series: pd.Series, where: str, bits: int) -> tuple[list[str], IntArray]:
-    """The texts of the distinct values in the order in which they first occur, and their codes, int64 (rows,); -1 for none.
+    """Return the texts of the distinct values in order of appearance, and their codes, int64 (rows,); -1 if missing.
 
     bits : of the significand of a float: 53 of float64, 24 of float32, 11 of float16
     """
     values: Any
     try:
         codes, values = pd.factorize(series)
-    except TypeError:  # lists and the like, which are refused by name
+    except TypeError:  # lists and similar types, which are rejected by type
         codes, values = np.arange(len(series)), series
     texts = []
     for code, value in enumerate(pd.Series(values).astype("object")):
@@ -314,11 +314,11 @@ def _distinct(series: pd.Series, where: str, bits: int) -> tuple[list[str], IntA
 
 
 class _CellError(ValueError):
-    """What is wrong with a value, before its record is known to whom it is told."""
+    """An invalid value, raised where its record is not known."""
 
 
 def _as_text(value: Any, bits: int) -> str:
-    """The text of a value: whole floats as integers, empty for none."""
+    """Convert a value to text: integral floats as integers, missing values as empty text."""
     if isinstance(value, (bytes, list, dict, tuple, np.ndarray)):
         raise _CellError(f"a {type(value).__name__} where text or a number is needed")
     if value is None or pd.isna(value):
@@ -332,7 +332,7 @@ def _as_text(value: Any, bits: int) -> str:
 
 
 def _float_as_text(number: float, bits: int) -> str:
-    """A number of a column of floats; none so large that its whole neighbours would be the same float."""
+    """Convert a float to text; raises _CellError if neighbouring integers would be the same float."""
     if not number.is_integer():
         return repr(number)
     if abs(number) >= 2**bits:

@@ -1,7 +1,7 @@
-"""One identity of text: when two spellings are one word, which words mean nothing, and which numbers are one number.
+"""Normalisation of text: which spellings are the same word, which words mean a missing value, and which numbers are equal.
 
-People's files hold the same word in many spellings: a blank at the end, é as one sign or as two, a zero-width space from a
-web page, 7 and 7.0 from a spreadsheet. What can only be a slip is mended and told; what could be meant is told and left.
+Files contain the same word in many spellings: a trailing space, é as one character or two, a zero-width space from a web page, 7
+and 7.0 from a spreadsheet. Clear errors are corrected and reported; ambiguous cases are reported and left unchanged.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-LARGEST = 1e100  # of a measured number in a file: sums of squares of such numbers are numbers
-WHOLE_FLOATS_BELOW = 2**53  # beyond it neighbouring whole numbers share one float64
+LARGEST = 1e100  # of a measured number in a file: sums of squares of such numbers remain finite
+WHOLE_FLOATS_BELOW = 2**53  # from here on, neighbouring integers may be the same float64
 NOTHING = frozenset(
     ("none", "null", "nan", "nat", "nil", "n/a", "n.a.", "#n/a", "<na>", "na", "-", "--", "\u2013", "\u2014", "?", "??")
 )
 _CODE = re.compile(r"[A-Z]{2}")
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?")
 _SCIENTIFIC = re.compile(r"[+-]?\d(?:\.\d+)?[eE][+-]?\d+")
-_PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")  # ASCII words with single blanks: nothing to mend
+_PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")  # ASCII words with single spaces: nothing to correct
 
 
 def tidy(text: str) -> str:
-    """The text in Unicode form NFC, ends trimmed, runs of white space one blank, invisible and control characters gone."""
+    """Normalise text: NFC, stripped, single spaces, without invisible and control characters."""
     if _PLAIN.fullmatch(text):
         return text
     blanks = "".join(" " if letter.isspace() else letter for letter in unicodedata.normalize("NFC", text))
@@ -33,17 +33,17 @@ def tidy(text: str) -> str:
 
 
 def has_invisible(text: str) -> bool:
-    """Whether a text holds characters that no reader sees: zero-width signs, soft hyphens, direction marks, controls."""
+    """Return whether a text contains invisible characters: zero-width, soft hyphens, direction marks, controls."""
     if text.isascii() and text.isprintable():
         return False
     return any(unicodedata.category(letter) in ("Cc", "Cf") and not letter.isspace() for letter in text)
 
 
 def means_nothing(text: str, *, beside: Iterable[str] = ()) -> bool:
-    """Whether a tidy word stands for a missing value.
+    """Return whether a normalised word means a missing value.
 
-    beside : the other words of its column; where one of them is a code of two capitals (US, DE), NA is a code as well
-             (Namibia, North America) and no missing value
+    beside : the other words of its column; if one of them is a two-letter uppercase code (US, DE), NA is also a code
+             (Namibia, North America) and not a missing value
     """
     word = text.casefold()
     if word not in NOTHING:
@@ -52,7 +52,7 @@ def means_nothing(text: str, *, beside: Iterable[str] = ()) -> bool:
 
 
 def number_spelling(text: str) -> str:
-    """A decimal number in its shortest spelling: 7, 7.0 and 07 are 7. Every other text as it is."""
+    """Return a decimal number in its shortest form: 7, 7.0 and 07 become 7. Other text is unchanged."""
     if not _NUMBER.fullmatch(text):
         return text
     sign = "-" if text.startswith("-") else ""
@@ -63,17 +63,17 @@ def number_spelling(text: str) -> str:
 
 
 def is_scientific(text: str) -> bool:
-    """Whether a text is a number as spreadsheets shorten long ones: 1.23457E+15, whose last digits are lost."""
+    """Return whether a text is a number that a spreadsheet shortened, such as 1.23457E+15, with its last digits lost."""
     return bool(_SCIENTIFIC.fullmatch(text))
 
 
 def same_word(text: str) -> str:
-    """What spellings of one word share: Unicode form, blanks, invisible signs, and the spelling of numbers."""
+    """Return a key that ignores Unicode form, spacing, invisible characters, and the spelling of numbers."""
     return number_spelling(tidy(text))
 
 
 def same_letters(text: str) -> str:
-    """What words share that differ by more than `same_word`, but only by case, accents or blanks."""
+    """Return a key that also ignores case, accents and spaces."""
     word = same_word(text).casefold()
     if word.isascii():
         return "".join(word.split())
@@ -82,24 +82,24 @@ def same_letters(text: str) -> str:
 
 
 def same_spelling(text: str) -> str:
-    """What labels share that are near spellings of one another: case, Unicode form, blanks, the spelling of numbers."""
+    """Return a key for similar labels, which ignores case, Unicode form, spacing and the spelling of numbers."""
     return "".join(unicodedata.normalize("NFKC", same_word(text)).casefold().split())
 
 
 @dataclass(frozen=True)
 class Spellings:
-    """Words that are near spellings of one another, with the number of rows of each, the commonest first."""
+    """Similar spellings of a word, with the number of rows of each, commonest first."""
 
     words: tuple[str, ...]
     rows: tuple[int, ...]
 
     def __str__(self) -> str:
-        """'Darker' (30 rows), 'darker' (12 rows)."""
+        """Format as 'Darker' (30 rows), 'darker' (12 rows)."""
         return ", ".join(f"{word!r} ({rows:,} rows)" for word, rows in zip(self.words, self.rows, strict=True))
 
 
 def near_spellings(counts: Mapping[str, int], *, key: object = same_spelling) -> list[Spellings]:
-    """The groups of two or more words that one key makes the same, in the order of their first words."""
+    """Return the groups of two or more words with the same key, in the order of their first words."""
     assert callable(key)
     keys = {word: key(word) for word in counts}
     shared = {of_words for of_words, words in Counter(keys.values()).items() if words > 1}
@@ -115,5 +115,5 @@ def near_spellings(counts: Mapping[str, int], *, key: object = same_spelling) ->
 
 
 def merged(spellings: Sequence[Spellings]) -> dict[str, str]:
-    """Every rarer spelling to the commonest of its group."""
+    """Map every rarer spelling to the commonest of its group."""
     return {word: group.words[0] for group in spellings for word in group.words[1:]}

@@ -1,6 +1,6 @@
-"""TOML files as strict pydantic models: read within bounds, every mistake named with file, key and cure.
+"""Read TOML files as strict pydantic models, within limits; every error has file, key and remedy.
 
-A file of this kind is text from outside. Its models take nothing that they do not know and turn no value into another.
+Such a file is untrusted text. Its models reject unknown keys and do not convert values.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from pydantic_core import PydanticCustomError
 from facegap.errors import FacegapError, TableError
 from facegap.store.opened import opened
 
-LONGEST_SHOWN = 80  # characters of a wrong value in a message
+LONGEST_SHOWN = 80  # characters of an invalid value in a message
 NOT_TABLES = "not_tables"
 Location = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class Table(BaseModel):
-    """Base of every table of a file: unknown keys refused, values never coerced, never changed once read.
+    """Base class of every table: unknown keys are rejected, values are not converted, instances are immutable.
 
-    The description of a field says what it may be, as in "give a whole number from 1 up".
+    The description of a field states valid values, as in "give a whole number from 1 up".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def _as_tuple(value: Any) -> Any:
-    """A TOML list as a tuple; anything else as it is."""
+    """Convert a TOML list to a tuple; other values are unchanged."""
     return tuple(value) if isinstance(value, list) else value
 
 
 def _tables(value: Any) -> Any:
-    """The tables of [[name]] as a tuple."""
+    """Convert the tables of [[name]] to a tuple."""
     if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
         raise PydanticCustomError(NOT_TABLES, "not a list of tables")
     return tuple(value)
@@ -52,7 +52,7 @@ Texts = Annotated[tuple[str, ...], ListOf]
 
 
 def numbers(low: float, high: float, *, whole: bool = False) -> BeforeValidator:
-    """A field that takes one number or a list of them, all within low..high, as a tuple."""
+    """Return a validator for one number or a list of numbers within low..high, converted to a tuple."""
     wanted = f"a whole number from {low:,} to {high:,}" if whole else f"a number from {low:g} to {high:g}"
 
     def checked_numbers(value: Any) -> tuple[float, ...]:
@@ -65,16 +65,16 @@ def numbers(low: float, high: float, *, whole: bool = False) -> BeforeValidator:
 
 
 def is_number(value: Any, *, whole: bool) -> bool:
-    """Whether a value is a number, a whole one where asked; true and false are none."""
+    """Return whether a value is a number, or an integer if `whole`; booleans are not numbers."""
     return isinstance(value, int if whole else int | float) and not isinstance(value, bool)
 
 
 def read_toml(path: Path, *, max_bytes: int) -> tuple[bytes, dict[str, Any]]:
-    """The bytes of a TOML file and what it says.
+    """Read the bytes and the content of a TOML file.
 
     Raises
     ------
-    TableError : not readable, more than `max_bytes` bytes, not UTF-8, or not TOML (names the line)
+    TableError : If it is unreadable, larger than `max_bytes`, not UTF-8, or not TOML (names the line).
     """
     try:
         with opened(path) as file:
@@ -92,13 +92,13 @@ def read_toml(path: Path, *, max_bytes: int) -> tuple[bytes, dict[str, Any]]:
 def checked(
     model: type[Model], content: Any, file: str | Path, *, error: type[FacegapError] = TableError, text: str = ""
 ) -> Model:
-    """The content of a file as its model.
+    """Validate the content of a file.
 
-    text : of the file, so that a mistake is named with its line
+    text : text of the file, so that errors have line numbers
 
     Raises
     ------
-    FacegapError : of the class `error`; one line for each wrong key, which names the file, the key and what it may be
+    FacegapError : Of class `error`, with one line for each invalid key: file, key and valid values.
     """
     try:
         return model.model_validate(content)
@@ -113,7 +113,7 @@ _KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-
 
 
 def line_numbers(text: str) -> dict[Location, int]:
-    """The line, from 1, of each key and table of a TOML text that can be read; of a [[table]] by its number from 0.
+    """Return the line, from 1, of each key and table of a valid TOML text; a [[table]] is numbered from 0.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def line_numbers(text: str) -> dict[Location, int]:
     found: dict[Location, int] = {}
     times: dict[str, int] = {}
     table: Location = ()
-    inside = ""  # the quotes of a text of several lines
+    inside = ""  # the quotes of a multi-line string
     for number, line in enumerate(text.splitlines(), start=1):
         opened_here = not inside
         for quotes in re.findall(r'"""|\'\'\'', line):
@@ -142,12 +142,12 @@ def line_numbers(text: str) -> dict[Location, int]:
 
 
 def names_of(dotted: str) -> list[str]:
-    """The names of a dotted key, without quotes."""
+    """Return the names of a dotted key, without quotes."""
     return [part.strip().strip("\"'") for part in re.findall(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""", dotted)]
 
 
 def line_of(lines: Mapping[Location, int], where: Location) -> str:
-    """` line 7` for the nearest key or table above a place; empty where none is known."""
+    """Return ` line 7` for the nearest key or table at or above a location; empty if unknown."""
     for end in range(len(where), 0, -1):
         if where[:end] in lines:
             return f" line {lines[where[:end]]}"
@@ -162,11 +162,11 @@ def mistakes(
     patterns: Mapping[str, str] | None = None,
     not_shown: str = "",
 ) -> Iterator[str]:
-    """Every wrong key in words, such as `[[rate]] 2, key max: give a proportion from 0 to 1 (it is 10)`.
+    """Yield a sentence for every invalid key, such as `[[rate]] 2, key max: give a proportion from 0 to 1 (it is 10)`.
 
-    content   : of the file, so that a [[table]] with a name is called by it
-    patterns  : by key, what is said where a text does not have its form
-    not_shown : a key whose value is not repeated
+    content   : of the file, so that a [[table]] with a name is identified by it
+    patterns  : by key, the message for text that does not match its pattern
+    not_shown : a key whose value is not shown
     """
     for problem in error.errors(include_url=False):
         where: Location = problem["loc"]
@@ -185,14 +185,14 @@ def mistakes(
             said = patterns[str(where[-1])] + ("" if hidden else shown(value))
         else:
             said = (f"give {found.wanted}" if found.wanted else problem["msg"]) + ("" if hidden else shown(value))
-        # What a key may be is said of its whole list, and one value may stand for a list of one.
+        # Valid values are described for the whole list, and a single value may replace a list of one.
         whole = where[:-1] if found.wanted and isinstance(where[-1], int) else where
         place = place_in_words(whole, name_of_table(content, where) if found.in_tables else None)
         yield f"{place}: {said}" if place else said
 
 
 class Found(NamedTuple):
-    """The table that a location lies in, what its key may be, and whether the location begins with a [[table]]."""
+    """The table of a location, the valid values of its key, and whether the location begins with a [[table]]."""
 
     table: type[BaseModel]
     wanted: str
@@ -200,7 +200,7 @@ class Found(NamedTuple):
 
 
 def field_at(model: type[BaseModel], where: Location) -> Found:
-    """What a model knows of a place in it."""
+    """Find a location in a model."""
     table, wanted, in_tables = model, "", False
     field: FieldInfo | None = None
     for depth, part in enumerate(where):
@@ -215,14 +215,14 @@ def field_at(model: type[BaseModel], where: Location) -> Found:
 
 
 def table_of(annotation: Any) -> type[BaseModel] | None:
-    """The model in an annotation such as `Model`, `Model | None` or `tuple[Model, ...]`; None where there is none."""
+    """Return the model in an annotation such as `Model`, `Model | None` or `tuple[Model, ...]`; None if there is none."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((inner for part in get_args(annotation) if (inner := table_of(part)) is not None), None)
 
 
 def name_of_table(content: Any, where: Location) -> str:
-    """What a [[table]] calls itself, empty where it has no name that can be shown."""
+    """Return the name that a [[table]] states, empty if it has none that can be shown."""
     try:
         name = content[where[0]][where[1]]["name"]
     except (LookupError, TypeError):
@@ -231,25 +231,25 @@ def name_of_table(content: Any, where: Location) -> str:
 
 
 def place_in_words(where: Location, table: str | None) -> str:
-    """`[[rate]] 2 (release), key max` for the second [[rate]]; `key input.size.1` elsewhere; empty for the file itself.
+    """Format `[[rate]] 2 (release), key max` for the second [[rate]]; `key input.size.1` elsewhere; empty for the file.
 
-    table : name of the [[table]] that the location begins with, None where it does not begin with one
+    table : name of the [[table]] at the start of the location, None if it does not start with one
     """
     front, keys = "", where
     if table is not None:
         front, keys = f"[[{where[0]}]] {int(where[1]) + 1}" + (f" ({table})" if table else ""), where[2:]
-    # A key is text from outside too: it may hold what moves a cursor.
+    # A key is untrusted text, which may contain terminal controls.
     key = ".".join(part if str(part).isprintable() else repr(part) for part in map(str, keys))
     return ", ".join(text for text in (front, f"key {key}" if key else "") if text)
 
 
 def close_to(name: str, known: Sequence[str]) -> str:
-    """`; did you mean ...?`, or all that there are where none is close."""
+    """Suggest a similar key, or list all if none is similar."""
     close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else f"; the keys of this table are {', '.join(known)}"
 
 
 def shown(value: Any) -> str:
-    """` (it is ...)` for a value that can be shown in brief."""
+    """Return ` (it is ...)` for a value that is short enough to show."""
     brief = isinstance(value, str | int | float | tuple | list) and len(repr(value)) <= LONGEST_SHOWN
     return f" (it is {value!r})" if brief else ""

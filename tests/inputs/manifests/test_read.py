@@ -280,7 +280,7 @@ def test_where_few_files_may_be_compared_whole_sizes_are_taken_and_a_sentence_sa
     every = read_manifest(path, most_compared=40).warnings
     assert len(every) == 11 and every == read_manifest(path).warnings  # ten named, the others counted
     some = read_manifest(path, most_compared=9).warnings
-    assert some[-1].startswith("equal bytes were looked for among 8 of 40 files")
+    assert some[-1].startswith("duplicates were sought among 8 of 40 files")
     assert len(some) == 5 and some == read_manifest(path, most_compared=9).warnings
 
 

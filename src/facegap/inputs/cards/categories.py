@@ -1,4 +1,4 @@
-"""What a card says of an answer that is one of several classes, whoever gives it: a graph's output or a service's JSON."""
+"""Categorical outputs in a card, whether from a graph's output or a service's JSON."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from facegap.inputs.spelling import tidy
 from facegap.inputs.strict_toml import Table
 
 NAME = r"[a-z][a-z0-9_]{0,39}"
-OTHERS = ("gender", "age", "embedding", "quality")  # tables of their own
+OTHERS = ("gender", "age", "embedding", "quality")  # described by other tables
 MOST_CATEGORIES = 8
 ClassName = Annotated[str, StringConstraints(pattern=rf"^{NAME}$")]
 ClassNames = Annotated[tuple[ClassName, ...], Field(strict=False, min_length=2, max_length=100)]
 
 
 class Category(Table):
-    """What is known of an answer besides where it stands.
+    """What a card states about a categorical output, apart from its location.
 
-    label     : column of the manifest that says what is true; without it the name of the output. Where the manifest has no
-                such column the rates of each answer are compared, and nothing is right or wrong
-    bona_fide : the class that means a living person in front of the camera: then the answer is presentation attack
-                detection (ISO/IEC 30107-3), and the label column names `bona_fide` or the species of the attack. Without
-                such a column every image is taken as a bona fide presentation
-    law       : what the law says of asking this; reports repeat it
+    label     : manifest column with the true class; by default the name of the output. If the manifest has no such
+                column, only the rates of each class are compared, without errors
+    bona_fide : the class of bona fide presentations; the output is then presentation attack detection
+                (ISO/IEC 30107-3), and the label column contains `bona_fide` or the attack species. Without such a
+                column, every image is treated as a bona fide presentation
+    law       : legal restrictions on this use; reports repeat them
     """
 
     classes: ClassNames
@@ -44,7 +44,7 @@ class Category(Table):
 
 
 def require_names(names: Iterable[str]) -> None:
-    """Raise ValueError for a name that no output can have, one that is nearly gender, age or embedding, and too many."""
+    """Raise ValueError for an invalid output name, one that resembles gender, age or embedding, or too many names."""
     found = list(names)
     if len(found) > MOST_CATEGORIES:
         raise ValueError(f"{len(found)} outputs other than gender and age; at most {MOST_CATEGORIES} are read")
@@ -57,7 +57,7 @@ def require_names(names: Iterable[str]) -> None:
 
 
 def class_word(text: str) -> str:
-    """A word of a table as classes are spelt: lower case, blanks and hyphens as one stroke.
+    """Return a word of a table in the spelling of classes: lower case, with spaces and hyphens as one underscore.
 
     >>> class_word(" Bona fide")
     'bona_fide'

@@ -1,6 +1,6 @@
-"""Decoders: how the outputs of a detector's graph become boxes, points and scores. A card names one of them.
+"""Decoders convert the outputs of a detector's graph to boxes, points and scores. A card names one of them.
 
-A package adds a decoder with an entry point of the group facegap.decoders, see docs/extending.md.
+Packages add decoders with entry points of the group facegap.decoders, see docs/extending.md.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Heads = Mapping[str, AnyArray]  # outputs of the graph by name
 
 @dataclass(frozen=True)
 class Faces:
-    """Faces of one picture by falling score.
+    """Faces of one image by descending score.
 
     boxes : float64 (n, 4), x1, y1, x2, y2 in pixels; points : float64 (n, 5, 2), left and right eye, nose, left and
-    right mouth corner as seen in the image, NaN where the detector gives none; scores : float64 (n,)
+    right mouth corner as seen in the image, NaN if the detector gives none; scores : float64 (n,)
     """
 
     boxes: FloatArray
@@ -38,20 +38,20 @@ class Faces:
         return len(self.scores)
 
     def take(self, index: Any) -> Faces:
-        """The faces at an index array or mask."""
+        """Select faces by an index array or mask."""
         return Faces(self.boxes[index], self.points[index], self.scores[index])
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """One layout of outputs.
+    """One layout of detector outputs.
 
     decode        : from outputs by name, the card's [detector] and the canvas (width, height) to faces in pixels of the
-                    canvas; it may leave out those under the score threshold. KeyError, ValueError and IndexError say that
-                    the outputs have another layout
-    outputs       : names of the outputs that it reads, from the card's [detector]; none where it tells them by their shapes
+                    canvas; it may omit those below the score threshold. KeyError, ValueError and IndexError mean that the
+                    outputs have another layout
+    outputs       : names of the outputs that it reads, from the card's [detector]; empty if it identifies them by shape
     needs_strides : whether the card must state strides
-    gives_points  : whether five points per face can be had
+    gives_points  : whether it can return five points per face
     """
 
     decode: Callable[[Heads, DetectorSpec, tuple[int, int]], Faces]
@@ -61,17 +61,17 @@ class Decoder:
 
 
 def cells(size: tuple[int, int], stride: int, anchors: int = 1) -> FloatArray:
-    """Column and row of each cell of a stride's grid, row by row, each repeated per anchor: float64 (n, 2)."""
+    """Return the column and row of each cell of a stride's grid, row by row, repeated per anchor, float64 (n, 2)."""
     columns, rows = math.ceil(size[0] / stride), math.ceil(size[1] / stride)
     grid = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1).reshape(-1, 2)
     return np.repeat(grid, anchors, axis=0).astype(np.float64)
 
 
 def decode_yunet(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Faces:
-    """YuNet (libfacedetection.train): score = sqrt(cls * obj), centre = (cell + b) s, size = exp(b) s, point = (k + cell) s.
+    """Decode YuNet (libfacedetection.train): score = sqrt(cls * obj), centre = (cell + b) s, size = exp(b) s, point = (k + cell) s.
 
-    Cells under the threshold are left out before their boxes are computed: of 8,400 cells a handful is not. Neither factor of a
-    score that reaches the threshold is below its square, less what rounding can do.
+    Cells below the threshold are removed before their boxes are computed, because only a handful of 8,400 reach it. If a score
+    reaches the threshold, both of its factors are at least the square of the threshold, up to rounding.
     """
     boxes, points, scores = [np.empty((0, 4))], [no_points(0)], [np.empty(0)]
     shapes = {"cls": (-1,), "obj": (-1,), "bbox": (-1, 4)} | ({"kps": (-1, 5, 2)} if spec.points else {})
@@ -99,22 +99,22 @@ def decode_yunet(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Fac
 
 
 def decode_ultraface(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Faces:  # noqa: ARG001
-    """UltraFace: scores (n, background | face), boxes (n, 4) as shares of width and height; no points."""
+    """Decode UltraFace: scores (n, background | face), boxes (n, 4) as proportions of width and height; no points."""
     boxes = heads["boxes"].reshape(-1, 4).astype(np.float64) * np.tile(np.array(size, np.float64), 2)
     scores = heads["scores"].reshape(-1, 2)[:, 1].astype(np.float64)
     return Faces(boxes, no_points(len(boxes)), scores)
 
 
 def no_points(faces: int) -> FloatArray:
-    """The points of faces whose detector gives none: float64 (faces, 5, 2), NaN."""
+    """Return NaN points, float64 (faces, 5, 2), for a detector without points."""
     return np.full((faces, 5, 2), np.nan)
 
 
 def decode_scrfd(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Faces:
-    """SCRFD (InsightFace): left, top, right, bottom and point offsets in strides from the cell's corner.
+    """Decode SCRFD (InsightFace): left, top, right, bottom and point offsets in strides from the cell's corner.
 
-    Its exports name outputs by number, so each map is told by its last axis (1, 4, 10) and its length. The length also says
-    whether a cell has one anchor or two. Maps of points are read only where the card says that there are any.
+    Its exports number the outputs, so each map is identified by its last axis (1, 4, 10) and its length. The length also
+    determines whether a cell has one anchor or two. Point maps are read only if the card states that there are any.
     """
     anchors = anchors_of(heads, spec, size)
     boxes, points, scores = [], [], []
@@ -132,7 +132,7 @@ def decode_scrfd(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Fac
 
 
 def anchors_of(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> int:
-    """How many anchors a cell has: two, or one, whichever gives every stride a map of scores."""
+    """Return the number of anchors per cell: two or one, whichever gives every stride a score map."""
     (found,) = (
         anchors
         for anchors in (2, 1)
@@ -142,21 +142,21 @@ def anchors_of(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> int:
 
 
 def has_map(heads: Heads, length: int, width: int) -> bool:
-    """Whether an output has `length` rows of `width` values."""
+    """Return whether an output has `length` rows of `width` values."""
     return any(head.shape[-1:] == (width,) and head.size == length * width for head in heads.values())
 
 
 def map_of(heads: Heads, length: int, width: int) -> FloatArray:
-    """The output with `length` rows of `width` values, float64 (length, width)."""
+    """Return the output with `length` rows of `width` values, float64 (length, width)."""
     (found,) = (head for head in heads.values() if head.shape[-1:] == (width,) and head.size == length * width)
     return found.reshape(length, width).astype(np.float64)
 
 
 def decode_retinaface(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Faces:
-    """RetinaFace with prior boxes: offsets of box and points are a tenth of the prior's size, sizes exp(0.2 b) of it.
+    """Decode RetinaFace with prior boxes: offsets of box and points are in tenths of the prior's size, sizes are exp(0.2 b) of it.
 
-    Three outputs, told by their last axis: boxes (4), background and face after a softmax (2), points (10); their rows run over
-    the strides, the cells row by row, and the two priors of each cell.
+    Its three outputs are identified by their last axis: boxes (4), background and face after a softmax (2), points (10). Rows
+    are ordered by stride, then cell row by row, then the two priors of each cell.
     """
     priors = np.concatenate(
         [
@@ -180,7 +180,7 @@ def decode_retinaface(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -
 
 
 def decode_yolov5_face(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Faces:  # noqa: ARG001
-    """YOLOv5-Face: one output (n, 16) in pixels of the canvas: centre, size, score, five points, and a score of the class."""
+    """Decode YOLOv5-Face: one output (n, 16) in pixels of the canvas: centre, size, score, five points, class score."""
     (rows,) = (head.reshape(-1, 16).astype(np.float64) for head in heads.values() if head.shape[-1:] == (16,))
     rows = rows[rows[:, 4] >= spec.score_threshold]
     middle, half = rows[:, :2], rows[:, 2:4] / 2
@@ -189,10 +189,10 @@ def decode_yolov5_face(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) 
 
 
 def decode_yolov8_face(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Faces:
-    """YOLOv8-Face: a map (1, 80, rows, columns) for each stride.
+    """Decode YOLOv8-Face: a map (1, 80, rows, columns) for each stride.
 
-    80 are 4 x 16 for the distances left, top, right, bottom from the cell's middle, in strides, each the mean of 0..15 under a
-    softmax; the logit of the score; and five points (x, y, visibility), of which x = (2 x + column) stride.
+    The 80 are 4 x 16 for the distances left, top, right, bottom from the cell's centre, in strides, each the softmax-weighted
+    mean of 0..15; the logit of the score; and five points (x, y, visibility), where x = (2 x + column) stride.
     """
     boxes, points, scores = [], [], []
     for stride in spec.strides:
@@ -215,13 +215,13 @@ def decode_yolov8_face(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) 
 
 
 def yunet_outputs(spec: DetectorSpec) -> list[str]:
-    """The outputs of YuNet: each kind at each stride."""
+    """Return the output names of YuNet: each kind at each stride."""
     kinds = ("cls", "obj", "bbox", "kps") if spec.points else ("cls", "obj", "bbox")
     return [f"{kind}_{stride}" for kind in kinds for stride in spec.strides]
 
 
 PRIOR_SIDES: Mapping[int, FloatArray] = (
-    MappingProxyType(  # of RetinaFace, in pixels, width and height of each prior of a cell
+    MappingProxyType(  # RetinaFace: sizes in pixels of the priors of a cell, by stride
         {
             stride: np.repeat(sides, 2).reshape(2, 2)
             for stride, sides in ((8, (16.0, 32.0)), (16, (64.0, 128.0)), (32, (256.0, 512.0)))
@@ -243,7 +243,7 @@ DECODERS: Mapping[str, Decoder] = MappingProxyType(
 
 
 def decoders() -> Mapping[str, Decoder]:
-    """DECODERS and what installed packages add."""
+    """Return DECODERS and those that installed packages add."""
     return extended("facegap.decoders", DECODERS, _of_plugin)
 
 

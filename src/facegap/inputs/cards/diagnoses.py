@@ -1,7 +1,7 @@
-"""What `facegap doctor` found out about the settings of a card, remembered on this machine for later audits.
+"""Results of `facegap doctor` on the settings of a card, stored on this machine for later audits.
 
-One small JSON per weights and settings, in the user's cache beside the weights, readable by its owner only. It names no
-image and no person. An audit that finds one says so; it changes no number.
+There is one small JSON file per weights and settings, in the user's cache next to the weights, readable only by its owner. It
+names no image and no person. An audit that finds one reports it, but changes no result.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from facegap.inputs.cards.weights import cache_folder
 
 FINDINGS_VARIABLE = "FACEGAP_FINDINGS"
 VERSION = 2
-OLDER = (1,)  # their "wrong" was said of differences of any size: they are no findings any more
+OLDER = (1,)  # they called differences of any size "wrong", so they are no longer used
 MAX_BYTES = 16 * 1024
-SETTINGS = ("task", "input", "detector", "alignment", "crop", "outputs")  # the tables that decide what comes out
+SETTINGS = ("task", "input", "detector", "alignment", "crop", "outputs")  # the tables that determine the output
 
 Opinion = Literal["holds", "improvable", "wrong", "not enough data"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What the doctor found out about one card's settings on some people.
+    """A result of the doctor on the settings of one card.
 
     sha256, settings  : of the weights; of the card's settings, by `settings_hash`
-    verdict           : holds (no other setting is better), improvable (one is, by less than is called wrong), wrong, not
+    verdict           : holds (no other setting is better), improvable (one is, but by less than the margin), wrong, not
                         enough data
-    measure, value    : what the settings were judged by, and what they reached
-    aspect, setting   : of the other setting that is proposed, else of the best; difference, low and high are how much
-                        better it is than the card, the interval simultaneous over all variants
-    margin            : what low must exceed for the card to be called wrong
-    fmr, fnmr         : FNMR of the card at this FMR; other_fnmr: of the other setting; NaN but for an embedder
-    subjects, images  : behind the judgement; variants: how many other settings were tried
-    detector, at      : the card that found the faces; the day, ISO 8601
+    measure, value    : criterion for the settings, and its value
+    aspect, setting   : of the proposed setting, else of the best; difference, low and high: how much better it is than the
+                        card, with an interval that is simultaneous over all variants
+    margin            : value that low must exceed for the card to be called wrong
+    fmr, fnmr         : FNMR of the card at this FMR; other_fnmr: of the other setting; NaN except for an embedder
+    subjects, images  : sample size; variants: number of other settings tried
+    detector, at      : card of the face detector; date, ISO 8601
     """
 
     model: str
@@ -68,38 +68,38 @@ class Finding:
 
 
 def settings_hash(card: ModelCard) -> str:
-    """sha256 over all of a card that decides what comes out for a face; names of files, people and licences are not."""
+    """Return the sha256 of those parts of a card that affect the output for a face; names, people and licences do not."""
     tables = card.model_dump(mode="json", include=set(SETTINGS))
     if tables.get("input"):
-        tables["input"].pop("name")  # a graph's only input may be called by its name or by *
+        tables["input"].pop("name")  # the only input of a graph may be given by name or as *
     return hashlib.sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()
 
 
 def findings_folder() -> Path:
-    """The folder that FACEGAP_FINDINGS names, else one beside the weights in the user's cache; it need not exist."""
+    """Return the folder in FACEGAP_FINDINGS, else one next to the weights in the user's cache; it need not exist."""
     named = os.environ.get(FINDINGS_VARIABLE, "")
     return Path(named).expanduser() if named else cache_folder() / "findings"
 
 
 def finding_path(card: ModelCard, folder: Path | None = None) -> Path:
-    """Where the finding on a card's settings is kept."""
+    """Return the path of the finding on a card's settings."""
     return (folder or findings_folder()) / f"{str(card.sha256)[:32]}-{settings_hash(card)[:32]}.json"
 
 
 def as_record(finding: Finding) -> dict[str, Any]:
-    """The finding as JSON holds it; NaN is null."""
+    """Convert the finding for JSON; NaN becomes null."""
     values = {field.name: getattr(finding, field.name) for field in fields(Finding)}
     return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}
 
 
 def read_finding(card: ModelCard, folder: Path | None = None) -> Finding | None:
-    """What the doctor remembers of exactly these weights with exactly these settings; None where it never looked.
+    """Read the finding on exactly these weights and settings; None if there is none.
 
-    What an older version of the doctor found is not read: it called cards wrong by another rule.
+    Findings of an older version of the doctor are ignored, because they follow another rule.
 
     Raises
     ------
-    CardError : there is a file, and it is not what the doctor writes
+    CardError : If the file exists but is not a valid finding.
     """
     if card.sha256 is None:
         return None
@@ -121,11 +121,11 @@ def read_finding(card: ModelCard, folder: Path | None = None) -> Finding | None:
 
 @dataclass(frozen=True)
 class Remembered:
-    """What is known of the cards of a run, in sentences.
+    """What is known about the cards of a run, in sentences.
 
-    alarms   : settings that look wrong; they stand above everything else
-    warnings : files that cannot be read, and questions that were not settled
-    checked  : settings that were found to be right, or improvable by less than would be called wrong
+    alarms   : settings that look wrong; shown before everything else
+    warnings : files that cannot be read, and inconclusive findings
+    checked  : settings that were found correct, or improvable by less than the margin
     """
 
     alarms: tuple[str, ...] = ()
@@ -134,13 +134,13 @@ class Remembered:
 
 
 def look_up(cards: Iterable[ModelCard]) -> Remembered:
-    """What is remembered of each card; nothing where the doctor never looked."""
+    """Look up the stored finding on each card; empty if the doctor never examined it."""
     found: list[Finding] = []
     problems: list[str] = []
     for card in cards:
         try:
             finding = read_finding(card)
-        except CardError as error:  # what is remembered may add a warning and must never end an audit
+        except CardError as error:  # a stored finding may add a warning but must never end an audit
             problems.append(str(error))
         else:
             found += [finding] if finding else []
@@ -152,7 +152,7 @@ def look_up(cards: Iterable[ModelCard]) -> Remembered:
 
 
 def finding_sentence(finding: Finding) -> str:
-    """What an audit says of a card that the doctor has seen."""
+    """Return the sentence in an audit about a card that the doctor has examined."""
     seen = f"on {finding.subjects:,} subjects, {finding.images:,} images"
     better = (
         f"{finding.aspect} {finding.setting} is better by {finding.measure} "
@@ -185,7 +185,7 @@ def finding_sentence(finding: Finding) -> str:
 
 
 def _checked(record: Any) -> Finding:
-    """A finding from JSON; ValueError or TypeError for anything that `as_record` does not make."""
+    """Convert a finding from JSON; raises ValueError or TypeError if it does not have the form of `as_record`."""
     if not isinstance(record, Mapping) or record.get("version") != VERSION:
         raise ValueError("written by another version")
     values: dict[str, Any] = {}
@@ -203,5 +203,5 @@ def _checked(record: Any) -> Finding:
 
 
 def _short(error: Exception) -> str:
-    """One line of an error, bounded."""
+    """Shorten an error to one line."""
     return " ".join(str(error).split())[:120]

@@ -1,7 +1,7 @@
-"""Weights from the address of their card into the user's cache: https only, bounded, checked before first use.
+"""Download weights from the address in their card to the user's cache: https only, limited in size, verified before use.
 
-pooch moves a download into place only after its hash fits. What it fetches with is the downloader below, which
-follows redirects itself so that every hop stays on https, and which stops as soon as what arrives cannot be the file.
+pooch moves a download into place only after its hash matches. It uses the downloader below, which follows redirects itself so
+that every hop stays on https, and stops as soon as the data cannot be the expected file.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from facegap.inputs.cards.weights import cache_folder
 if TYPE_CHECKING:
     import requests
 
-Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
+Progress = Callable[[int, int | None], None]  # bytes so far, total bytes if known
 
 MAX_REDIRECTS = 5
 CHUNK_BYTES = 256 * 1024
-TIMEOUT_S = (15.0, 60.0)  # to connect, and between two pieces of the body
+TIMEOUT_S = (15.0, 60.0)  # to connect, and between two chunks of the body
 STALE_AFTER_S = 24 * 3600
-INCOMING = "incoming-"  # folders of downloads under way; a killed fetch leaves one behind
+INCOMING = "incoming-"  # folders of downloads in progress; a killed fetch leaves one behind
 WEB_PAGE_STARTS = (b"<!doctype", b"<html", b"<head", b"<?xml")
 LFS_POINTER_START = b"version https://git-lfs"
 
@@ -44,17 +44,17 @@ def fetch(
     progress: Progress | None = None,
     session: requests.Session | None = None,
 ) -> Path:
-    """Path of the card's weights in the cache, downloaded first where they are not there yet.
+    """Return the path of the card's weights in the cache, after downloading them if necessary.
 
-    cache    : folder to fill, made where missing; the user's cache where None
-    accept   : shown the card before anything is downloaded; False stops. Not asked where the file is there already
-    progress : called with the bytes so far and the bytes in all, None where the server does not say
+    cache    : folder to use, created if missing; None: the user's cache
+    accept   : called with the card before a download; False cancels it. Not called if the file is already in the cache
+    progress : called with the bytes so far and the total, None if the server does not state it
     session  : the transport, for tests
 
     Raises
     ------
-    FetchError : no source, licence not accepted, no connection, a hop off https, not the file that the card names,
-                 or the cache cannot be written; what was partly downloaded is gone then, so that a retry is clean
+    FetchError : If there is no source, the licence is not accepted, there is no connection, a redirect leaves https, the file
+                 differs from the card, or the cache cannot be written. Partial downloads are deleted.
     """
     folder = cache_folder() if cache is None else cache
     if card.source is None or card.file is None or card.sha256 is None:
@@ -80,7 +80,7 @@ def fetch(
 
 
 def by_hand(card: ModelCard, folder: Path) -> str:
-    """What to do without a connection: which file to put where, and how it is known to be the right one."""
+    """Explain manual installation: the file, the folder to put it in, and its size and hash."""
     size = f"{card.size_bytes:,} bytes, " if card.size_bytes is not None else ""
     return (
         f"To install it manually: download {card.source} on another machine and save it as {card.file} in {folder} "
@@ -89,7 +89,7 @@ def by_hand(card: ModelCard, folder: Path) -> str:
 
 
 def _retrieve(card: ModelCard, incoming: Path, progress: Progress | None, session: requests.Session | None) -> Path:
-    """The checked file inside `incoming`, by way of pooch."""
+    """Download the file into `incoming` with pooch and verify it."""
     import pooch
     import requests
 
@@ -110,31 +110,31 @@ def _retrieve(card: ModelCard, incoming: Path, progress: Progress | None, sessio
     except requests.exceptions.RequestException as error:
         host = urlsplit(card.source or "").hostname
         raise FetchError(f"{card.name}: cannot reach {host}: {_short(error)}. {by_hand(card, folder)}") from error
-    except ValueError as error:  # a redirect to something that is no address at all
+    except ValueError as error:  # a redirect to an invalid address
         raise FetchError(f"{card.name}: {_short(error)}") from error
     return Path(done)
 
 
 def own_session() -> requests.Session:
-    """A session that sends nothing but the GET: no password from .netrc, no cookie; proxies and CAs as the user set."""
+    """Return a session that sends no .netrc password and no cookie, with the user's proxies and CAs."""
     import http.cookiejar
 
     import requests
 
     session = requests.Session()
-    session.auth = _no_auth  # any auth of our own keeps requests from reading .netrc
+    session.auth = _no_auth  # with any auth set, requests does not read .netrc
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     session.headers["User-Agent"] = "facegap"
     return session
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """The request as it is."""
+    """Return the request unchanged."""
     return request
 
 
 def _download(card: ModelCard, url: str, output: Path, session: requests.Session, progress: Progress | None) -> None:
-    """Write the body behind `url` to `output`; FetchError as soon as it cannot be the file of the card."""
+    """Download `url` to `output`; raise FetchError as soon as it cannot be the card's file."""
     limit = card.size_bytes or MAX_WEIGHTS_BYTES
     with contextlib.closing(_open(card, url, session)) as response:
         expected = _content_length(response)
@@ -156,7 +156,7 @@ def _download(card: ModelCard, url: str, output: Path, session: requests.Session
 
 
 def _open(card: ModelCard, url: str, session: requests.Session) -> requests.Response:
-    """The streaming answer at the end of all redirects, each of which must stay on https."""
+    """Follow redirects, each of which must stay on https, and return the final streaming response."""
     for _ in range(MAX_REDIRECTS + 1):
         if urlsplit(url).scheme != "https":
             raise FetchError(f"{card.name}: redirected to {url[:200]!r}, which is not https; nothing was read from it")
@@ -173,7 +173,7 @@ def _open(card: ModelCard, url: str, session: requests.Session) -> requests.Resp
 
 
 def _get(card: ModelCard, url: str, session: requests.Session) -> requests.Response:
-    """One answer, its body unread; uncompressed, so that lengths are those of the file."""
+    """Return one response with its body unread; uncompressed, so that its length is that of the file."""
     import requests
 
     try:
@@ -182,18 +182,18 @@ def _get(card: ModelCard, url: str, session: requests.Session) -> requests.Respo
         )
     except requests.exceptions.RequestException:
         raise
-    except OSError as error:  # a bundle of certificates that the user's settings name and that is not there
+    except OSError as error:  # the user's settings name a certificate bundle that does not exist
         raise FetchError(f"{card.name}: {_short(error)}; check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE") from error
 
 
 def _content_length(response: requests.Response) -> int | None:
-    """The announced length of the body, None where it is absent or no number."""
+    """Return the announced length of the body, None if absent or invalid."""
     text = response.headers.get("Content-Length", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _what_came(card: ModelCard, start: bytes, received: int, expected: int | None, sha256: str) -> str:
-    """In words, why a finished body is not the file: a web page, a pointer, cut short, or another file."""
+    """Explain why a complete body is not the file: a web page, an LFS pointer, truncated, or another file."""
     begin = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if begin.startswith(WEB_PAGE_STARTS):
         return "the server sent a web page (HTML) instead of the model; is there a login page between you and it?"
@@ -206,16 +206,16 @@ def _what_came(card: ModelCard, start: bytes, received: int, expected: int | Non
 
 
 def _remove_stale(folder: Path) -> None:
-    """Remove what a killed fetch left in the cache, once it is too old to belong to one under way."""
+    """Delete what killed fetches left in the cache, once it is too old to belong to one in progress."""
     for left in folder.glob(INCOMING + "*"):
-        with contextlib.suppress(FileNotFoundError):  # another fetch has just finished and removed its own
+        with contextlib.suppress(FileNotFoundError):  # another fetch has just finished and deleted its own
             if time.time() - left.stat().st_mtime > STALE_AFTER_S:
                 shutil.rmtree(left, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """pooch's own lines on the terminal held back while our progress is shown; warnings still come through."""
+    """Suppress pooch's own messages, except warnings, while progress is shown."""
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
@@ -225,6 +225,6 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
 
 
 def _short(error: Exception) -> str:
-    """The first 200 characters of an error on one line; servers write into some, so no terminal controls."""
+    """Return the first 200 characters of an error on one line, without control characters that a server may have inserted."""
     text = " ".join(str(error).split())[:200]
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,4 +1,4 @@
-"""What the operators of a graph say before it runs: how its outputs end, whether it scales its input, whether it is quantised."""
+"""Inspect the operators of a graph: the last one of each output, input scaling and quantisation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-# Operators that move or pick values and change none.
+# Operators that move or select values without changing them.
 MOVING = frozenset(
     (
         *("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Cast", "Slice", "Gather", "Concat"),
@@ -15,19 +15,19 @@ MOVING = frozenset(
     )
 )
 ARITHMETIC = frozenset(("Sub", "Add", "Mul", "Div", "BatchNormalization"))
-# After one of these a value may be anything.
+# The output values of these are unbounded.
 UNBOUNDED = frozenset(("Gemm", "MatMul", "Conv", "Add", "BatchNormalization", "Relu", "LeakyRelu", "PRelu"))
 EIGHT_BIT = frozenset(("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"))
-MOST_STEPS = 64  # back from an output
+MOST_STEPS = 64  # backwards from an output
 
 
 @dataclass(frozen=True)
 class GraphFacts:
-    """What is read from the operators of a graph.
+    """Properties of a graph derived from its operators.
 
-    endings    : output -> the last operator that computes its values, empty where none is found
-    scales     : the first operators on an input are arithmetic with constants, as where a graph scales pixels itself
-    quantised  : some of it is computed in 8 bits
+    endings    : output -> the last operator that computes its values, empty if none is found
+    scales     : the first operators on an input are arithmetic with constants, as in a graph that scales pixels itself
+    quantised  : part of it is computed in 8 bits
     """
 
     endings: Mapping[str, str] = field(default_factory=dict)
@@ -35,12 +35,12 @@ class GraphFacts:
     quantised: bool = False
 
     def unbounded(self, output: str) -> bool:
-        """Whether nothing in the graph keeps the values of an output within 0 and 1."""
+        """Return whether the graph leaves the values of an output unbounded."""
         return self.endings.get(output, "") in UNBOUNDED
 
 
 def graph_facts(model: bytes) -> GraphFacts:
-    """The facts about a model that onnxruntime could open."""
+    """Return the properties of a model that onnxruntime can load."""
     import onnx
 
     proto = onnx.load_model_from_string(model)
@@ -56,7 +56,7 @@ def graph_facts(model: bytes) -> GraphFacts:
 
 
 def ending(output: str, maker: Mapping[str, Any], constants: set[str]) -> str:
-    """The operator that last changed the values of an output; empty where there is none."""
+    """Return the operator that last changed the values of an output; empty if there is none."""
     name = output
     for _ in range(MOST_STEPS):
         node = maker.get(name)
@@ -72,13 +72,13 @@ def ending(output: str, maker: Mapping[str, Any], constants: set[str]) -> str:
 
 
 def scales_input(node: Any, inputs: set[str], constants: set[str]) -> bool:
-    """Whether an operator is arithmetic between a graph's input and constants."""
+    """Return whether an operator is arithmetic between a graph's input and constants."""
     sources: Sequence[str] = list(node.input)
     return node.op_type in ARITHMETIC and bool(inputs & {*sources}) and {*sources} <= inputs | constants
 
 
 def weights_precision(model: bytes) -> str:
-    """The type of numbers that most bytes of a model's weights are of, such as float32, float16 or int8; empty without weights."""
+    """Return the dtype of most bytes of a model's weights, such as float32, float16 or int8; empty without weights."""
     import onnx
 
     proto = onnx.load_model_from_string(model)

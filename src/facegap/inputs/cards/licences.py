@@ -1,4 +1,4 @@
-"""What a licence says of commercial use: a table of licences with its sources, and never a guess."""
+"""Whether licences allow commercial use: a table with sources; unlisted licences are unknown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LicenceClass = Literal["commercial", "non-commercial", "unknown"]
 
 @dataclass(frozen=True)
 class Licence:
-    """A licence by its SPDX identifier, the class it belongs to, and the words that say so."""
+    """The class of a licence, and the source for it."""
 
     allows: LicenceClass
     source: str
@@ -37,10 +37,10 @@ LICENCES: Mapping[str, Licence] = {
 
 
 def licence_class(card: ModelCard) -> LicenceClass:
-    """Whether a model may be used commercially.
+    """Return whether a model may be used commercially.
 
-    Commercial is a model whose licence is one of LICENCES, word for word, that allows it, and whose card says nothing else. A
-    licence with a remark, such as one of the code alone, is unknown.
+    A model is commercial only if its licence is exactly one of LICENCES that allows it, and its card does not contradict this. A
+    licence with a qualification, such as one for the code only, is unknown.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def licence_class(card: ModelCard) -> LicenceClass:
 
 
 def spdx(text: str) -> str:
-    """A licence as SPDX spells it: `CC BY 4.0` is CC-BY-4.0.
+    """Return the SPDX spelling of a licence: `CC BY 4.0` becomes CC-BY-4.0.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""docs/models.md: every model card in words, written from the cards."""
+"""Write docs/models.md, which describes every model card, from the cards."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ a card. Services that you run yourself also have cards; for how they are called 
 
 
 def models_markdown(cards: Mapping[str, ModelCard] | None = None) -> str:
-    """The text of docs/models.md: an introduction, an overview by task and one section per card.
+    """Return the text of docs/models.md: an introduction, an overview by task and one section per card.
 
-    cards : by name; None: those of the project
+    cards : by name; None: the project's cards
     """
     known = load_cards() if cards is None else cards
     parts = [INTRODUCTION]
@@ -51,7 +51,7 @@ def models_markdown(cards: Mapping[str, ModelCard] | None = None) -> str:
 
 
 def overview(cards: list[ModelCard]) -> str:
-    """A line per card."""
+    """Return a table with a row per card."""
     head = ["| card | size | licence | commercial use | trained on | verified |", "|---|---|---|---|---|---|"]
     rows = [
         f"| [{card.name}](#{anchor(card)}) | {size(card) or 'not stated'} | {cell(card.licence)} | {COMMERCIAL[card.commercial_use]} "
@@ -62,7 +62,7 @@ def overview(cards: list[ModelCard]) -> str:
 
 
 def section(card: ModelCard) -> str:
-    """All that a person must know before using a model, each fact under its own word."""
+    """Return the section of one card, with a labelled line for each fact."""
     facts = [
         ("Licence", f"{card.licence}. Commercial use: {COMMERCIAL[card.commercial_use]}."),
         ("Trained on", f"{card.training_data.description} ({TRAINING[card.training_data.status]})"),
@@ -84,36 +84,36 @@ def section(card: ModelCard) -> str:
 
 
 def anchor(card: ModelCard) -> str:
-    """Where the overview leads to."""
+    """Return the anchor to which the overview links."""
     return f"model-{card.name}"
 
 
 def cell(text: str) -> str:
-    """A text that cannot end the cell of a table."""
+    """Escape a text for a table cell."""
     return " ".join(text.split()).replace("|", "\\|")
 
 
 def size(card: ModelCard) -> str:
-    """Of the file, in megabytes; empty where it is not stated."""
+    """Return the file size in megabytes; empty if it is not stated."""
     return f"{card.size_bytes / 1e6:.1f} MB" if card.size_bytes is not None else ""
 
 
 def file_text(card: ModelCard) -> str:
-    """Name, size and sha256 of the file; empty for a service."""
+    """Return name, size and sha256 of the file; empty for a service."""
     if card.file is None:
         return ""
     return ", ".join(part for part in (f"`{card.file}`", size(card), f"sha256 `{card.sha256}`") if part)
 
 
 def how_to_get(card: ModelCard) -> str:
-    """How its file, or its service, is brought in."""
+    """Explain how to obtain the file or run the service."""
     if card.request is not None:
         return f"run the service yourself; the card asks {card.request.url}. Copy the card to change the address"
     return f"`facegap fetch {card.name}`" if card.source else (card.obtain or "")
 
 
 def threshold_text(card: ModelCard) -> str:
-    """The threshold that its authors accept from."""
+    """Return the threshold recommended by the authors."""
     if card.published_threshold is None:
         return ""
     if card.answer is None or card.answer.score is None:
@@ -122,7 +122,7 @@ def threshold_text(card: ModelCard) -> str:
 
 
 def input_text(card: ModelCard) -> str:
-    """What the model is fed."""
+    """Describe the input of the model."""
     if card.input is None:
         return "images sent to a service"
     width, height = card.input.size
@@ -131,7 +131,7 @@ def input_text(card: ModelCard) -> str:
 
 
 def output_text(card: ModelCard) -> str:
-    """What it says."""
+    """Describe the outputs of the model."""
     found = []
     if card.detector is not None:
         found.append("boxes and five points" if card.detector.points else "boxes, no points")

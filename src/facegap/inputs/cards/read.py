@@ -1,7 +1,7 @@
-"""Model cards from TOML files: read, checked, listed, and found by name or by path.
+"""Model cards from TOML files: read, validated, listed, and found by name or by path.
 
-A card is text from outside. It is bounded in size and depth before it is believed, and every error names the
-file and the key, or the line where the TOML itself is broken.
+A card is untrusted text. Its size and depth are limited, and every error names the file and the key, or the line of a TOML
+syntax error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from facegap.inputs.strict_toml import mistakes
 
 __all__ = ["THE_ONLY_ONE", "ModelCard", "Task", "cards_folder", "load_cards", "read_card", "resolve_card"]
 
-# Six times our longest card. tomllib needs time quadratic in dotted keys: 64 KiB of them take it 15 s, 16 KiB 1 s.
+# Six times our longest card. tomllib needs quadratic time for dotted keys: 15 s for 64 KiB of them, 1 s for 16 KiB.
 MAX_CARD_BYTES = 16 * 1024
 OPTIONS: dict[Task, str] = {
     "detect": "--detect",
@@ -37,10 +37,10 @@ OPTIONS: dict[Task, str] = {
 }
 MAX_DEPTH = 8
 MAX_CARDS_BESIDE = 1000
-SHIPPED = "demo"  # folder among the project's own cards whose models come with facegap
-SERVICES = "services"  # and that of services which people run themselves
+SHIPPED = "demo"  # folder of cards whose models are included in facegap
+SERVICES = "services"  # folder of cards of services that users run themselves
 HASH_CHUNK_BYTES = 1024 * 1024
-# Control, formatting (it can reverse what a terminal shows) and line separating characters.
+# Control, formatting (which can reverse terminal output) and line-separating characters.
 UNPRINTABLE = {"Cc", "Cf", "Zl", "Zp", "Cs"}
 PATTERN_IN_WORDS: dict[str, str] = {
     "name": "must be 1 to 64 of a-z, 0-9 and _",
@@ -51,11 +51,11 @@ PATTERN_IN_WORDS: dict[str, str] = {
 
 
 def cards_folder() -> Path:
-    """The folder with the project's own cards: the copy inside an installed wheel, or models/ of a source tree.
+    """Return the folder of the project's own cards: inside an installed wheel, or models/ of a source tree.
 
     Raises
     ------
-    CardError : neither is there, so the installation is incomplete
+    CardError : If neither exists, so the installation is incomplete.
     """
     package = Path(__file__).parents[2]
     installed, source_tree = package / "_models", package.parent.parent / "models"
@@ -67,11 +67,11 @@ def cards_folder() -> Path:
 
 
 def read_card(path: Path) -> ModelCard:
-    """The card in one TOML file.
+    """Read the card in one TOML file.
 
     Raises
     ------
-    CardError : unreadable, too large, not TOML (names the line), or not a card (names every wrong key)
+    CardError : If it is unreadable, too large, not TOML (names the line), or not a card (names every invalid key).
     """
     data = _parse(path, _read_bounded(path))
     try:
@@ -84,18 +84,18 @@ def read_card(path: Path) -> ModelCard:
 
 
 def load_cards(folder: Path | None = None) -> dict[str, ModelCard]:
-    """Every card of a folder by name, in alphabetical order; where `folder` is None the project's own cards, and after
-    them those of the models that come with facegap and of services.
+    """Read every card of a folder, by name in alphabetical order; None for `folder` reads the project's own cards, followed by
+    those of the models included in facegap and of services.
 
     Raises
     ------
-    CardError : a card is wrong, two have one name or one sha256 (both files are named), or there is no card
+    CardError : If a card is invalid, two have the same name or sha256 (both files are named), or there is no card.
     """
     where = cards_folder() if folder is None else folder
     if not where.is_dir():
         raise CardError(f"{where}: no such folder with model cards")
     cards: dict[str, ModelCard] = {}
-    file_of: dict[str, Path] = {}  # name or sha256 -> the file that has it
+    file_of: dict[str, Path] = {}  # name or sha256 -> file
     more = (
         []
         if folder is not None
@@ -118,14 +118,14 @@ def load_cards(folder: Path | None = None) -> dict[str, ModelCard]:
 
 
 def resolve_card(text: str, task: Task) -> tuple[ModelCard, Path | None]:
-    """The card that a user's --detect, --embed or --classify means, and the weights file where the text says which.
+    """Return the card for the value of --detect, --embed or --classify, and the weights file if the value determines it.
 
-    text : a card's name; a path to a card (.toml; weights of the card's `file` beside it are used); or a path to
-           weights (.onnx) whose card lies beside them, or is one of the project's own by sha256
+    text : a card's name; a path to a card (.toml; uses the weights in its folder); or a path to weights (.onnx) whose card is
+           in the same folder, or is one of the project's own by sha256
 
     Raises
     ------
-    CardError : nothing is meant by this text (close names are suggested), or the card is for another task
+    CardError : If no card matches (similar names are suggested), or the card is for another task.
     """
     card, weights = find_card(text, task)
     if card is None:
@@ -137,13 +137,13 @@ def resolve_card(text: str, task: Task) -> tuple[ModelCard, Path | None]:
 
 
 def find_card(text: str, task: Task | None = None) -> tuple[ModelCard | None, Path | None]:
-    """The card that a text means, as `resolve_card`, of whatever task; None for weights that no card describes.
+    """Return the card for a text, as `resolve_card`, for any task; None for weights that no card describes.
 
-    task : of the names that are suggested where there is none of this name; None: of all
+    task : restricts the suggested names, if no card matches; None: all
 
     Raises
     ------
-    CardError : no such name or file, or a card that is none
+    CardError : If there is no such name or file, or the card is invalid.
     """
     suffix = Path(text).suffix.lower()
     if suffix == ".toml":
@@ -154,11 +154,11 @@ def find_card(text: str, task: Task | None = None) -> tuple[ModelCard | None, Pa
 
 
 def hash_file(path: Path) -> str:
-    """sha256 of a file of weights in lower-case hex, read in chunks.
+    """Return the sha256 of a weights file in lower-case hexadecimal.
 
     Raises
     ------
-    CardError : not a regular file, unreadable, or over 2 GiB
+    CardError : If it is not a regular file, unreadable, or over 2 GiB.
     """
     digest = hashlib.sha256()
     with opened(path) as (stream, size):
@@ -170,11 +170,11 @@ def hash_file(path: Path) -> str:
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a file of weights; memory for what it holds and no more.
+    """Read a weights file, allocating no more memory than its size.
 
     Raises
     ------
-    CardError : not a regular file, unreadable, over 2 GiB, or it grew or shrank while it was read
+    CardError : If it is not a regular file, unreadable, over 2 GiB, or changed size while it was read.
     """
     with opened(path) as (stream, size):
         content = stream.read(size + 1)
@@ -185,13 +185,13 @@ def read_file(path: Path) -> bytes:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """A file of weights and its size, both of the file that is open: the path may be another one meanwhile.
+    """Open a weights file and return it with its size, which is that of the open file even if the path is replaced.
 
-    A pipe or device is not waited for. A symbolic link is followed, since caches of models are made of them.
+    Opening a pipe or device does not block. Symbolic links are followed, because model caches consist of them.
 
     Raises
     ------
-    CardError : not a regular file, unreadable, or over 2 GiB
+    CardError : If it is not a regular file, unreadable, or over 2 GiB.
     """
     try:
         with open(path, "rb", opener=without_waiting) as stream:
@@ -208,12 +208,12 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
 
 
 def without_waiting(path: str, flags: int) -> int:
-    """Open a file; a pipe without a writer at once too."""
+    """Open a file without blocking, even if it is a pipe without a writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
 
 
 def _from_name(text: str, task: Task | None) -> ModelCard:
-    """The project's own card of this name."""
+    """Return the project's own card of this name."""
     cards = load_cards()
     if text in cards:
         return cards[text]
@@ -226,14 +226,14 @@ def _from_name(text: str, task: Task | None) -> ModelCard:
 
 
 def _from_card_path(path: Path) -> tuple[ModelCard, Path | None]:
-    """The card at a path, and its weights where they lie beside it under their own name."""
+    """Return the card at a path, and its weights if they are in the same folder under the card's file name."""
     card = read_card(path)
     beside = path.parent / card.file if card.file else None
     return card, beside if beside is not None and beside.is_file() else None
 
 
 def _from_weights_path(path: Path) -> tuple[ModelCard | None, Path]:
-    """The card of the weights at a path: of the same stem, else of the same sha256 beside it, the project's, or none."""
+    """Return the card of weights: in the same folder by stem, else by sha256, else the project's own; may be None."""
     sha256 = hash_file(path)
     same_stem = path.with_suffix(".toml")
     if same_stem.is_file():
@@ -251,7 +251,7 @@ def _from_weights_path(path: Path) -> tuple[ModelCard | None, Path]:
 
 
 def _cards_beside(path: Path) -> Iterator[Path]:
-    """The TOML files in the folder of `path`, in order; a folder of too many is not a folder of models."""
+    """Return the sorted TOML files in the folder of `path`; raises CardError if there are too many."""
     files = sorted(path.parent.glob("*.toml"))
     if len(files) > MAX_CARDS_BESIDE:
         raise CardError(f"{path.parent}: more than {MAX_CARDS_BESIDE} .toml files; name the card itself")
@@ -259,7 +259,7 @@ def _cards_beside(path: Path) -> Iterator[Path]:
 
 
 def _declared_sha256(path: Path) -> str | None:
-    """The sha256 a TOML file names, None where it is no card: folders hold other TOML files too."""
+    """Return the sha256 in a TOML file, None if it is not a card; folders may contain other TOML files."""
     try:
         declared = _parse(path, _read_bounded(path)).get("sha256")
     except CardError:
@@ -268,12 +268,12 @@ def _declared_sha256(path: Path) -> str | None:
 
 
 def name_of(path: Path) -> str:
-    """The card name that a file name stands for: its stem in lower case, every other sign an underscore."""
+    """Return the card name for a file name: its stem in lower case, with other characters as underscores."""
     return re.sub(r"[^a-z0-9_]", "_", path.stem.lower())
 
 
 def _read_bounded(path: Path) -> bytes:
-    """The bytes of a card, at most MAX_CARD_BYTES of them."""
+    """Read a card of at most MAX_CARD_BYTES."""
     try:
         if not path.is_file():
             raise CardError(f"{path}: no such file")
@@ -287,7 +287,7 @@ def _read_bounded(path: Path) -> bytes:
 
 
 def _parse(path: Path, content: bytes) -> dict[str, Any]:
-    """The TOML tables of a card's bytes, with depth and characters checked."""
+    """Parse the TOML of a card and check its depth and characters."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -297,16 +297,16 @@ def _parse(path: Path, content: bytes) -> dict[str, Any]:
         data = tomllib.loads(text)
     except RecursionError:
         raise CardError(f"{path}: nested too deeply for a card") from None
-    except ValueError as error:  # TOMLDecodeError, and int()'s own error at numbers of thousands of digits
+    except ValueError as error:  # TOMLDecodeError, and the error of int() for thousands of digits
         raise CardError(f"{path}: not valid TOML: {error}") from None
     _check_values(path, data)
     return data
 
 
 def _check_values(path: Path, data: dict[str, Any]) -> None:
-    """Raise CardError for unprintable characters in keys or texts, and for nesting that no card needs.
+    """Raise CardError for unprintable characters in keys or strings, and for too deep nesting.
 
-    Walks without recursion: dotted keys can nest thousands deep without troubling the parser.
+    Does not recurse, because dotted keys can be nested thousands of levels deep.
     """
     waiting: list[tuple[str, int, Any]] = [("", 0, data)]
     while waiting:
@@ -324,13 +324,13 @@ def _check_values(path: Path, data: dict[str, Any]) -> None:
 
 
 def _check_characters(path: Path, where: str, text: str) -> None:
-    """Raise CardError where a text could move a terminal's cursor or hide itself."""
+    """Raise CardError if a text could control a terminal or be invisible."""
     for character in text:
         if unicodedata.category(character) in UNPRINTABLE:
             raise CardError(f"{path}: {where}: contains the unprintable character U+{ord(character):04X}; remove it")
 
 
 def describe_problems(path: Path, error: ValidationError) -> str:
-    """Every wrong key of a card, one line each; who pastes a service's key into `key_env` must not find it in a log."""
+    """Describe every invalid key of a card, one line each, without values: a secret pasted into `key_env` must not reach a log."""
     said = mistakes(ModelCard, error, patterns=PATTERN_IN_WORDS, not_shown="key_env")
     return "\n".join(f"{path}: {line}" for line in said)

@@ -1,6 +1,6 @@
-"""Rules between the tables of a model card: what backend and task need, and what does not go together.
+"""Rules that involve several tables of a model card: what backend and task require, and what is incompatible.
 
-Each raises ValueError in words, which `cards.py` turns into a CardError with the file's name.
+Each raises ValueError, which `read.py` converts to a CardError with the file's name.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from facegap.inputs.cards.schema import ModelCard
 
-# Of several tables a card has exactly one.
+# A card has exactly one of these tables.
 TABLES_OF_TASK: Mapping[str, tuple[str, ...]] = {
     "detect": ("detector",),
     "embed": ("alignment",),
     "classify": ("crop",),
     "quality": ("alignment", "crop"),
 }
-ANSWERS_OF_TASK: Mapping[str, tuple[str, ...]] = {  # what an http service must say, one of these
+ANSWERS_OF_TASK: Mapping[str, tuple[str, ...]] = {  # an http service must give one of these
     "classify": ("gender", "age"),
     "embed": ("embedding",),
     "verify": ("score", "decision"),
@@ -34,7 +34,7 @@ OUTPUTS_OF_TASK: Mapping[str, tuple[str, ...]] = {
 
 
 def check_backend(card: ModelCard) -> None:
-    """Raise ValueError where a card lacks what its backend needs, or has what only the other one reads."""
+    """Raise ValueError if a card lacks a key that its backend needs, or has one that belongs to the other."""
     of_http, of_onnx = ("request", "answer"), ("file", "sha256", "input")
     more_of_onnx = ("source", "size_bytes", "detector", "alignment", "crop", "variant")
     if card.enrol is not None and card.task != "search":
@@ -50,7 +50,7 @@ def check_backend(card: ModelCard) -> None:
         raise ValueError(
             "'obtain' is missing: a card without a source must say in one sentence how the file is obtained"
         )
-    if card.backend == "http" and any(value is not None for _, value in card.outputs):  # categories among them
+    if card.backend == "http" and any(value is not None for _, value in card.outputs):  # including categories
         raise ValueError("[outputs] belongs to backend = 'onnx'; an http service's JSON is read by [answer]")
     if card.backend == "http" and card.task in ("detect", "quality"):
         raise ValueError(
@@ -65,7 +65,7 @@ def check_backend(card: ModelCard) -> None:
 
 
 def check_service(card: ModelCard) -> None:
-    """Raise ValueError where [request] and [answer] of a service are not those of its task."""
+    """Raise ValueError if [request] or [answer] of a service do not fit its task."""
     assert card.request is not None and card.answer is not None
     wanted = ANSWERS_OF_TASK[card.task]
     everything = {key for keys in ANSWERS_OF_TASK.values() for key in keys}
@@ -90,7 +90,7 @@ def check_service(card: ModelCard) -> None:
 
 
 def check_search(card: ModelCard) -> None:
-    """Raise ValueError where a service that searches lacks what its gallery needs."""
+    """Raise ValueError if the card of a search service lacks what its gallery needs."""
     assert card.request is not None and card.answer is not None
     if card.answer.candidates is None:
         raise ValueError("answer.candidates is missing; task = 'search' needs it")
@@ -111,7 +111,7 @@ def check_search(card: ModelCard) -> None:
 
 
 def check_task(card: ModelCard) -> None:
-    """Raise ValueError where a card lacks the tables of its task, or has those of another."""
+    """Raise ValueError if a card lacks the tables of its task, or has those of another."""
     own = TABLES_OF_TASK[card.task]
     for key in ("detector", "alignment", "crop"):
         tasks = " or ".join(f"'{task}'" for task, keys in TABLES_OF_TASK.items() if key in keys)
@@ -142,16 +142,16 @@ def check_task(card: ModelCard) -> None:
 
 
 def require_one_attack_detection(card: ModelCard) -> None:
-    """Raise ValueError where two outputs detect attacks: BPCER and APCER are of one decision."""
+    """Raise ValueError if two outputs detect attacks: BPCER and APCER refer to one decision."""
     found = [name for name, category in card.categories.items() if category.bona_fide is not None]
     if len(found) > 1:
         raise ValueError(f"bona_fide is set in {' and '.join(found)}; only one output of a card can detect attacks")
 
 
 def check_input(card: ModelCard) -> None:
-    """Raise ValueError where [input] cannot be what the rest of the card says of it."""
+    """Raise ValueError if [input] contradicts the rest of the card."""
     spec, detector = card.input, card.detector
-    assert spec is not None  # check_backend came first
+    assert spec is not None  # checked by check_backend
     letterboxed = detector is not None and detector.resize == "letterbox"
     if not letterboxed and (spec.dynamic or spec.enlargement_limit != 1):
         raise ValueError("input.dynamic and input.enlargement_limit are for detectors with resize = 'letterbox'")
@@ -163,7 +163,7 @@ def check_input(card: ModelCard) -> None:
 
 
 def check_threshold(card: ModelCard) -> None:
-    """Raise ValueError for a published threshold of what has no scores, or that no score can reach."""
+    """Raise ValueError for a published threshold if there are no scores, or none can reach it."""
     threshold = card.published_threshold
     if card.task not in ("embed", "verify", "search") or (card.answer is not None and card.answer.decision is not None):
         raise ValueError("published_threshold belongs to task = 'embed', 'verify' or 'search', and to scores")

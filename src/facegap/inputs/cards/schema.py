@@ -1,7 +1,7 @@
-"""The schema of a model card: what a TOML file must say before facegap runs the model it describes.
+"""The schema of a model card: what a TOML file must state before facegap runs the model it describes.
 
-Only shapes and rules live here. Reading files, naming them in errors and finding cards is `cards.py`.
-Rules that concern one table sit in that table's class; rules between tables sit in `card_rules.py`.
+This module contains only shapes and rules; `read.py` reads files, finds cards, and adds file names to errors. Rules for one table
+are in that table's class, and rules that involve several tables are in `rules.py`.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from facegap.inputs.strict_toml import Table
 
 Task = Literal["detect", "embed", "classify", "quality", "verify", "search"]
 TrainingStatus = Literal["public", "research-only", "withdrawn", "proprietary", "unknown"]
-MAX_WEIGHTS_BYTES = 2**31 - 1  # protobuf reads no longer file
-THE_ONLY_ONE = "*"  # instead of a graph's input or output name: the graph has only one, whatever it is called
+MAX_WEIGHTS_BYTES = 2**31 - 1  # the limit of protobuf
+THE_ONLY_ONE = "*"  # in place of an input or output name: the graph's only one
 
 
 def _as_list(value: Any) -> Any:
-    """A bare number as a list of one, so that a grey model may write `mean = 127.5`."""
+    """Convert a single number to a list, so that `mean = 127.5` is valid for a greyscale model."""
     return [value] if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _no_number(value: Any) -> Any:
-    """Anything but a number: a Literal would take 1 for true."""
+    """Reject numbers, because a Literal would accept 1 as true."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise ValueError("Input should be true, false or 'unknown'")
     return value
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
-# A file name only: no separator of any system, no leading dot, so it can never leave its folder.
+# A file name without path separators or a leading dot, so it can never leave its folder.
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,120}\.onnx$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True)]
 GraphName = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Side = Annotated[int, Field(ge=8, le=8192)]
-# strict=False lets a TOML list be a tuple; the members keep their own strictness (no text as number, no true as 1).
+# strict=False accepts a TOML list as a tuple; its members remain strict (no text as number, no true as 1).
 Numbers = Annotated[tuple[float, ...], BeforeValidator(_as_list), Field(strict=False)]
 Texts = Annotated[tuple[Text, ...], Field(strict=False)]
 Size = Annotated[tuple[Side, Side], Field(strict=False)]
@@ -57,19 +57,19 @@ LabelKind = Literal["softmax", "logits", "probability_of", "logit", "percent", "
 
 
 class TrainingData(Table):
-    """What the weights were trained on, and whether that data may be used or has been withdrawn."""
+    """The training data of the weights, and whether its use is restricted or it has been withdrawn."""
 
     description: Text
     status: TrainingStatus
 
 
 class InputSpec(Table):
-    """The one image input of the graph, and how pixels 0..255 become its values.
+    """The image input of the graph, and how pixels 0..255 are converted to its values.
 
-    size              : width, height; for a dynamic detector the largest side that it is run at
+    size              : width, height; for a dynamic detector the largest allowed
     mean, scale       : per channel in the order of `colour`; value = (pixel - mean) * scale
     dynamic           : height and width are free in the graph (detectors only)
-    enlargement_limit : a detector's letterbox never enlarges an image more than this; 1 never enlarges
+    enlargement_limit : limit on the enlargement of an image by a detector's letterbox; 1 never enlarges
     """
 
     name: GraphName
@@ -96,14 +96,14 @@ class InputSpec(Table):
 
 
 def _known_decoder(name: str) -> str:
-    """The name of a decoder of facegap or of a plugin."""
+    """Check that a decoder of this name exists in facegap or a plugin."""
     if name not in decoders():
         raise ValueError(f"Input should be one of {', '.join(map(repr, decoders()))}")
     return name
 
 
 class DetectorSpec(Table):
-    """How a detector's outputs become boxes, scores and, where `points`, five points per face."""
+    """How a detector's outputs are converted to boxes, scores and, if `points`, five points per face."""
 
     decoder: Annotated[str, AfterValidator(_known_decoder)]
     resize: Literal["letterbox", "stretch"]
@@ -123,18 +123,18 @@ class DetectorSpec(Table):
 
 
 class AlignmentSpec(Table):
-    """Where the five points (eyes, nose, mouth corners, left to right in the image) lie in the crop, in pixels."""
+    """Target positions of the five points (eyes, nose, mouth corners, left to right in the image) in the crop, in pixels."""
 
     template: Annotated[tuple[Point, Point, Point, Point, Point], Field(strict=False)]
     interpolation: Interpolation
 
 
 class CropSpec(Table):
-    """The piece of the picture around the detector's box that the model sees.
+    """The area around the detector's box that is cropped for the model.
 
-    rule   : square   on the longer side of the box, `margin` of that side added on each side, black outside the picture
-             shifted  the box times `factor` in its own shape, moved until it lies inside the picture and brought to the
-                      model's size without keeping its shape. A picture that cannot give 90% of the factor has no crop
+    rule   : square   on the longer side of the box, with `margin` times that side added on each side, black outside the image
+             shifted  the box enlarged by `factor` with its aspect ratio, shifted into the image, then resized to the model's
+                      size without keeping the aspect ratio. An image that cannot give 90% of the factor has no crop
     """
 
     rule: CropRule = "square"
@@ -153,15 +153,15 @@ class CropSpec(Table):
 
 
 class LabelOutput(Table):
-    """One graph output that says which of `classes` a face is.
+    """A graph output that gives one of `classes` for each face.
 
     kind    : softmax    probabilities, one per class, which add up to 1
-              logits     one number per class, of which the softmax is still to be taken
+              logits     one number per class, before a softmax
               probability_of  one value in 0..1, the probability of classes[0]; classes[1] has the rest
-              logit      one number, of which the logistic function is the probability of classes[0]
-              percent    as softmax or, where there is one value, as probability_of, times 100
-              index      the number of the class itself, 0 for classes[0]; it comes without a probability
-    columns : which columns of the output's last axis hold the values, in the order of `classes`; absent: all
+              logit      one number, whose logistic function is the probability of classes[0]
+              percent    as softmax or, for a single value, as probability_of, times 100
+              index      the class index, 0 for classes[0], without a probability
+    columns : columns of the output's last axis with the values, in the order of `classes`; absent: all
     """
 
     output: GraphName
@@ -180,7 +180,7 @@ class LabelOutput(Table):
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """How many values per face the output may have."""
+        """Return the possible numbers of values per face."""
         if self.kind in ("probability_of", "logit", "index"):
             return (1,)
         one_value = (1,) if self.kind == "percent" and len(self.classes) == 2 else ()
@@ -188,13 +188,13 @@ class LabelOutput(Table):
 
 
 class AgeOutput(Table):
-    """One graph output that says how old a face looks.
+    """A graph output that gives the apparent age of each face.
 
     kind    : years        one value; years = value * scale + offset
-              bins         one value per bin, the largest wins; its middle is the age
-              expectation  one value per bin, and the age is the mean of the bins' middles weighted by their probabilities;
-                           without `bins` value k stands for k * scale + offset years
-    values  : of an expectation: softmax, logits or percent, as the kinds of [outputs.gender]
+              bins         one value per bin; the age is the middle of the bin with the largest
+              expectation  one value per bin; the age is the mean of the bins' middles, weighted by their probabilities;
+                           without `bins`, value k represents k * scale + offset years
+    values  : for an expectation: softmax, logits or percent, as the kinds of [outputs.gender]
     """
 
     output: GraphName
@@ -230,33 +230,33 @@ class AgeOutput(Table):
 
 
 def _require_columns(columns: tuple[int, ...] | None, widths: tuple[int, ...], what: str) -> None:
-    """Raise ValueError unless `columns`, where given, are different ones and as many as one of `widths`."""
+    """Raise ValueError unless `columns`, if given, are distinct and their number is in `widths`."""
     if columns is not None and (len(columns) not in widths or len(set(columns)) != len(columns)):
         needed = " or ".join(map(str, widths))
         raise ValueError(f"columns {list(columns)}: {what} needs {needed} different columns")
 
 
 class EmbeddingOutput(Table):
-    """The graph output that holds the embedding; facegap divides it by its length itself."""
+    """The graph output that contains the embedding, which facegap normalises to unit length."""
 
     output: GraphName
     dimension: Annotated[int, Field(ge=2, le=65_536)]
 
 
 class QualityOutput(Table):
-    """The graph output that holds one number per face, its quality: the higher, the better for recognition."""
+    """The graph output with one quality value per face; higher is better for recognition."""
 
     output: GraphName
 
 
 class CategoryOutput(LabelOutput, Category):
-    """One graph output that says which of `classes` a face is, as [outputs.NAME]: the keys of gender and of `Category`."""
+    """A graph output that gives one of `classes`, as [outputs.NAME], with the keys of gender and of `Category`."""
 
     classes: ClassNames
 
 
 class Outputs(Table):
-    """Which graph outputs are read; the others are ignored. Beside the four below any [outputs.NAME] is a category."""
+    """The graph outputs to read; others are ignored. Any [outputs.NAME] other than the four below is a category."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, CategoryOutput] = Field(init=False)
@@ -273,16 +273,16 @@ class Outputs(Table):
 
     @property
     def categories(self) -> dict[str, CategoryOutput]:
-        """The outputs besides gender, age, embedding and quality, in their order."""
+        """Return the outputs other than gender, age, embedding and quality, in order."""
         return self.model_extra or {}
 
 
 class Calibration(Table):
-    """The images that the ranges of an 8-bit model were seen on.
+    """The images used to calibrate an 8-bit model.
 
     images_sha256 : of the sha256 of each image file in the order of use, one hexadecimal line each
-    images        : how many
-    groups        : how many of each group of people, where groups were named
+    images        : number of images
+    groups        : number of images of each group, if groups were named
     """
 
     manifest_sha256: Sha256
@@ -292,7 +292,7 @@ class Calibration(Table):
 
 
 class VariantSpec(Table):
-    """What a model in lower precision was made from, and how; calibration belongs to int8."""
+    """The origin of a model in lower precision; calibration is for int8 only."""
 
     parent: Name
     parent_sha256: Sha256
@@ -313,11 +313,11 @@ class VariantSpec(Table):
 
 
 class ModelCard(Table):
-    """One model: what it is, where its weights come from, under which licence, and exactly how it is run.
+    """One model: what it is, the source and licence of its weights, and exactly how it is run.
 
-    Tables that a task does not use are None: `detector` is set where task is detect, `alignment` where it is embed, `crop` where
-    it is classify, one of these two where it is quality; `file`, `sha256` and `input` where backend is onnx; `request` and
-    `answer` where it is http; `enrol`, how an image is put into the gallery, where task is search.
+    Tables that a task does not use are None: `detector` is set if task is detect, `alignment` if it is embed, `crop` if it is
+    classify, one of these two if it is quality; `file`, `sha256` and `input` if backend is onnx; `request` and `answer` if it is
+    http; `enrol`, how an image is added to the gallery, if task is search.
     """
 
     name: Name
@@ -357,17 +357,17 @@ class ModelCard(Table):
 
     @property
     def gender_classes(self) -> tuple[str, ...]:
-        """The classes of gender that the model can give, in its order; none where it does not speak of gender."""
+        """Return the gender classes of the model, in its order; empty if it does not predict gender."""
         if self.answer is not None and self.answer.gender is not None:
             return tuple(dict.fromkeys(self.answer.classes.values())) or TWO_GENDERS
         return self.outputs.gender.classes if self.outputs.gender else ()
 
     @property
     def categories(self) -> Mapping[str, Category]:
-        """What the model says besides gender and age: what each answer may be, by its name."""
+        """Return the outputs other than gender and age, by name."""
         return self.answer.outputs if self.answer is not None else self.outputs.categories
 
     @property
     def says_age(self) -> bool:
-        """Whether the model says how old a face looks."""
+        """Return whether the model predicts age."""
         return bool(self.answer.age if self.answer is not None else self.outputs.age)

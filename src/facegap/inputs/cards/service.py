@@ -1,4 +1,4 @@
-"""The part of a card that only black-box services have (backend http): how an image is sent, and where the answer stands."""
+"""The part of a card that only black-box services have (backend http): the request and the location of the results."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from facegap.inputs.strict_toml import Table
 JsonPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", max_length=200)]
 
 
-SUBJECT = "{subject}"  # in the url or a field of [enrol]: where the name of an enrolled image stands
+SUBJECT = "{subject}"  # placeholder in the url or a field of [enrol] for the name of an enrolled image
 Side = Literal["probe", "reference", "unknown"]
 
-# Hosts whose every request carries a signature over its own content, which no fixed header can be.
+# Hosts that require a signature over the content of each request, which a fixed header cannot provide.
 SIGNED_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".tencentcloudapi.com", ".aliyuncs.com", ".volcengineapi.com")
 SIGNED_PREFIXES = ("AWS4-HMAC-SHA256", "TC3-HMAC-SHA256", "ACS3-HMAC-SHA256", "HMAC-SHA256")
 SIGNED = (
@@ -30,13 +30,13 @@ SIGNED = (
 class RequestSpec(Table):
     """How images are sent to a black-box service (backend http); https, or http to this machine only.
 
-    encoding   : multipart (the image is the file `field`), json-base64 (the text `field` of an object), or raw (the body)
-    reference_field : of the second image, where two are compared; `field` is the probe
-    data_uri   : json-base64 with `data:image/jpeg;base64,` in front of the text
+    encoding   : multipart (the image is the file `field`), json-base64 (the string `field` of an object), or raw (the body)
+    reference_field : field of the second image, if two are compared; `field` is the probe
+    data_uri   : json-base64 with the prefix `data:image/jpeg;base64,`
     fields     : further fields of every request, such as options of the service; none with raw
-    key_env    : the environment variable that holds the key; key_prefix stands before it in the header key_header
-    timeout_s  : for one call, from its start to the last byte of its answer
-    largest_image_bytes : a larger file is not sent, and is not a trial of the service; None: no limit is known
+    key_env    : environment variable with the key, which is sent in the header key_header after key_prefix
+    timeout_s  : for one call, from its start to the last byte of the response
+    largest_image_bytes : larger files are not sent, and are not trials; None: no known limit
     """
 
     url: Annotated[str, StringConstraints(max_length=2000), AfterValidator(https_or_loopback)]
@@ -54,11 +54,11 @@ class RequestSpec(Table):
 
     @property
     def names_subject(self) -> bool:
-        """Whether the request says whose image it is."""
+        """Return whether the request names the subject of the image."""
         return any(SUBJECT in text for text in (self.url, *self.fields.values()))
 
     def of_subject(self, subject: str) -> RequestSpec:
-        """The request with a subject in the place that is left for it. subject : letters, digits and - only"""
+        """Insert a subject into the request. subject : letters, digits and - only"""
         fields = {name: text.replace(SUBJECT, subject) for name, text in self.fields.items()}
         return self.model_copy(update={"url": self.url.replace(SUBJECT, subject), "fields": fields})
 
@@ -88,12 +88,12 @@ class RequestSpec(Table):
 
 
 class NoFaceRule(Table):
-    """One way in which a service says that it found no face; of what is given, all must hold.
+    """A response that means that the service found no face; all given conditions must hold.
 
-    status : of HTTP
-    text   : stands at `path`, in capitals or not; without a path anywhere in the answer
-    empty  : a path at which there is nothing, or an empty list
-    side   : in which of two images there was none
+    status : HTTP status
+    text   : text at `path`, regardless of case; without a path, anywhere in the response
+    empty  : path with no value or an empty list
+    side   : which of two images has no face
     """
 
     status: Annotated[int, Field(ge=200, le=599)] | None = None
@@ -112,10 +112,10 @@ class NoFaceRule(Table):
 
 
 class CategoryAnswer(Category):
-    """An answer of a service that is one of several classes: [answer.outputs.NAME].
+    """A categorical output of a service: [answer.outputs.NAME].
 
     at    : dotted path of the service's word
-    words : the service's word -> class; without, words are the classes themselves, up to case and blanks
+    words : the service's word -> class; if absent, words are the classes themselves, ignoring case and spacing
     """
 
     at: JsonPath
@@ -132,17 +132,17 @@ class CategoryAnswer(Category):
 
 
 class AnswerSpec(Table):
-    """Where the service's JSON holds what is asked for: dotted paths such as `faces.0.gender`.
+    """Locations of the results in the service's JSON: dotted paths such as `faces.0.gender`.
 
-    classes          : the service's word -> facegap's class; without, words for female and male are understood
-    confidence       : how sure the service is of the gender; times `confidence_scale` it is 0 to 1
+    classes          : the service's word -> facegap's class; if absent, words for female and male are recognised
+    confidence       : confidence of the gender; multiplied by `confidence_scale` it is 0 to 1
     embedding        : a list of `dimension` numbers
-    score            : how alike two faces are; a number outside of `score_range` is not a score. Tables hold it times `score_scale`
+    score            : similarity of two faces; a number outside `score_range` is not a score. Tables contain it times `score_scale`
     falling          : the score is a distance: smaller is more alike
-    decision         : true or false, of a service that gives a decision and no score
-    candidates       : a list of at most `most_candidates`; in each of them `subject` is the name of an enrolled image, and `score`
-                       how alike it is. None scores below `lowest_score`, where the service leaves such candidates out
-    no_face          : how the service says that it found no face
+    decision         : true or false, for a service that returns a decision without a score
+    candidates       : a list of at most `most_candidates`; `subject` of each is the name of an enrolled image, and `score` its
+                       similarity. None scores below `lowest_score`, if the service omits such candidates
+    no_face          : responses that mean that the service found no face
     """
 
     gender: JsonPath | None = None

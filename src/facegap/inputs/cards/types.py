@@ -1,4 +1,4 @@
-"""What the tables of a card are made of: text and addresses."""
+"""Types of values in a card: text and addresses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=2000, strip_whi
 
 
 def https(address: str) -> str:
-    """The address, if it is https with a host and without a name or password in it."""
+    """Return the address if it is https with a host and without a user name or password."""
     parts = urlsplit(address)
     if parts.scheme != "https" or not parts.hostname:
         raise ValueError("not an https address with a host; if there is none, omit the key and write 'obtain'")
@@ -22,7 +22,7 @@ def https(address: str) -> str:
 
 
 def https_or_loopback(address: str) -> str:
-    """The address, if it is https, or plain http to this machine only."""
+    """Return the address if it is https, or plain http to this machine."""
     parts = urlsplit(address)
     if parts.scheme != "http" or parts.hostname not in LOOPBACK:
         return https(address)

@@ -1,7 +1,7 @@
-"""Weights on this machine: where they may lie, which file is the one of a card, and its bytes once checked.
+"""Weights on this machine: where they may be, which file belongs to a card, and its verified bytes.
 
-A file is used only if its sha256 is the card's. The check is made on the very bytes that are handed on, so a
-file that is exchanged between check and use is an error too.
+A file is used only if its sha256 matches the card. The bytes that are returned are those that were verified, so a file that is
+replaced in between is an error.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FOLDERS_VARIABLE = "FACEGAP_MODELS"
 
 @dataclass(frozen=True)
 class ModelRow:
-    """One line of `facegap models`. `path` is the file on this machine, None where there is none or none is needed."""
+    """One row of `facegap models`. `path` is the file on this machine, None if there is none or none is needed."""
 
     name: str
     task: Task
@@ -36,18 +36,18 @@ class ModelRow:
 
 
 def cache_folder() -> Path:
-    """The folder in the user's cache that `facegap fetch` fills; it need not exist yet."""
+    """Return the folder in the user's cache for `facegap fetch`; it need not exist yet."""
     import platformdirs
 
     return platformdirs.user_cache_path("facegap") / "models"
 
 
 def models_folders(extra: Sequence[Path] = ()) -> list[Path]:
-    """Folders that may hold weights, first wins: `extra` (--models-dir), FACEGAP_MODELS, the user's cache.
+    """Return the folders that may contain weights, in order of precedence: `extra` (--models-dir), FACEGAP_MODELS, the user's cache.
 
     Raises
     ------
-    CardError : a folder that was named does not exist; a misspelt folder is never passed over in silence
+    CardError : If a named folder does not exist; a misspelt folder is never ignored silently.
     """
     named = [("--models-dir", folder) for folder in extra]
     variable = os.environ.get(FOLDERS_VARIABLE, "")
@@ -60,14 +60,14 @@ def models_folders(extra: Sequence[Path] = ()) -> list[Path]:
 
 
 def find_weights(card: ModelCard, folders: Sequence[Path], given: Path | None = None) -> Path | None:
-    """The file whose sha256 is the card's, None where no folder holds it or the card needs no file.
+    """Return the file with the card's sha256, None if no folder contains it or the card needs no file.
 
-    Each folder is searched for the card's own file name first, then for any *.onnx of the right content.
+    Each folder is searched for the card's file name first, then for any *.onnx with the right content.
     `given` is a file that the user named: it is the only candidate.
 
     Raises
     ------
-    CardError : `given` is missing or is another file than the card says
+    CardError : If `given` is missing or does not match the card.
     """
     if card.sha256 is None:
         return None
@@ -78,12 +78,12 @@ def find_weights(card: ModelCard, folders: Sequence[Path], given: Path | None = 
 
 
 def read_weights(card: ModelCard, folders: Sequence[Path], given: Path | None = None) -> bytes:
-    """The bytes of a card's weights; size and sha256 are checked on these very bytes.
+    """Return the bytes of a card's weights, after checking their size and sha256.
 
     Raises
     ------
-    CardError  : `given` is not the file of the card, or a file changed while it was read
-    FetchError : no folder holds the file; the message says how to get it
+    CardError  : If `given` does not match the card, or a file changed while it was read.
+    FetchError : If no folder contains the file; the message says how to get it.
     """
     path = find_weights(card, folders, given)
     if path is None:
@@ -97,7 +97,7 @@ def read_weights(card: ModelCard, folders: Sequence[Path], given: Path | None = 
 
 
 def how_to_get(card: ModelCard, folders: Sequence[Path]) -> str:
-    """What a user does about weights that are on this machine nowhere: fetch them, or put which file where."""
+    """Explain how to obtain missing weights: fetch them, or save which file where."""
     if card.backend == "http":
         return f"{card.name}: a black-box service has no weights to download"
     where = ", ".join(str(folder) for folder in folders) or str(cache_folder())
@@ -111,9 +111,9 @@ def how_to_get(card: ModelCard, folders: Sequence[Path]) -> str:
 
 
 def list_models(folders: Sequence[Path], cards: dict[str, ModelCard] | None = None) -> list[ModelRow]:
-    """One row per card, in alphabetical order; `cards` are the project's own where it is None."""
+    """Return one row per card, in alphabetical order; None for `cards` lists the project's own."""
     known = load_cards() if cards is None else cards
-    hashes: dict[Path, str] = {}  # a file is hashed once, however many cards could be meant by it
+    hashes: dict[Path, str] = {}  # each file is hashed once, even if it could belong to several cards
     return [
         ModelRow(
             name=card.name,
@@ -131,7 +131,7 @@ def list_models(folders: Sequence[Path], cards: dict[str, ModelCard] | None = No
 
 
 def _search(card: ModelCard, folders: Sequence[Path], hashes: dict[Path, str]) -> Path | None:
-    """The first candidate of the card's sha256; `hashes` remembers what was computed on the way."""
+    """Return the first candidate with the card's sha256; `hashes` caches computed hashes."""
     for path in _candidates(card, folders):
         if path not in hashes:
             hashes[path] = hash_file(path)
@@ -141,8 +141,8 @@ def _search(card: ModelCard, folders: Sequence[Path], hashes: dict[Path, str]) -
 
 
 def _candidates(card: ModelCard, folders: Sequence[Path]) -> Iterator[Path]:
-    """Files that could be the card's: the preferred name in every folder, and among the models that come with facegap;
-    then every other .onnx of a fitting size in the folders.
+    """Yield files that could be the card's: the preferred name in every folder and among the included models, then every other
+    .onnx of a fitting size in the folders.
     """
     assert card.file is not None
     preferred = [folder / card.file for folder in (*folders, cards_folder() / SHIPPED)]
@@ -151,12 +151,12 @@ def _candidates(card: ModelCard, folders: Sequence[Path]) -> Iterator[Path]:
 
 
 def _could_be(card: ModelCard, path: Path) -> bool:
-    """Whether a path is a regular file of a size that the card allows; saves hashing the others."""
+    """Return whether a path is a regular file of a size that fits the card; others need not be hashed."""
     try:
         if not path.is_file():
             return False
         size_bytes = path.stat().st_size
-    except OSError:  # it vanished, or its folder (the user's cache) is closed to us
+    except OSError:  # deleted, or its folder (the user's cache) is not accessible
         return False
     return size_bytes <= MAX_WEIGHTS_BYTES if card.size_bytes is None else size_bytes == card.size_bytes
 

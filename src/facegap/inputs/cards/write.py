@@ -1,4 +1,4 @@
-"""Model cards as TOML text."""
+"""Write model cards as TOML text."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from facegap.inputs.cards.schema import ModelCard
 
 
 def card_toml(card: ModelCard, remarks: Sequence[str] = ()) -> str:
-    """A card as TOML: its keys, then its tables.
+    """Return a card as TOML: its keys, then its tables.
 
-    remarks : comments at its head, one line each
+    remarks : comments at the top, one line each
 
     Raises
     ------
-    CardError : the text does not read back as the same card, because of a name in the graph or of the file
+    CardError : If the text does not read back as the same card, because of a name in the graph or of the file.
     """
     values = card.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     text = "\n".join([*(f"# {remark}" for remark in remarks), *lines_of("", values)]) + "\n"
@@ -28,7 +28,7 @@ def card_toml(card: ModelCard, remarks: Sequence[str] = ()) -> str:
 
 
 def lines_of(name: str, table: dict[str, Any]) -> Iterator[str]:
-    """The lines of a table, those of its own tables last."""
+    """Yield the lines of a table, with its subtables last."""
     inner = {key: value for key, value in table.items() if isinstance(value, dict)}
     own = {key: value for key, value in table.items() if key not in inner}
     if name and (own or not inner):
@@ -39,17 +39,17 @@ def lines_of(name: str, table: dict[str, Any]) -> Iterator[str]:
 
 
 def pairs(table: dict[str, Any]) -> list[str]:
-    """The keys of one table."""
+    """Return the keys of one table."""
     return [f"{bare(key)} = {toml(value)}" for key, value in table.items()]
 
 
 def bare(key: str) -> str:
-    """A key as TOML writes it; one of other signs, such as a group of people, in quotes."""
+    """Format a TOML key; keys with special characters, such as group names, are quoted."""
     return key if key.isascii() and key.replace("_", "").isalnum() else toml(key)
 
 
 def toml(value: Any) -> str:
-    """A value as TOML writes it: JSON's texts are TOML's, but for DEL, which no card may hold anyway."""
+    """Format a TOML value: JSON strings are valid TOML, except for DEL, which a card must not contain anyway."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -60,7 +60,7 @@ def toml(value: Any) -> str:
 
 
 def require_same(card: ModelCard, text: str) -> None:
-    """Raise CardError unless the text is a card that says what `card` says."""
+    """Raise CardError unless the text reads back as `card`."""
     try:
         again = ModelCard.model_validate(tomllib.loads(text))
     except ValueError as error:

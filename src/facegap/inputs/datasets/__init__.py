@@ -1,1 +1,1 @@
-"""Public data sets: their cards, and their folders as manifests."""
+"""Public data sets: their cards, and adapters that convert their folders to manifests."""

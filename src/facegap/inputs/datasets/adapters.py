@@ -1,9 +1,8 @@
-"""Folders of public data sets as manifests: one function per layout, from the folder to image, subject and labels.
+"""Convert folders of public data sets to manifests: one function per layout, returning image, subject and labels.
 
-Images are named relative to the folder, or to the one in it that attrs["root"] names; there the manifest belongs. Nothing is
-downloaded. A folder of another shape is a TableError that says what was looked for. Hidden files and files that are no images
-are passed over. Labels are copied as the set has them; what was read of each layout, and where, stands on its card
-(datasets.toml).
+Image paths are relative to the folder, or to its subfolder in attrs["root"], where the manifest must be saved. Nothing is
+downloaded. A folder with another layout raises TableError, with what was expected. Hidden files and files that are not images are
+ignored. Labels are copied as in the set; the card (datasets.toml) states what was read of each layout, and the source.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ UTKFACE_RACES = {"0": "White", "1": "Black", "2": "Asian", "3": "Indian", "4": "
 
 
 def ppb(folder: Path) -> pd.DataFrame:
-    """Pilot Parliaments Benchmark: PPB-2017-metadata.csv beside imgs/. One photograph per person, so no subject column.
+    """Pilot Parliaments Benchmark: PPB-2017-metadata.csv next to imgs/. One photograph per person, so no subject column.
 
     Labels : gender (male, female), tone (darker, lighter: Fitzpatrick IV-VI and I-III), country
-    Source : the file's columns as public code reads them: an index, the file name, gender, a numeric code, bi.fitz
-             (darker or lighter) and country, in this order. Their exact spelling is not confirmed, so the columns are
-             found by words of their names, and by position where those do not settle it.
+    Source : the columns as public code reads them: an index, the file name, gender, a numeric code, bi.fitz (darker or lighter)
+             and country, in this order. Their exact spelling is not confirmed, so the columns are identified by words in their
+             names, and otherwise by position.
     """
     base = first_folder(folder, ("", "PPB-2017", "PPB"), lambda at: (at / "PPB-2017-metadata.csv").is_file())
     if base is None or not (base / "imgs").is_dir():
@@ -68,12 +67,12 @@ def ppb(folder: Path) -> pd.DataFrame:
 
 
 def fairface(folder: Path) -> pd.DataFrame:
-    """FairFace, as released or as a table labels.csv. Nobody is named, so no subject column; people can repeat.
+    """FairFace, as released or as a table labels.csv. People are not identified, so there is no subject column; they can repeat.
 
     Labels : age (nine ranges), gender, race (seven), service_test, as the files spell them
     Source : github.com/dchen236/FairFace: fairface_label_train.csv and fairface_label_val.csv, columns file, age,
-             gender, race, service_test, file as train/1.jpg; the images lie beside them or in
-             fairface-img-margin025-trainval/ (or margin125). labels.csv has image in place of file.
+             gender, race, service_test, file as train/1.jpg; the images are in the same folder or in
+             fairface-img-margin025-trainval/ (or margin125). labels.csv has image instead of file.
     """
     tables = [folder / name for name in FAIRFACE_TABLES]
     tables = [table for table in tables if table.is_file()]
@@ -83,7 +82,7 @@ def fairface(folder: Path) -> pd.DataFrame:
 
 
 def _fairface_table(folder: Path, table: Path) -> pd.DataFrame:
-    """One label file of FairFace, its images found in one of the folders that the archives unpack to."""
+    """Read one label file of FairFace, with its images in one of the folders to which the archives unpack."""
     cells = read_records(table).frame.rename(columns={"file": "image"})
     missing = [name for name in ("image", "age", "gender", "race") if name not in cells.columns]
     if missing:
@@ -95,9 +94,9 @@ def _fairface_table(folder: Path, table: Path) -> pd.DataFrame:
 
 
 def lfw(folder: Path) -> pd.DataFrame:
-    """Labeled Faces in the Wild: Name/Name_0001.jpg. The set has no labels of gender, age or tone.
+    """Labeled Faces in the Wild: Name/Name_0001.jpg. The set has no gender, age or tone labels.
 
-    The folder itself, or one that scikit-learn's loader made: its data_home with lfw_home/lfw_funneled (or lfw).
+    Accepts the folder itself, or the data_home of scikit-learn's loader with lfw_home/lfw_funneled (or lfw).
     Source : vis-www.cs.umass.edu/lfw; sklearn.datasets.fetch_lfw_people keeps <data_home>/lfw_home/lfw_funneled
     """
     inner = ("lfw_funneled", "lfw", "lfw-deepfunneled", "lfw-funneled")
@@ -113,7 +112,7 @@ def lfw(folder: Path) -> pd.DataFrame:
 def rfw(folder: Path) -> pd.DataFrame:
     """Racial Faces in the Wild: data/<race>/<person>/<image>, race one of African, Asian, Caucasian, Indian.
 
-    Labels : race, the word of the set, assigned from nationality and by a commercial service, not self-reported
+    Labels : race, the term of the set, assigned from nationality and by a commercial service, not self-reported
     Source : the archive test.tar.gz, as described in the README of github.com/zseljee/re-faircal (data/ and txts/)
     """
     return by_race(folder, ("", "data", "test/data", "test"), "rfw", "data/<race>/<person>/")
@@ -141,10 +140,10 @@ def bfw(folder: Path) -> pd.DataFrame:
 
 
 def utkface(folder: Path) -> pd.DataFrame:
-    """UTKFace: age_gender_race_date.jpg, flat or in parts. Nobody is named, so no subject column; people can repeat.
+    """UTKFace: age_gender_race_date.jpg, flat or in parts. People are not identified, so there is no subject column; they can repeat.
 
-    Labels : age (years), gender, race (White, Black, Asian, Indian, Others), read from the file name. A few names of
-             the release lack a field: what cannot be read for certain is left empty, so that no image is lost.
+    Labels : age (years), gender, race (White, Black, Asian, Indian, Others), read from the file name. A few file names of the
+             release lack a field; uncertain labels are left empty, so that no image is lost.
     Source : susanqq.github.io/UTKFace: gender 0 male, 1 female; race 0 White to 4 Others
     """
     images = [path for path in images_of(folder) if re.match(r"\d{1,3}_", path.name)]
@@ -155,7 +154,7 @@ def utkface(folder: Path) -> pd.DataFrame:
 
 
 def _utkface_labels(name: str) -> tuple[str, str, str]:
-    """Age, gender and race of a file name; gender and race are empty unless both fields are there."""
+    """Return the age, gender and race in a file name; gender and race are empty unless both fields are present."""
     fields = name.partition(".")[0].split("_")
     if len(fields) != 4:
         return fields[0], "", ""
@@ -163,12 +162,12 @@ def _utkface_labels(name: str) -> tuple[str, str, str]:
 
 
 def folders(folder: Path, subject: SubjectFrom | None = None) -> pd.DataFrame:
-    """One folder per person, <person>/**/<image>, whose name is the subject; or folders by year, date, split or gender.
+    """One folder per person, <person>/**/<image>, with the folder name as subject; or folders by year, date, split or gender.
 
-    A folder with a table of labels as FairFace has it is read as `fairface`. What folders were taken for stands in
-    attrs["notes"] of the frame.
+    A folder with a label table in the layout of FairFace is read as `fairface`. attrs["notes"] of the frame describes how the
+    folders were read.
 
-    subject : what the subject is where that cannot be seen: the name of the folder, of the file, or nobody
+    subject : what determines the subject if it is ambiguous: the name of the folder, of the file, or nobody
     """
     if subject is None and any((folder / name).is_file() for name in FAIRFACE_TABLES):
         frame = fairface(folder)
@@ -185,7 +184,7 @@ def folders(folder: Path, subject: SubjectFrom | None = None) -> pd.DataFrame:
 
 
 def _column(cells: pd.DataFrame, words: tuple[str, ...], position: int) -> str:
-    """The column with one of the words in its name, else the one at the position."""
+    """Return the column with one of the words in its name, else the one at the position."""
     named = [str(name) for name in cells.columns if any(word in str(name).lower() for word in words)]
     return named[0] if len(named) == 1 else str(cells.columns[position])
 
@@ -214,7 +213,7 @@ ADAPTERS: Mapping[str, Adapter] = {
 
 
 def adapters() -> Mapping[str, Adapter]:
-    """ADAPTERS and what installed packages add, see docs/extending.md."""
+    """Return ADAPTERS and those that installed packages add, see docs/extending.md."""
     return extended("facegap.adapters", ADAPTERS, _of_plugin)
 
 

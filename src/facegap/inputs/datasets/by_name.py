@@ -1,4 +1,4 @@
-"""Adapters of sets whose labels are in the names of files and folders: CFD, DemogPairs, BUPT-Balancedface, CASIA-Face-Africa."""
+"""Adapters for data sets with labels in file and folder names: CFD, DemogPairs, BUPT-Balancedface, CASIA-Face-Africa."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ AFRICA_CAMERA = re.compile(r"(?<![A-Za-z0-9])(C[123])(?![A-Za-z0-9])")
 
 
 def cfd(folder: Path) -> pd.DataFrame:
-    """Chicago Face Database: files CFD-WF-034-006-N.jpg anywhere below the folder, CFD-MR and CFD-INDIA among them.
+    """Chicago Face Database: files CFD-WF-034-006-N.jpg anywhere below the folder, including CFD-MR and CFD-INDIA.
 
-    Labels : race and gender of the person, as the letters of the file name (A, B, L, W; M multiracial and I photographed in
-             India), expression (N neutral, HO and HC happy with mouth open and closed, A angry, F fearful). subject is the
-             letters and the first number
-    Source : file names and readers of public code; the norming workbook is not read
+    Labels : race and gender of the person, from the letters of the file name (A, B, L, W; M multiracial and I photographed in
+             India), expression (N neutral, HO and HC happy with mouth open and closed, A angry, F fearful). subject consists of
+             the letters and the first number
+    Source : file names and public code that reads them; the norming workbook is not read
     """
     found = [(path, CFD_NAME.fullmatch(path.name)) for path in images_of(folder)]
     rows = [
@@ -59,7 +59,7 @@ def cfd(folder: Path) -> pd.DataFrame:
 def demogpairs(folder: Path) -> pd.DataFrame:
     """DemogPairs: six lists Asian_Females.txt ... White_Males.txt in Metadata/, images in DemogPairs/<person>/ (or images/).
 
-    Labels : gender and race from the name of the list, db_code: the set that an image was taken from
+    Labels : gender and race from the name of the list, db_code: the set from which an image was taken
     Source : public code and notes (a header db_code image_path, then lines such as: CWF able_wanamakok/002.jpg)
     """
     base = first_folder(
@@ -85,11 +85,11 @@ def demogpairs(folder: Path) -> pd.DataFrame:
 
 
 def list_of(path: Path) -> list[tuple[str, str]]:
-    """Source and image of each line of a list.
+    """Return source and image of each line of a list.
 
     Raises
     ------
-    TableError : a line that is not two words of which the second is <person>/<image>
+    TableError : If a line is not two words, the second of the form <person>/<image>.
     """
     found = []
     for line, text in enumerate(text_of(path).splitlines(), start=1):
@@ -105,7 +105,7 @@ def list_of(path: Path) -> list[tuple[str, str]]:
 
 
 def text_of(path: Path) -> str:
-    """The text of a file in UTF-8, with or without a byte order mark."""
+    """Read a UTF-8 text file, with or without a byte order mark."""
     try:
         return read_file(path, MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -117,7 +117,7 @@ def text_of(path: Path) -> str:
 def bupt_balancedface(folder: Path) -> pd.DataFrame:
     """BUPT-Balancedface: race_per_7000/<race>/<person>/<image>, race one of African, Asian, Caucasian, Indian.
 
-    Labels : race, the word of the set, assigned as in RFW from nationality and by a commercial service
+    Labels : race, the term of the set, assigned as in RFW from nationality and by a commercial service
     Source : public code that reads the folder (images/race_per_7000, race_per_7000)
     """
     places = ("", "race_per_7000", "images/race_per_7000", "images")
@@ -125,10 +125,10 @@ def bupt_balancedface(folder: Path) -> pd.DataFrame:
 
 
 def casia_face_africa(folder: Path) -> pd.DataFrame:
-    """CASIA-Face-Africa: images whose names begin with the four digits of the person and whose path names camera C1, C2 or C3.
+    """CASIA-Face-Africa: file names begin with the person's four digits, and the path contains camera C1, C2 or C3.
 
-    Labels : camera (C1 and C2 visible light, C3 near infrared). Age, sex and ethnic group of the set lie in files whose
-             layout was not seen: add them with `facegap manifest csv`
+    Labels : camera (C1 and C2 visible light, C3 near infrared). Age, sex and ethnic group are in files of unknown layout: add
+             them with `facegap manifest csv`
     Source : README of bob.bio.face (cameras, protocols) and code of github.com/vitorpmh/STW (digits, C1 and C2 in paths)
     """
     rows, others = [], 0

@@ -1,4 +1,4 @@
-"""Adapters of sets that have a table of labels: FHIBE-Face, MORPH, MEDS-II, MST-E, FACET."""
+"""Adapters for data sets with a table of labels: FHIBE-Face, MORPH, MEDS-II, MST-E, FACET."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from facegap.inputs.datasets.layout import (
 FHIBE_TABLE = "fhibe_face_crop_align.csv"
 FHIBE_PLACES = ("", "data", "data/processed", "data/processed/fhibe_face_crop_align", "fhibe_face_crop_align")
 FHIBE_IMAGES = ("", "data", "data/raw", "data/raw/fhibe_downsampled")
-FHIBE_LISTS = ("pronoun", "ancestry", "nationality", "lighting")  # cells that hold a list in Python's notation
+FHIBE_LISTS = ("pronoun", "ancestry", "nationality", "lighting")  # cells with a list in Python notation
 FHIBE_WORDS = (
     "age",
     "natural_skin_color",
@@ -49,12 +49,12 @@ MOST_NESTED = 3  # brackets in a cell that is read as a list
 def fhibe(folder: Path) -> pd.DataFrame:
     """FHIBE-Face, cropped and aligned: data/processed/fhibe_face_crop_align/fhibe_face_crop_align.csv.
 
-    Images keep the names that the table has, so that its keypoints can be joined to them; attrs["root"] says below which
-    folder they lie: the one given, or data/ and others in it.
+    Image names are those of the table, so that its keypoints can be joined; attrs["root"] is the folder to which they are
+    relative: the given one, or data/ and others in it.
 
     Labels : age (years), pronoun, ancestry, nationality, natural_skin_color and apparent_skin_color ("2. [164, 131, 103]":
-             the step and its sRGB), lighting, scene and others, in the words of the set with their numbers; several words
-             of a cell are joined by " + ". Pronouns are no gender, so there is no column gender. release is the version
+             the step and its sRGB), lighting, scene and others, in the terms of the set with their numbers; several terms
+             in a cell are joined by " + ". Pronouns are not gender, so there is no column gender. release is the version
              in the name of the unpacked folder
     Source : README, docs/supported_attributes.md and code of github.com/SonyResearch/fhibe_evaluation_api
     """
@@ -87,7 +87,7 @@ def fhibe(folder: Path) -> pd.DataFrame:
 
 
 def release_of(folder: Path) -> str:
-    """The version in the name of the folder that FHIBE unpacks to, or of a folder above; empty where none shows it."""
+    """Return the version in the name of the unpacked FHIBE folder or a parent folder; empty if there is none."""
     for at in (folder.resolve(), *folder.resolve().parents):
         if found := FHIBE_RELEASE.fullmatch(at.name):
             return found[1]
@@ -95,11 +95,11 @@ def release_of(folder: Path) -> str:
 
 
 def joined_list(cell: str, where: str) -> str:
-    """The words of a list in Python's notation, joined by " + "; a cell that is no list as it stands.
+    """Join the words of a list in Python notation by " + "; a cell that is not a list is returned unchanged.
 
     Raises
     ------
-    TableError : a list that cannot be read, or of something other than words
+    TableError : If a list cannot be read, or does not consist of words.
     """
     text = cell.strip()
     if not text.startswith("["):
@@ -114,10 +114,10 @@ def joined_list(cell: str, where: str) -> str:
 
 
 def morph(folder: Path) -> pd.DataFrame:
-    """MORPH Album 2: a CSV with id_num, dob, doa, race, gender, age, photo; photographs as it names them, Album2/<file>.JPG.
+    """MORPH Album 2: a CSV with id_num, dob, doa, race, gender, age, photo; photographs under the names in it, Album2/<file>.JPG.
 
-    Labels : gender, race (the letter of the record: B, W, A, H, O), age in years as the record has it; where that cell is
-             empty, from the dates of birth and of arrest
+    Labels : gender, race (the letter of the record: B, W, A, H, O), age in years as recorded or, if empty, computed from the
+             dates of birth and of arrest
     Source : code that reads morph_2008_nonCommercial.csv (columns id_num, picture_num, dob, doa, race, gender, facial_hair,
              age, age_diff, glasses, photo)
     """
@@ -154,10 +154,10 @@ def morph(folder: Path) -> pd.DataFrame:
 
 
 def meds(folder: Path) -> pd.DataFrame:
-    """MEDS-II: data/<aa..>/S001-01-t10_01.jpg, or all in one folder, with subject_metadata.csv where it is there.
+    """MEDS-II: data/<aa..>/S001-01-t10_01.jpg, or all in one folder, optionally with subject_metadata.csv.
 
-    Labels : with the table gender (sex), race (the letter of the record: A, B, I, U, W; U is unknown), age in years, pose;
-             without it only the subject, which the file's name begins with
+    Labels : with the table: gender (sex), race (the letter of the record: A, B, I, U, W; U is unknown), age in years, pose;
+             without it, only the subject, from the file name
     Source : subject_metadata.csv and scripts of github.com/biometrics/openbr, data/MEDS
     """
     images = {path.name: path for path in images_of(folder) if MEDS_NAME.fullmatch(path.name)}
@@ -183,9 +183,9 @@ def meds(folder: Path) -> pd.DataFrame:
 
 
 def mst_e(folder: Path) -> pd.DataFrame:
-    """MST-E: mst-e_image_details.csv beside subject_0/ ... subject_18/.
+    """MST-E: mst-e_image_details.csv next to subject_0/ ... subject_18/.
 
-    Labels : monk (the step of the Monk scale of the person), lighting, pose, mask, in the words of the table
+    Labels : monk (the person's step on the Monk scale), lighting, pose, mask, in the terms of the table
     Source : public code that reads the table (columns subject_name, image_ID, MST, lighting, pose, mask)
     """
     base = first_folder(folder, ("", "mst-e_data"), lambda at: (at / "mst-e_image_details.csv").is_file())
@@ -209,13 +209,13 @@ def mst_e(folder: Path) -> pd.DataFrame:
 
 
 def facet(folder: Path) -> pd.DataFrame:
-    """FACET: annotations/annotations.csv and imgs_1/ ... imgs_3/ (or img/). Nobody is named, so no subject column.
+    """FACET: annotations/annotations.csv and imgs_1/ ... imgs_3/ (or img/). People are not identified, so there is no subject column.
 
-    Only images with one annotated person become rows: a manifest has one row per image.
+    Only images with one annotated person are included: a manifest has one row per image.
 
-    Labels : gender_presentation (masc, fem, non_binary, na) and age_presentation (young, middle, older, na) as annotators
-             saw them; monk, the step that most annotators marked, empty where two steps have as many or nobody marked one;
-             class1, the class of the person
+    Labels : gender_presentation (masc, fem, non_binary, na) and age_presentation (young, middle, older, na) as perceived by
+             annotators; monk, the step marked by most annotators, empty if tied or not marked; class1, the class of the
+             person
     Source : public code that reads annotations.csv (filename, person_id, gender_presentation_*, age_presentation_*,
              skin_tone_1 ... skin_tone_10, class1)
     """
@@ -258,26 +258,26 @@ def facet(folder: Path) -> pd.DataFrame:
 
 
 def rows_of(frame: pd.DataFrame) -> list[Mapping[str, str]]:
-    """The rows of a frame of text."""
+    """Return the rows of a frame of text."""
     return [{str(key): str(value) for key, value in row.items()} for row in frame.to_dict("records")]
 
 
 def marked(row: Mapping[str, str], prefix: str, words: tuple[str, ...]) -> str:
-    """The one word whose column is 1; empty where none or several are."""
+    """Return the word whose column is 1; empty if none or several are."""
     found = [word for word in words if number_of(row[prefix + word]) > 0]
     return found[0] if len(found) == 1 else ""
 
 
 def most_marked(row: Mapping[str, str], columns: list[str]) -> str:
-    """The step whose column has the largest number; empty where none has one, or two share it."""
+    """Return the step whose column has the largest number; empty if there is none or a tie."""
     votes = [number_of(row[column]) for column in columns]
     most = max(votes)
     return str(votes.index(most) + 1) if most > 0 and votes.count(most) == 1 else ""
 
 
 def number_of(cell: str) -> float:
-    """A cell as a number, 0 where it is none."""
+    """Convert a cell to a number, 0 if it is not one."""
     try:
-        return float(cell.replace("_", "?"))  # Python takes 1_000
+        return float(cell.replace("_", "?"))  # Python would accept 1_000
     except ValueError:
         return 0.0

@@ -1,4 +1,4 @@
-"""Cards of the face data sets that an auditor meets: what each is, may be used for, and cannot tell."""
+"""Cards of common face data sets: contents, terms of use and limitations."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ STATUSES = {
 
 
 class DatasetCard(Table):
-    """One data set as a person must know it before using it; an unknown or missing key is an error.
+    """What a person must know about a data set before using it; an unknown or missing key is an error.
 
-    images, people : counts as their source states them, None where nobody counted or no source was found
+    images, people : counts as stated by the source, None if not counted or no source was found
     tone_scale     : the scale of its skin tone labels, or "none"
-    contested      : why its use is disputed, "" where no dispute is known to us
-    adapter        : the name in `adapters.ADAPTERS` that loads it, "csv" where a plain table does, "none" where nothing
-    layout_seen    : where the layout that the adapter reads was seen, and what of it was not; "" where nothing loads it
-    not_confirmed  : which of the statements above could not be checked at a source, "" where all could
+    contested      : why its use is disputed, "" if no dispute is known to us
+    adapter        : name in `adapters.ADAPTERS`, "csv" if a plain table can be loaded, "none" if nothing can
+    layout_seen    : source of the layout that the adapter reads, and what could not be confirmed; "" without an adapter
+    not_confirmed  : statements above that could not be checked at a source, "" if there are none
     """
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
@@ -54,16 +54,16 @@ class DatasetCard(Table):
 
 
 class DatasetFile(Table):
-    """The whole file."""
+    """The content of datasets.toml."""
 
     dataset: Annotated[tuple[DatasetCard, ...], Tables] = ()
 
 
 def load_datasets(path: Path = CARDS) -> tuple[DatasetCard, ...]:
-    """All cards in the order of the file.
+    """Return all cards in the order of the file.
 
-    Raises : CardError that names the file, the card and the key, for TOML that cannot be read, an unknown or missing
-             key, a value of the wrong kind, and a name that is there twice
+    Raises : CardError with file, card and key, for invalid TOML, an unknown or missing key, a value of the wrong type, or a
+             duplicate name
     """
     try:
         _, content = read_toml(path, max_bytes=MAX_BYTES)
@@ -78,7 +78,7 @@ def load_datasets(path: Path = CARDS) -> tuple[DatasetCard, ...]:
 
 
 def datasets_markdown(cards: tuple[DatasetCard, ...] | None = None) -> str:
-    """The text of datasets.md: an introduction, an overview and one section per card."""
+    """Return the text of datasets.md: an introduction, an overview and one section per card."""
     cards = load_datasets() if cards is None else cards
     rows = [_overview_row(card) for card in cards]
     overview = [
@@ -106,7 +106,7 @@ different things, and race is not skin tone."""
 
 
 def _overview_row(card: DatasetCard) -> str:
-    """One line of the overview table."""
+    """Return one row of the overview table."""
     counts = [f"{count:,}" if count is not None else "not counted" for count in (card.images, card.people)]
     status = STATUSES[card.status] + (", **contested**" if card.contested else "")
     loader = {"csv": "a plain CSV", "none": "nothing"}.get(card.adapter, f"`{card.adapter}`")
@@ -114,7 +114,7 @@ def _overview_row(card: DatasetCard) -> str:
 
 
 def _section(card: DatasetCard) -> str:
-    """The section of one card: every fact under its own word."""
+    """Return the section of one card, with a labelled line for each fact."""
     commercial = {"yes": "allowed", "no": "not allowed", "unknown": "not known"}[card.commercial_use]
     facts = [
         ("What it is", card.what),

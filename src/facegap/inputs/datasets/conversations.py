@@ -1,4 +1,4 @@
-"""Adapters of frames of Casual Conversations v1 and v2: images that were taken from the videos, and the set's JSON of labels."""
+"""Adapters for frames of Casual Conversations v1 and v2: images extracted from the videos, and the JSON file of labels."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PLACES = ("", "annotations", "Annotations", "CC_annotations", "labels", "Labels"
 
 
 def casual_conversations(folder: Path) -> pd.DataFrame:
-    """Casual Conversations v1: CasualConversations.json and frames that are named after their video or lie in a folder of its name.
+    """Casual Conversations v1: CasualConversations.json and frames whose file or folder is named after their video.
 
-    A frame of CasualConversationsA/1140/1140_02.MP4 is any image below a folder 1140_02, or named 1140_02, 1140_02_7 or the
-    like. The subject is the person, never the video.
+    A frame of CasualConversationsA/1140/1140_02.MP4 is any image in a folder 1140_02, or with a name such as 1140_02 or
+    1140_02_7. The subject is the person, never the video.
 
-    Labels : age and gender as the person gave them (N/A is empty), fitzpatrick by annotators, light (dark, bright)
+    Labels : age and gender as self-reported (N/A is empty), fitzpatrick by annotators, light (dark, bright)
     Source : public code that reads the JSON ({person: {files, dark_files, label: {age, gender, skin-type}}})
     """
     people = json_of(folder, "CasualConversations.json", dict, "casual_conversations")
@@ -59,8 +59,8 @@ def casual_conversations(folder: Path) -> pd.DataFrame:
 def casual_conversations_v2(folder: Path) -> pd.DataFrame:
     """Casual Conversations v2: CasualConversationsV2.json and the frames of the set, <person>/<video>_raw_frame00000381.jpg.
 
-    Labels : monk and fitzpatrick of the person's videos by annotators, age, gender and country as the person gave them, each
-             as the JSON has it; video, so that its frames can be distinguished
+    Labels : monk and fitzpatrick of the person's videos by annotators, age, gender and country as self-reported, each as in the
+             JSON; video, to distinguish frames of different videos
     Source : public code and notes (a list of {video_name, subject_id, monk_skin_tone: {scale: "scale 5"},
              fitzpatrick_skin_tone: {type: "type iii"}, age, gender, geo_location: {country}}; frames by person)
     """
@@ -103,7 +103,7 @@ def casual_conversations_v2(folder: Path) -> pd.DataFrame:
 
 
 def framed(folder: Path, rows: list[dict[str, str]], others: int, adapter: str, looked_for: str) -> pd.DataFrame:
-    """The manifest of the frames with what was left out."""
+    """Return the manifest of the frames, with notes on what was omitted."""
     if not rows:
         raise other_shape(adapter, folder, looked_for)
     frame = pd.DataFrame(rows, dtype="str")
@@ -118,9 +118,9 @@ def framed(folder: Path, rows: list[dict[str, str]], others: int, adapter: str, 
 
 
 def frames_of(folder: Path, videos: Mapping[str, Any], stem: re.Pattern[str]) -> list[tuple[str, str | None]]:
-    """Every image with the video that its name or one of its folders begins with; None where that is no video of the JSON.
+    """Return every image with the video in its file or folder name; None if that is not a video in the JSON.
 
-    stem : how the name of a video begins within the name of a frame; its first group, or all of it
+    stem : pattern of a video name at the beginning of a frame name; its first group, or the whole match
     """
     found = []
     for path in images_of(folder):
@@ -134,11 +134,11 @@ def frames_of(folder: Path, videos: Mapping[str, Any], stem: re.Pattern[str]) ->
 
 
 def json_of(folder: Path, name: str, kind: type, adapter: str) -> Any:
-    """The JSON of labels, of the kind expected.
+    """Read the JSON file of labels and check its type.
 
     Raises
     ------
-    TableError : it is not there, too large, damaged, or something else
+    TableError : If it is missing, too large, damaged, or of another type.
     """
     path = next((folder / place / name for place in PLACES if (folder / place / name).is_file()), None)
     if path is None:
@@ -157,17 +157,17 @@ def json_of(folder: Path, name: str, kind: type, adapter: str) -> Any:
 
 
 def stem_of(name: object) -> str:
-    """The name of a video without folders and suffix."""
+    """Return the name of a video without folders and extension."""
     return PurePosixPath(str(name).replace("\\", "/")).stem
 
 
 def known(value: object) -> str:
-    """A plain value as text; empty for nothing, for N/A and for what is no plain value."""
+    """Convert a scalar value to text; empty for None, N/A and other types."""
     text = str(value).strip() if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
     return "" if text.casefold() in ("n/a", "nan", "none", "") else text
 
 
 def last_word(entry: object, key: str, *, whole: bool = False) -> str:
-    """The last word of a label such as "scale 5" or "type iii"; the whole text with `whole`; empty where there is none."""
+    """Return the last word of a label such as "scale 5" or "type iii", or the whole text with `whole`; empty if none."""
     text = known(entry.get(key)) if isinstance(entry, dict) else ""
     return text if whole or not text else text.split()[-1]

@@ -1,22 +1,22 @@
-"""Dates as tables have them, and the age between two of them."""
+"""Parse dates in tables, and compute the age between two of them."""
 
 from __future__ import annotations
 
 import re
 from datetime import date, datetime
 
-PLAIN = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%Y")  # no two of them read one text differently
+PLAIN = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%Y")  # no text is valid in two of them
 AMERICAN = "%m/%d/%Y"
 OLDEST = 120
 _YEAR = re.compile(r"(18|19|20)\d\d(\.0)?")
 
 
 def years_between(born: str, taken: str, *, form: str | None = None) -> str:
-    """Years from a birth to a photograph, as text; empty where one is no date, or the age is none that a person reaches.
+    """Return the years from birth to a photograph as text; empty if a date is invalid or the age is implausible.
 
-    Where a date is a year alone, the two ages that are possible: "43-44".
+    If a date is only a year, both possible ages are returned: "43-44".
 
-    form : of both dates, as `datetime.strptime` takes it; None: one of PLAIN. 03/04/2005 is none of them: its order is unknown
+    form : format of both dates for `datetime.strptime`; None: one of PLAIN, which exclude 03/04/2005, whose order is unknown
 
     Examples
     --------
@@ -34,7 +34,7 @@ def years_between(born: str, taken: str, *, form: str | None = None) -> str:
 
 
 def date_of(text: str, form: str | None) -> date | None:
-    """A date, a time of day after it left aside; None where it is none."""
+    """Parse a date, ignoring a time of day after it; None if invalid."""
     words = text.strip().replace("T", " ").split()
     for one in (form,) if form else PLAIN:
         try:
@@ -45,7 +45,7 @@ def date_of(text: str, form: str | None) -> date | None:
 
 
 def year_of(text: str, found: date | None) -> int | None:
-    """The year of a date, or a year alone; None where it is neither."""
+    """Return the year of a date, or a year alone; None if it is neither."""
     if found is not None:
         return found.year
     return int(text.strip()[:4]) if _YEAR.fullmatch(text.strip()) else None

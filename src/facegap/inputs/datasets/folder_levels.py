@@ -1,4 +1,4 @@
-"""What the folders of a collection stand for: people, or years, splits and genders that must not be taken for people."""
+"""Determine what folders represent: people, or years, splits and genders, which must not be mistaken for people."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ CONTAINERS = frozenset(
     ("images", "image", "img", "imgs", "faces", "photos", "pictures", "portraits", "data", "jpg", "png")
 )
 AGES = re.compile(r"\d{1,3}(-\d{1,3}|\+)|more than \d{1,3}", re.IGNORECASE)
-SHOWN = 3  # examples in a sentence
+SHOWN = 3  # examples in a message
 
 
 def levels_of(paths: Sequence[PurePosixPath], subject: SubjectFrom | None = None) -> tuple[pd.DataFrame, list[str]]:
-    """The manifest of images by the folders they lie in, and sentences on what the folders were taken for.
+    """Return the manifest of images in folders, and sentences on how the folders were read.
 
     paths   : images, relative to the collection
-    subject : whose name the subject is: that of the first folder, of the file, or of nobody; None: found out
-    returns : image, then subject where there is one, then year, date, age, split, gender or race where folders are those
+    subject : what names the subject: the first folder, the file, or nobody; None: determined from the names
+    returns : image, subject if known, then year, date, age, split, gender or race if folders represent those
 
     Raises
     ------
-    TableError : images beside folders, or folders of which some are years and some are not
+    TableError : If images are outside the folders, or only some of the folders are years.
     """
     columns: dict[str, list[str]] = {"image": [path.as_posix() for path in paths]}
     rest = [path.parts for path in paths]
@@ -75,11 +75,11 @@ def levels_of(paths: Sequence[PurePosixPath], subject: SubjectFrom | None = None
 
 
 def kind_of(names: Sequence[str]) -> str | None:
-    """What all folders of one level are: year, date, age, split, gender, race or container; None where they may be people.
+    """Return what a level of folders represents: year, date, age, split, gender, race or container; None if possibly people.
 
     Raises
     ------
-    TableError : most are years, and some are not
+    TableError : If most are years, but not all.
     """
     years = [name for name in names if YEAR.fullmatch(name)]
     if len(years) == len(names):
@@ -103,9 +103,9 @@ def kind_of(names: Sequence[str]) -> str | None:
 def subjects_of(
     rest: Sequence[tuple[str, ...]], columns: Mapping[str, Sequence[str]], subject: SubjectFrom | None
 ) -> tuple[list[str] | None, list[str]]:
-    """The subject of each image, None where nobody is known, and sentences on it.
+    """Return the subject of each image, None if unknown, and sentences on how it was determined.
 
-    rest : what is left of each path below the folders that are no people
+    rest : rest of each path, below the folders that do not represent people
     """
     stems = [PurePosixPath(parts[-1]).stem for parts in rest]
     if subject == "nobody":
@@ -129,7 +129,7 @@ def subjects_of(
 
 
 def shown(names: Sequence[str]) -> str:
-    """The first few names."""
+    """Return the first few names."""
     return ", ".join(repr(name) for name in names[:SHOWN]) + (
         f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     )

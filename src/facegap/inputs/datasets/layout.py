@@ -1,4 +1,4 @@
-"""What the adapters share: finding the folder of a set, its images, and the error for another layout."""
+"""Shared functions of the adapters: find the folder of a data set and its images, and report other layouts."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ RACES_OF_BUPT = ("African", "Asian", "Caucasian", "Indian")  # of RFW and BUPT-B
 
 
 def images_of(folder: Path) -> list[Path]:
-    """All image files below the folder, in order of their paths; none where it is no folder."""
+    """Return all image files below the folder, sorted by path; empty if it is not a folder."""
     found = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     return sorted(path for path in found if not path.name.startswith(".") and path.is_file())
 
 
 def one_folder_per_person(base: Path, root: Path) -> pd.DataFrame:
-    """Images below the folders of `base`, named from `root`; the first folder below `base` is the subject."""
+    """Return the images below `base`, with paths relative to `root`; the first folder below `base` is the subject."""
     paths = [path for path in images_of(base) if path.parent != base]
     rows = [(path.relative_to(root).as_posix(), path.relative_to(base).parts[0]) for path in paths]
     return pd.DataFrame(rows, columns=["image", "subject"], dtype="str")
 
 
 def first_folder(folder: Path, places: Iterable[str], fits: Callable[[Path], bool]) -> Path | None:
-    """The first of the places below the folder that is a folder and fits."""
+    """Return the first of the subfolders that exists and fits."""
     candidates = (folder / place for place in places)
     return next((place for place in candidates if place.is_dir() and fits(place)), None)
 
 
 def has_any(folder: Path, names: Iterable[str]) -> bool:
-    """Whether any of the names is a folder in this one."""
+    """Return whether the folder has a subfolder with one of the names."""
     return any((folder / name).is_dir() for name in names)
 
 
 def prefix_of(base: Path, folder: Path) -> str:
-    """How names in `base` begin when they are told from `folder`."""
+    """Return the prefix of paths in `base` relative to `folder`."""
     return "" if base == folder else base.relative_to(folder).as_posix() + "/"
 
 
 def other_shape(adapter: str, folder: Path, looked_for: str) -> TableError:
-    """The error for a folder of another layout, with a look at what is there."""
+    """Return the error for a folder with another layout, with what it contains."""
     if not folder.is_dir():
         return TableError(f"{folder}: no such folder; give the folder into which the data set was unpacked")
     there = ", ".join(sorted(child.name for child in folder.iterdir())[:5]) or "nothing"
@@ -52,7 +52,7 @@ def other_shape(adapter: str, folder: Path, looked_for: str) -> TableError:
 
 
 def by_race(folder: Path, places: Iterable[str], adapter: str, looked_for: str) -> pd.DataFrame:
-    """Images in <race>/<person>/ below one of the places, the races those of RFW: image, subject, race."""
+    """Return image, subject and race of the images in <race>/<person>/ below one of the places, with RFW's races."""
     base = first_folder(folder, places, lambda at: has_any(at, RACES_OF_BUPT))
     if base is None:
         raise other_shape(adapter, folder, f"{looked_for} with race one of {', '.join(RACES_OF_BUPT)}")
@@ -63,7 +63,7 @@ def by_race(folder: Path, places: Iterable[str], adapter: str, looked_for: str) 
 
 
 def table_with(path: Path, columns: Iterable[str]) -> Records:
-    """The records of a table; TableError where it lacks one of the columns."""
+    """Read the records of a table; raises TableError if a column is missing."""
     records = read_records(path)
     for name in columns:
         if name not in records.frame.columns:
@@ -75,9 +75,9 @@ def table_with(path: Path, columns: Iterable[str]) -> Records:
 
 
 def place_of_images(folder: Path, names: Iterable[str], places: Iterable[str], adapter: str, table: str) -> str:
-    """The first of the places, as a prefix with its slash, below which one of the first named images lies.
+    """Return the first place, as a prefix with a slash, that contains one of the first images.
 
-    names : of the images as the table has them, relative to a folder that it does not state
+    names : image paths in the table, relative to an unstated folder
     """
     first = [name for name, _ in zip(names, range(50), strict=False)]
     tried = [f"{place}/" if place else "" for place in places]
@@ -90,7 +90,7 @@ def place_of_images(folder: Path, names: Iterable[str], places: Iterable[str], a
 
 
 def is_inside(folder: Path, name: str) -> bool:
-    """Whether a name from a table stays below the folder: none may name a file elsewhere."""
+    """Return whether a path from a table stays inside the folder; others must not be opened."""
     try:
         return (folder / name).resolve().is_relative_to(folder.resolve())
     except (OSError, ValueError, RuntimeError):
@@ -98,21 +98,21 @@ def is_inside(folder: Path, name: str) -> bool:
 
 
 def clean_path(text: str) -> str:
-    """A path of a table with / between folders and without a leading ./ ."""
+    """Normalise a path in a table: / as separator, without a leading ./ ."""
     return text.strip().replace("\\", "/").removeprefix("./")
 
 
 def is_image(name: str) -> bool:
-    """Whether a file name has the suffix of an image that is read."""
+    """Return whether a file name has a supported image extension."""
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def with_notes(frame: pd.DataFrame, *notes: str) -> pd.DataFrame:
-    """The frame with sentences on what was left out or taken for what, for the person who wrote the command."""
+    """Attach notes for the user on what was omitted and how the data were read."""
     frame.attrs["notes"] = [note for note in notes if note]
     return frame
 
 
 def counted(count: int, what: str) -> str:
-    """A sentence part on how many there are; empty for none."""
+    """Return a phrase with a count; empty for none."""
     return f"{count:,} {what}" if count else ""

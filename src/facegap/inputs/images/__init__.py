@@ -1,1 +1,1 @@
-"""Image files as pixels, bounded."""
+"""Decode image files within limits on size and time."""

@@ -1,7 +1,7 @@
-"""Colour profiles (ICC): pixels as their file means them, brought to sRGB, in which models were trained and tone is measured.
+"""Apply colour profiles (ICC): convert pixels to sRGB, on which models were trained and in which tone is measured.
 
-A file may say that its numbers are Adobe RGB or Display P3. Read as sRGB, as cv2.imread does, such a picture looks paler
-than the person did. Profiles are read and applied by LittleCMS through Pillow.
+A file may state that its values are Adobe RGB or Display P3. If they are read as sRGB, as cv2.imread does, the person looks paler
+than in reality. LittleCMS reads and applies profiles through Pillow.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 Colour = Literal["managed", "as-stored"]
 
-MAX_PROFILE_BYTES = 8 * 2**20  # printers' profiles take a few MB
-ROUNDING = 2  # levels of 255: a profile that moves no colour by more is sRGB under another name
-# Constructors instead of Image.open, whose check of the size is a warning; ours (headers.py) has been made by then.
+MAX_PROFILE_BYTES = 8 * 2**20  # printer profiles have a few MB
+ROUNDING = 2  # levels of 255: a profile that changes no colour by more is equivalent to sRGB
+# Constructors instead of Image.open, which only warns about size; headers.py has already checked it.
 FILES: dict[str, Any] = {"JPEG": JpegImageFile, "PNG": PngImageFile, "WebP": WebPImageFile, "TIFF": TiffImageFile}
-# What a file with a profile holds somewhere: most have none, and to look for it takes a tenth of what it takes to read the file.
+# Markers in files with a profile. Most files have none, and searching for markers takes a tenth of the time of parsing the file.
 MARKS: dict[str, bytes] = {"JPEG": b"ICC_PROFILE\0", "PNG": b"iCCP", "WebP": b"ICCP"}
 DAMAGED = (OSError, ValueError, SyntaxError, KeyError, TypeError, IndexError, EOFError, OverflowError, struct.error)
 SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # ICC.1:2022, table 19, and Pillow's modes
-# The cache of LittleCMS inside a transform is not safe among threads.
+# The LittleCMS cache in a transform is not thread-safe.
 FLAGS = ImageCms.Flags.NOCACHE
 
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """A profile ready to be applied.
+    """A profile that is ready to be applied.
 
-    name      : as the profile calls itself, without control characters
-    mode      : Pillow's mode of the pixels that it is about, "" where it cannot be applied
-    transform : to sRGB; None where it changes nothing, or cannot be applied
+    name      : the profile's own description, without control characters
+    mode      : Pillow mode of the pixels to which it applies, "" if it cannot be applied
+    transform : to sRGB; None if it changes nothing, or cannot be applied
     """
 
     name: str
@@ -49,7 +49,7 @@ class Profile:
 
 
 def embedded_profile(data: bytes, file_format: str) -> bytes:
-    """The ICC profile inside an image file, empty where there is none, or none that can be read."""
+    """Return the ICC profile in an image file, empty if there is none that can be read."""
     reader = FILES.get(file_format)
     if reader is None or MARKS.get(file_format, b"") not in data:
         return b""
@@ -62,7 +62,7 @@ def embedded_profile(data: bytes, file_format: str) -> bytes:
 
 @functools.lru_cache(maxsize=64)
 def profile_of(icc: bytes) -> Profile:
-    """What a profile does; a damaged one, or one for other data than pictures, changes nothing and says so in its name."""
+    """Parse a profile; a damaged one, or one that is not for images, changes nothing, which its name states."""
     try:
         read = ImageCms.ImageCmsProfile(io.BytesIO(icc))
         name = described(read)
@@ -83,7 +83,7 @@ def profile_of(icc: bytes) -> Profile:
 
 
 def described(profile: ImageCms.ImageCmsProfile) -> str:
-    """The description of a profile as one short line."""
+    """Return the description of a profile as one short line."""
     try:
         text = str(profile.profile.profile_description or "")
     except DAMAGED:
@@ -92,7 +92,7 @@ def described(profile: ImageCms.ImageCmsProfile) -> str:
 
 
 def changes_nothing(transform: Any) -> bool:
-    """Whether no colour of a grid over the cube moves by more than rounding."""
+    """Return whether no colour of a grid over the colour cube changes by more than rounding."""
     steps = np.linspace(0, 255, 9).astype(np.uint8)
     grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(27, 27, 3)
     moved = applied(transform, grid).astype(int) - grid
@@ -100,29 +100,29 @@ def changes_nothing(transform: Any) -> bool:
 
 
 def applied(transform: Any, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """RGB, uint8 (height, width, 3), of pixels in the mode of the transform, uint8 (height, width[, channels])."""
+    """Convert pixels in the mode of the transform, uint8 (height, width[, channels]), to RGB, uint8 (height, width, 3)."""
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     return np.asarray(ImageCms.applyTransform(picture, transform), np.uint8)
 
 
 def to_srgb(pixels: NDArray[np.uint8], profile: Profile, *, grey: bool) -> NDArray[np.uint8]:
-    """Blue, green, red pixels in sRGB; as they were where the profile changes nothing or is about other pixels.
+    """Convert pixels to sRGB; unchanged if the profile has no effect or is for another mode.
 
     pixels : uint8 (height, width, 3), blue, green, red
-    grey   : every pixel has three equal channels; it still has afterwards
+    grey   : every pixel has three equal channels, which is preserved
     """
     fits = profile.mode == "RGB" or (profile.mode == "L" and grey)
     if profile.transform is None or not fits:
         return pixels
     source = pixels[..., 0] if profile.mode == "L" else pixels[..., ::-1]
     converted = applied(profile.transform, source)
-    if grey:  # a neutral colour may be off by one level in a channel; colour and grey are distinguished by equality
+    if grey:  # a channel of a neutral colour may be off by one level, but grey is detected by equality
         return np.repeat(converted[..., 1:2], 3, axis=2)
     return np.ascontiguousarray(converted[..., ::-1])
 
 
 def cmyk_pixels(data: bytes, icc: bytes) -> NDArray[np.uint8] | None:
-    """Blue, green, red pixels of a JPEG in four inks, by its profile; None for any other file."""
+    """Return the blue, green, red pixels of a CMYK JPEG, by its profile; None for any other file."""
     profile = profile_of(icc)
     if profile.mode != "CMYK" or profile.transform is None:
         return None

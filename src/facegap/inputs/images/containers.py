@@ -1,7 +1,7 @@
-"""AVIF and HEIC: pictures in a box of ISO media, decoded by libraries instead of OpenCV.
+"""AVIF and HEIC: images in an ISO media container, decoded by other libraries than OpenCV.
 
-AVIF is read by Pillow itself. HEIC needs the extra `heif` (pi-heif, whose wheel carries a decoder and no encoder). The
-rotation that such a file states is applied, as for every other format.
+Pillow reads AVIF. HEIC needs the extra `heif` (pi-heif, whose wheel contains a decoder and no encoder). The rotation stated in the
+file is applied, as for every other format.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ INSTALL = "install it with: pip install 'facegap[heif]', or convert the file to 
 
 
 class ContainerError(ValueError):
-    """The file cannot be decoded here; the text says why."""
+    """The file cannot be decoded here, for the reason in the message."""
 
 
 class ContainerBoundError(ContainerError):
-    """The file claims more pixels than the bound."""
+    """The file claims more pixels than the limit."""
 
 
 def decode_container(data: bytes, file_format: str, *, max_pixels: int) -> tuple[NDArray[np.uint8], bytes]:
-    """Pixels, uint8 (height, width, 3), blue, green, red, upright, and the ICC profile (empty for none).
+    """Decode to upright pixels, uint8 (height, width, 3), blue, green, red, and the ICC profile (empty for none).
 
     Raises
     ------
-    ContainerBoundError : more than `max_pixels`
-    ContainerError      : damaged, or HEIC without the extra
+    ContainerBoundError : If the image has more than `max_pixels` pixels.
+    ContainerError      : If the file is damaged, or HEIC without the extra.
     """
     opened = opened_within(data, file_format, max_pixels)
     claimed = claimed_by(opened, file_format)
@@ -47,13 +47,13 @@ def decode_container(data: bytes, file_format: str, *, max_pixels: int) -> tuple
 
 
 def container_size(data: bytes, file_format: str, *, max_pixels: int) -> tuple[int, int]:
-    """Width and height that the file claims; raises what `decode_container` does, and decodes nothing."""
+    """Return the width and height in the header, without decoding; raises the errors of `decode_container`."""
     width, height = opened_within(data, file_format, max_pixels).size
     return int(width), int(height)
 
 
 def opened_within(data: bytes, file_format: str, max_pixels: int) -> Any:
-    """The file, its pixels not decoded yet, and no more of them than the bound."""
+    """Open the file without decoding, after checking its number of pixels."""
     opened = opened_heic(data) if file_format == "HEIC" else opened_avif(data)
     width, height = opened.size
     if width * height > max_pixels:
@@ -62,13 +62,13 @@ def opened_within(data: bytes, file_format: str, max_pixels: int) -> Any:
 
 
 def claimed_by(opened: Any, file_format: str) -> str:
-    """Format and size in words."""
+    """Describe format and size."""
     width, height = opened.size
     return f"{file_format}, {width} x {height} pixels"
 
 
 def opened_avif(data: bytes) -> Any:
-    """An AVIF file, its pixels not decoded yet."""
+    """Open an AVIF file without decoding its pixels."""
     try:
         return AvifImageFile(io.BytesIO(data))
     except (*DAMAGED, RuntimeError) as error:
@@ -76,7 +76,7 @@ def opened_avif(data: bytes) -> Any:
 
 
 def opened_heic(data: bytes) -> Any:
-    """A HEIC file, its pixels not decoded yet."""
+    """Open a HEIC file without decoding its pixels."""
     try:
         import pi_heif
     except ImportError as error:

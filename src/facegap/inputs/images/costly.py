@@ -1,9 +1,9 @@
-"""Images that take long to decode: decoded in a process of their own, which the kernel ends after a number of seconds.
+"""Decode slow images in a separate process, which the kernel ends after a number of seconds.
 
-A decoder runs inside a library and cannot be interrupted from a thread. A file of half a megabyte can keep one busy for
-minutes: each scan of a progressive JPEG visits every pixel again. So the work is estimated from the header, and what could
-take longer than the limit is decoded by another process under RLIMIT_CPU. The limit is on processor time, which is the same
-on a busy machine and an idle one; photographs of the largest cameras need a fraction of it.
+A decoder runs inside a library and cannot be interrupted from a thread. A file of half a megabyte can keep one busy for minutes:
+each scan of a progressive JPEG visits every pixel again. The work is therefore estimated from the header, and an image that could
+exceed the limit is decoded in another process under RLIMIT_CPU. The limit is on processor time, which does not depend on the
+load of the machine; photographs from the largest cameras need a fraction of it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Any
 from facegap.errors import FacegapError
 
 LIMIT_S = 10  # of processor time; a progressive JPEG of 100 megapixels in ten scans takes about 2.5 s
-WALL_S = 300  # for a machine so busy that the process is hardly run
-JPEG_WORK = 1_500_000_000  # pixels times scans that are decoded at once: at most some 3 s
-OTHER_WORK = 25_000_000  # pixels of formats whose decoders may take a microsecond for each
-BESIDE_PIXELS_BYTES = 16 * 2**20  # of metadata that are walked through at once: at most some 6 s
+WALL_S = 300  # wall-clock time, for a very busy machine
+JPEG_WORK = 1_500_000_000  # pixels times scans decoded in this process: at most some 3 s
+OTHER_WORK = 25_000_000  # pixels of formats whose decoders may take a microsecond per pixel
+BESIDE_PIXELS_BYTES = 16 * 2**20  # of metadata parsed in this process: at most some 6 s
 CODE = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
@@ -31,38 +31,38 @@ serve(json.loads(sys.argv[2]))
 
 
 class DecodeTimeError(Exception):
-    """The processor time was spent before there was a picture."""
+    """Decoding exceeded the limit on processor time."""
 
 
 class DecoderDiedError(Exception):
-    """The process that decoded ended without an answer."""
+    """The decoding process ended without a result."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What `decode` is asked for, beside the bytes."""
+    """The arguments of `decode` other than the bytes."""
 
     max_pixels: int
     colour: str
 
 
 def is_costly(file_format: str, work: int, size: int) -> bool:
-    """Whether an image could take longer to decode than a moment.
+    """Return whether an image could take long to decode.
 
-    work : pixels that the decoder visits, each scan anew
-    size : bytes of the file; what is no pixel is walked through as well, and a million empty chunks take seconds
+    work : pixels that the decoder visits, counting each scan
+    size : bytes of the file; data other than pixels is parsed as well, and a million empty chunks take seconds
     """
     return work > (JPEG_WORK if file_format == "JPEG" else OTHER_WORK) or size > BESIDE_PIXELS_BYTES + 3 * work
 
 
 def decode_apart(data: bytes, request: Request, *, limit_s: int = LIMIT_S) -> Any:
-    """What `decode` gives for these bytes, from a separate process.
+    """Run `decode` on these bytes in a separate process.
 
     Raises
     ------
-    DecodeTimeError  : it took more than `limit_s` seconds of processor time
-    DecoderDiedError : the decoder crashed
-    FacegapError     : no process can be started
+    DecodeTimeError  : If decoding takes more than `limit_s` seconds of processor time.
+    DecoderDiedError : If the decoder crashes.
+    FacegapError     : If no process can be started.
     """
     asked = {"limit_s": limit_s, "max_pixels": request.max_pixels, "colour": request.colour}
     command = [sys.executable, "-I", "-c", CODE, json.dumps(sys.path), json.dumps(asked)]
@@ -82,7 +82,7 @@ def decode_apart(data: bytes, request: Request, *, limit_s: int = LIMIT_S) -> An
 
 
 def parse_answer(answer: bytes) -> Any:
-    """The Picture or Unreadable that `serve` wrote."""
+    """Parse the Picture or Unreadable written by `serve`."""
     import numpy as np
 
     from facegap.inputs.images.decode import Picture, Unreadable
@@ -96,7 +96,7 @@ def parse_answer(answer: bytes) -> Any:
 
 
 def serve(asked: dict[str, Any]) -> None:
-    """In the other process: limit its own processor time, decode what comes on stdin, and answer on stdout."""
+    """In the other process: limit processor time, decode stdin, and write the result to stdout."""
     import resource
 
     from facegap.inputs.images.decode import Unreadable, decode_here, quiet_decoders

@@ -1,7 +1,7 @@
-"""Image bytes to pixels. Whatever a file holds, the answer is an image or a reason, never an exception.
+"""Decode image bytes to pixels. For any file content, the result is an image or a reason, never an exception.
 
-Rule for EXIF orientation: it is applied, so boxes and points are in the picture as a viewer shows it. Rule for colour
-profiles: they are applied, so that colours are those that a viewer shows, unless `as-stored` is asked for.
+EXIF orientation is applied, so boxes and points refer to the image as a viewer shows it. Colour profiles are applied, so colours
+are those that a viewer shows, unless `as-stored` is requested.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from facegap.inputs.images.costly import LIMIT_S, DecoderDiedError, DecodeTimeEr
 from facegap.inputs.images.headers import HeaderBoundError, HeaderError, container_format, read_header
 from facegap.store.opened import TooLargeError, opened_below, read_within
 
-MAX_PIXELS = 100_000_000  # 300 MB of decoded pixels; the largest cameras sold make about as many
+MAX_PIXELS = 100_000_000  # 300 MB of decoded pixels, about the size of images from the largest cameras
 MAX_FILE_BYTES = 256 * 2**20
 LINKED = "it, or a folder above it, was replaced by a link"
 EXIF_RULE = "EXIF orientation is applied"
 try:
     import cv2
-except ImportError as error:  # libGL and libglib are not on slim images
+except ImportError as error:  # slim container images lack libGL and libglib
     raise FacegapError(
         f"OpenCV cannot be loaded ({error}); on Debian or Ubuntu: apt-get install libgl1 libglib2.0-0"
     ) from error
@@ -44,11 +44,11 @@ Reason = Literal["missing_file", "unreadable", "refused", "decode_timeout"]
 class Picture:
     """A decoded image.
 
-    pixels : uint8 (height, width, 3), blue, green, red, EXIF orientation applied; transparency dropped, 16 bits
-             brought to 8 (a PNG's lower bits are cut, a TIFF's values scaled)
-    grey   : every pixel has three equal channels, whatever the file's format claims
-    profile : name of the colour profile in the file, empty where there is none
-    converted : that profile moved the colours, and they were brought to sRGB
+    pixels : uint8 (height, width, 3), blue, green, red, with EXIF orientation applied, without transparency, 16 bits
+             reduced to 8 (PNG: lower bits dropped; TIFF: values scaled)
+    grey   : every pixel has three equal channels, whatever the file format declares
+    profile : name of the colour profile in the file, empty if there is none
+    converted : the profile changed the colours, and they were converted to sRGB
     """
 
     pixels: Pixels
@@ -59,7 +59,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Why there is no picture: the outcome of the row, and a sentence for a person."""
+    """Why there is no image: the outcome of the row, and an explanation."""
 
     outcome: Reason
     detail: str
@@ -67,7 +67,7 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """The bytes of an image file, their sha256, and what the file system said of it: see `stamp_of`."""
+    """The bytes of an image file, their sha256, and the file's stamp, see `stamp_of`."""
 
     data: bytes
     sha256: str
@@ -77,18 +77,18 @@ class ImageFile:
 def read_picture(
     path: str | Path, *, root: Path | None = None, max_pixels: int = MAX_PIXELS, colour: Colour = "managed"
 ) -> Picture | Unreadable:
-    """Decode the file at `path`; a reason where that cannot be done.
+    """Decode the file at `path`, or return the reason why it cannot be decoded.
 
-    root : folder that `path` is relative to, below which no link is followed; None: its own folder
+    root : folder to which `path` is relative, below which no link is followed; None: its own folder
     """
     found = read_image(path, root=root)
     return found if isinstance(found, Unreadable) else decode(found.data, max_pixels=max_pixels, colour=colour)
 
 
 def read_image(path: str | Path, *, root: Path | None = None) -> ImageFile | Unreadable:
-    """The bytes of a regular file of bounded size, opened once: neither links nor pipes put in its place are waited for.
+    """Read a regular file of limited size, which is opened once, without following links or blocking on pipes.
 
-    root : folder that `path` is relative to, below which no link is followed; None: its own folder
+    root : folder to which `path` is relative, below which no link is followed; None: its own folder
     """
     folder, name = (Path(path).parent, Path(path).name) if root is None else (root, str(path))
     try:
@@ -106,15 +106,15 @@ def read_image(path: str | Path, *, root: Path | None = None) -> ImageFile | Unr
 
 
 def stamp_of(status: os.stat_result) -> str:
-    """Size and times of a file as text: another one says that its bytes may have changed, the same one that they have not.
+    """Return the size and times of a file as text; a different stamp means that its bytes may have changed.
 
-    The time at which the entry itself last changed is among them: `touch` can put the other one back.
+    It includes the time of the last change of the inode, which `touch` cannot reset.
     """
     return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
 
 
 def stamp_on_disk(path: Path) -> str:
-    """`stamp_of` the file that is there now, no link followed; empty where there is none."""
+    """Return `stamp_of` the file on disk, without following a link; empty if there is none."""
     try:
         return stamp_of(path.lstat())
     except (OSError, ValueError):
@@ -122,13 +122,13 @@ def stamp_on_disk(path: Path) -> str:
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, colour: Colour = "managed") -> Picture | Unreadable:
-    """Pixels of an encoded image.
+    """Decode an encoded image.
 
-    max_pixels : an image that claims more is refused before it is decoded
-    colour     : "managed" brings pixels to sRGB by the profile in the file; "as-stored" ignores it, as cv2.imread does
-    returns    : Picture; Unreadable with outcome `refused` beyond a bound of facegap's own, `decode_timeout` where decoding
-                 takes more than costly.LIMIT_S seconds of processor time, and `unreadable` where the file is damaged, cut
-                 off, or of a format that is not read
+    max_pixels : an image that claims more is rejected before it is decoded
+    colour     : "managed" converts pixels to sRGB by the profile in the file; "as-stored" ignores it, as cv2.imread does
+    returns    : Picture; Unreadable with outcome `refused` above a limit of facegap, `decode_timeout` if decoding takes more
+                 than costly.LIMIT_S seconds of processor time, and `unreadable` if the file is damaged, truncated, or of an
+                 unsupported format
     """
     found = claim_of(data, max_pixels)
     if isinstance(found, Unreadable):
@@ -148,7 +148,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, colour: Colour = "manag
 
 @dataclass(frozen=True)
 class Claim:
-    """What a file says of itself. work : pixels that its decoder visits."""
+    """Format and size claimed by a file. work : pixels that its decoder visits"""
 
     format: str
     width: int
@@ -160,7 +160,7 @@ class Claim:
 
 
 def claim_of(data: bytes, max_pixels: int) -> Claim | Unreadable:
-    """What a file claims, or why it is not decoded at all."""
+    """Return what the header claims, or why the file is not decoded."""
     try:
         boxed = container_format(data)
         if boxed:
@@ -180,7 +180,7 @@ def claim_of(data: bytes, max_pixels: int) -> Claim | Unreadable:
 
 
 def decode_here(data: bytes, *, max_pixels: int, colour: Colour) -> Picture | Unreadable:
-    """`decode` in this process, however long it takes."""
+    """Decode in this process, without a time limit."""
     claimed = claim_of(data, max_pixels)
     if isinstance(claimed, Unreadable):
         return claimed
@@ -188,7 +188,7 @@ def decode_here(data: bytes, *, max_pixels: int, colour: Colour) -> Picture | Un
 
 
 def decode_claimed(data: bytes, claimed: Claim, *, max_pixels: int, colour: Colour) -> Picture | Unreadable:
-    """`decode_here` of a file whose claims are known."""
+    """Decode in this process a file whose header was already read."""
     if claimed.format in ("AVIF", "HEIC"):
         try:
             pixels, icc = decode_container(data, claimed.format, max_pixels=max_pixels)
@@ -209,7 +209,7 @@ def decode_claimed(data: bytes, claimed: Claim, *, max_pixels: int, colour: Colo
 
 
 def finished(pixels: Pixels, icc: bytes, colour: Colour) -> Picture:
-    """A picture of decoded pixels, its colours managed where asked."""
+    """Return a picture of decoded pixels, with colour management if requested."""
     grey = is_grey(pixels)
     if not icc:
         return Picture(pixels, grey)
@@ -220,10 +220,10 @@ def finished(pixels: Pixels, icc: bytes, colour: Colour) -> Picture:
 
 @contextlib.contextmanager
 def quiet_decoders() -> Iterator[None]:
-    """Keep OpenCV's own complaints about damaged files off stderr, where they would tear the progress bar.
+    """Suppress OpenCV's own messages about damaged files on stderr, which would disrupt the progress bar.
 
-    The outcome of the row says it better. The setting is the process's, so it is put back. What libjpeg and libpng
-    themselves print (one line for some damaged files) has no switch.
+    The outcome of the row is more informative. The setting is global to the process, so it is restored. Messages of libjpeg and
+    libpng (one line for some damaged files) cannot be suppressed.
     """
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -234,7 +234,7 @@ def quiet_decoders() -> Iterator[None]:
 
 
 def is_grey(pixels: Pixels) -> bool:
-    """Whether all three channels are equal everywhere; colour is nearly always seen in the first rows that are tried."""
+    """Return whether all three channels are equal; a colour image is nearly always detected in the first rows."""
     return all(
         bool(np.array_equal(part[..., 0], part[..., 1]) and np.array_equal(part[..., 1], part[..., 2]))
         for part in (pixels[::16], pixels)

@@ -1,4 +1,4 @@
-"""Image files with the same bytes: one photograph listed twice, perhaps under two names."""
+"""Find duplicate image files: one photograph listed twice, perhaps under two names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 
 from facegap.store.opened import OpenFolder, opened_below
 
-NAMED = 10  # warnings and examples that are written out; the rest are counted
+NAMED = 10  # warnings and examples shown; the others are counted
 _PROBE_BYTES = 512
 
 
@@ -26,13 +26,13 @@ def identical_bytes(
     has_subjects: bool = True,
     most: int | None = None,
 ) -> tuple[str, ...]:
-    """Warnings about images whose files are equal byte for byte, under two subjects or under one.
+    """Return warnings about byte-identical images, listed for two subjects or for one.
 
-    frame  : a MANIFEST table; unit says what its column `line` counts
-    sizes  : bytes of each image file, -1 where there is none; only files of equal size are opened
-    most   : how many files to open; where more have equal sizes, those of sizes taken at random are, the same ones each
-             time, and a sentence says so. None: all
-    Empty files and files that cannot be read are left to the decoder, which gives them an outcome.
+    frame  : a MANIFEST table; `unit` is what its column `line` counts
+    sizes  : bytes of each image file, -1 if there is none; only files of equal size are opened
+    most   : number of files to open; if more have equal sizes, a random but reproducible sample of sizes is compared, which a
+             warning states. None: all
+    Empty and unreadable files are ignored here; decoding gives them an outcome.
     """
     two: list[pd.DataFrame] = []
     one: list[pd.DataFrame] = []
@@ -53,16 +53,16 @@ def identical_bytes(
     if len(compared) < len(same_size):
         opened, shared = (sum(map(len, groups)) for groups in (compared, same_size))
         warnings.append(
-            f"equal bytes were looked for among {opened:,} of {shared:,} files that share their size with another: all files of sizes "
-            "taken at random; --decode-all compares all of them"
+            f"duplicates were sought among {opened:,} of {shared:,} files that have the same size as another, for sizes chosen "
+            "at random; --decode-all compares all of them"
         )
     return tuple(warnings)
 
 
 def _some_of(groups: list[list[int]], most: int) -> list[list[int]]:
-    """Groups at random while they have at most `most` rows together, at least one; the same ones each time.
+    """Return random groups with at most `most` rows in total, but at least one group; reproducible.
 
-    Whole groups: two equal files are of one size, so that a share of the groups finds the same share of the equal files.
+    Whole groups are sampled: duplicates have equal size, so a proportion of the groups contains that proportion of duplicates.
     """
     order = np.random.default_rng(0).permutation(len(groups))
     rows = np.cumsum([len(groups[k]) for k in order])
@@ -71,7 +71,7 @@ def _some_of(groups: list[list[int]], most: int) -> list[list[int]]:
 
 
 def _two_subjects(same: pd.DataFrame, unit: str) -> str:
-    """The warning for one photograph under two subjects: names both."""
+    """Return the warning for one photograph of two subjects, which names both."""
     first = same.iloc[0]
     second = same[same["subject"] != first["subject"]].iloc[0]
     return (
@@ -83,9 +83,9 @@ def _two_subjects(same: pd.DataFrame, unit: str) -> str:
 def _equal_files(
     frame: pd.DataFrame, folder: Path, sizes: Sequence[int], same_size: Sequence[Sequence[int]]
 ) -> list[list[int]]:
-    """Groups of row positions with equal bytes among rows of equal size: by a probe of the middle, then by the whole."""
+    """Return groups of rows with equal bytes among rows of equal size: compares bytes of the middle, then whole files."""
     paths = frame["path"].tolist()
-    # Portraits of one source share headers and often sizes: 512 bytes of the middle part nearly all that differ.
+    # Portraits from one source share headers and often sizes; 512 bytes of the middle distinguish nearly all.
     middles = _middles(folder, paths, sizes, sorted(row for rows in same_size for row in rows))
     same_middle = _grouped(((sizes[row], middle), row) for middle, row in middles)
     del middles
@@ -94,12 +94,12 @@ def _equal_files(
 
 
 def _shared_sizes(sizes: Sequence[int]) -> Iterator[tuple[int | None, int]]:
-    """Size and row of each file; None for no file and for an empty one."""
+    """Yield the size and row of each file; None if it is missing or empty."""
     return ((size if size > 0 else None, row) for row, size in enumerate(sizes))
 
 
 def _grouped(keyed: Iterable[tuple[Hashable, int]]) -> list[list[int]]:
-    """Rows with one key together, where there are two or more of them; key None is left out."""
+    """Group rows by key; groups of one row and the key None are omitted."""
     groups: dict[Hashable, list[int]] = {}
     for key, row in keyed:
         if key is not None:
@@ -110,9 +110,9 @@ def _grouped(keyed: Iterable[tuple[Hashable, int]]) -> list[list[int]]:
 def _middles(
     folder: Path, paths: Sequence[str], sizes: Sequence[int], rows: Sequence[int]
 ) -> Iterator[tuple[bytes, int]]:
-    """A digest of some bytes of the middle of each file and its row; files that cannot be read are left out.
+    """Yield a digest of bytes in the middle of each file, and its row; unreadable files are omitted.
 
-    A million files are opened here, so that each folder is opened once for all of its files that stand together.
+    For the sake of a million files, each folder is opened once for all of its consecutive files.
     """
     for inside, together in groupby(rows, key=lambda row: posixpath.dirname(str(paths[row]))):
         try:
@@ -129,7 +129,7 @@ def _middles(
 
 
 def _middle(place: OpenFolder, name: str, size: int) -> bytes | None:
-    """A digest of some bytes of the middle of a file, None where it cannot be read."""
+    """Return a digest of bytes in the middle of a file, None if it cannot be read."""
     try:
         return hashlib.blake2b(place.read_at(name, size // 2, _PROBE_BYTES), digest_size=16).digest()
     except (OSError, ValueError):
@@ -137,7 +137,7 @@ def _middle(place: OpenFolder, name: str, size: int) -> bytes | None:
 
 
 def _sha256(folder: Path, path: str) -> str | None:
-    """The hash of a file, None where it cannot be read."""
+    """Return the hash of a file, None if it cannot be read."""
     try:
         with opened_below(folder, path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,7 @@
-"""Format, size and completeness of an image file, read from its bytes without decoding a pixel.
+"""Read format, size and completeness of an image file from its bytes, without decoding.
 
-Two things must be known before OpenCV sees a file: how many pixels it claims (a 1 MB file can claim 1.6 billion), and
-whether it is whole, because OpenCV returns a cut-off JPEG as a picture that is grey from the cut downwards.
+Two facts must be known before OpenCV decodes a file: its claimed number of pixels (a 1 MB file can claim 1.6 billion), and whether
+it is complete, because OpenCV decodes a truncated JPEG to an image that is grey below the cut.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself: format, stored width and height in pixels, and whether its end is there.
+    """Header of a file: format, stored width and height in pixels, and whether the file is complete.
 
-    work : pixels that a decoder visits, where they are others than those of the picture: each scan of a JPEG visits all of
-           them again, a tile of a TIFF may be larger than the picture; 0: as many as there are
+    work : pixels that a decoder visits, if not those of the image: each scan of a JPEG visits all of them again, and a tile of
+           a TIFF may be larger than the image; 0: as many as the image has
     """
 
     format: str
@@ -28,20 +28,20 @@ class Header:
 
 
 class HeaderError(ValueError):
-    """The bytes are not an image of a format that is read here; the text says why."""
+    """The bytes are not an image of a supported format, for the reason in the message."""
 
 
 class HeaderBoundError(HeaderError):
-    """The file may be an image, but it is beyond a bound of facegap's own."""
+    """The file may be an image, but exceeds a limit of facegap."""
 
 
 def read_header(data: bytes) -> Header:
-    """Header of a JPEG, PNG, WebP, BMP or TIFF file.
+    """Read the header of a JPEG, PNG, WebP, BMP or TIFF file.
 
     Raises
     ------
-    HeaderBoundError : beyond a bound of this module
-    HeaderError      : empty, another format (named where it is known), or too damaged to state a size
+    HeaderBoundError : If the file exceeds a limit of this module.
+    HeaderError      : If it is empty, of another format (named if known), or too damaged to state a size.
     """
     if not data:
         raise HeaderError("the file is empty")
@@ -76,7 +76,7 @@ AVIF_BRANDS = frozenset({b"avif", b"avis"})
 
 
 def foreign_format(data: bytes) -> str:
-    """What a file is that is no image of a format read here, in words."""
+    """Describe a file that is not an image of a supported format."""
     for magic, name in FOREIGN.items():
         if data.startswith(magic):
             return name
@@ -91,7 +91,7 @@ def foreign_format(data: bytes) -> str:
 
 
 def container_format(data: bytes) -> str:
-    """HEIC or AVIF, where the brands of an ISO base media file (ISO/IEC 14496-12, 4.3) say so; empty for all else."""
+    """Return HEIC or AVIF, from the brands of an ISO base media file (ISO/IEC 14496-12, 4.3); otherwise empty."""
     if data[4:8] != b"ftyp":
         return ""
     (length,) = struct.unpack_from(">I", data.ljust(4, b"\0"), 0)
@@ -106,15 +106,15 @@ def container_format(data: bytes) -> str:
 JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # start-of-frame markers (ITU-T T.81, table B.1)
 JPEG_SCAN, JPEG_END = 0xDA, 0xD9
-# A scan of 20 bytes makes a decoder walk every pixel again, so a small file could hold a worker for hours. Encoders make
-# about ten, and no progression of three colours needs more than this.
+# Each scan of 20 bytes makes a decoder visit every pixel again, so a small file could occupy a worker for hours. Encoders write
+# about ten scans, and no progression of three colours needs more than this.
 MOST_JPEG_SCANS = 200
-# Segments of a JPEG, chunks of a PNG: a million empty ones take a decoder seconds. Encoders write pieces of 8 to 64 KB.
+# Segments of a JPEG or chunks of a PNG: a million empty ones take a decoder seconds. Encoders write 8 to 64 KB each.
 MOST_PIECES = 100_000
 
 
 def jpeg_header(data: bytes) -> Header:
-    """Walk the segments (ITU-T T.81, annex B): size at the frame, whole if an end marker follows the last scan."""
+    """Parse the segments (ITU-T T.81, annex B): size in the frame, complete if an end marker follows the last scan."""
     width = height = 0
     scans = pieces = 0
     at = 2
@@ -141,14 +141,14 @@ def jpeg_header(data: bytes) -> Header:
 
 
 def jpeg_size(width: int, height: int) -> tuple[int, int]:
-    """The size, or an error where no frame stated one."""
+    """Return the size; raise HeaderError if no frame states it."""
     if not width or not height:
         raise HeaderError("a JPEG file that states no size")
     return width, height
 
 
 def png_header(data: bytes) -> Header:
-    """Walk the chunks (ISO/IEC 15948, clause 5): size in IHDR, whole if IEND is reached."""
+    """Parse the chunks (ISO/IEC 15948, clause 5): size in IHDR, complete if IEND is reached."""
     width, height = struct.unpack_from(">II", data, 16)
     at, kind, pieces = 8, b"", 0
     while at + 12 <= len(data) and kind != b"IEND":
@@ -161,7 +161,7 @@ def png_header(data: bytes) -> Header:
 
 
 def webp_header(data: bytes) -> Header:
-    """First chunk of a RIFF container (RFC 9649): lossy, lossless or extended; whole if the container's length is there."""
+    """Parse the first chunk of a RIFF container (RFC 9649): lossy, lossless or extended; complete if not shorter than stated."""
     length, form, kind = struct.unpack_from("<I4s4s", data, 4)
     if form != b"WEBP":
         raise HeaderError("a RIFF file that is not WebP")
@@ -176,23 +176,23 @@ def webp_header(data: bytes) -> Header:
 
 
 def bmp_header(data: bytes) -> Header:
-    """Size field, width and height of a BITMAPINFOHEADER; height may be negative (rows from the top)."""
+    """Parse size field, width and height of a BITMAPINFOHEADER; height may be negative (rows from the top)."""
     length, _, _, header, width, height = struct.unpack_from("<IIIIii", data, 2)
     if header < 40:
         raise HeaderError("a BMP file in a format older than Windows 3")
-    if width < 0:  # a negative height is a picture from the top down; a negative width is nothing
+    if width < 0:  # a negative height means top-down rows; a negative width is invalid
         raise HeaderError("a BMP file with a negative width")
     return Header("BMP", width, abs(height), complete=len(data) >= length)
 
 
-TIFF_SIZE, TIFF_TILE = (256, 257), (322, 323)  # width and height of the picture, and of a tile
-TIFF_NUMBERS = {3: "H", 4: "I"}  # SHORT and LONG; other types may keep the number elsewhere in the file
+TIFF_SIZE, TIFF_TILE = (256, 257), (322, 323)  # width and height of the image, and of a tile
+TIFF_NUMBERS = {3: "H", 4: "I"}  # SHORT and LONG; other types may store the number elsewhere in the file
 
 
 def tiff_header(data: bytes) -> Header:
-    """Tags 256 and 257, 322 and 323 of the first directory (TIFF 6.0, section 2); no end to check, libtiff refuses missing strips.
+    """Parse tags 256, 257, 322 and 323 of the first directory (TIFF 6.0, section 2); libtiff itself rejects missing strips.
 
-    The first entry of a tag counts, as it does for libtiff: a second, smaller one must not hide how large a file is.
+    The first entry of a tag is used, as in libtiff, so that a second, smaller one cannot hide the size of the image.
     """
     order = "<" if data.startswith(b"II") else ">"
     (start,) = struct.unpack_from(order + "I", data, 4)

@@ -1,4 +1,4 @@
-"""How strongly a JPEG file was compressed, from its quantisation table, without decoding a pixel."""
+"""Estimate the compression quality of a JPEG file from its quantisation table, without decoding."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import functools
 import math
 import struct
 
-# Luminance table of ITU-T T.81, annex K.1, row by row. The sum of a table does not depend on the order of its entries, so the
-# zigzag order in which files hold them needs no undoing.
+# Luminance table of ITU-T T.81, annex K.1, row by row. Only the sum of a table is used, which does not depend on the zigzag order
+# in files.
 # fmt: off
 LUMINANCE_TABLE = (
     16, 11, 10, 16, 24, 40, 51, 61,
@@ -25,23 +25,23 @@ ENTRIES = 64
 
 
 def jpeg_quality(data: bytes) -> float:
-    """The quality, 1..100, at which libjpeg would have written the file's luminance table.
+    """Return the libjpeg quality, 1..100, that corresponds to the file's luminance table.
 
     Parameters
     ----------
     data : bytes
-        A whole image file.
+        The content of an image file.
 
     Returns
     -------
     float
-        The quality of libjpeg whose luminance table has the sum nearest to that of the file's table 0; the higher of two
-        that are equally near. NaN for a file that is no JPEG, or that states no such table before its first scan.
+        Quality at which the sum of libjpeg's luminance table is nearest to that of the file's table 0; the higher one in a
+        tie. NaN if the file is not a JPEG, or has no such table before its first scan.
 
     Notes
     -----
-    Only the last compression shows: a file that was saved at 30 and again at 95 has 95. Cameras and photo editors use tables
-    of their own, for which the value is that of a libjpeg table equally coarse on the whole.
+    Only the last compression can be seen: a file saved at 30 and again at 95 has 95. Cameras and photo editors use their own
+    tables; the value is then that of a libjpeg table with the same overall coarseness.
 
     References
     ----------
@@ -58,14 +58,14 @@ def jpeg_quality(data: bytes) -> float:
 
 @functools.lru_cache(maxsize=1024)
 def nearest_quality(total: int) -> float:
-    """The quality of the libjpeg table with the sum nearest to `total`."""
+    """Return the quality of the libjpeg table with the sum nearest to `total`."""
     sums = libjpeg_sums()
     return float(max(range(1, 101), key=lambda quality: (-abs(sums[quality - 1] - total), quality)))
 
 
 @functools.cache
 def libjpeg_sums() -> tuple[int, ...]:
-    """Sum of libjpeg's luminance table at each quality from 1 to 100."""
+    """Return the sum of libjpeg's luminance table at each quality from 1 to 100."""
     return tuple(
         sum(min(max((entry * scaling(quality) + 50) // 100, 1), 255) for entry in LUMINANCE_TABLE)
         for quality in range(1, 101)
@@ -73,12 +73,12 @@ def libjpeg_sums() -> tuple[int, ...]:
 
 
 def scaling(quality: int) -> int:
-    """Per cent by which libjpeg scales its tables."""
+    """Return the percentage by which libjpeg scales its tables."""
     return 5000 // quality if quality < 50 else 200 - 2 * quality
 
 
 def table_sum(data: bytes) -> int | None:
-    """Sum of quantisation table 0 before the first scan (ITU-T T.81, B.2.4.1); None where there is none that is whole."""
+    """Return the sum of quantisation table 0 before the first scan (ITU-T T.81, B.2.4.1); None if missing or truncated."""
     if not data.startswith(b"\xff\xd8"):
         return None
     at, found = 2, None
@@ -97,7 +97,7 @@ def table_sum(data: bytes) -> int | None:
 
 
 def table_sum_within(segment: bytes, found: int | None) -> int | None:
-    """Sum of table 0 in a segment of tables, or `found` where it holds none."""
+    """Return the sum of table 0 in a segment of tables, or `found` if it has none."""
     at = 0
     while at < len(segment):
         size, number = (2 if segment[at] >> 4 else 1), segment[at] & 15

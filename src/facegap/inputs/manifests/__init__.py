@@ -1,1 +1,1 @@
-"""Manifests, checked before any model runs."""
+"""Read and check manifests before any model runs."""

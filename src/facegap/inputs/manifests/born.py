@@ -1,4 +1,4 @@
-"""Ages from years: the age of a person at a photograph, of which a year of birth and the year of the photograph are known."""
+"""Compute ages from the year of birth and the year of the photograph."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _YEAR = re.compile(r"((?:1[89]|2[01])\d\d)(?:\.0|-\d\d(?:-\d\d)?)?")  # a year, 
 
 
 def age_columns(table: Manifest, named: tuple[str, str] | None) -> tuple[str, str] | None:
-    """The columns that ages are made from: those that are named, else birth_year and photo_year; None where ages are there.
+    """Return the named columns, else birth_year and photo_year; None if the manifest has ages or not both columns.
 
     Raises
     ------
-    TableError : a named column is not there, or the manifest has ages already
+    TableError : If a named column is missing, or the manifest already has ages.
     """
     if named is None:
         usual = {BIRTH_YEAR, PHOTO_YEAR} <= set(table.labels) and AGE not in table.frame.columns
@@ -36,21 +36,21 @@ def age_columns(table: Manifest, named: tuple[str, str] | None) -> tuple[str, st
 
 
 def with_ages(table: Manifest, named: tuple[str, str] | None = None) -> Manifest:
-    """The manifest with a column `age` from a year of birth and the year of the photograph, where it has none.
+    """Add a column `age`, computed from the year of birth and the year of the photograph, if the manifest has none.
 
-    Somebody born in 1997 and photographed in 2015 was 17 or 18: the label is "17-18", a range, as nobody knows the days. An
-    empty cell of either column gives the age `unknown`.
+    Someone born in 1997 and photographed in 2015 was 17 or 18: the label is the range "17-18", because the days are unknown. If
+    either cell is empty, the age is `unknown`.
 
     Parameters
     ----------
     table : Manifest
-        With the two columns, each of years (1800 to 2199) or of ISO dates, of which the year is taken.
+        With the two columns, each of years (1800 to 2199) or ISO dates, of which only the year is used.
     named : tuple of str, optional
-        Columns of birth and of the photograph; None: birth_year and photo_year where both are there and `age` is not.
+        Columns of birth and of the photograph; None: birth_year and photo_year if both are present and `age` is not.
 
     Raises
     ------
-    TableError : no such column, a cell that is no year, a photograph before birth or more than 150 years after it; by line
+    TableError : If a column is missing, a cell is not a year, or a photograph is before birth or over 150 years after it.
     """
     columns = age_columns(table, named)
     if columns is None:
@@ -72,7 +72,7 @@ def with_ages(table: Manifest, named: tuple[str, str] | None = None) -> Manifest
 
 
 def age_label(born: str, taken: str, where: str, columns: tuple[str, str]) -> str:
-    """The range of ages that two years allow, as a label; `unknown` where one is missing."""
+    """Return the range of ages that two years allow, as a label; `unknown` if one is missing."""
     if UNKNOWN in (born, taken):
         return UNKNOWN
     years = []

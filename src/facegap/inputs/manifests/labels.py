@@ -1,4 +1,4 @@
-"""What a person wrote in a label column, made comparable: gender words, missing values, ages and ranges of age."""
+"""Normalise the labels of a manifest: gender words, missing values, ages and age ranges."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from facegap.types import UNKNOWN as UNKNOWN
 
 GENDER_COLUMNS = ("gender", "sex")
 GENDERS = {"m": "male", "male": "male", "man": "male", "f": "female", "female": "female", "woman": "female"}
-TWO_GENDERS = ("female", "male")  # what a model that says gender at all can mean, unless its card says otherwise
-OLDEST = 150.0  # years; a larger number (a year of birth) is not an age
+TWO_GENDERS = ("female", "male")  # classes of a gender model, unless its card states others
+OLDEST = 150.0  # years; a larger number, such as a year of birth, is not an age
 
 Side = Literal["under", "from", "straddles"]
 
@@ -29,11 +29,11 @@ _ENDS_BEFORE = re.compile(r"(?:under|less than|below|younger than|<(?!=))")
 
 
 def normalise_label(column: str, value: str) -> str:
-    """The label as facegap groups by it.
+    """Return the normalised label by which facegap groups.
 
-    Runs of white space become one blank and the ends are stripped; an empty value, and the word in any case, is
-    `unknown`. In a column named gender or sex, m, male, man, f, female and woman (any case) become male and female.
-    Every other value is free text and stays as it is.
+    Runs of white space become one space and the ends are stripped; an empty value, and the word in any case, is `unknown`.
+    In a column named gender or sex, m, male, man, f, female and woman (any case) become male and female. Every other value is
+    free text and stays unchanged.
     """
     text = " ".join(value.split())
     if not text or text.lower() == UNKNOWN:
@@ -45,10 +45,10 @@ def normalise_label(column: str, value: str) -> str:
 
 @lru_cache(maxsize=4096)
 def age_interval(label: str) -> tuple[float, float] | None:
-    """The youngest and oldest age, in years, that the label allows; None where it is no age.
+    """Return the youngest and oldest age, in years, that the label allows; None if it is not an age.
 
-    Understood: 34, 34.5, "20-29", "20 to 29", "(25, 32)", "more than 70", "over 70", "70+", "under 3", "less than 3".
-    An open end is infinity above and 0 below. A range that runs backwards or a number above 150 is not an age.
+    Accepted: 34, 34.5, "20-29", "20 to 29", "(25, 32)", "more than 70", "over 70", "70+", "under 3", "less than 3".
+    An open end is infinity above and 0 below. A descending range or a number above 150 is not an age.
     """
     text = " ".join(label.lower().split())
     for form, meaning in _AGE_FORMS:
@@ -61,17 +61,17 @@ def age_interval(label: str) -> tuple[float, float] | None:
 
 
 def age_distance(predicted: float, label: str) -> float:
-    """Years from the predicted age to the nearest end of the labelled range; 0 inside it, ends included.
+    """Return the years from the predicted age to the nearest end of the labelled range; 0 inside it, ends included.
 
-    NaN where the label is not an age or the prediction is NaN. The ends count as written: 29.5 is 0.5 beyond "20-29".
+    NaN if the label is not an age or the prediction is NaN. The ends are used as written: 29.5 is 0.5 beyond "20-29".
     """
     return abs(signed_age_distance(predicted, label))
 
 
 def age_estimate(text: str) -> tuple[float, float] | None:
-    """Years and, where the estimate is a range, its lower end (NaN for a single age); None where it is no age.
+    """Return the age in years and, for a range, its lower end (NaN for a single age); None if it is not an age.
 
-    A range stands for its middle, an open one for its end: "25-32" is 28.5 from 25, "70+" is 70 from 70.
+    A range is represented by its middle, an open one by its end: "25-32" is 28.5 from 25, "70+" is 70 from 70.
 
     Examples
     --------
@@ -89,9 +89,9 @@ def age_estimate(text: str) -> tuple[float, float] | None:
 
 @lru_cache(maxsize=4096)
 def side_of_limit(label: str, limit: float) -> Side | None:
-    """On which side of an age limit a labelled age lies: wholly under it, from it up, or on both; None where it is no age.
+    """Return whether a labelled age is entirely below an age limit, at or above it, or straddles it; None if not an age.
 
-    A limit divides completed years: 17 and 17.9 are under 18, and 18 is not. A range is on one side where both its ends are;
+    The limit applies to completed years: 17 and 17.9 are under 18, and 18 is not. A range is on one side if both ends are;
     "15-18" and "10-19" straddle 18. "Under 18" and "< 18" end before 18, "<= 18" does not.
 
     Examples
@@ -110,9 +110,9 @@ def side_of_limit(label: str, limit: float) -> Side | None:
 
 
 def signed_age_distance(predicted: float, label: str) -> float:
-    """Years by which a predicted age lies above the labelled range, negative below it; 0 inside it, ends included.
+    """Return the years by which a predicted age is above the labelled range, negative if below; 0 inside it, ends included.
 
-    NaN where the label is not an age or the prediction is NaN.
+    NaN if the label is not an age or the prediction is NaN.
 
     Examples
     --------

@@ -1,8 +1,7 @@
-"""Image files that are not there, and files beside them whose names are nearly the same.
+"""Find missing image files, and existing files with similar names.
 
-File names are opened byte for byte as the manifest writes them; what is found here is only ever proposed. A name is near
-if it differs by upper and lower case, Unicode form (é as one sign or as two), blanks, percent-encoding, backslashes, or the
-suffix.
+Files are opened under exactly the names in the manifest; similar names are only suggested. A name is similar if it differs in
+case, Unicode form (é as one character or two), spaces, percent-encoding, backslashes, or the extension.
 """
 
 from __future__ import annotations
@@ -18,22 +17,22 @@ from urllib.parse import unquote
 
 import pandas as pd
 
-MOST_LISTED = 200_000  # entries of a folder that are looked through
+MOST_LISTED = 200_000  # entries of a folder that are read
 MOST_PROPOSED = 5  # rows named in a message
-LISTED_FROM = 64  # rows of one folder
-MOST_LOOKED_UP = 5_000  # missing files for which near names are looked for
-MOST_FOLDERS = 1_000  # folders beside the manifest in which missing files are looked for
-MOST_SOUGHT = 20  # missing files that are looked for there
+LISTED_FROM = 64  # rows in one folder from which on it is listed
+MOST_LOOKED_UP = 5_000  # missing files for which similar names are sought
+MOST_FOLDERS = 1_000  # folders next to the manifest that are searched for missing files
+MOST_SOUGHT = 20  # missing files that are sought there
 
 
 @dataclass(frozen=True)
 class MissingFile:
     """A row whose file does not exist.
 
-    position : of the row in the manifest's frame
-    line     : of the manifest
-    near     : a path that is there and nearly the same, relative to the manifest's folder; empty for none
-    how      : in what it differs, in words; empty for none
+    position : position of the row in the manifest's frame
+    line     : line of the manifest
+    near     : similar path that exists, relative to the manifest's folder; empty for none
+    how      : how it differs, in words; empty for none
     """
 
     position: int
@@ -44,10 +43,10 @@ class MissingFile:
 
 
 def missing_files(frame: pd.DataFrame, folder: Path) -> list[MissingFile]:
-    """The rows of a manifest whose files are not there, with near names.
+    """Return the rows of a manifest whose files are missing, with similar names.
 
     frame  : MANIFEST
-    folder : that its paths are relative to
+    folder : folder to which its paths are relative
     """
     indexed = lru_cache(maxsize=1024)(index_of)
     found: list[MissingFile] = []
@@ -61,9 +60,9 @@ def missing_files(frame: pd.DataFrame, folder: Path) -> list[MissingFile]:
 
 
 def unlisted(paths: Sequence[str], root: str) -> list[int]:
-    """Positions of paths that no listing of their folder shows: files that are missing, and those of folders with few rows.
+    """Return positions of paths not found in a listing of their folder, including all paths in folders with few rows.
 
-    A listing is many times faster than a look at each name, and a manifest of a million rows names whole folders.
+    A listing is many times faster than a test for each file, and a manifest of a million rows names whole folders.
     """
     rows_of: dict[str, list[int]] = {}
     for position, path in enumerate(paths):
@@ -76,15 +75,15 @@ def unlisted(paths: Sequence[str], root: str) -> list[int]:
 
 
 def exists(path: str | Path) -> bool:
-    """Whether something has this name; what it is, and whether it may be read, is found out when it is opened."""
+    """Return whether the path exists; its type and permissions are checked when it is opened."""
     try:
         return os.path.lexists(path)
-    except ValueError:  # a name with a zero byte
+    except ValueError:  # a name with a null byte
         return False
 
 
 def entries_of(folder: Path) -> tuple[str, ...]:
-    """Names in a folder; none where it cannot be listed, and the first MOST_LISTED of a huge one."""
+    """Return the names in a folder, at most MOST_LISTED; empty if it cannot be listed."""
     names = []
     try:
         with os.scandir(folder) as found:
@@ -107,21 +106,21 @@ SAME: tuple[tuple[str, Callable[[str], str]], ...] = (
 
 @dataclass(frozen=True)
 class Index:
-    """The names in a folder by each way of being nearly the same, and by their stems."""
+    """The names in a folder, indexed by each normalised form and by stem."""
 
     same: tuple[dict[str, list[str]], ...]
     stems: dict[str, list[str]]
 
 
 def index_of(folder: Path) -> Index:
-    """The names in a folder, ready to be asked for near ones."""
+    """Index the names in a folder for similarity search."""
     names = entries_of(folder)
     loosest = SAME[-1][1]
     return Index(tuple(grouped(names, key) for _, key in SAME), grouped(names, lambda name: stem_of(loosest(name))))
 
 
 def grouped(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
-    """The names under what `key` makes of each."""
+    """Group names by key."""
     found: dict[str, list[str]] = {}
     for name in names:
         found.setdefault(key(name), []).append(name)
@@ -129,9 +128,9 @@ def grouped(names: Iterable[str], key: Callable[[str], str]) -> dict[str, list[s
 
 
 def near_name(path: str, folder: Path, indexed: Callable[[Path], Index]) -> tuple[str, str]:
-    """A path that is there and nearly `path`, and in what it differs; two empty texts where there is none.
+    """Return an existing path similar to `path`, and how it differs; two empty strings if there is none.
 
-    Each part is looked for in the folder that the parts before it led to, so that a folder may differ as well.
+    Each part is searched for in the folder found for the previous parts, so folder names may also differ.
     """
     parts = PurePosixPath(path.replace("\\", "/")).parts
     how = ["backslashes"] if "\\" in path else []
@@ -152,7 +151,7 @@ def near_name(path: str, folder: Path, indexed: Callable[[Path], Index]) -> tupl
 
 
 def nearest(part: str, index: Index, *, is_file: bool) -> tuple[str, str]:
-    """The one name of a folder that differs least from `part`, and how; none where two are equally near."""
+    """Return the name in a folder that differs least from `part`, and how; empty if two are equally similar."""
     for (words, key), names in zip(SAME, index.same, strict=True):
         same = names.get(key(part), [])
         if same:
@@ -164,14 +163,14 @@ def nearest(part: str, index: Index, *, is_file: bool) -> tuple[str, str]:
 
 
 def stem_of(name: str) -> str:
-    """A name without its suffix; one without a suffix is its own stem."""
+    """Return a name without its extension."""
     return name.rpartition(".")[0] or name
 
 
 def folder_with(missing: Sequence[MissingFile], folder: Path) -> str:
-    """The one folder below `folder` that has most of the first missing files; empty where none or several have.
+    """Return the only folder below `folder` with most of the first missing files; empty if there is none or several.
 
-    A manifest often lies beside the folder of its images and names them without it.
+    A manifest is often next to the image folder and omits its name from paths.
     """
     sought = [file.image for file in missing[:MOST_SOUGHT]]
     below = sorted(entries_of(folder))[:MOST_FOLDERS]
@@ -180,10 +179,10 @@ def folder_with(missing: Sequence[MissingFile], folder: Path) -> str:
 
 
 def told(missing: Sequence[MissingFile], folder: Path, rows: int, *, include_ids: bool) -> list[str]:
-    """Sentences on missing files: how many have a near name and in what these differ, where they are, and the first lines.
+    """Return sentences on missing files: similar names and how they differ, where files may be, and the first lines.
 
-    folder : that the paths of the manifest are relative to
-    rows   : of the manifest
+    folder : folder to which the paths of the manifest are relative
+    rows   : number of rows of the manifest
     """
     near = [file for file in missing if file.near]
     lines = [f"First at line {', '.join(str(file.line) for file in missing[:MOST_PROPOSED])} of the manifest."]
@@ -204,5 +203,5 @@ def told(missing: Sequence[MissingFile], folder: Path, rows: int, *, include_ids
 
 
 def counted(words: Iterable[str]) -> list[tuple[str, int]]:
-    """Each word with its number, the commonest first."""
+    """Count each word, commonest first."""
     return [(str(word), int(number)) for word, number in pd.Series(list(words)).value_counts().items()]

@@ -1,4 +1,4 @@
-"""The list of portraits that an audit starts from, checked in full before any model runs."""
+"""Read and check a manifest, the list of images that an audit starts from, before any model runs."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ _NO_MEMBERSHIP = {
     "medium",
 }
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_PLAIN = re.compile(r"(?:\w[\w.\- ]*/)*\w[\w.\- ]*\w")  # nearly every image cell; nothing in it can be wrong
+_PLAIN = re.compile(r"(?:\w[\w.\- ]*/)*\w[\w.\- ]*\w")  # nearly every image cell; needs no further check
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-_DRIVE = re.compile(r"[A-Za-z]:")  # C:a.jpg, too: of the folder that the drive is at
+_DRIVE = re.compile(r"[A-Za-z]:")  # also C:a.jpg, relative to the current folder of the drive
 
 
 @dataclass(frozen=True, eq=False)
 class JoinedLabels:
-    """Labels of tone that were joined to a manifest from files beside it.
+    """Tone labels joined to a manifest from other files.
 
-    probabilities : LABELS, how sure they are
-    record        : what run.json says of them: the files' sha256, draws and seed, and of each column its source, how many
-                    rows have which label, and why others have none
+    probabilities : LABELS, the uncertainty of the labels
+    record        : entry in run.json: sha256 of the files, draws and seed, and for each column its source, the number of rows
+                    with each label, and the reasons for missing labels
     """
 
     probabilities: pd.DataFrame
@@ -53,20 +53,20 @@ class JoinedLabels:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A checked list of portraits.
+    """A checked manifest.
 
     frame        : a MANIFEST table; gender normalised, empty labels `unknown`; `row` is the position in the whole file
-    folder       : the folder that `path` starts from; folder / path is the file, which need not exist
+    folder       : folder to which `path` is relative; the file folder / path need not exist
     labels       : the label columns in the order of the file
-    warnings     : what a person should look at, though the audit can go on
+    warnings     : findings that need a person's attention but do not stop the audit
     sha256       : of the manifest file
-    has_subjects : whether people are named; without, every image counts as a person of its own
-    excluded     : rows that --where left out
-    where        : the condition they were chosen by
-    joined       : labels of tone that came from other files; None without
+    has_subjects : whether people are named; otherwise, every image counts as a separate person
+    excluded     : number of rows excluded by --where
+    where        : the condition of --where
+    joined       : tone labels from other files; None without
     name         : of the file, for messages
-    left_out     : images of the rows that --where left out
-    members      : where each row of `frame` is a template that is pooled from images: the manifest of these; else None
+    left_out     : images of the rows excluded by --where
+    members      : if each row of `frame` is a template pooled from images, the manifest of these images; else None
     """
 
     frame: pd.DataFrame
@@ -84,12 +84,12 @@ class Manifest:
 
     @property
     def by_image(self) -> Manifest:
-        """The manifest with a row per image file."""
+        """Return the manifest with a row per image file."""
         return self if self.members is None else self.members
 
     @property
     def images(self) -> frozenset[str]:
-        """Every image of the file, also those that --where left out."""
+        """Return every image of the file, including those excluded by --where."""
         return self.left_out.union(self.frame["image"])
 
 
@@ -97,10 +97,10 @@ class Manifest:
 class Reading:
     """How the words of a manifest are read.
 
-    keep_words          : words for nothing (None, n/a, -) are labels like any other
-    merge_spellings     : near spellings of a label become the commonest of them
-    subjects_as_written : every spelling of a subject is a person of its own
-    words               : column -> {word of the file: label}, applied before anything else
+    keep_words          : words that mean a missing value (None, n/a, -) are ordinary labels
+    merge_spellings     : similar spellings of a label are merged into the commonest
+    subjects_as_written : every spelling of a subject is a separate person
+    words               : column -> {word in the file: label}, applied first
     """
 
     keep_words: bool = False
@@ -123,12 +123,12 @@ def read_manifest(
 ) -> Manifest:
     """Read a CSV or parquet table with the column image and any of subject, gender and other labels.
 
-    where         : a condition on the columns, see `select_rows`; rows that fail it are counted and left unchecked
-    allow_outside : accept images outside the folder, absolute paths and symbolic links that leave it
-    images_dir    : folder that images are relative to; None: the manifest's own
+    where         : a condition on the columns, see `select_rows`; other rows are counted but not checked
+    allow_outside : accept images outside the folder, absolute paths and symbolic links that lead outside
+    images_dir    : folder to which images are relative; None: the manifest's own
     reading       : how its words are read
-    most_compared : image files that are opened to find equal bytes, see `identical_bytes`; None: as many as there are
-    Raises        : TableError with file, line, column and cure
+    most_compared : number of image files to open to find duplicates, see `identical_bytes`; None: all
+    Raises        : TableError with file, line, column and remedy
     """
     records = read_records(path)
     _check_columns([str(name) for name in records.frame.columns], path.name)
@@ -158,7 +158,7 @@ def read_manifest(
 
 
 def _chosen(whole: pd.DataFrame, where: str | None, file: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The rows that the condition leaves, at least one, and its warnings."""
+    """Return the rows that satisfy the condition, at least one, and its warnings."""
     if whole.empty:
         raise TableError(f"{file} line 1: a header and no rows; add one row per image")
     if where is None:
@@ -170,7 +170,7 @@ def _chosen(whole: pd.DataFrame, where: str | None, file: str) -> tuple[pd.DataF
 
 
 def _several_genders(frame: pd.DataFrame) -> tuple[str, ...]:
-    """A warning where one subject has two genders: their images are then counted in both groups."""
+    """Warn if a subject has two genders, because their images then count in both groups."""
     if "gender" not in frame.columns:
         return ()
     known = frame[frame["gender"] != UNKNOWN]
@@ -183,7 +183,7 @@ def _several_genders(frame: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _check_columns(names: list[str], file: str) -> None:
-    """Raise TableError where image is missing, or where a label column has the name of a column of facegap's own."""
+    """Raise TableError if the column image is missing, or a label column has a reserved name."""
     if "image" not in names:
         close = [name for name in names if name.lower() in ("image", *IMAGE_SYNONYMS)]
         close = close or difflib.get_close_matches("image", names, n=1)
@@ -200,16 +200,16 @@ def _check_columns(names: list[str], file: str) -> None:
 
 
 def _with_labels(records: Records, file: str, reading: Reading) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The records as a MANIFEST table without paths, labels normalised, and what was mended or read in which way.
+    """Return the records as a MANIFEST table without paths, with normalised labels, and notes on how they were read.
 
-    Subjects are filled in where there is no column of them; a column sex serves as gender where there is no gender.
+    Without a subject column, subjects are filled in; a column sex is used as gender if there is no gender.
     """
     cells = records.frame
     unknown = [name for name in reading.words if name not in cells.columns]
     if unknown:
         raise TableError(f"--map {unknown[0]}: {file} has no such column (found: {', '.join(map(str, cells.columns))})")
     frame = pd.DataFrame({"row": np.arange(len(cells)), "line": records.lines, "image": cells["image"], "path": ""})
-    frame["subject"] = cells["image"]  # unless a column names the person
+    frame["subject"] = cells["image"]  # replaced below if a column names the person
     warnings: list[str] = []
     members = membership(cells.columns)
     for name in cells.columns.drop("image"):
@@ -239,14 +239,14 @@ def _with_labels(records: Records, file: str, reading: Reading) -> tuple[pd.Data
 
 
 def membership(names: Iterable[object]) -> frozenset[str]:
-    """The columns that say which template and medium an image is of; none without `template`."""
+    """Return the columns with the template and medium of an image; empty without `template`."""
     given = {str(name) for name in names}
     return frozenset(MEMBERSHIP) & given if TEMPLATE in given else frozenset()
 
 
 def _labels(name: str, cells: pd.Series, reading: Reading) -> tuple[pd.Series, list[str]]:
-    """One label column as facegap groups by it, and sentences on what was mended, missing, or spelled in two ways."""
-    # A million cells hold few labels: each is looked at once.
+    """Normalise one label column, with sentences on corrections, missing values and spellings."""
+    # A million cells contain few labels, each processed once.
     counts = {str(word): int(rows) for word, rows in cells.value_counts().items()}
     mapped = reading.words.get(name, {})
     plain = {word: mapped.get(word, tidy(word)) for word in counts}
@@ -284,15 +284,15 @@ def _labels(name: str, cells: pd.Series, reading: Reading) -> tuple[pd.Series, l
 
 
 class _Resolver:
-    """Turns the image cells of one manifest into paths below its folder."""
+    """Resolves the image cells of one manifest to paths below its folder."""
 
     def __init__(self, folder: Path, file: str, unit: str, allow_outside: bool) -> None:
         self.root = folder.as_posix()
         self.file, self.unit, self.allow_outside = file, unit, allow_outside
-        self.folders: dict[str, str] = {}  # resolving a folder is slow and a manifest names few
+        self.folders: dict[str, str] = {}  # resolving a folder is slow, and a manifest names few
 
     def resolve_all(self, frame: pd.DataFrame) -> tuple[list[str], list[int]]:
-        """Relative posix path and size in bytes of every image; size -1 where there is no regular file."""
+        """Return the relative POSIX path and size in bytes of every image; the size is -1 if it is not a regular file."""
         paths, sizes = [], []
         for image, line in zip(frame["image"].tolist(), frame["line"].tolist(), strict=True):
             if not _PLAIN.fullmatch(image) and (fault := _fault(image, allow_outside=self.allow_outside)):
@@ -307,7 +307,7 @@ class _Resolver:
         return paths, sizes
 
     def _target(self, image: str) -> tuple[str, int]:
-        """The real path of an image, symbolic links followed, and its size."""
+        """Return the real path of an image, with symbolic links resolved, and its size."""
         directory, slash, name = image.rpartition("/")
         inside = self.folders.get(directory + slash)
         if inside is None:
@@ -322,11 +322,11 @@ class _Resolver:
                 target = _real(target)
                 status = os.lstat(target)
         except OSError:
-            return target, -1  # missing, too long or forbidden: the row's outcome will say so
+            return target, -1  # missing, too long or forbidden: the outcome of the row will state it
         return target, status.st_size if stat.S_ISREG(status.st_mode) else -1
 
     def _relative(self, target: str) -> str | None:
-        """The path from the root; None where it leaves the root and may not."""
+        """Return the path relative to the root; None if it leaves the root without permission."""
         prefix = self.root.rstrip("/") + "/"
         if target.startswith(prefix):
             return target[len(prefix) :]
@@ -334,12 +334,12 @@ class _Resolver:
 
 
 def _real(path: str) -> str:
-    """The path with all symbolic links followed, posix; a part that does not exist stays as it is written."""
+    """Return the POSIX path with all symbolic links resolved; parts that do not exist are unchanged."""
     return Path(os.path.realpath(path)).as_posix()
 
 
 def _fault(image: str, *, allow_outside: bool) -> str | None:
-    """What is wrong with the text of an image cell, with the cure; None where nothing is."""
+    """Describe what is wrong with the text of an image cell, with the remedy; None if nothing is."""
     if not image.strip():
         return "empty; name the image file, or remove the row"
     if _CONTROL.search(image):
@@ -358,7 +358,7 @@ def _fault(image: str, *, allow_outside: bool) -> str | None:
 
 
 def _check_repeated(frame: pd.DataFrame, file: str, unit: str) -> None:
-    """Raise TableError where two rows lead to one file, be they spelled alike or not."""
+    """Raise TableError if two rows refer to the same file, even with different spellings."""
     repeated = frame["path"].duplicated()
     if not repeated.any():
         return
@@ -372,7 +372,7 @@ def _check_repeated(frame: pd.DataFrame, file: str, unit: str) -> None:
 
 
 def _refuse(frame: pd.DataFrame, wrong: pd.Series, column: str, what: str, file: str, unit: str) -> None:
-    """Raise TableError that names the first row where `wrong` is true."""
+    """Raise TableError for the first row where `wrong` is true."""
     if wrong.any():
         line = frame["line"].iloc[int(wrong.to_numpy(dtype=bool).argmax())]
         raise TableError(f"{file} {unit} {line}, column {column}: {what}")

@@ -1,4 +1,4 @@
-"""The column that says who is who. Two spellings of one person make a stranger of them, so doubtful ones are refused."""
+"""Check the subject column. Two spellings would turn one person into two, so ambiguous ones are rejected."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ MOST_NAMED = 3
 def subject_column(
     cells: pd.Series, lines: Sequence[int], file: str, unit: str, *, as_written: bool, keep_words: bool = False
 ) -> tuple[pd.Series, list[str]]:
-    """The subjects of a manifest, ends trimmed, and what a person should look at.
+    """Return the subjects of a manifest, stripped, and warnings.
 
-    Names that differ by blanks, Unicode form, invisible signs or the spelling of a number are refused. Names that differ by
-    case or accents are a warning (random ids may differ by case; Jos\u00e9 is not Jose), and refused where nobody has a second
-    image, since a genuine pair may then hide in two spellings.
+    Names that differ in spaces, Unicode form, invisible characters or the spelling of a number are rejected. Names that differ
+    in case or accents cause a warning (random ids may differ in case; Jos\u00e9 is not Jose), or are rejected if no subject has
+    a second image, because a genuine pair may then be hidden by two spellings.
 
-    as_written : every spelling is a person of its own
-    keep_words : None, null, nan and their like are names of people
+    as_written : every spelling is a separate person
+    keep_words : None, null, nan and similar words are names of people
 
     Raises
     ------
-    TableError : spellings as above; ids that a spreadsheet shortened to 1.23E+15; a word for nobody in place of a name
+    TableError : For spellings as above; ids that a spreadsheet shortened to 1.23E+15; a word for a missing name.
     """
     stripped = cells.str.strip()
     if as_written:
@@ -64,7 +64,7 @@ def subject_column(
             f"{file}, column subject: {told} are two spellings of one subject ({len(near)} such subjects in all); "
             f"{AS_WRITTEN}"
         )
-    # Whole numbers that went through a column of floats: 1001.0 is 1001 wherever it stands.
+    # Integers from a column of floats: 1001.0 is the same as 1001.
     read = {name: number_spelling(tidy(name)) if name.endswith(".0") else tidy(name) for name in counts}
     subjects = stripped.map({**read, "": ""}).astype("str")
     alike = near_spellings(counts, key=same_letters)
@@ -78,5 +78,5 @@ def subject_column(
 
 
 def line_of(cells: pd.Series, name: str, lines: Sequence[int]) -> int:
-    """The line of the first row with this subject."""
+    """Return the line of the first row with this subject."""
     return lines[int((cells == name).to_numpy(dtype=bool).argmax())]

@@ -1,4 +1,4 @@
-"""Several images as one template: the columns `template` and `media` of a manifest, checked before any model runs."""
+"""Pool several images into one template: check the columns `template` and `media` of a manifest."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from facegap.types import IntArray
 
 
 def by_template(table: Manifest) -> Manifest:
-    """The manifest whose rows are templates, with the images that they are pooled from as its `members`.
+    """Return a manifest with a row per template, and the pooled images as its `members`.
 
     Parameters
     ----------
     table
-        A manifest. Without a column `template` and without a video it comes back as it is: then every image is a template.
-        With a video each row is a template of its own.
+        A manifest. Without a column `template` and without a video it is returned unchanged: every image is a template.
+        With a video but no such column, each row is a template.
 
     Returns
     -------
@@ -32,11 +32,11 @@ def by_template(table: Manifest) -> Manifest:
     Raises
     ------
     TableError
-        A template with two subjects, or with two values of one label.
+        If a template has two subjects, or two values of one label.
 
     Notes
     -----
-    Where no column names the subjects, each template counts as a person of its own.
+    Without a subject column, each template counts as a separate person.
     """
     if table.members is not None:
         return table
@@ -58,7 +58,7 @@ def by_template(table: Manifest) -> Manifest:
 
 
 def require_one_value(table: Manifest, column: str, codes: IntArray, first: IntArray) -> None:
-    """Raise TableError, by line, where rows of one template differ in a column."""
+    """Raise TableError, with the line, if rows of one template differ in a column."""
     values = table.frame[column].to_numpy()
     differing = np.flatnonzero(values != values[first[codes]])
     if not len(differing):
@@ -74,7 +74,7 @@ def require_one_value(table: Manifest, column: str, codes: IntArray, first: IntA
 
 
 def joined_by_template(joined: JoinedLabels, codes: IntArray) -> JoinedLabels:
-    """Labels of tone of templates: of each class the mean probability over the images of a template."""
+    """Return tone labels of templates: the mean probability of each class over the images of a template."""
     stated = joined.probabilities
     by_row = stated.assign(row=codes[stated["row"].to_numpy(np.int64)])
     pooled = by_row.groupby(["row", "column", "label"], sort=False)[["probability"]].mean().reset_index()

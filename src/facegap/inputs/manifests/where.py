@@ -1,8 +1,8 @@
-"""Rows of a manifest chosen by a condition such as `age not in ('0-2', '3-9') and gender == 'female'`.
+"""Select rows of a manifest by a condition such as `age not in ('0-2', '3-9') and gender == 'female'`.
 
-The condition is read by Python's parser and walked by hand; nothing is ever evaluated as code. Understood are column
-names, quoted text, numbers, ==, !=, <, <=, >, >=, in, not in, and, or, not and parentheses. A column whose name is no
-Python identifier is written in backticks: `skin tone` == 'V'.
+The condition is parsed by Python's parser and interpreted here; it is never evaluated as code. It may contain column names,
+quoted text, numbers, ==, !=, <, <=, >, >=, in, not in, and, or, not and parentheses. A column name that is not a Python identifier
+is written in backticks: `skin tone` == 'V'.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from facegap.errors import TableError
 from facegap.inputs.manifests.labels import UNKNOWN, normalise_label
 from facegap.types import BoolArray
 
-MAX_CHARACTERS = 2_000  # long enough for any condition written by hand, too short to exhaust the parser
+MAX_CHARACTERS = 2_000  # enough for any condition written by hand, but too short to exhaust the parser
 LARGEST = 1e300
 
 _ORDERS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
@@ -38,27 +38,27 @@ _HIDDEN = ("row", "line", "path")  # facegap's own columns of a manifest
 
 @dataclass(frozen=True)
 class Selection:
-    """rows: bool, one per row of the frame, True where the condition holds. warnings: constants that no cell equals."""
+    """rows: bool (rows of the frame,), True where the condition holds. warnings: on constants that no cell equals."""
 
     rows: BoolArray
     warnings: tuple[str, ...]
 
 
 def select_rows(frame: pd.DataFrame, condition: str) -> Selection:
-    """Which rows of a MANIFEST frame satisfy the condition.
+    """Return which rows of a MANIFEST frame satisfy the condition.
 
-    ==, !=, in : a number is compared with cells that are numbers, text with the cell's text; a constant compared with
-                 the column gender is normalised as its labels are ('F' finds female). A cell that is not a number
-                 differs from every number.
-    <, <=, ... : of numbers only. An empty cell (`unknown`) satisfies none of them; other text is an error.
-    Raises     : TableError that points at the place, for anything else in the condition, for a column that is not
-                 there and for an order of things that are no numbers
+    ==, !=, in : a number is compared with numerical cells, text with the cell's text; a constant compared with the column
+                 gender is normalised like its labels ('F' matches female). A cell that is not a number differs from every
+                 number.
+    <, <=, ... : for numbers only. An empty cell (`unknown`) satisfies none of them; other text is an error.
+    Raises     : TableError that points at the position, for any other syntax, a missing column, or an ordering of values
+                 that are not numbers
     """
     return _Condition(frame, condition).select()
 
 
 class _Condition:
-    """One condition over one frame: its text is kept to point at places in messages."""
+    """One condition on one frame; its text is kept to show positions in messages."""
 
     def __init__(self, frame: pd.DataFrame, text: str) -> None:
         self.frame = frame
@@ -68,7 +68,7 @@ class _Condition:
         self.warnings: list[str] = []
 
     def select(self) -> Selection:
-        """The rows for which the whole condition holds."""
+        """Return the rows for which the whole condition holds."""
         if len(self.text) > MAX_CHARACTERS:
             raise TableError(f"--where: longer than {MAX_CHARACTERS:,} characters; filter the file instead")
         try:
@@ -78,20 +78,20 @@ class _Condition:
         return Selection(rows, tuple(dict.fromkeys(self.warnings)))
 
     def _parsed(self) -> ast.expr:
-        """The condition as a syntax tree."""
+        """Parse the condition to a syntax tree."""
         with warnings.catch_warnings():
-            # The parser warns of odd but legal code ('\d', 1 is 1); here it is a mistake like any other.
+            # The parser warns of odd but legal code ('\d', 1 is 1); here that is an error.
             warnings.simplefilter("error")
             try:
                 return ast.parse(self.code, mode="eval").body
             except SyntaxError as error:
-                # The parser counts characters, from 1, of the line where it stopped; conditions have one line.
+                # The parser counts characters, from 1, in the line where it stopped; conditions have one line.
                 raise self._error((error.offset or 1) - 1, f"not understood ({error.msg})") from None
             except ValueError:
                 raise TableError("--where: contains a NUL character; remove it") from None
 
     def _truth(self, node: ast.expr) -> BoolArray:
-        """One bool per row for and, or, not and comparisons."""
+        """Return one bool per row for and, or, not and comparisons."""
         match node:
             case ast.BoolOp(op=op, values=values):
                 join = np.logical_and if isinstance(op, ast.And) else np.logical_or
@@ -108,7 +108,7 @@ class _Condition:
         raise self._refused(node, "expected a comparison, or and, or, not")
 
     def _compared(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> BoolArray:
-        """One bool per row for a single comparison."""
+        """Return one bool per row for a single comparison."""
         match op:
             case ast.Eq():
                 return self._equal(left, right)
@@ -127,7 +127,7 @@ class _Condition:
         raise self._refused(right, "the operators are ==, !=, <, <=, >, >=, in and not in")
 
     def _equal(self, left: ast.expr, right: ast.expr) -> BoolArray:
-        """One bool per row: two columns by text, a column and a constant by the constant's kind."""
+        """Return one bool per row: two columns are compared as text, a column and a constant by the constant's type."""
         if self._is_column(right) and not self._is_column(left):
             left, right = right, left
         if not self._is_column(left):
@@ -147,7 +147,7 @@ class _Condition:
         return rows
 
     def _numbers(self, node: ast.expr) -> pd.Series | float:
-        """A column as numbers, NaN for unknown, or a constant; anything else has no order."""
+        """Return a column as numbers, NaN for unknown, or a constant; other operands raise TableError."""
         if not self._is_column(node):
             constant = self._constant(node)
             if isinstance(constant, str):
@@ -169,7 +169,7 @@ class _Condition:
         return isinstance(node, ast.Name)
 
     def _cells(self, node: ast.expr) -> pd.Series:
-        """The cells of the column that the node names."""
+        """Return the cells of the column that the node names."""
         assert isinstance(node, ast.Name)
         name = self.backticked.get(node.id, node.id)
         if name in self.columns:
@@ -179,7 +179,7 @@ class _Condition:
         raise self._refused(node, f"no column {name}; {hint} (text is written in quotes)")
 
     def _constant(self, node: ast.expr) -> str | float:
-        """Quoted text or a number."""
+        """Return quoted text or a number."""
         match node:
             case ast.Constant(value=bool() | None):
                 raise self._refused(node, "cells are text: write it in quotes (an empty cell is 'unknown')")
@@ -192,7 +192,7 @@ class _Condition:
         raise self._refused(node, "only column names, quoted text and numbers are allowed here")
 
     def _refused(self, node: ast.expr, what: str) -> TableError:
-        """An error that points at a node of the tree, whose offset counts UTF-8 bytes of its line."""
+        """Return an error that points at a node of the tree, whose offset counts UTF-8 bytes."""
         lines = self.code.split("\n")
         line = lines[node.lineno - 1].encode()
         before = sum(len(text) + 1 for text in lines[: node.lineno - 1])
@@ -203,12 +203,12 @@ class _Condition:
 
 
 def _without_backticks(text: str) -> tuple[str, dict[str, str]]:
-    """The condition with each backticked name replaced by an identifier of its length, and what each stands for."""
+    """Replace each name in backticks by an identifier of equal length, and return their names."""
     names: dict[str, str] = {}
 
     def replace(found: re.Match[str]) -> str:
         name = found.group(1)
-        if name is None:  # a quoted text
+        if name is None:  # quoted text
             return found.group(0)
         identifier = f"_{len(names)}".ljust(len(found.group(0)), "_")
         while identifier in text:

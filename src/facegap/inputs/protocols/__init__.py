@@ -1,4 +1,4 @@
-"""Readers of benchmark protocols: each turns a folder as it is published into people, pairs and folds."""
+"""Readers of benchmark protocols, which convert a published folder to people, pairs and folds."""
 
 from __future__ import annotations
 

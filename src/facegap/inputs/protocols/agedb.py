@@ -1,4 +1,4 @@
-"""AgeDB-30: pairs of one file of MATLAB."""
+"""Read AgeDB-30, whose pairs are in a MATLAB file."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ GENDERS = {"f": "female", "m": "male"}
 
 
 def agedb30(root: Path) -> Listing:
-    """AgeDB-30: splits[k] of 600 pairs, label 1 for one person and -1 for two; image files NAME.jpg.
+    """Read AgeDB-30: splits[k] of 600 pairs, label 1 for one person and -1 for two; image files NAME.jpg.
 
-    An image's name begins with the person and ends with _f or _m: the gender, where every name has one. Its age in years is
-    in the file. Not seen; source : FaceX-Zoo, test_protocol/lfw/pairs_parser.py
+    An image's name begins with the person and ends with _f or _m for gender, if every name does. The file contains ages in
+    years. Not seen; source : FaceX-Zoo, test_protocol/lfw/pairs_parser.py
 
     Raises
     ------
-    TableError : no such file, not of this shape, naming split and pair
+    TableError : If the file is missing or has another layout; names split and pair.
     """
     place = next((place for place in (FILE, f"AgeDB/{FILE}") if (root / place).is_file()), FILE)
     content = read_bytes(root / place, MAX_BYTES)
@@ -62,13 +62,13 @@ def agedb30(root: Path) -> Listing:
 
 
 def picture(prefix: str, name: str, age: str, *, gendered: bool) -> Picture:
-    """An image with its labels."""
+    """Return an image with its labels."""
     gender = (("gender", GENDERS[name.rpartition("_")[2]]),) if gendered else ()
     return Picture(f"{prefix}{name}.jpg", name.partition("_")[0], (*gender, ("age", age)))
 
 
 def splits_of(content: bytes, place: str) -> tuple[Array, ...]:
-    """The splits of the file."""
+    """Return the splits of the file."""
     splits = read_matlab(content, "splits", place)
     if splits.kind != "cells" or not splits.cells:
         raise TableError(f"{place}: 'splits' is not a cell array; that of the protocol has {FOLDS} structs")
@@ -76,7 +76,7 @@ def splits_of(content: bytes, place: str) -> tuple[Array, ...]:
 
 
 def pairs_of(split: Array, where: str) -> Iterator[tuple[tuple[str, str], tuple[str, str], bool]]:
-    """Name and age of both images of each pair of a split, and whether they are of one person."""
+    """Yield the name and age of both images of each pair of a split, and whether the pair is genuine."""
     if split.kind != "struct" or len(split.cells) < 2:
         raise TableError(f"{where}: not a struct of pairs and labels")
     sides, labels = split.cells[:2]
@@ -97,7 +97,7 @@ def pairs_of(split: Array, where: str) -> Iterator[tuple[tuple[str, str], tuple[
 
 
 def image_of(cell: Array, where: str) -> tuple[str, str]:
-    """Name of an image without its suffix, and the age of its person; empty where the file has none."""
+    """Return the name of an image without extension, and the age of the person; empty if the file has none."""
     if cell.kind != "struct" or not cell.cells or cell.cells[0].kind != "text":
         raise TableError(f"{where}: not an image with a name and an age")
     name = cell.cells[0].text

@@ -1,8 +1,8 @@
-"""InsightFace's .bin: one pickle of (images, same), read without running anything that is in it.
+"""Read InsightFace's .bin files, a pickle of (images, same), without executing anything in them.
 
-Every operation of the pickle is looked at before one is executed: only those that make lists, tuples, texts, bytes and
-numbers are allowed, in bounded number. The few functions that such files name (arrays of NumPy, bytes as Python 2 wrote
-them) are replaced by own ones that take bytes and give bytes; nothing else can be named, and NumPy is not asked.
+Every operation of the pickle is checked before any is executed: only those that create lists, tuples, strings, bytes and numbers
+are allowed, in limited number. The few functions that such files name (NumPy arrays, bytes written by Python 2) are replaced by
+functions here that take and return bytes; no other name is resolved, and NumPy is not called.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from facegap.inputs.protocols.listing import (
 )
 from facegap.types import BoolArray, IntArray
 
-MAX_BYTES = 2**30  # the largest in circulation, of 14,000 images of 112 x 112, has 80 MB
-MAX_OPERATIONS = 5_000_000  # 12,000 arrays take some 200,000
+MAX_BYTES = 2**30  # the largest in use, with 14,000 images of 112 x 112, has 80 MB
+MAX_OPERATIONS = 5_000_000  # 12,000 arrays need some 200,000
 MOST_IMAGES = 400_000
 MAX_IMAGE_BYTES = 16 * 2**20
 SUFFIXES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"BM": ".bmp", b"RIFF": ".webp"}
@@ -42,61 +42,61 @@ CONTAINERS = "EMPTY_LIST LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUP
 CONTENTS = "STRING BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 READONLY_BUFFER"
 WORDS = "UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 INT BININT BININT1 BININT2 LONG LONG1 NONE NEWTRUE NEWFALSE"
 SEEN_BEFORE = "PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET"
-FUNCTIONS = "GLOBAL STACK_GLOBAL REDUCE BUILD"  # those below and no other
+FUNCTIONS = "GLOBAL STACK_GLOBAL REDUCE BUILD"  # only those below
 ALLOWED = frozenset(" ".join([FRAMING, CONTAINERS, CONTENTS, WORDS, SEEN_BEFORE, FUNCTIONS]).split())
 MEMO = frozenset(("PUT", "BINPUT", "LONG_BINPUT"))
 
 
-class Refused(ValueError):  # noqa: N818  (told as a TableError by the reader)
-    """Something that such a file cannot hold."""
+class Refused(ValueError):  # noqa: N818  (the reader converts it to a TableError)
+    """Content that such a file must not have."""
 
 
 class Bytes:
-    """A one-dimensional array of bytes in place of NumPy's, made by `_reconstruct` and filled by its state."""
+    """A one-dimensional array of bytes that replaces NumPy's, created by `_reconstruct` and filled by its state."""
 
     def __init__(self) -> None:
         self.content: bytes | bytearray = b""
 
     def __setstate__(self, state: Any) -> None:
-        """(version, shape, dtype, Fortran order, raw bytes), as ndarray.__reduce__ gives them."""
+        """Set (version, shape, dtype, Fortran order, raw bytes), as ndarray.__reduce__ returns them."""
         if not isinstance(state, tuple) or len(state) != 5 or not isinstance(state[2], ByteType):
             raise Refused("an array of another type than bytes (uint8)")
         self.content = one_dimensional(state[1], state[4])
 
 
 class ByteType:
-    """The data type uint8 in place of NumPy's; its state says byte order and sizes, and nothing that is needed."""
+    """The data type uint8 that replaces NumPy's; its state (byte order and sizes) is not needed."""
 
     def __init__(self, name: Any = None, *_: Any) -> None:
         if name not in ("u1", b"u1", "|u1", b"|u1", "uint8"):
-            # Never the text of what was found: a few references to references can unfold into more than any memory.
+            # Never show the content: nested references can expand beyond all memory.
             shown = repr(name[:20]) if isinstance(name, str | bytes) else type(name).__name__
             raise Refused(f"an array of {shown}, which is not an image of bytes (uint8)")
 
     def __setstate__(self, state: Any) -> None:
-        """Nothing of it is needed."""
+        """Ignore the state, which is not needed."""
 
 
 class ArrayType:
-    """numpy.ndarray as a word: the type that `_reconstruct` is told to make."""
+    """Placeholder for numpy.ndarray, the type passed to `_reconstruct`."""
 
 
 def one_dimensional(shape: Any, content: Any) -> bytes | bytearray:
-    """The bytes of an array (n,), not copied: many arrays may name the same ones."""
+    """Return the bytes of an array (n,) without copying, because many arrays may share them."""
     if not isinstance(content, bytes | bytearray) or shape != (len(content),):
         raise Refused("an array whose shape does not match its number of bytes")
     return content
 
 
 def empty_array(kind: Any = None, *_: Any) -> Bytes:
-    """`_reconstruct` of NumPy, whatever size it is told: the state brings the content."""
+    """Replace `_reconstruct` of NumPy; the given size is ignored, because the state contains the data."""
     if kind is not ArrayType:
         raise Refused("_reconstruct of something other than an array")
     return Bytes()
 
 
 def from_buffer(content: Any = b"", kind: Any = None, shape: Any = None, *_: Any) -> Bytes:
-    """`_frombuffer` of NumPy, which pickles of protocol 5 use."""
+    """Replace `_frombuffer` of NumPy, which pickles of protocol 5 use."""
     if not isinstance(kind, ByteType):
         raise Refused("an array of another type than bytes (uint8)")
     made = Bytes()
@@ -120,14 +120,14 @@ NAMES: Mapping[tuple[str, str], Any] = {
 
 
 class BinUnpickler(pickle.Unpickler):
-    """An unpickler that knows the names above, `_codecs.encode`, and no other."""
+    """An unpickler that resolves only the names above and `_codecs.encode`."""
 
     def __init__(self, content: bytes) -> None:
         super().__init__(io.BytesIO(content), encoding="bytes")
-        self.left = len(content)  # bytes that may still be made of texts, each of which stands in the file once
+        self.left = len(content)  # bytes that may still be encoded from strings, each of which is in the file once
 
     def latin_bytes(self, text: Any = "", encoding: Any = "latin1") -> bytes:
-        """`_codecs.encode`, which Python 3 uses to write bytes for Python 2."""
+        """Replace `_codecs.encode`, with which Python 3 writes bytes for Python 2."""
         if not isinstance(text, str) or encoding not in ("latin1", "latin-1", b"latin1", b"latin-1"):
             raise Refused("_codecs.encode of something other than text as latin1")
         self.left -= len(text)
@@ -136,7 +136,7 @@ class BinUnpickler(pickle.Unpickler):
         return text.encode("latin-1")
 
     def find_class(self, module: str, name: str) -> Any:
-        """The own function for a name."""
+        """Return the replacement for a name."""
         if (module, name) == ("_codecs", "encode"):
             return self.latin_bytes
         if (module, name) not in NAMES:
@@ -147,16 +147,16 @@ class BinUnpickler(pickle.Unpickler):
 
 
 def read_bin(path: Path) -> tuple[list[bytes], BoolArray, str]:
-    """Encoded images, two per pair in turn, whether each pair is of one person, and the sha256 of the file.
+    """Return the encoded images, two per pair in turn, whether each pair is genuine, and the sha256 of the file.
 
     Raises
     ------
-    TableError : not a pickle of (images, same); anything in it that is neither, named; more than the bounds
+    TableError : If the file is not a pickle of (images, same), has other content (named), or exceeds a limit.
     """
     content = read_bytes(path, MAX_BYTES)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of escapes in texts, which Python reads as they stand
+            warnings.simplefilter("ignore", DeprecationWarning)  # for escapes in strings, which Python leaves unchanged
             require_harmless(content)
             made = BinUnpickler(content).load()
         images, same = contents(made)
@@ -180,7 +180,7 @@ def read_bin(path: Path) -> tuple[list[bytes], BoolArray, str]:
 
 
 def require_harmless(content: bytes) -> None:
-    """Raise Refused for operations that no .bin needs, for too many, and for a memo that would take memory of its own."""
+    """Raise Refused for operations that no .bin needs, for too many, and for a memo with excessive indices."""
     for count, (code, argument, _) in enumerate(pickletools.genops(content), start=1):
         if code.name not in ALLOWED:
             raise Refused(f"the pickle operation {code.name}, which no .bin file needs")
@@ -191,7 +191,7 @@ def require_harmless(content: bytes) -> None:
 
 
 def contents(made: Any) -> tuple[list[bytes], BoolArray]:
-    """The images and labels of an unpickled file."""
+    """Return the images and labels of an unpickled file."""
     if not isinstance(made, tuple | list) or len(made) != 2:
         raise Refused("not a pair (images, same)")
     images, same = made
@@ -205,7 +205,7 @@ def contents(made: Any) -> tuple[list[bytes], BoolArray]:
     if wrong is not None:
         raise Refused(f"the label of pair {wrong + 1} is neither True nor False")
     found = [image_content(k, image) for k, image in enumerate(images)]
-    once: dict[int, bytes] = {}  # a list may name the same bytes many times
+    once: dict[int, bytes] = {}  # a list may contain the same object many times
     for content in found:
         if id(content) not in once:
             once[id(content)] = bytes(content)
@@ -213,7 +213,7 @@ def contents(made: Any) -> tuple[list[bytes], BoolArray]:
 
 
 def image_content(k: int, image: Any) -> bytes | bytearray:
-    """The encoded image of a place in the list."""
+    """Return the encoded image at a position in the list."""
     content = image.content if isinstance(image, Bytes) else image
     if not isinstance(content, bytes | bytearray):
         raise Refused(f"image {k + 1} is a {type(content).__name__}, not bytes")
@@ -223,10 +223,10 @@ def image_content(k: int, image: Any) -> bytes | bytearray:
 
 
 def bin_listing(path: Path) -> Listing:
-    """A .bin as a protocol. Pair k is of images 2 k and 2 k + 1; its folds are ten parts in the order of the file.
+    """Read a .bin as a protocol. Pair k consists of images 2 k and 2 k + 1; its folds are ten parts in the order of the file.
 
-    Nobody is named in such a file. Images with the same bytes are one image, and images that genuine pairs join, directly or
-    over others, are of one person. Somebody whose images no pair joins counts as several people.
+    Such a file names no people. Images with the same bytes are one image, and images connected by genuine pairs, directly or
+    through others, are of one person. A person whose images are not connected counts as several people.
     """
     images, same, sha256 = read_bin(path)
     hashes = {id(image): hashlib.sha256(image).hexdigest() for image in {id(image): image for image in images}.values()}
@@ -264,13 +264,13 @@ def bin_listing(path: Path) -> Listing:
 
 
 def places(names: Sequence[str], first: Mapping[str, int]) -> IntArray:
-    """Of each image its number among the different ones."""
+    """Return the number of each image among the distinct ones."""
     number = {name: row for row, name in enumerate(first)}
     return np.array([number[name] for name in names], np.int64)
 
 
 def people_joined(genuine: IntArray, images: int) -> IntArray:
-    """The person of each image, int64 (images,): images that genuine pairs join, directly or over others, are one's."""
+    """Return the person of each image, int64 (images,): images connected by genuine pairs belong to one person."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -280,5 +280,5 @@ def people_joined(genuine: IntArray, images: int) -> IntArray:
 
 
 def suffix(image: bytes) -> str:
-    """The suffix of an image's file by its first bytes."""
+    """Return the file extension of an image, from its first bytes."""
     return next((name for start, name in SUFFIXES.items() if image.startswith(start)), ".img")

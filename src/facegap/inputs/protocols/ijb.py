@@ -1,7 +1,7 @@
-"""IJB-B and IJB-C, 1:1 between templates, in the layout of InsightFace's files: blank-separated, without headers.
+"""Read IJB-B and IJB-C, 1:1 between templates, in the layout of InsightFace's files: space-separated, without headers.
 
-The images are cut out of photographs and frames of videos (loose_crop) and come with five points each. A template has images of
-one person; the images of one medium, a photograph or the frames of a video, are pooled first.
+The images are crops of photographs and video frames (loose_crop) and have five points each. A template has images of one person;
+the images of one medium, a photograph or the frames of a video, are pooled first.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from facegap.inputs.protocols.lists import NOT_SEEN
 from facegap.inputs.records import read_records
 from facegap.types import IntArray
 
-MAX_BYTES = 2**30  # IJB-C lists 15,658,489 pairs in a quarter of this
+MAX_BYTES = 2**30  # the 15,658,489 pairs of IJB-C take a quarter of this
 IMAGES = "loose_crop"
 Gallery = Literal["1", "2", "both"]
 ROLE, GALLERY, PROBE = "role", "gallery", "probe"
@@ -37,8 +37,8 @@ ROLE, GALLERY, PROBE = "role", "gallery", "probe"
 
 @dataclass(frozen=True)
 class Edition:
-    """What one of the two protocols is called and has. Source : InsightFace, recognition/_evaluation_/ijb; counts of IJB-C's
-    pairs from the same, as others report them"""
+    """Names and counts of one of the two protocols. Source : InsightFace, recognition/_evaluation_/ijb, also for the number of
+    pairs of IJB-C, as others report it"""
 
     name: str
     title: str
@@ -54,24 +54,24 @@ IJBC = Edition("ijbc", "IJB-C", 469_375, None, 15_658_489, 19_557, ("G1", "G2"))
 
 
 def ijbb(root: Path) -> Listing:
-    """IJB-B, see `ijb`."""
+    """Read IJB-B, see `ijb`."""
     return ijb(root, IJBB)
 
 
 def ijbc(root: Path) -> Listing:
-    """IJB-C, see `ijb`."""
+    """Read IJB-C, see `ijb`."""
     return ijb(root, IJBC)
 
 
 def ijb(root: Path, edition: Edition) -> Listing:
-    """The template pairs of IJB, from meta/NAME_face_tid_mid.txt and meta/NAME_template_pair_label.txt.
+    """Read the template pairs of IJB from meta/NAME_face_tid_mid.txt and meta/NAME_template_pair_label.txt.
 
-    The subject of a template is that of meta/NAME_1N_gallery_*.csv and NAME_1N_probe_mixed.csv where these are; else templates
-    that genuine pairs join are of one person. The points are meta/NAME_name_5pts_score.txt.
+    The subject of a template is taken from meta/NAME_1N_gallery_*.csv and NAME_1N_probe_mixed.csv if they exist; otherwise
+    templates connected by genuine pairs are of one person. The points are in meta/NAME_name_5pts_score.txt.
 
     Raises
     ------
-    TableError : a file that is not there or not of its layout, by line; a pair of a template that has no image
+    TableError : If a file is missing or malformed (names the line), or a pair contains a template without images.
     """
     meta = f"meta/{edition.name}"
     faces, files, points = images_of(root, edition)
@@ -79,7 +79,7 @@ def ijb(root: Path, edition: Edition) -> Listing:
     ids, rows = np.unique(faces["template"].to_numpy(np.int64), return_index=True)
     order = np.argsort(rows)
     row_of = np.empty(len(ids), np.int64)
-    row_of[order] = np.arange(len(ids))  # templates are rows in the order in which they appear
+    row_of[order] = np.arange(len(ids))  # templates are numbered in order of appearance
     pairs = np.stack(
         [
             rows_of(listed[side].to_numpy(np.int64), ids, row_of, f"{meta}_template_pair_label.txt")
@@ -127,7 +127,7 @@ def ijb(root: Path, edition: Edition) -> Listing:
 
 
 def images_of(root: Path, edition: Edition) -> tuple[pd.DataFrame, list[tuple[str, str]], Path]:
-    """The images with template and media, the files they and their points are of, and the path of the points."""
+    """Return the images with template and media, the list files with their hashes, and the path of the points."""
     meta = f"meta/{edition.name}"
     faces, sha256 = numbers(root, f"{meta}_face_tid_mid.txt", names=("image", "template", "media"))
     points = root / f"{meta}_name_5pts_score.txt"
@@ -141,23 +141,23 @@ def images_of(root: Path, edition: Edition) -> tuple[pd.DataFrame, list[tuple[st
 
 
 def ijbb_search(root: Path, gallery: Gallery) -> Listing:
-    """1:N of IJB-B, see `ijb_search`."""
+    """Read the searches (1:N) of IJB-B, see `ijb_search`."""
     return ijb_search(root, IJBB, gallery)
 
 
 def ijbc_search(root: Path, gallery: Gallery) -> Listing:
-    """1:N of IJB-C, see `ijb_search`."""
+    """Read the searches (1:N) of IJB-C, see `ijb_search`."""
     return ijb_search(root, IJBC, gallery)
 
 
 def ijb_search(root: Path, edition: Edition, gallery: Gallery) -> Listing:
-    """The searches of IJB: the templates of NAME_1N_probe_mixed.csv in the gallery of NAME_1N_gallery_GALLERY.csv.
+    """Read the searches of IJB: templates of NAME_1N_probe_mixed.csv in the gallery of NAME_1N_gallery_GALLERY.csv.
 
-    gallery : 1 or 2, the halves of the people of which the other half has no mate; both: everybody is enrolled
+    gallery : 1 or 2, each with half of the people, so that the other half has no mate; both: all people are enrolled
 
     Raises
     ------
-    TableError : a file that is not there or not of its layout; a template without images
+    TableError : If a file is missing or malformed, or a template has no images.
     """
     parts = edition.galleries if gallery == "both" else (edition.galleries[int(gallery) - 1],)
     faces, files, points = images_of(root, edition)
@@ -209,11 +209,11 @@ def ijb_search(root: Path, edition: Edition, gallery: Gallery) -> Listing:
 
 
 def numbers(root: Path, place: str, *, names: tuple[str, str, str]) -> tuple[pd.DataFrame, str]:
-    """A file of three cells per line, whole numbers but for the first of `image`, and its sha256.
+    """Read a file of three cells per line, integers except a first column `image`, and its sha256.
 
     Raises
     ------
-    TableError : not there, or the first line that is not of this shape
+    TableError : If the file is missing or malformed; names the first such line.
     """
     if not (root / place).is_file():
         raise TableError(f"{root}: no file {place}; --root must be the folder into which the protocol was unpacked")
@@ -243,11 +243,11 @@ def numbers(root: Path, place: str, *, names: tuple[str, str, str]) -> tuple[pd.
 
 
 def rows_of(templates: IntArray, ids: IntArray, row_of: IntArray, place: str) -> IntArray:
-    """The row of each template of a list. ids : rising; row_of : of each of them
+    """Return the row of each template of a list. ids : ascending; row_of : row of each id
 
     Raises
     ------
-    TableError : a template that no image is of, by line
+    TableError : If a template has no image; names the line.
     """
     found = np.minimum(np.searchsorted(ids, templates), len(ids) - 1)
     unknown = np.flatnonzero(ids[found] != templates)
@@ -262,7 +262,7 @@ def rows_of(templates: IntArray, ids: IntArray, row_of: IntArray, place: str) ->
 def stated_subjects(
     root: Path, edition: Edition, lists: tuple[str, ...] = ()
 ) -> tuple[dict[int, str], list[tuple[str, str]]]:
-    """Subject by template from the lists of 1:N, and the files that were read. A template with two subjects is an error."""
+    """Return the subject of each template in the 1:N lists, and the files read. Raises TableError for two subjects."""
     found: dict[int, str] = {}
     files = []
     for list_name in lists or (*(f"gallery_{part}" for part in edition.galleries), "probe_mixed"):
@@ -291,7 +291,7 @@ def stated_subjects(
 
 
 def subject_notes(known: int, templates: int) -> tuple[str, ...]:
-    """Whose templates are named by no list of 1:N."""
+    """Describe the templates without a subject in the 1:N lists."""
     if known == templates:
         return ()
     return (

@@ -1,4 +1,4 @@
-"""Labels of a protocol's people from a table beside it, for the protocols that have none of their own."""
+"""Join labels of people from a separate table, for protocols that have none."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from facegap.inputs.protocols.listing import FOLD, Listing
 from facegap.inputs.records import read_records
 
 KEYS = ("image", "subject")
-# Of the metadata that NIST publishes with IJB: one row per image, labels by subject. GENDER is 0 or 1; which is which is for
-# --map to say.
+# Columns of the metadata that NIST publishes with IJB: one row per image, labels by subject. GENDER is 0 or 1; --map states the
+# meaning.
 METADATA_SUBJECT = "SUBJECT_ID"
 METADATA = {"SKINTONE": "skin_tone", "GENDER": "gender"}
 
 
 def with_labels(listing: Listing, path: Path) -> Listing:
-    """The protocol with label columns of a CSV or parquet table joined to its people, by `image` or else by `subject`.
+    """Join label columns of a CSV or parquet table to the people of a protocol, by `image` or else by `subject`.
 
-    Images are found by the names of their files without folder and suffix (Ann_Lee_0001), where these are different, else by
-    their paths. Whoever is not in the table has an empty label; how many that are stands in the notes.
+    Images are matched by file name without folder and extension (Ann_Lee_0001) if these are distinct, else by path. People
+    missing from the table have an empty label; the notes state their number.
 
     Raises
     ------
-    TableError : no column to join by, no label column, one that the protocol has itself, a name twice, nobody found
+    TableError : If there is no column to join by, no label column, a label that the protocol has, a duplicate name, or no match.
     """
     records = read_records(path)
     cells, lines, said = records.frame, records.lines, list[str]()
@@ -73,7 +73,7 @@ def with_labels(listing: Listing, path: Path) -> Listing:
 
 
 def by_subject(cells: pd.DataFrame, lines: list[int], file: str) -> tuple[pd.DataFrame, list[int], list[str]]:
-    """The metadata of IJB with one row per subject; a label that differs between rows of a subject is left empty, and told."""
+    """Return IJB's metadata with one row per subject, and notes; a label that differs between rows is left empty."""
     columns = {name: label for name, label in METADATA.items() if name in cells.columns}
     if not columns:
         raise TableError(f"{file} line 1: none of the columns {', '.join(METADATA)} beside {METADATA_SUBJECT}")
@@ -90,5 +90,5 @@ def by_subject(cells: pd.DataFrame, lines: list[int], file: str) -> tuple[pd.Dat
 
 
 def stem(image: str) -> str:
-    """The name of a file without folder and suffix."""
+    """Return the name of a file without folder and extension."""
     return PurePosixPath(image).stem

@@ -1,4 +1,4 @@
-"""What every benchmark protocol comes to: images of people, pairs of them, and the folds of the pairs."""
+"""The common form of all benchmark protocols: images of people, pairs of images, and the folds of the pairs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from facegap.tables import MEMBERSHIP
 from facegap.types import BoolArray, IntArray
 
 MAX_LIST_BYTES = 64 * 2**20  # a list of 6,000 pairs has half a megabyte
-FOLD = "fold"  # column of the people, where each has one
+FOLD = "fold"  # column of the people, if each is in a single fold
 NO_FOLD = -1
 SHOWN = 10  # names in a message
 INCOMPLETE = "pass --allow-incomplete to evaluate what is available; the result will say so"
@@ -26,7 +26,7 @@ INCOMPLETE = "pass --allow-incomplete to evaluate what is available; the result 
 
 @dataclass(frozen=True)
 class Picture:
-    """One image of a protocol: its file relative to the root, whose it is, and its labels by column."""
+    """One image of a protocol: its file relative to the root, its subject, and its labels by column."""
 
     image: str
     subject: str
@@ -35,7 +35,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class PairLine:
-    """One pair as a protocol lists it. part : the list that it is of, where a protocol has several (RFW: the race)"""
+    """One pair in a protocol. part : its list, if the protocol has several (RFW: the race)"""
 
     left: Picture
     right: Picture
@@ -46,7 +46,7 @@ class PairLine:
 
 @dataclass(frozen=True)
 class Counted:
-    """How many of something there are, and how many the protocol has; None where it does not say."""
+    """The number found, and the number in the protocol; None if it does not state it."""
 
     what: str
     found: int
@@ -55,19 +55,19 @@ class Counted:
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """A protocol as it lies in a folder.
+    """A protocol read from a folder.
 
-    people  : image (relative to `folder`), subject, label columns; `fold` where each subject has one fold only; `template` and
-              `media` where images are pooled
-    pairs   : int64 (m, 2), rows of `people`, or templates in the order in which they appear there, in the order of the
-              protocol; genuine : bool (m,), as the protocol says
+    people  : image (relative to `folder`), subject, label columns; `fold` if each subject is in a single fold; `template` and
+              `media` if images are pooled
+    pairs   : int64 (m, 2), rows of `people`, or templates in order of their appearance there; in the order of the protocol.
+              genuine : bool (m,), as stated by the protocol
     folds   : int64 (m,), fold of each pair from 0; -1 in a protocol without folds
-    parts   : text (m,), list that each pair is of; empty where there is one
+    parts   : text (m,), list of each pair; empty if there is one
     files   : name and sha256 of every file of the protocol that was read
-    images  : bytes by image name, where the protocol holds the images itself (.bin); written out for the audit
-    notes   : what a reader must know of these data
+    images  : bytes by image name, if the protocol contains the images (.bin); written to files for the audit
+    notes   : notes on these data for the reader
     points  : file with five points per image; None without one
-    gallery : which gallery is searched, where the people have roles in place of pairs: 1, 2 or both
+    gallery : gallery that is searched, if the people have roles instead of pairs: 1, 2 or both
     """
 
     name: str
@@ -87,14 +87,14 @@ class Listing:
 
     @property
     def labels(self) -> list[str]:
-        """The label columns of the people, without the fold."""
+        """Return the label columns of the people, without the fold."""
         return [
             str(name) for name in self.people.columns if name not in ("image", "subject", FOLD, "role", *MEMBERSHIP)
         ]
 
     @property
     def incomplete(self) -> list[str]:
-        """What is not as the protocol has it, in words: counts, then the number of missing images."""
+        """Describe differences from the protocol: counts, then the number of missing images."""
         said = [
             f"{count.found:,} {count.what}, the protocol has {count.expected:,}"
             for count in self.counts
@@ -105,7 +105,7 @@ class Listing:
 
     @property
     def missing(self) -> list[str]:
-        """Images that are not in the folder, in the order of the people."""
+        """Return the images that are not in the folder, in the order of the people."""
         if self.images:
             return []
         return [str(image) for image in self.people["image"] if not (self.folder / str(image)).is_file()]
@@ -113,19 +113,19 @@ class Listing:
 
 @dataclass(frozen=True)
 class TextFile:
-    """A text file of a protocol: its name, its lines that are not blank with their numbers, and its sha256."""
+    """A text file of a protocol: its name, its numbered non-blank lines, and its sha256."""
 
     name: str
     lines: tuple[tuple[int, str], ...]
     sha256: str
 
     def fault(self, number: int, what: str) -> TableError:
-        """The error of a line."""
+        """Return the error for a line."""
         return TableError(f"{self.name} line {number}: {what}")
 
 
 def require_complete(listing: Listing) -> None:
-    """Raise TableError where counts are not those of the protocol or images are missing; it names the first of these."""
+    """Raise TableError if counts differ from the protocol or images are missing; it names the first of these."""
     if not listing.incomplete:
         return
     missing = listing.missing
@@ -135,11 +135,11 @@ def require_complete(listing: Listing) -> None:
 
 
 def read_text(root: Path, *places: str, most: int = MAX_LIST_BYTES) -> TextFile:
-    """The first of some files below the root that is there.
+    """Read the first of several files that exists below the root.
 
     Raises
     ------
-    TableError : none is there, too large, no UTF-8
+    TableError : If none exists, or the file is too large or not UTF-8.
     """
     place = next((place for place in places if (root / place).is_file()), None)
     if place is None:
@@ -157,11 +157,11 @@ def read_text(root: Path, *places: str, most: int = MAX_LIST_BYTES) -> TextFile:
 
 
 def read_bytes(path: Path, most: int) -> bytes:
-    """A file of bounded size.
+    """Read a file of limited size.
 
     Raises
     ------
-    TableError : not there, no regular file, larger than `most`
+    TableError : If it is missing, not a regular file, or larger than `most`.
     """
     try:
         return read_file(path, most)
@@ -174,7 +174,7 @@ def read_bytes(path: Path, most: int) -> bytes:
 
 
 def first_folder(root: Path, places: Sequence[str], holds: Callable[[Path], bool]) -> str:
-    """The first of some folders below the root that holds something, as a prefix of image names; the first where none does."""
+    """Return the first folder for which `holds` is true as a prefix of image names; the first of all if none is."""
     found = next((place for place in places if (root / place).is_dir() and holds(root / place)), places[0])
     return f"{found}/" if found else ""
 
@@ -190,11 +190,11 @@ def listing_of(
     images: Mapping[str, bytes] | None = None,
     notes: Sequence[str] = (),
 ) -> Listing:
-    """A protocol from its pairs; each image is one row of the people, however many pairs it is in.
+    """Build a protocol from its pairs; each image is one row of the people, even if it is in several pairs.
 
     Raises
     ------
-    TableError : no pairs; one image under two subjects or with two values of a label
+    TableError : If there are no pairs, or an image has two subjects or two values of a label.
     """
     if not lines:
         raise TableError(f"{title}: no pairs are listed")
@@ -246,9 +246,10 @@ def listing_of(
 
 
 def contiguous_folds(pairs: int, folds: int = 10) -> IntArray:
-    """The fold of each pair in the order of a list, as scikit-learn's KFold without shuffling deals them, int64 (pairs,).
+    """Return the fold of each pair in list order, as in scikit-learn's KFold without shuffling, int64 (pairs,).
 
-    Where the pairs are no multiple of the folds, the first folds have one more. Fewer pairs than folds have one fold each.
+    If the number of pairs is not a multiple of the folds, the first folds have one more. With fewer pairs than folds, each pair
+    is a fold.
 
     Examples
     --------
@@ -261,7 +262,7 @@ def contiguous_folds(pairs: int, folds: int = 10) -> IntArray:
 
 
 def folds_of_people(subjects: pd.Series, pairs: IntArray, folds: IntArray) -> IntArray | None:
-    """The fold of each row of the people, int64; None where a person is in two folds, or the protocol has none."""
+    """Return the fold of each row of the people, int64; None if a person is in two folds or there are no folds."""
     if not len(pairs) or (folds == NO_FOLD).any():
         return None
     codes = np.asarray(pd.factorize(subjects)[0], np.int64)
@@ -273,7 +274,7 @@ def folds_of_people(subjects: pd.Series, pairs: IntArray, folds: IntArray) -> In
 
 
 def contradictions(subjects: pd.Series, pairs: IntArray, genuine: BoolArray) -> tuple[str, ...]:
-    """A sentence on pairs whose label is not what the names of their people say."""
+    """Return a sentence on pairs whose label contradicts their subjects."""
     codes = np.asarray(pd.factorize(subjects)[0], np.int64)
     torn = int(((codes[pairs[:, 0]] == codes[pairs[:, 1]]) != genuine).sum())
     if not torn:

@@ -1,6 +1,6 @@
-"""Protocols that are lists of pairs in text: LFW, CALFW, CPLFW, RFW and CFP.
+"""Read protocols that are text lists of pairs: LFW, CALFW, CPLFW, RFW and CFP.
 
-Counts and layouts marked "not seen" were taken from the codes named as sources; the data sets themselves were not at hand.
+Counts and layouts marked "not seen" were taken from the cited source code; the data sets themselves were not available.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RFW_RACES = ("African", "Asian", "Caucasian", "Indian")
 RFW_PAIRS = 6_000
 SUFFIXES = (".jpg", ".png", ".jpeg")
 OF_LFW = re.compile(r"(?P<person>.+)_\d{1,6}\.\w{2,5}")
-# Listed under two races each, by bob.bio.face; their images count by the race of the list that they are in.
+# Listed under two races each, according to bob.bio.face; their images count for the race of their list.
 RFW_TWICE = frozenset(
     [
         "m.023915",
@@ -49,7 +49,7 @@ RFW_TWICE = frozenset(
 
 
 def lfw(root: Path) -> Listing:
-    """Labeled Faces in the Wild, View 2: pairs.txt, 10 folds of 300 genuine and 300 impostor pairs, Name/Name_0001.jpg.
+    """Read Labeled Faces in the Wild, View 2: pairs.txt, 10 folds of 300 genuine and 300 impostor pairs, Name/Name_0001.jpg.
 
     Source : README of Huang, Ramesh, Berg and Learned-Miller (2007)
     """
@@ -74,13 +74,13 @@ def lfw(root: Path) -> Listing:
 
 
 def lfw_picture(prefix: str, side: tuple[str, int], suffix: str, race: str = "") -> Picture:
-    """A picture of LFW's naming. race : its label where there is one"""
+    """Return an image with a name as in LFW. race : its label, if any"""
     person, number = side
     return Picture(f"{prefix}{person}/{person}_{number:04d}{suffix}", person, (("race", race),) if race else ())
 
 
 def suffix_of(root: Path, prefix: str, pairs: list[LfwPair]) -> str:
-    """The suffix of the files: that of the first picture which is there, else .jpg."""
+    """Return the extension of the first image file that exists, else .jpg."""
     for pair in pairs[:50]:
         for suffix in SUFFIXES:
             if (root / lfw_picture(prefix, pair.left, suffix).image).is_file():
@@ -89,24 +89,24 @@ def suffix_of(root: Path, prefix: str, pairs: list[LfwPair]) -> str:
 
 
 def calfw(root: Path) -> Listing:
-    """Cross-Age LFW: pairs_CALFW.txt, see `two_line_pairs`."""
+    """Read Cross-Age LFW: pairs_CALFW.txt, see `two_line_pairs`."""
     return two_line_pairs("calfw", "CALFW", root)
 
 
 def cplfw(root: Path) -> Listing:
-    """Cross-Pose LFW: pairs_CPLFW.txt, see `two_line_pairs`."""
+    """Read Cross-Pose LFW: pairs_CPLFW.txt, see `two_line_pairs`."""
     return two_line_pairs("cplfw", "CPLFW", root)
 
 
 def two_line_pairs(name: str, title: str, root: Path) -> Listing:
-    """CALFW and CPLFW: two lines per pair, "file label"; 3,000 genuine pairs, then 3,000 impostor pairs.
+    """Read CALFW or CPLFW: two lines per pair, "file label"; 3,000 genuine pairs, then 3,000 impostor pairs.
 
-    Fold k has the genuine pairs 300 k to 300 k + 299 and the impostor pairs likewise. In CALFW a genuine pair has any label
-    but 0. Not seen; source : FaceX-Zoo, test_protocol/lfw/pairs_parser.py
+    Fold k has the genuine pairs 300 k to 300 k + 299 and the impostor pairs with the same numbers. In CALFW, a genuine pair has
+    any label except 0. Not seen; source : FaceX-Zoo, test_protocol/lfw/pairs_parser.py
 
     Raises
     ------
-    TableError : an odd number of lines, no "file label", two labels in a pair, genuine pairs after impostor pairs
+    TableError : If lines are odd in number or not "file label", a pair has two labels, or genuine follow impostor pairs.
     """
     file = read_text(root, f"pairs_{title}.txt", f"{name}/pairs_{title}.txt")
     base = file.name.rpartition("/")[0]
@@ -144,7 +144,7 @@ NOT_SEEN = (
 
 
 def label_lines(file: TextFile) -> Iterator[tuple[int, str, int]]:
-    """Line, image and label of every line "file label"; file names have no blanks, labels are whole numbers."""
+    """Yield line number, image and label of every line "file label"; file names have no spaces, labels are integers."""
     for number, line in file.lines:
         image, _, label = line.rpartition(" ")
         if not image.strip() or not re.fullmatch(r"-?\d{1,9}", label):
@@ -155,7 +155,7 @@ def label_lines(file: TextFile) -> Iterator[tuple[int, str, int]]:
 
 
 def named_picture(file: TextFile, number: int, prefix: str, image: str) -> Picture:
-    """A picture whose person is the name of its file without the number."""
+    """Return an image whose subject is its file name without the number."""
     found = OF_LFW.fullmatch(image)
     if found is None:
         raise file.fault(
@@ -165,10 +165,10 @@ def named_picture(file: TextFile, number: int, prefix: str, image: str) -> Pictu
 
 
 def rfw(root: Path) -> Listing:
-    """Racial Faces in the Wild: txts/RACE/RACE_pairs.txt, 6,000 pairs of each of four races; data/RACE/ID/ID_0001.jpg.
+    """Read Racial Faces in the Wild: txts/RACE/RACE_pairs.txt, 6,000 pairs of each of four races; data/RACE/ID/ID_0001.jpg.
 
-    No header. Fold k of a race is the k-th tenth of its list: 300 genuine, then 300 impostor pairs. All pairs are within one
-    race, so that nothing is said of false matches between races. Twelve people are listed under two races.
+    There is no header. Fold k of a race is the k-th tenth of its list: 300 genuine, then 300 impostor pairs. All pairs are within
+    one race, so false matches between races are not covered. Twelve people are listed under two races.
     Not seen; source : bob.bio.face; FaceX-Zoo, test_protocol/lfw/pairs_parser.py
     """
     base = next((place for place in ("", "test") if (root / place / "txts").is_dir()), "")
@@ -206,7 +206,7 @@ def rfw(root: Path) -> Listing:
 
 
 def rfw_pair(file: TextFile, number: int, line: str) -> LfwPair:
-    """A line of RFW: id n1 n2, or id1 n1 id2 n2."""
+    """Parse a line of RFW: id n1 n2, or id1 n1 id2 n2."""
     cells = line.split()
     if len(cells) == 3:
         cells = [cells[0], cells[1], cells[0], cells[2]]
@@ -216,11 +216,11 @@ def rfw_pair(file: TextFile, number: int, line: str) -> LfwPair:
 
 
 def cfp_fp(root: Path) -> Listing:
-    """Celebrities in Frontal-Profile, frontal against profile: Protocol/Split/FP/01..10/{same,diff}.txt, 350 pairs each.
+    """Read Celebrities in Frontal-Profile, frontal-profile pairs: Protocol/Split/FP/01..10/{same,diff}.txt, 350 pairs each.
 
-    Each line "i,j": image i of Protocol/Pair_list_F.txt and image j of Protocol/Pair_list_P.txt, whose lines are "number
-    path", the path relative to Protocol. The subject is the folder of three digits. Not seen; source : the README of the
-    set (Sengupta et al., 2016) as other codes read it
+    Each line "i,j" is image i of Protocol/Pair_list_F.txt and image j of Protocol/Pair_list_P.txt, whose lines are "number
+    path", with the path relative to Protocol. The subject is the three-digit folder. Not seen; source : the README of the set
+    (Sengupta et al., 2016) as read by other code
     """
     base = next((place for place in ("", "cfp-dataset/") if (root / place / "Protocol").is_dir()), "")
     lists = [read_text(root, f"{base}Protocol/Pair_list_{kind}.txt") for kind in "FP"]
@@ -241,7 +241,7 @@ def cfp_fp(root: Path) -> Listing:
 
 
 def cfp_images(file: TextFile, base: str) -> Iterator[tuple[int, Picture]]:
-    """Number and picture of each line "number path"."""
+    """Yield the number and image of each line "number path"."""
     for number, line in file.lines:
         index, _, path = line.partition(" ")
         parts = [part for part in path.strip().split("/") if part not in ("..", ".")]
@@ -256,7 +256,7 @@ def cfp_images(file: TextFile, base: str) -> Iterator[tuple[int, Picture]]:
 def cfp_pair(
     file: TextFile, number: int, line: str, pictures: list[dict[int, Picture]], genuine: bool, fold: int
 ) -> PairLine:
-    """A line "i,j" of a split."""
+    """Parse a line "i,j" of a split."""
     cells = [cell.strip() for cell in line.split(",")]
     if len(cells) != 2 or not all(cell.isdecimal() and len(cell) < 10 for cell in cells):
         raise file.fault(

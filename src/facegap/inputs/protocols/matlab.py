@@ -1,7 +1,7 @@
-"""MATLAB's files of version 5, as far as lists of images need them: cells, structs, texts and numbers.
+"""Read MATLAB files of version 5, as far as image lists need them: cells, structs, text and numbers.
 
-SciPy's reader is not used: it allocates what a file states, and a few changed bytes let it end the whole process. Here every
-size is compared with the bytes that are there before anything is made of it, and nothing is run.
+SciPy's reader is not used: it allocates the sizes stated in a file, and a few changed bytes can crash the process. Here, every
+size is compared with the available bytes before anything is allocated, and nothing is executed.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ CODES = MappingProxyType({1: "latin-1", 2: "latin-1", 4: "utf-16-le", 16: "utf-8
 class Array:
     """An array of a file.
 
-    kind    : what it holds
-    extents : its sizes
-    cells   : arrays column by column; of a struct its fields in the order of the file; none for the others
-    text    : of letters, column by column
-    numbers : column by column
+    kind    : its class
+    extents : its dimensions
+    cells   : arrays in column order; for a struct, its fields in file order; empty for other classes
+    text    : for characters, in column order
+    numbers : in column order
     """
 
     kind: Literal["cells", "struct", "text", "numbers"]
@@ -54,11 +54,11 @@ NOTHING = Array("numbers", (0, 0))
 
 
 def read_matlab(content: bytes, variable: str, place: str) -> Array:
-    """The array that is called `variable`. place : names the file in messages
+    """Return the array named `variable`. place : name of the file for messages
 
     Raises
     ------
-    TableError : no file of version 5, damaged, beyond the bounds, of other kinds of arrays, or without that variable
+    TableError : If the file is not of version 5, is damaged, exceeds a limit, has other array classes, or lacks the variable.
     """
     reader = _Reader(place)
     try:
@@ -78,11 +78,11 @@ class _Reader:
         self.place, self.arrays = place, 0
 
     def refused(self, why: str) -> TableError:
-        """The error for a file that is not read."""
+        """Return the error for a file that cannot be read."""
         return TableError(f"{self.place}: {why}")
 
     def elements(self, content: bytes) -> Iterator[memoryview]:
-        """The payloads of the arrays on the highest level, unpacked where they are packed."""
+        """Yield the payloads of the top-level arrays, decompressed if necessary."""
         if len(content) < 128 or content[126:128] not in (b"IM", b"MI"):
             raise self.refused("not a MATLAB file of version 5")
         if content[126:128] == b"MI":
@@ -103,7 +103,7 @@ class _Reader:
                 yield from (inner for found, inner in tagged(memoryview(unpacked), 0) if found == MATRIX)
 
     def head(self, payload: memoryview) -> tuple[int, tuple[int, ...], str, int]:
-        """Flags with the class, sizes and name of an array, and where its content begins."""
+        """Parse flags with the class, dimensions and name of an array, and the offset of its content."""
         _, flags, at = element(payload, 0)
         _, sizes, at = element(payload, at)
         _, name, at = element(payload, at)
@@ -116,7 +116,7 @@ class _Reader:
         return word, extents, bytes(name).decode("latin-1"), at
 
     def array(self, payload: memoryview, at: int, *, level: int) -> Array:
-        """An array whose content begins at a place."""
+        """Read an array whose content begins at an offset."""
         flags, extents, _, _ = self.head(payload)
         kind, count = flags & 0xFF, math.prod(extents)
         if kind == CELLS:
@@ -142,7 +142,7 @@ class _Reader:
         return Array("numbers", extents, numbers=tuple(np.frombuffer(content, KINDS[written]).tolist()))
 
     def inside(self, payload: memoryview, at: int, count: int, level: int) -> tuple[Array, ...]:
-        """The arrays in an array, as many as it states: each has eight bytes at least."""
+        """Read the elements of an array, whose stated number is checked first: each has at least eight bytes."""
         if count > (len(payload) - at) // 8:
             raise self.refused("an array with fewer parts than stated")
         if level >= MAX_LEVELS:
@@ -160,11 +160,11 @@ class _Reader:
 
 
 def element(payload: memoryview, at: int) -> tuple[int, memoryview, int]:
-    """Type and content of the element at a place, and where the next one begins; short ones have both in eight bytes.
+    """Return type and content of the element at an offset, and the offset of the next; short ones have both in eight bytes.
 
     Raises
     ------
-    struct.error : it is cut off
+    struct.error : If it is truncated.
     """
     kind, size = struct.unpack_from("<II", payload, at)
     start, after = at + 8, at + 8 + (size if kind == COMPRESSED else (size + 7) // 8 * 8)
@@ -176,7 +176,7 @@ def element(payload: memoryview, at: int) -> tuple[int, memoryview, int]:
 
 
 def tagged(content: memoryview, at: int) -> Iterator[tuple[int, memoryview]]:
-    """Type and content of each element from a place on; fewer than eight bytes at the end are padding."""
+    """Yield type and content of each element from an offset on; fewer than eight bytes at the end are padding."""
     while at + 8 <= len(content):
         kind, payload, at = element(content, at)
         yield kind, payload

@@ -1,1 +1,1 @@
-"""Video files: frames sampled by time, decoded in a separate process that can open neither a file nor a connection."""
+"""Video files: frames are sampled by time and decoded in a separate process that cannot open files or connections."""

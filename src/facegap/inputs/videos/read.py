@@ -1,4 +1,4 @@
-"""A video file as frames: opened once, hashed, decoded in a separate process within bounds of pixels, time and memory."""
+"""Read the frames of a video: open it once, hash it, and decode it in a separate process with limits on pixels, time and memory."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from facegap.store.opened import opened_below
 
 SUFFIXES = frozenset((".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".3gp"))
 MOST_BYTES = 4 * 2**30
-MOST_PIXELS = 8192 * 4320  # of a frame; a decoder holds some twenty
+MOST_PIXELS = 8192 * 4320  # of a frame; a decoder keeps some twenty frames
 CPU_S = 60  # of processor time for one video
-WALL_S = 120  # for one frame, on a machine so busy that the process is hardly run
+WALL_S = 120  # for one frame, on a very busy machine
 MEMORY_BYTES = 3 * 2**30
 MOST_HEAD = 4096
 CONTAINERS = "MP4, MOV, 3GP, AVI, Matroska, WebM, MPEG"
-ENDS = {  # how the process says that there is no frame: outcome and detail
+ENDS = {  # final states of the process: outcome and detail
     "unopened": ("unreadable", "no video stream that can be decoded"),
     "damaged": ("unreadable", "the video data is damaged"),
     "memory": ("refused", "decoding needs more memory than the limit"),
@@ -42,7 +42,7 @@ ENDS = {  # how the process says that there is no frame: outcome and detail
 
 @dataclass(frozen=True)
 class Sampling:
-    """Which frames of a video are taken: so many per second of it, from its beginning, and at most so many."""
+    """The sampling of frames: frames per second of video, from its beginning, and the maximum number."""
 
     frames_per_second: float = 2.0
     max_frames: int = 30
@@ -50,7 +50,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class VideoFile:
-    """sha256 of a video file, and what the file system said of it: see `stamp_of`."""
+    """The sha256 of a video file, and its stamp, see `stamp_of`."""
 
     sha256: str
     stamp: str
@@ -65,17 +65,17 @@ class Frame:
 
 
 def is_video(path: str) -> bool:
-    """Whether a file is taken for a video, by its name."""
-    # As PurePosixPath.suffix, without a path object for each of a million names.
+    """Return whether a file name is that of a video."""
+    # As PurePosixPath.suffix, but without creating a path object for each of a million names.
     stem, dot, ending = path.rpartition("/")[2].rpartition(".")
     return bool(stem) and (dot + ending).lower() in SUFFIXES
 
 
 def read_video(path: str, *, root: Path, sampling: Sampling, max_pixels: int = MOST_PIXELS) -> Iterator[Any]:
-    """First the VideoFile, then each Frame in the order of time; an Unreadable where the video, or its rest, is none.
+    """Yield the VideoFile, then each Frame in chronological order, or an Unreadable if the video, or its rest, is unreadable.
 
-    Frames are decoded as they are asked for, so that one at a time is held. A video whose decoding ends in an Unreadable is to
-    be taken as a whole for unreadable, whatever frames came before: how many there were depends on the machine.
+    Frames are decoded on demand, so only one is in memory at a time. If the last item is an Unreadable, the whole video must be
+    treated as unreadable, because the number of frames before it depends on the machine.
 
     path : relative to `root`, below which no link is followed
     """
@@ -100,7 +100,7 @@ def read_video(path: str, *, root: Path, sampling: Sampling, max_pixels: int = M
 
 
 def is_container(head: bytes) -> bool:
-    """Whether a file begins as one of CONTAINERS does. Playlists and other texts that name files begin otherwise."""
+    """Return whether a file begins like one of CONTAINERS, which excludes playlists and other text that names files."""
     boxes = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
     return (
         head[4:8] in boxes
@@ -110,7 +110,7 @@ def is_container(head: bytes) -> bool:
 
 
 def decoded(file: BufferedReader, sampling: Sampling, max_pixels: int) -> Iterator[Frame | Unreadable]:
-    """The frames of an open video file, from a separate process."""
+    """Decode the frames of an open video file in a separate process."""
     number = file.fileno()
     asked = Asked(number, sampling.frames_per_second, sampling.max_frames, max_pixels, CPU_S, MEMORY_BYTES)
     with process(asked) as (child, frames):
@@ -130,7 +130,7 @@ def decoded(file: BufferedReader, sampling: Sampling, max_pixels: int) -> Iterat
 
 @contextlib.contextmanager
 def process(asked: Asked) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-    """The process that decodes, and what it writes; it is gone at the end of the block."""
+    """Start the decoding process and return it with its output; it is ended at the end of the block."""
     command = [sys.executable, "-m", "facegap.inputs.videos.sample", json.dumps(asdict(asked))]
     env = {**environment(), "OPENCV_FFMPEG_CAPTURE_OPTIONS": CAPTURE_OPTIONS}
     quiet = subprocess.DEVNULL
@@ -150,7 +150,7 @@ def process(asked: Asked) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]
 
 
 def next_frame(child: subprocess.Popen[bytes], frames: IO[bytes], max_pixels: int) -> Frame | Unreadable | None:
-    """The next frame; None after the last one; why there is none where the video could not be decoded."""
+    """Return the next frame, None after the last one, or why the video could not be decoded."""
     timer = threading.Timer(WALL_S, child.kill)
     timer.start()
     try:
@@ -168,14 +168,14 @@ def next_frame(child: subprocess.Popen[bytes], frames: IO[bytes], max_pixels: in
             return how_it_died(child)
         pixels = np.frombuffer(data, np.uint8).reshape(height, width, 3)
         return Frame(float(head["time_s"]), Picture(pixels, is_grey(pixels)))
-    except (ValueError, KeyError, TypeError):  # what no process of ours writes
+    except (ValueError, KeyError, TypeError):  # never written by a working process
         return Unreadable("unreadable", "the decoder crashed")
     finally:
         timer.cancel()
 
 
 def how_it_ended(head: dict[str, Any], max_pixels: int) -> Unreadable | None:
-    """What the last line of the process says; None where all is well."""
+    """Interpret the last line of the process; None if it succeeded."""
     if head["end"] == "":
         return None
     if head["end"] == "pixels":
@@ -186,11 +186,11 @@ def how_it_ended(head: dict[str, Any], max_pixels: int) -> Unreadable | None:
 
 
 def how_it_died(child: subprocess.Popen[bytes]) -> Unreadable:
-    """Why the process ended without a last line.
+    """Explain why the process ended without a last line.
 
     Raises
     ------
-    KeyboardInterrupt : Ctrl-C reached it
+    KeyboardInterrupt : If the process received Ctrl-C.
     """
     code = child.wait()
     if code == -signal.SIGINT:
@@ -201,7 +201,7 @@ def how_it_died(child: subprocess.Popen[bytes]) -> Unreadable:
 
 
 def read_file(path: str, *, root: Path) -> ImageFile | VideoFile | Unreadable:
-    """sha256 and stamp of the file of a row, an image or a video, with nothing decoded."""
+    """Return the sha256 and stamp of the image or video file of a row, without decoding."""
     if not is_video(path):
         return read_image(path, root=root)
     found = read_video(path, root=root, sampling=Sampling())
@@ -211,6 +211,6 @@ def read_file(path: str, *, root: Path) -> ImageFile | VideoFile | Unreadable:
 
 
 def why_not(path: str, *, root: Path) -> Unreadable | None:
-    """Why a video gives no frame; None where its first frame can be decoded."""
+    """Return why a video has no readable frame; None if its first frame can be decoded."""
     *_, last = read_video(path, root=root, sampling=Sampling(max_frames=1))
     return last if isinstance(last, Unreadable) else None

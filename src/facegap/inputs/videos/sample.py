@@ -1,7 +1,7 @@
-"""The process that decodes one video: it gets the open file by number, applies its restrictions, and only then reads the file.
+"""The process that decodes one video: it receives the open file by number, restricts itself, and only then reads the file.
 
-FFmpeg knows files that name other files and addresses (playlists, lists of parts, session descriptions). Here it reads from
-an open file alone: no file or socket can be opened once the restrictions are in place, and only the containers of FORMATS are tried.
+FFmpeg supports files that name other files and addresses (playlists, lists of parts, session descriptions). Here it only reads
+from an open file: once restricted, the process can open no file or socket, and only the containers in FORMATS are tried.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from typing import Any
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg"  # names of FFmpeg's own demuxers
 CAPTURE_OPTIONS = f"protocol_whitelist;none|format_whitelist;{FORMATS}"
-NOMINAL_FPS = 25.0  # where a file states none that can be
+NOMINAL_FPS = 25.0  # if a file states no plausible rate
 CAN_BE_FPS = (1.0, 240.0)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the process is told.
+    """The arguments of the process.
 
-    file              : number of the open file
-    frames_per_second : sampled, by the time stamps of the file
-    max_frames        : sampled at most
+    file              : descriptor of the open file
+    frames_per_second : sampling rate, by the timestamps of the file
+    max_frames        : maximum number of sampled frames
     max_pixels        : of a frame
-    cpu_s             : processor time for all of it
-    memory_bytes      : address space beyond that in use before the file is looked at
+    cpu_s             : processor time for the whole video
+    memory_bytes      : address space beyond that in use before the file is read
     """
 
     file: int
@@ -43,23 +43,23 @@ class Asked:
 
 
 class Stream(io.BufferedIOBase):
-    """A file that is open already, as OpenCV reads from one."""
+    """An already open file, in the form that OpenCV reads."""
 
     def __init__(self, number: int) -> None:
         self._file = io.FileIO(number)
-        self._file.seek(0)  # the place in the file is shared with the process that opened it
+        self._file.seek(0)  # the offset is shared with the process that opened the file
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Some bytes."""
+        """Read some bytes."""
         return self._file.read(-1 if size is None else size)
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Go to a place."""
+        """Move to an offset."""
         return self._file.seek(offset, whence)
 
 
 def serve(text: str) -> None:
-    """Decode one video and write its frames to stdout: a line of JSON, then the pixels; a last line says how it ended."""
+    """Decode one video and write its frames to stdout: a line of JSON, then the pixels; a last line states the result."""
     import resource
 
     import cv2
@@ -78,7 +78,7 @@ def serve(text: str) -> None:
         restrictions.loaded_seccomp()
     restrictions.apply(asked.memory_bytes)
     try:
-        stream: Any = Stream(asked.file)  # OpenCV takes any io.BufferedIOBase, and its stubs do not say so
+        stream: Any = Stream(asked.file)  # OpenCV accepts any io.BufferedIOBase, but its stubs do not
         capture = cv2.VideoCapture(stream, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
         for head, pixels in told(capture, asked):
             out.write(json.dumps(head).encode() + b"\n")
@@ -90,7 +90,7 @@ def serve(text: str) -> None:
 
 
 def told(capture: Any, asked: Asked) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """What is written of a video: a head and pixels for each frame, then how it ended without any."""
+    """Yield the output: a header and pixels for each frame, then a final header without pixels."""
     import cv2
 
     if not capture.isOpened():
@@ -110,9 +110,9 @@ def told(capture: Any, asked: Asked) -> Iterator[tuple[dict[str, Any], bytes]]:
 
 
 def sampled(capture: Any, asked: Asked) -> Iterator[tuple[float, Any]]:
-    """The first frame, and the first at or after each further 1 / frames_per_second; seconds since the first, and pixels.
+    """Yield the first frame, and the first at or after each further 1 / frames_per_second; seconds since the first, and pixels.
 
-    A time stamp that is none, or does not grow, counts as the one before and the time of a frame.
+    An invalid or non-increasing timestamp is replaced by the previous one plus the duration of a frame.
     """
     import cv2
 
