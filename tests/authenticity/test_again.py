@@ -1,4 +1,4 @@
-"""A run made up by its sender passes every check of consistency; its images, models and templates show it."""
+"""A forged run passes every consistency check; rerunning its images and models, or its templates, reveals it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PEOPLE = 12
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    """A folder of drawn people: women with green faces, men without, each with two pictures."""
+    """A folder of illustrated people, two images each: women have green faces, men do not."""
     folder = tmp_path_factory.mktemp("pictures")
     lines = []
     for k in range(PEOPLE):
@@ -41,7 +41,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def written(pictures: Path, toys: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Their audit by four models; not to be changed."""
+    """Their audit with four models; must not be changed."""
     folder = tmp_path_factory.mktemp("written") / "run"
     words = {**toys.three, "quality": toys.card("quality")}
     audited(pictures / "people.csv", **words, by="gender", min_subjects=2, out=folder)
@@ -50,17 +50,17 @@ def written(pictures: Path, toys: Any, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def run(written: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
+    """A copy of the audit."""
     return Path(shutil.copytree(written, tmp_path / "run"))
 
 
 def sampled(run: Run, pictures: Path, toys: Any, size: int = 2 * PEOPLE) -> Any:
-    """A sample of a run; all of it unless a size is given."""
+    """Rerun a sample of a run, by default all of it."""
     return sample_again(run, pictures, [toys.folder], size, np.random.default_rng(7))
 
 
 def forge(folder: Path, table: str, change: Any) -> None:
-    """Change a stored table, then derive every other table and hash all files again, as a careful forger would."""
+    """Change a stored table, derive every other table and hash all files again, as a careful forger would."""
     frame = pd.read_parquet(folder / table)
     change(frame)
     frame.to_parquet(folder / table, index=False)
@@ -88,7 +88,7 @@ def test_the_sample_is_of_the_size_asked_for_and_the_same_for_the_same_seed(
 
 
 def test_a_quality_that_was_made_up_is_found_though_the_run_is_consistent(run: Path, pictures: Path, toys: Any) -> None:
-    """The toy's quality is the red of the face, here 5 to 228 with a standard deviation of 69: a thousandth of it is 0.069."""
+    """The toy model's quality is the red of the face, here 5 to 228 with a standard deviation of 69; a thousandth is 0.069."""
     stored = read_run(run).faces["model_quality"].to_numpy()
     assert stored[:3] == pytest.approx([5, 8, 25], abs=0.01)
 

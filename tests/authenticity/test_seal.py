@@ -1,4 +1,4 @@
-"""Sealed runs: what a signature covers, what breaks it, which keys are refused, and that OpenSSL agrees."""
+"""Sealed runs: what a signature covers, what invalidates it, which keys are rejected, and verification with OpenSSL."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fixtures.keys import write_key
 
 @pytest.fixture(scope="module")
 def written(six: Circle, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run; not to be changed."""
+    """A finished run; must not be changed."""
     folder = tmp_path_factory.mktemp("written") / "run"
     six.run(out={"folder": folder})
     return folder
@@ -32,7 +32,7 @@ def written(six: Circle, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(written: Path, tmp_path: Path) -> Path:
-    """A copy of it."""
+    """A copy of the run."""
     return Path(shutil.copytree(written, tmp_path / "run"))
 
 

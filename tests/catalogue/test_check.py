@@ -1,4 +1,4 @@
-"""Group sizes, and the gap that groups of that size could show."""
+"""Group sizes, and the gap that is detectable with groups of that size."""
 
 from __future__ import annotations
 

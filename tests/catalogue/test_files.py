@@ -1,4 +1,4 @@
-"""`facegap check`: whether the files of a manifest are there and give pictures."""
+"""`facegap check`: whether the files of a manifest exist and can be decoded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WOMEN, MEN = 3, 4
 
 
 def folder_of(tmp_path: Path, draw: Any) -> Path:
-    """Seven pictures and their manifest."""
+    """Seven images and their manifest."""
     lines = ["image,subject,gender"]
     for number in range(WOMEN + MEN):
         cv2.imwrite(str(tmp_path / f"{number}.png"), draw(green=204))
@@ -31,7 +31,7 @@ Check = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def check(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Check:
-    """Runs the command; gives its exit code and everything that was printed."""
+    """Run the command; returns its exit code and all output."""
 
     def run(*words: object) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["facegap", "check", *map(str, words)])

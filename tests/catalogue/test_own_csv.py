@@ -1,4 +1,4 @@
-"""`facegap manifest csv`: a table of one's own, nothing guessed and nothing lost."""
+"""`facegap manifest csv` converts a user's table without guessing or losing anything."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def table(folder: Path, text: str | bytes = PEOPLE, name: str = "faces.csv") -> 
 
 
 def made(folder: Path, text: str | bytes = PEOPLE, **given: Any) -> pd.DataFrame:
-    """The manifest of a table; File, Person and gender=Sex unless told otherwise."""
+    """The manifest of a table, by default with File, Person and gender=Sex."""
     return own_manifest(table(folder, text), OwnColumns(**{**NAMED, **given}))[0]
 
 
-# ---- what it makes ----
+# ---- manifests ----
 
 
 def test_columns_words_ages_and_tones_become_a_manifest(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_word_of_the_map_that_no_row_has_is_told(tmp_path: Path) -> None:
     assert notes == ["no row of faces.csv has gender '2'"]
 
 
-# ---- what it refuses ----
+# ---- errors ----
 
 
 @pytest.mark.parametrize(("words", "codes"), [((), "'0', '1' are codes"), (("gender:0=male",), "'1' are codes")])

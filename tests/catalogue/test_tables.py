@@ -1,4 +1,4 @@
-"""`facegap manifest`: what every adapter writes is what `facegap check` takes."""
+"""`facegap manifest`: `facegap check` accepts what every adapter writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of five points: every layout gives the same numbers, and every mistake names its file and line."""
+"""Files of five points: every layout gives the same numbers, and every error names the file and line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from facegap.inputs.points import BOX, NAMED, NUMBERED, exchanged, points_of, re
 
 # ArcFace's template, twice as large: left eye, right eye, nose, left and right mouth corner as seen in the image.
 FACE = np.array([[76.6, 103.4], [147.1, 103.0], [112.1, 143.5], [83.1, 184.7], [141.5, 184.4]])
-OTHER = FACE + np.array([3.25, 0.1])  # its sums have no short decimal spelling
+OTHER = FACE + np.array([3.25, 0.1])  # its sums have no short decimal form
 
 
 def table(*faces: np.ndarray, names: tuple[str, ...] = NUMBERED) -> pd.DataFrame:
@@ -79,7 +79,7 @@ def test_a_run_s_own_faces_keep_their_boxes_and_say_which_images_had_no_face(tmp
 
 
 def broken(change: str) -> pd.DataFrame:
-    """A table of three faces with one mistake in line 3."""
+    """A table of three faces with one error in line 3."""
     rows = table(FACE, OTHER, FACE).astype(object)
     match change:
         case "empty":

@@ -1,4 +1,4 @@
-"""A file of predictions is read with every row accounted for, or refused with file, line, column and cure."""
+"""A file of predictions is read with every row accounted for, or rejected with file, line, column and remedy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_plain_file_by_hand(tmp_path: Path) -> None:
     assert frame["image"].tolist() == ["a.jpg", "b.jpg", "c.jpg"]
     assert frame["prediction"].tolist() == ["female", "", "male"]
     assert frame["probability"][0] == 0.9
-    assert frame["probability"][1:].isna().all()  # a confidence in nothing is none
+    assert frame["probability"][1:].isna().all()  # no prediction, so no confidence
     assert frame["age"][0] == 31
     assert math.isnan(frame["age"][1])
     assert (found.unit, len(found.sha256)) == ("line", 64)

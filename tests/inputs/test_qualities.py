@@ -1,4 +1,4 @@
-"""Qualities from a file: the columns that are read, what is refused and where, and whose quality a row is."""
+"""Qualities from a file: the column that is read, errors, and the matching of rows to images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facegap.errors import TableError
 from facegap.inputs import records
 from facegap.inputs.qualities import GivenQualities, match_qualities, read_qualities
 
-# As OFIQSampleApp writes it: the header ends with a semicolon, the rows do not.
+# As OFIQSampleApp writes it: only the header ends with a semicolon.
 OFIQ = (
     "Filename;UnifiedQualityScore;Sharpness;UnifiedQualityScore.scalar;Sharpness.scalar;assessment_time_in_ms;\n"
     "/data/a/1.png;26.449306;49;79;100;310\n"
@@ -103,7 +103,7 @@ def test_a_folder_and_a_file_beyond_the_bound_are_refused(tmp_path: Path, monkey
         read_qualities(put(tmp_path, OFIQ))
 
 
-# ---- whose quality a row is ----
+# ---- matching of rows to images ----
 
 
 @pytest.mark.parametrize(
@@ -111,10 +111,10 @@ def test_a_folder_and_a_file_beyond_the_bound_are_refused(tmp_path: Path, monkey
     [
         (("b.png", "a.png"), ("a.png", "./b.png"), [1, 0]),  # as given
         (("/x/val/1.png", "/x/train/1.png"), ("train/1.png", "val/1.png"), [1, 0]),  # paths that end in the name
-        (("/x/1.png", "/x/a/1.png"), ("1.png", "a/1.png"), [0, 1]),  # the longer path chooses first
+        (("/x/1.png", "/x/a/1.png"), ("1.png", "a/1.png"), [0, 1]),  # the longer path is matched first
         (("/x/a/1.png",), ("1.png", "a/1.png"), [None, 0]),
         (("flat/1.png", "flat/2.png"), ("a/1.png", "b/2.png"), [0, 1]),  # by file name alone
-        (("a/1.png", "b/2.png"), ("a/1.png", "c/2.png"), [0, None]),  # never, where a path is the manifest's
+        (("a/1.png", "b/2.png"), ("a/1.png", "c/2.png"), [0, None]),  # never, if a path is in the manifest
     ],
 )
 def test_an_image_is_found_by_its_path_or_by_an_unambiguous_file_name(

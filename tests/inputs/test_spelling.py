@@ -1,4 +1,4 @@
-"""When two spellings are one word, and which words mean nothing."""
+"""Which spellings are the same word, and which words mean a missing value."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_tidy_text_stays_as_it_is(text: str) -> None:
         ("7", "7.01", False),
         ("A1", "a1", False),
         ("1.", "1", True),
-        ("9007199254740993", "9007199254740992", False),  # no detour through float64
+        ("9007199254740993", "9007199254740992", False),  # not converted to float64
         ("I", "\u2160", False),
     ],
 )

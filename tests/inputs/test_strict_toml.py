@@ -1,4 +1,4 @@
-"""What is wrong in a TOML file is said with its file, table, key, value and cure."""
+"""Errors in a TOML file are reported with file, table, key, value and remedy."""
 
 from __future__ import annotations
 

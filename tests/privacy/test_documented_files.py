@@ -1,4 +1,4 @@
-"""docs/privacy.md lists the files of a run that name images or people; an audit with every kind of table finds no other."""
+"""docs/privacy.md lists the files of a run that name images or people; an audit with every kind of table has no others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EVERY_OTHER = "every other file"
 
 
 def documented() -> dict[str, dict[str, str]]:
-    """What the table says of each file, by mode."""
+    """The entries of the table for each file, by mode."""
     lines = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8").splitlines()
     start = next(k for k, line in enumerate(lines) if line.startswith("| file | by default"))
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[start + 2 :]]
@@ -31,7 +31,7 @@ def documented() -> dict[str, dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def photographed(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    """A folder with two sets of people; one file is not a picture, so that a warning could name it."""
+    """A folder with two sets of people; one file is not an image, so that a warning could name it."""
     folder = tmp_path_factory.mktemp("photographed")
     rng = np.random.default_rng(5)
     for people, words in (("people", "photo-of"), ("others", "shot-of")):
@@ -47,7 +47,7 @@ def photographed(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
 
 
 def naming(folder: Path) -> dict[str, set[str]]:
-    """The files that name anything, and whether these are images or subjects."""
+    """The files that contain names, and whether these are of images or subjects."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if not path.is_file():

@@ -1,4 +1,4 @@
-"""A person removed from a run: what is left is the run that never had them, and nothing in the folder names them."""
+"""Removal of a person leaves the run that would exist without them, and no file in the folder names them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from fixtures.settings import asked, audited
 
 
 def without(six: Circle, subject: str, folder: Path) -> Circle:
-    """The same people but one, as if nobody had ever photographed that person."""
+    """The same people without one, who was never photographed."""
     people = {image: person for image, person in SIX.items() if person[0] != subject}
     folder.mkdir()
     np.save(folder / "templates.npy", directions([person[3] for person in people.values()]))
@@ -66,7 +66,7 @@ def test_no_file_of_the_folder_names_the_person_any_more(six: Circle, tmp_path: 
 
 
 def named_in(folder: Path, word: str) -> list[str]:
-    """Files that hold a word, parquet files unpacked."""
+    """Files that contain a word; parquet files are decompressed."""
     found = []
     for path in sorted(folder.rglob("*")):
         if not path.is_file():

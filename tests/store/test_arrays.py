@@ -1,4 +1,4 @@
-"""Arrays of a file are mapped where its header holds, and anything else is one kind of error."""
+"""Arrays are mapped from a file with a valid header; anything else raises one type of error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from facegap.store.arrays import mapped_npy
 
 HEADERS = [
-    b"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4",  # numpy's own tokeniser does not reach an end
+    b"{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4",  # incomplete for numpy's tokeniser
     b"{'descr': '<f4', 'fortran_order': False}",
     b"{'descr': ['<f4'], 'fortran_order': False, 'shape': (3, 4)}",
     b"{'descr': '<f4', 'fortran_order': 0, 'shape': (3, 4)}",

@@ -1,4 +1,4 @@
-"""Score counts survive their file to the last bit, and a file that contradicts itself is refused."""
+"""Score counts are read back exactly, and an inconsistent file is rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files opened once: no link followed, no pipe waited for, nothing read beyond the bound, whatever is swapped meanwhile."""
+"""Files are opened once, without following links, blocking on pipes or reading beyond the limit, even if they are replaced."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def read(root: Path, relative: str) -> bytes:
 
 def test_a_file_below_a_folder_is_read(places: Path) -> None:
     assert read(places / "images", "inner/face.png") == OURS
-    assert read(places / "images", "../outside/face.png") == OUTSIDE  # where --allow-outside let it through
+    assert read(places / "images", "../outside/face.png") == OUTSIDE  # allowed by --allow-outside
     assert read(places / "images", f"{places}/outside/face.png") == OUTSIDE
 
 
@@ -76,7 +76,7 @@ def test_an_open_folder_reads_pieces_of_its_files_and_follows_no_link(places: Pa
 
 @pytest.fixture
 def by_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A system that opens nothing relative to an open folder, as Windows."""
+    """A system that cannot open paths relative to an open folder, such as Windows."""
     monkeypatch.setattr(os, "supports_dir_fd", set())
 
 
@@ -127,7 +127,7 @@ def test_no_descriptor_is_left_open_by_any_refusal(places: Path) -> None:
 
 @contextmanager
 def swapping(path: Path, makers: list[Callable[[Path], None]]) -> Iterator[None]:
-    """Put one thing after another in the place of `path`, as fast as the disk allows, until the block ends."""
+    """Replace `path` by one object after another, as fast as the disk allows, until the block ends."""
     over = threading.Event()
 
     def swap() -> None:
@@ -157,14 +157,14 @@ def test_whatever_takes_the_place_of_a_file_meanwhile_only_our_own_bytes_are_rea
     ]
     seen = {"read": 0, "refused": 0}
     with swapping(path, makers):
-        for k in range(100 * reads):  # until either happened at least once
+        for k in range(100 * reads):  # until both have happened at least once
             try:
                 found = read(places / "images", "inner/face.png")
             except OSError:
                 seen["refused"] += 1
             else:
                 seen["read"] += 1
-                assert found in (OURS, b"")  # written a moment ago, its bytes perhaps not yet
+                assert found in (OURS, b"")  # just created, perhaps still empty
             if k >= reads and all(seen.values()):
                 break
     assert seen["read"]
@@ -187,7 +187,7 @@ def test_a_link_in_the_place_of_a_folder_is_not_followed_either(places: Path, re
     thread.start()
     found: set[bytes] = set()
     try:
-        for k in range(100 * reads):  # until the folder was there at least once
+        for k in range(100 * reads):  # until the folder has existed at least once
             try:
                 found.add(read(places / "images", "inner/face.png"))
             except OSError as error:

@@ -1,4 +1,4 @@
-"""What becomes of a template from what becomes of its images, and what is left when images go."""
+"""Outcomes of templates from the outcomes of their images, and removal of images."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_failed_frame_lowers_the_count_and_a_template_without_any_is_lost(made
 
 
 def test_what_was_never_shown_decides_only_where_nothing_was_shown(made: Pooled) -> None:
-    assert made.templates.set_index("template").loc["b", "outcome"] == "no_face"  # though two files cannot be read
+    assert made.templates.set_index("template").loc["b", "outcome"] == "no_face"  # although two files cannot be read
 
 
 def test_the_rows_of_templates_carry_the_image_that_stands_for_them(made: Pooled) -> None:

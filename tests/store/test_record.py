@@ -1,4 +1,4 @@
-"""run.json as a typed value: it comes back as it was, and nothing but what this version writes is read."""
+"""run.json as a typed value is read back unchanged, and only what this version writes is accepted."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ VALUES = st.recursive(
 
 
 def values_of(kind: Any) -> st.SearchStrategy[Any]:
-    """Values of a type as the record uses it, drawn from its annotation."""
+    """Values of a type used in the record, generated from its annotation."""
     origin, inner = get_origin(kind), get_args(kind)
     if kind is Any:
         return VALUES
@@ -71,7 +71,7 @@ def numbers_of(kind: type, bounds: Between) -> st.SearchStrategy[Any]:
 
 @st.composite
 def records(draw: Any) -> RunRecord:
-    """Records of any content whose entries fit together."""
+    """Records of any consistent content."""
     record = draw(values_of(RunRecord))
     groupings = tuple(tuple(dict.fromkeys(grouping)) for grouping in record.groupings if grouping)
     labels = tuple(dict.fromkeys(name for grouping in groupings for name in grouping))
@@ -91,7 +91,7 @@ def records(draw: Any) -> RunRecord:
 
 
 def with_margins_on_scale(request: RequestRecord) -> RequestRecord:
-    """The request without the margins that no metric can have."""
+    """The request without impossible margins."""
     return replace(request, margins={name: margin for name, margin in request.margins.items() if margin.is_on_scale})
 
 
@@ -111,7 +111,7 @@ def full() -> RunRecord:
     )
 
 
-# ---- there and back ----
+# ---- round trip ----
 
 
 @settings(max_examples=40, deadline=None)
@@ -149,7 +149,7 @@ def test_thresholds_and_joined_columns_are_empty_where_the_run_has_none() -> Non
     assert full().operating == (Operating(0.5, "given", (0.01,)),)
 
 
-# ---- a run that was broken off ----
+# ---- interrupted runs ----
 
 
 def test_a_run_under_way_is_read_where_it_is_resumed_and_nowhere_else(tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def test_a_very_long_key_or_value_is_cut_in_the_message() -> None:
     assert len(str(caught.value)) < 200
 
 
-# ---- what the parts answer ----
+# ---- methods ----
 
 
 def test_a_setting_is_found_by_section_and_name_and_none_where_there_is_no_such() -> None:

@@ -1,4 +1,4 @@
-"""Files that claim more than there is memory for are refused before they are read, with both numbers in the error."""
+"""Files that claim more than the free memory are rejected before they are read; the error has both numbers."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_one_value_repeated_is_refused_whatever_the_memory(
 
 
 def test_ten_million_rows_in_kilobytes_are_refused_at_once(tmp_path: Path) -> None:
-    path, rows = tmp_path / "scores.parquet", 10_000_001  # each distinct, and each stored as a difference of one
+    path, rows = tmp_path / "scores.parquet", 10_000_001  # all distinct, and stored as differences of one
     counted = {"use_dictionary": False, "column_encoding": {"image": "DELTA_BINARY_PACKED"}, "compression": "zstd"}
     pq.write_table(pa.table({"image": np.arange(rows)}), path, **counted)
     assert path.stat().st_size < 100_000
@@ -210,7 +210,7 @@ def test_a_record_that_would_fill_the_memory_is_refused_unread(monkeypatch: pyte
         store.read_any_record(tmp_path)
 
 
-# ---- what is free ----
+# ---- free memory ----
 
 
 def test_a_limit_of_the_shell_is_seen() -> None:

@@ -1,4 +1,4 @@
-"""The run folder: whole files or none, for its owner only, one writer, and every change noticed."""
+"""The run folder: complete files or none, readable only by the owner, one writer, and every change is detected."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_not_a_number_is_no_json(tmp_path: Path) -> None:
 def test_a_cell_that_a_spreadsheet_would_run_gets_an_apostrophe(cell: str) -> None:
     (line,) = store.csv_bytes(pd.DataFrame({"race": [cell], "n": [-1]})).decode().split("\n", 1)[1:]
     assert line.lstrip('"').startswith(f"'{cell[0]}")
-    assert line.endswith(",-1\n")  # a number is not a text
+    assert line.endswith(",-1\n")  # a number is not text
 
 
 def test_a_column_name_that_a_spreadsheet_would_run_gets_an_apostrophe() -> None:
@@ -147,7 +147,7 @@ def test_a_second_writer_is_refused_while_the_first_is_at_work(tmp_path: Path) -
         store.open_folder(tmp_path, resume=True),
     ):
         pass
-    with store.open_folder(tmp_path, resume=True):  # and admitted afterwards
+    with store.open_folder(tmp_path, resume=True):  # succeeds afterwards
         pass
 
 
@@ -178,7 +178,7 @@ def test_the_lock_is_let_go_after_an_error(tmp_path: Path) -> None:
     os.close(descriptor)
 
 
-# ---- whole files or none ----
+# ---- complete files or none ----
 
 
 def test_a_write_that_breaks_off_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: Any) -> None:
@@ -196,7 +196,7 @@ def test_a_write_that_breaks_off_leaves_the_old_file_and_no_other(tmp_path: Path
 
 
 def test_a_folder_without_a_name_in_utf8_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    """Such names cannot be given to the reader of parquet files."""
+    """The parquet reader does not accept such names."""
     odd = tmp_path / os.fsdecode(b"odd\xff")
     with pytest.raises(RunError, match="the name of the folder is not UTF-8; choose another --out"):
         made_run().write(odd)
@@ -245,7 +245,7 @@ def test_a_full_disk_is_an_error_at_every_write_and_leaves_what_was_committed(tm
         check=False,
         timeout=60,
     )
-    assert done.returncode == 0, done.stderr  # a mapped file would have ended the process by a signal
+    assert done.returncode == 0, done.stderr  # a memory-mapped file would have killed the process
     first, second, names = done.stdout.splitlines()
     for line in (first, second):
         assert "cannot write the run (File too large)" in line
@@ -285,7 +285,7 @@ def empty(path: Path) -> None:
 
 
 def swap(path: Path) -> None:
-    """Part 0 under the name of part 1."""
+    """Rename part 0 to part 1."""
     path.write_bytes(path.with_name(path.name.replace("000001", "000000")).read_bytes())
 
 
@@ -354,7 +354,7 @@ def test_joined_embeddings_are_the_bytes_that_numpy_writes(tmp_path: Path) -> No
 
 def test_folders_inside_each_other_without_end_are_one_error(finished: Path) -> None:
     place = os.open(finished, os.O_RDONLY)
-    for _ in range(1300):  # deeper than any path can name, and than Python recurses
+    for _ in range(1300):  # deeper than any path and than Python's recursion limit
         os.mkdir("d", dir_fd=place)
         inner = os.open("d", os.O_RDONLY, dir_fd=place)
         os.close(place)

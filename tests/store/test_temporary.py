@@ -1,4 +1,4 @@
-"""Temporary folders of names and pictures: gone at the end, and after a kill with the next command."""
+"""Temporary folders of names and images are deleted at the end or, after a kill, by the next command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alignment and crops: maps recovered exactly, the optimum against scipy, pixels worked out by hand."""
+"""Alignment and crops: transforms recovered exactly, the optimum compared with scipy, pixels computed by hand."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_point_that_is_no_usable_number_leaves_no_similarity_and_no_warning(od
 
 
 def drawn(width: int = 8, height: int = 6) -> Any:
-    """Every pixel another colour: blue counts columns, green rows."""
+    """An image in which every pixel differs: blue is the column, green the row."""
     y, x = np.mgrid[:height, :width]
     return np.dstack([10 * x + 10, 10 * y + 10, np.full_like(x, 200)]).astype(np.uint8)
 
@@ -118,7 +118,7 @@ def test_a_margin_is_a_share_of_the_side_on_each_side() -> None:
 
 def test_a_crop_is_resized_with_edges_on_edges() -> None:
     cut = square_crop(drawn(), np.array([2.0, 1.0, 6.0, 5.0]), 0.0, (2, 2), "bilinear")
-    # Each pixel is the mean of the four that it covers; centres on centres would take single pixels instead.
+    # Each pixel is the mean of the four that it covers; aligned centres would select single pixels instead.
     assert cut[..., 0].tolist() == [[35, 55], [35, 55]]
     assert cut[..., 1].tolist() == [[25, 25], [45, 45]]
 
@@ -138,17 +138,17 @@ def test_a_padded_crop_holds_the_picture_where_they_overlap_and_black_elsewhere(
     assert np.array_equal(padded_crop(pixels, left, top, side), around[40 + top :, 40 + left :][:side, :side])
 
 
-# ---- a box in its own shape, shifted inside the picture ----
+# ---- shifted crops ----
 
 
 def coordinates(width: int, height: int) -> np.ndarray:
-    """A picture whose pixels say where they are."""
+    """An image whose pixels encode their position."""
     across, down = np.meshgrid(np.arange(width), np.arange(height))
     return np.stack([across, down, np.zeros_like(across)], axis=-1).astype(np.uint8)
 
 
 def ends_of(picture: np.ndarray, box: list[float], factor: float) -> tuple[list[int], list[int]]:
-    """First and last column and row of a crop, which is as large as the piece that is cut."""
+    """The first and last column and row of a crop, without resizing."""
     height, width = picture.shape[:2]
     f = possible_factor(np.array(box), width, height, factor)
     size = (int((box[2] - box[0]) * f) + 1, int((box[3] - box[1]) * f) + 1)
@@ -157,7 +157,7 @@ def ends_of(picture: np.ndarray, box: list[float], factor: float) -> tuple[list[
 
 
 def test_a_box_is_enlarged_about_its_centre_and_keeps_its_shape() -> None:
-    # 20 x 30 about (60, 75): 40 x 60, from (40, 45) to (80, 105), the last row and column included
+    # 20 x 30 around (60, 75): 40 x 60, from (40, 45) to (80, 105), the last row and column included
     assert ends_of(coordinates(200, 200), [50, 60, 70, 90], 2.0) == ([40, 80], [45, 105])
 
 

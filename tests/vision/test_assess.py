@@ -1,4 +1,4 @@
-"""Qualities: one finite number per face, fed as the card says, the same whatever the batch."""
+"""Quality models: one finite number per face, input as in the card, independent of the batch."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def plain(*colours: tuple[int, int, int], side: int = 16) -> list[Any]:
 
 @pytest.fixture
 def toy(tmp_path: Path, graphs: Any, card_writer: Any) -> Any:
-    """A quality model over the means of red, green and blue, `flat`, and what further nodes make of them."""
+    """A quality model that computes the means of red, green and blue, `flat`, and applies further nodes."""
 
     def made(
         nodes: list[Any], *, shape: Any = ("N", 1), tables: str = ALIGNED + OUTPUT, rows: int = 4, **constants: Any
@@ -52,7 +52,7 @@ def first(output: str = "y") -> list[Any]:
 
 @pytest.mark.parametrize("name", ["ediffiqa_tiny", "ediffiqa_t"])
 def test_a_face_of_one_colour_is_fed_to_the_layout_of_ediffiqa_as_its_authors_feed_it(graphs: Any, name: str) -> None:
-    """(pixel - 127.5) / 127.5, red first: a graph that gives the mean of its first channel stands in for the weights."""
+    """(pixel - 127.5) / 127.5, red first; the weights are replaced by a graph that returns the mean of its first channel."""
     model = graphs.build(
         [*POOL, *first()],
         inputs={"input": ("N", 3, 112, 112)},
@@ -67,7 +67,7 @@ def test_a_face_of_one_colour_is_fed_to_the_layout_of_ediffiqa_as_its_authors_fe
     picture = np.arange(112 * 112 * 3, dtype=np.uint32).reshape(112, 112, 3).astype(np.uint8)
     crop = face_crop(ready, picture, np.zeros(4), points)
     assert crop is not None
-    np.testing.assert_array_equal(crop, picture)  # points on the template: the crop is the picture
+    np.testing.assert_array_equal(crop, picture)  # points equal to the template: the crop is the image
 
 
 def test_qualities_are_the_same_whatever_the_batch_and_none_of_no_face(toy: Any) -> None:

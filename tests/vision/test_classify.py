@@ -1,4 +1,4 @@
-"""Classifiers: every kind of output read by hand from a graph that averages channels."""
+"""Classifiers: every kind of output, computed by hand for a graph that averages channels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHARES = {"scale": "[0.01, 0.01, 0.01]"}  # a channel of 100 is 1
 
 @pytest.fixture
 def model(tmp_path: Path, graphs: Any, card_writer: Any) -> Any:
-    """A classifier over a graph that averages channels, blue first; its outputs are told in TOML."""
+    """A classifier with a graph that averages channels, blue first; its outputs are given in TOML."""
 
     def made(
         outputs: str, *, graph: bytes | None = None, rows: int = 8, margin: float = 0.0, **card: Any
@@ -228,7 +228,7 @@ def test_the_crop_has_the_margin_of_the_card(model: Any) -> None:
     assert not face_crop(model(gender(), margin=0.6), picture, np.array([24.0, 24.0, 40.0, 40.0])).all()
 
 
-# ---- outputs besides gender and age, and the crop in the shape of the box ----
+# ---- outputs other than gender and age, and shifted crops ----
 
 
 MOOD = '[outputs.mood]\noutput = "means"\nkind = "softmax"\nclasses = ["happy", "sad", "calm"]\n'

@@ -1,4 +1,4 @@
-"""Covariates: by hand on plain pictures, against what is known of illustrated people, and NaN where nothing is there."""
+"""Covariates: by hand on simple images, compared with the truth for illustrated people, and NaN if undefined."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_the_frame_is_that_of_the_similarity_by_least_squares() -> None:
     assert expected == pytest.approx([back[0, 0], back[1, 0], back[0, 2], back[1, 2]])
 
 
-# ---- where nothing is there ----
+# ---- undefined values ----
 
 
 def test_a_detector_of_boxes_alone_leaves_what_needs_points_empty() -> None:
@@ -157,12 +157,12 @@ def test_whatever_a_detector_says_each_value_is_a_number_in_its_range_or_none(
             assert math.isnan(value) or -top <= value <= top * (1 + 1e-9), name
 
 
-# ---- against what is known of illustrated people ----
+# ---- illustrated people with known truth ----
 
 
 @pytest.fixture(scope="module")
 def illustrated() -> pd.DataFrame:
-    """Covariates and the truth of 110 photographs of illustrated people."""
+    """Covariates and true values of 110 images of illustrated people."""
     rng = np.random.default_rng(7)
     rows = []
     for _ in range(110):

@@ -1,4 +1,4 @@
-"""Detection: heads whose faces are known by hand, through each decoder and through whole toy graphs."""
+"""Detection: outputs with faces known by hand, for each decoder and for complete toy graphs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_cells_run_along_rows_and_repeat_per_anchor() -> None:
 
 
 def yunet_heads(side: int = 64) -> dict[str, Any]:
-    """Heads of a picture without a face."""
+    """Outputs for an image without a face."""
     widths = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
     return {
         f"{kind}_{s}": np.zeros((1, (side // s) ** 2, n), np.float32) for s in STRIDES for kind, n in widths.items()
@@ -103,7 +103,7 @@ def test_an_ultraface_box_is_a_share_of_the_canvas_and_has_no_points() -> None:
 
 
 def scrfd_heads(side: int = 64, *, batch_axis: bool = False) -> dict[str, Any]:
-    """Nine maps under numbers, as its exports name them; nothing found."""
+    """Nine maps with numbered names, as in its exports; no face found."""
     numbers = iter(range(440, 1000, 7))
     lengths = [2 * (side // stride) ** 2 for stride in STRIDES]
     shapes = [(length, width) for width in (1, 4, 10) for length in lengths]
@@ -133,14 +133,14 @@ def test_an_scrfd_anchor_measures_from_the_corner_of_its_cell(batch_axis: bool) 
 
 
 def retinaface_heads(side: int = 64) -> dict[str, Any]:
-    """Its three outputs under any names; nothing found."""
+    """Its three outputs under any names; no face found."""
     priors = sum(2 * (side // stride) ** 2 for stride in STRIDES)
     return {name: np.zeros((1, priors, width), np.float32) for name, width in (("a", 4), ("b", 2), ("c", 10))}
 
 
 def test_a_retinaface_prior_measures_in_tenths_of_its_size_from_the_middle_of_its_cell() -> None:
     heads = retinaface_heads()
-    prior = 2 * 64 + 2 * (2 * 4 + 1) + 1  # stride 16: column 1, row 2, second prior: side 128 about (24, 40)
+    prior = 2 * 64 + 2 * (2 * 4 + 1) + 1  # stride 16: column 1, row 2, second prior: side 128 around (24, 40)
     heads["b"][0, prior] = [0.2, 0.8]
     heads["a"][0, prior] = [0.5, -0.25, math.log(0.25) / 0.2, math.log(0.125) / 0.2]
     heads["c"][0, prior] = np.arange(10) / 16
@@ -171,7 +171,7 @@ def test_a_yolov5_face_is_a_row_in_pixels() -> None:
 
 
 def yolov8_heads(side: int = 64) -> dict[str, Any]:
-    """Its three maps; nothing found."""
+    """Its three maps; no face found."""
     heads = {f"map{stride}": np.zeros((1, 80, side // stride, side // stride), np.float32) for stride in STRIDES}
     for head in heads.values():
         head[:, 64] = -20
@@ -301,7 +301,7 @@ def test_a_box_without_an_area_or_far_beyond_the_picture_is_no_face() -> None:
 
 @pytest.mark.parametrize(("iou", "kept"), [(0.5, 2), (0.49, 1)])
 def test_of_two_boxes_that_share_more_than_the_limit_the_higher_score_stays(iou: float, kept: int) -> None:
-    found = suppress(faces((0, 0, 10, 10), (0, 0, 10, 5)), iou)  # they share exactly half
+    found = suppress(faces((0, 0, 10, 10), (0, 0, 10, 5)), iou)  # they overlap by exactly half
     assert len(found) == kept
     assert found.boxes[0].tolist() == [0, 0, 10, 10]
 
@@ -311,7 +311,7 @@ def test_suppressing_nothing_gives_nothing() -> None:
 
 
 def greedy(found: Faces, iou: float) -> list[int]:
-    """Suppression by its definition."""
+    """Non-maximum suppression by definition."""
     kept: list[int] = []
     for k, (x1, y1, x2, y2) in enumerate(found.boxes):
         shares = []
@@ -333,7 +333,7 @@ def test_suppression_is_the_greedy_one(seed: int, count: int, iou: float) -> Non
     assert suppress(made, iou).boxes.tolist() == made.boxes[greedy(made, iou)].tolist()
 
 
-# ---- the one face ----
+# ---- choice of one face ----
 
 
 def test_the_largest_face_is_chosen_by_area() -> None:
@@ -360,7 +360,7 @@ def test_ties_go_to_the_higher_score(policy: Any) -> None:
 
 @pytest.fixture
 def card(tmp_path: Path, card_writer: Any) -> Any:
-    """A detector's card, read from TOML with further lines of [input] and another [detector]."""
+    """A detector card from TOML, with further lines of [input] and another [detector]."""
 
     def made(more_input: str = "", *, model: bytes = b"x", decoder: str = "yunet", side: int = 64, **head: Any) -> Any:
         points, resize = ("false", "stretch") if decoder == "ultraface" else ("true", "letterbox")
@@ -424,7 +424,7 @@ def test_a_stretched_picture_fills_the_canvas(card: Any) -> None:
     assert canvas.pixels.all()
 
 
-# ---- whole graphs ----
+# ---- complete graphs ----
 
 
 def opened(card: Any, path: Path) -> Any:
@@ -452,7 +452,7 @@ def test_an_ultraface_graph_runs_whole(card: Any, graphs: Any, tmp_path: Path) -
     heads = {"scores": [[[0, 0.95], [0, 0.9], [1, 0]]], "boxes": [[[0, 0, 0.5, 1], [0, 0, 0.52, 1], [0, 0, 1, 1]]]}
     read = card(model=graphs.answering(heads), decoder="ultraface")
     found = detect(opened(read, tmp_path / "toy.toml"), white(200, 100))
-    assert found.boxes == pytest.approx(np.array([[0, 0, 100, 100]]))  # the second is its double
+    assert found.boxes == pytest.approx(np.array([[0, 0, 100, 100]]))  # the second is its duplicate
 
 
 def test_an_scrfd_graph_runs_whole_with_its_numbered_outputs(card: Any, graphs: Any, tmp_path: Path) -> None:
@@ -469,7 +469,7 @@ def test_an_scrfd_graph_runs_whole_with_its_numbered_outputs(card: Any, graphs: 
 def test_further_graphs_run_whole(decoder: str, card: Any, graphs: Any, tmp_path: Path) -> None:
     if decoder == "retinaface":
         heads = retinaface_heads()
-        heads["b"][0, 2 * 64 + 1] = [0, 1]  # stride 16, first cell, second prior: 128 pixels about (8, 8)
+        heads["b"][0, 2 * 64 + 1] = [0, 1]  # stride 16, first cell, second prior: 128 pixels around (8, 8)
         expected = [8 - 64, 8 - 64, 8 + 64, 8 + 64]
     elif decoder == "yolov5_face":
         heads = {"output": np.array([[[30, 40, 20, 10, 0.9, *range(10), 1]]], np.float32)}
@@ -508,7 +508,7 @@ def test_yunet_keeps_the_cells_that_all_scores_computed_give(threshold: float) -
         cells = (96 // stride) * (64 // stride)
         for kind, width in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
             values = rng.normal(0.5, 0.5, (1, cells, width)).astype(np.float32)
-            if width == 1:  # no numbers, and values on the edges
+            if width == 1:  # NaN, and values at the limits
                 for value in (np.nan, threshold, threshold**2, 1.0):
                     values[rng.random(values.shape) < 0.1] = value
             heads[f"{kind}_{stride}"] = values

@@ -1,4 +1,4 @@
-"""Templates: length one, NaN where there is none, the same whatever the batch."""
+"""Templates: unit length, NaN if there is none, independent of the batch."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_points_that_coincide_or_are_no_numbers_give_no_crop(means: Any) -> None
 def test_with_flip_the_raw_embeddings_of_the_face_and_its_mirror_image_are_added(
     tmp_path: Path, graphs: Any, card_writer: Any
 ) -> None:
-    # Left half and right half of the first channel: a graph that sees which side is which.
+    # Left half and right half of the first channel: a graph that distinguishes left and right.
     model = graphs.build(
         [
             ("AveragePool", ["input"], ["halves"], {"kernel_shape": [16, 8], "strides": [16, 8]}),

@@ -1,4 +1,4 @@
-"""Kinds of a classifier's outputs: each by hand, and each wrong one refused with the kind that would fit."""
+"""Kinds of classifier outputs: each by hand, and each wrong one rejected with the kind that fits."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_an_index_is_the_number_of_the_class() -> None:
 @pytest.mark.parametrize(
     ("kind", "rows", "proposed"),
     [
-        ("softmax", [(3, -2)], 'write kind = "logits"'),  # adds up to 1, and is none
+        ("softmax", [(3, -2)], 'write kind = "logits"'),  # adds up to 1, but not a probability
         ("softmax", [(0.4, 0.6), (2.0, 5.0)], 'write kind = "logits"'),
         ("softmax", [(30, 70)], 'write kind = "percent"'),
         ("softmax", [(0.9, 0.8)], 'kind = "probability_of", columns'),  # two logistic functions

@@ -1,4 +1,4 @@
-"""Frames are pooled by media, then media into templates, whatever their order and whatever is pooled beside them."""
+"""Frames are pooled by media, then media to templates, independent of order and of other templates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def one_by_one(vectors: np.ndarray, templates: np.ndarray, media: np.ndarray) -> np.ndarray:
-    """The same rule in loops, in double precision."""
+    """The same rule as loops, in double precision."""
     found = []
     for template in np.unique(templates):
         means = [

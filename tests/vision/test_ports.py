@@ -1,4 +1,4 @@
-"""Inputs and outputs of graphs against cards: every error names the key and what would fit."""
+"""Inputs and outputs of graphs compared with cards: every error names the key and a value that fits."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def graph(
     output: Any = None,
     nodes: tuple[Any, ...] = (),
 ) -> bytes:
-    """A graph whose output `y` is its input `x`, or what `nodes` make of it."""
+    """A graph whose output `y` is its input `x`, or the result of `nodes`."""
     picture = helper.make_tensor_value_info("x", element, shape)
     made = list(nodes) or [helper.make_node("Identity", ["x"], ["y"])]
     last = output or helper.make_tensor_value_info("y", element, shape)
@@ -47,7 +47,7 @@ def graph(
 
 @pytest.fixture
 def opened(tmp_path: Path, card_writer: Any) -> Any:
-    """A card of a classifier of 16 x 16 pictures, and a session over a graph."""
+    """A card of a classifier of 16 x 16 images, and a session for a graph."""
 
     def made(model: bytes, **card: Any) -> tuple[Any, Any]:
         changes = card.pop("replace", ())
@@ -124,7 +124,7 @@ def test_lengths_below_one_are_free_as_some_exporters_write_them() -> None:
 
 
 def with_output(kind: str) -> bytes:
-    """A graph of one output `y` that is no plain tensor of numbers."""
+    """A graph with one output `y` that is not a plain tensor of numbers."""
     if kind == "text":
         words = helper.make_tensor("words", TensorProto.STRING, [2], [b"female", b"male"])
         nodes = [helper.make_node("Constant", [], ["y"], value=words)]

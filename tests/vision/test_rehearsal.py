@@ -1,4 +1,4 @@
-"""The dry run: what graphs do not declare is found before the first image."""
+"""The dry run finds what graphs do not declare, before the first image."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ POOL: list[Any] = [("GlobalAveragePool", ["input"], ["pooled"], {}), ("Flatten",
 
 @pytest.fixture
 def means(tmp_path: Path, graphs: Any, card_writer: Any) -> Any:
-    """An embedder over the means of three channels, `flat`, and what further nodes make of them."""
+    """An embedder that computes the means of three channels, `flat`, and applies further nodes."""
 
     def made(nodes: list[Any], *, batch: int = 8, dimension: int = 3, rank: bool = True, **constants: Any) -> Embedder:
         inputs = {"input": ("N", 3, 16, 16)}
@@ -53,7 +53,7 @@ def means(tmp_path: Path, graphs: Any, card_writer: Any) -> Any:
 
 @pytest.fixture
 def classifies(tmp_path: Path, graphs: Any, card_writer: Any) -> Any:
-    """A classifier over the means of three channels; what its dry run says."""
+    """A classifier of the means of three channels; returns the result of its dry run."""
 
     def made(nodes: list[Any], kind: str, *, width: int = 2, verified: bool = False, **constants: Any) -> Remarks:
         inputs = {"input": ("N", 3, 16, 16)}
@@ -120,7 +120,7 @@ def test_an_embedder_that_gives_no_number_for_any_picture_is_refused(means: Any)
 
 def test_no_number_for_some_pictures_is_no_error(means: Any) -> None:
     some = [("Sub", ["flat", "many"], ["below"], {}), ("Sqrt", ["below"], ["y"], {})]
-    model, remarks = rehearse_embedder(means(some, many=np.float32(100)))  # the dark picture has none
+    model, remarks = rehearse_embedder(means(some, many=np.float32(100)))  # NaN for the dark image
     assert (model.rows_per_run, remarks) == (8, Remarks())
 
 

@@ -112,7 +112,7 @@ def test_a_canvas_is_the_picture_with_black_pixels_below_and_to_the_right(
 
 @pytest.fixture
 def opened(tmp_path: Path, graphs: Any, card_writer: Any) -> Any:
-    """A card and a session over the graph that averages channels."""
+    """A card and a session for the graph that averages channels."""
 
     def made(batch: int | str = "N", **card: Any) -> tuple[ModelCard, Any]:
         model = graphs.mean_of_channels(batch=batch, side=8)

@@ -1,4 +1,4 @@
-"""A copy of a service's card: a card under its own name, and never over a file that is there."""
+"""A copy of a service's card has its own name and never replaces a file."""
 
 from __future__ import annotations
 

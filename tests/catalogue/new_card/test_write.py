@@ -1,4 +1,4 @@
-"""`facegap card new`: what the graph says is read, the rest is guessed and marked, and the text is a card."""
+"""`facegap card new` reads what the graph states, marks the rest as guessed, and writes a valid card."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POOL: list[Any] = [("GlobalAveragePool", ["input"], ["pooled"], {}), ("Flatten",
 
 @pytest.fixture
 def weights(tmp_path: Path, graphs: Any) -> Any:
-    """A file over the means of three channels and what further nodes make of them; outputs are name -> width."""
+    """A model that computes the means of three channels and applies further nodes; outputs are name -> width."""
 
     def made(
         nodes: list[Any], outputs: dict[str, int], *, side: int = 112, shape: Any = None, **constants: Any
@@ -234,7 +234,7 @@ def test_what_the_graphs_of_real_models_say_is_what_their_cards_say(test_data: P
     if own.outputs.embedding is not None:
         assert found.outputs.embedding is not None
         assert found.outputs.embedding.dimension == own.outputs.embedding.dimension
-    if own.outputs.gender is not None and name != "ssrnet_gender_imdb":  # one number from arithmetic: read as an age
+    if own.outputs.gender is not None and name != "ssrnet_gender_imdb":  # a single number is read as an age
         assert found.outputs.gender is not None
         assert found.outputs.gender.kind == own.outputs.gender.kind
 

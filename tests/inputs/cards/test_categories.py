@@ -1,4 +1,4 @@
-"""Outputs besides gender and age, and the crop that keeps the shape of the box, as cards state them."""
+"""Outputs other than gender and age in cards, and the crop that keeps the aspect ratio of the box."""
 
 from __future__ import annotations
 

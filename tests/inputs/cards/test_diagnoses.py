@@ -1,4 +1,4 @@
-"""What the doctor found is remembered by weights and settings, says nothing of people, and never ends an audit."""
+"""Findings of the doctor are stored by weights and settings, identify no people, and never end an audit."""
 
 from __future__ import annotations
 

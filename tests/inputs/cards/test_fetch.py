@@ -1,4 +1,4 @@
-"""Fetching against a TLS server of the tests' own: what arrives is the card's file, or nothing is left behind."""
+"""Fetching from a local TLS server: the card's file arrives, or nothing is left behind."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Answer = Callable[["Handler"], None]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers each path with what the test put there, and remembers what it was asked."""
+    """Serve what the test put at each path, and record the requests."""
 
     server: Server
 
@@ -52,19 +52,19 @@ class Server(ThreadingHTTPServer):
         self.seen: list[tuple[str, dict[str, str]]] = []
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that hang up early are part of the tests."""
+        """Clients that disconnect early are part of the tests."""
 
     def url(self, path: str) -> str:
         return f"https://localhost:{self.server_address[1]}{path}"
 
     def put(self, *answers: Answer, path: str = "/toy.onnx") -> str:
-        """The address under which these answers are given, one per request, the last one again and again."""
+        """Return the address that serves these answers, one per request, then the last one repeatedly."""
         self.answers[path] = list(answers)
         return self.url(path)
 
 
 def body(content: bytes, *, length: int | None = -1, kind: str = "application/octet-stream") -> Answer:
-    """An answer with this body; `length` is announced, the true one where -1, none where None."""
+    """An answer with this body and Content-Length `length`; -1: the true length, None: no header."""
 
     def answer(handler: Handler) -> None:
         handler.send_response(200)
@@ -78,7 +78,7 @@ def body(content: bytes, *, length: int | None = -1, kind: str = "application/oc
 
 
 def redirect(target: str, **headers: str) -> Answer:
-    """An answer that points elsewhere."""
+    """A redirect."""
 
     def answer(handler: Handler) -> None:
         handler.send_response(302)
@@ -92,12 +92,12 @@ def redirect(target: str, **headers: str) -> Answer:
 
 
 def failure(status: int) -> Answer:
-    """An answer that is an error."""
+    """An error response."""
     return lambda handler: handler.send_error(status)
 
 
 def endless(handler: Handler) -> None:
-    """A body without end and without a length."""
+    """An endless body without a length."""
     handler.send_response(200)
     handler.end_headers()
     while True:
@@ -143,7 +143,7 @@ def yes(_: ModelCard) -> bool:
 
 
 def refusal(card: ModelCard, cache: Path) -> str:
-    """The message of a fetch that fails; nothing at all is left in the cache."""
+    """The message of a failed fetch; the cache is left empty."""
     with pytest.raises(FetchError) as caught:
         fetch(card, cache=cache, accept=yes)
     assert str(caught.value).startswith("toy: ")

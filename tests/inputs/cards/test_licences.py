@@ -1,4 +1,4 @@
-"""Licence classes: only what a known licence says word for word, and what the card does not take back."""
+"""Licence classes: only known licences, spelled exactly, and not contradicted by the card."""
 
 from __future__ import annotations
 

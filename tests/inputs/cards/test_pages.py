@@ -1,4 +1,4 @@
-"""docs/models.md is what the cards say, and nothing a reader must know is missing from it."""
+"""docs/models.md matches the cards, and contains everything that a reader must know."""
 
 from __future__ import annotations
 

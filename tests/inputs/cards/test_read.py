@@ -1,4 +1,4 @@
-"""Cards: what is accepted, what is refused, and that every refusal names the file and the key."""
+"""Cards: which are accepted, which are rejected, and that every error names the file and the key."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ SHA = "ab" * 32
 
 
 def write_card(folder: Path, name: str = "toy", sha256: str = SHA, change: tuple[str, str] = ("", "")) -> Path:
-    """A correct embedder's card, or one with a piece of its text exchanged."""
+    """A valid embedder card, or one with part of its text replaced."""
     text = EMBEDDER.format(sha256=sha256).replace('"toy"', f'"{name}"')
     assert change[0] in text
     path = folder / f"{name}.toml"
@@ -73,7 +73,7 @@ def write_card(folder: Path, name: str = "toy", sha256: str = SHA, change: tuple
 
 
 def refusal(path: Path) -> str:
-    """The message with which a card is refused; always begins with the file's path."""
+    """The error message for a card, which always begins with the path of the file."""
     with pytest.raises(CardError) as caught:
         read_card(path)
     assert str(caught.value).startswith(str(path))
@@ -402,7 +402,7 @@ def test_each_real_file_is_the_one_of_its_card_with_the_graph_that_it_names(test
 
 
 def check_graph(card: ModelCard, graph: onnx.GraphProto) -> None:
-    """Assert that input and outputs have the names, shapes and type that the card says."""
+    """Assert that input and outputs have the names, shapes and types in the card."""
     stored = {tensor.name for tensor in graph.initializer}
     (entry,) = (item for item in graph.input if item.name not in stored)
     assert card.input is not None

@@ -1,4 +1,4 @@
-"""The tables of a card that tell detectors, classifiers and black-box services apart, and what they refuse."""
+"""The tables of a card for detectors, classifiers and black-box services, and what they reject."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ classes = { Man = "male", Woman = "female" }
 
 
 def parse(tmp_path: Path, text: str) -> ModelCard:
-    """The card of a text, under the name toy."""
+    """The card in a text, with the name toy."""
     path = tmp_path / "toy.toml"
     path.write_text(text, encoding="utf-8")
     return read_card(path)

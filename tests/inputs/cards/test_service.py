@@ -1,4 +1,4 @@
-"""What the request and the answer of a black-box service's card may say, beyond what every card may."""
+"""The request and answer tables in the card of a black-box service."""
 
 from __future__ import annotations
 

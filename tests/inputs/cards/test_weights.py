@@ -1,4 +1,4 @@
-"""Weights are found by content, used only if the sha256 is the card's, and read once."""
+"""Weights are found by content, used only if their sha256 matches the card, and read once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def card_of(content: bytes = CONTENT, **changes: Any) -> ModelCard:
 
 
 def put(folder: Path, name: str, content: bytes = CONTENT) -> Path:
-    """A file in a folder that is made where missing."""
+    """Write a file to a folder, which is created if missing."""
     folder.mkdir(exist_ok=True)
     path = folder / name
     path.write_bytes(content)
@@ -132,7 +132,7 @@ def test_only_files_of_the_right_size_are_hashed(tmp_path: Path, monkeypatch: py
 
 def test_a_file_over_the_bound_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     huge = put(tmp_path, "toy.onnx")
-    os.truncate(huge, 2 * 1024**3)  # sparse: takes no room
+    os.truncate(huge, 2 * 1024**3)  # sparse: takes no space
     assert find_weights(card_of(), [tmp_path]) is None
     with pytest.raises(CardError, match=r"2,147,483,648 bytes; an \.onnx file must be smaller than 2 GiB"):
         find_weights(card_of(), [], huge)

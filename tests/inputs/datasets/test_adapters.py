@@ -1,4 +1,4 @@
-"""Each public layout, as a tiny tree of the same shape, becomes a manifest that can be read."""
+"""Each public layout, as a tiny folder tree, becomes a readable manifest."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def tree(folder: Path, *files: str) -> None:
 
 
 def as_manifest(folder: Path, frame: pd.DataFrame) -> Manifest:
-    """What an audit would read: the adapter's frame written into the folder."""
+    """The manifest that an audit would read: the adapter's frame, written to the folder."""
     frame.to_csv(folder / "manifest.csv", index=False)
     manifest = read_manifest(folder / "manifest.csv")
     assert all((manifest.folder / path).is_file() for path in manifest.frame["path"])
@@ -96,7 +96,7 @@ def test_lfw_is_found_where_it_lies_and_where_scikit_learn_keeps_it(tmp_path: Pa
 
 
 def test_the_files_are_those_that_scikit_learn_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The loader decodes with Pillow, which facegap does not need: here it only tells which files it would open.
+    # The loader decodes with Pillow, which is not needed here: only the files that it would open matter.
     opened: list[str] = []
 
     def no_decoding(paths: list[str], *_: object) -> np.ndarray:

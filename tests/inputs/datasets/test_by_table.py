@@ -1,4 +1,4 @@
-"""FHIBE-Face, MORPH, MEDS-II, MST-E and FACET: labels stay as the set has them, and what is left out is counted."""
+"""FHIBE-Face, MORPH, MEDS-II, MST-E and FACET: labels are copied unchanged, and omissions are counted."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_paths_of_fhibe_may_begin_at_a_folder_below(tmp_path: Path, begins_below
     dataset_trees.table(tmp_path, "data/processed/fhibe_face_crop_align/fhibe_face_crop_align.csv", text)
     frame = fhibe(tmp_path)
     assert frame.attrs["root"] == begins_below
-    assert frame["image"][0] == text.splitlines()[1].split(",")[2]  # as the table names it, which has its keypoints
+    assert frame["image"][0] == text.splitlines()[1].split(",")[2]  # the name in the table with the keypoints
     assert all((tmp_path / begins_below / name).is_file() for name in frame["image"])
 
 

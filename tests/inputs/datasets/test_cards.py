@@ -1,4 +1,4 @@
-"""The cards of data sets are whole, and datasets.md is what they say."""
+"""The data set cards are complete, and datasets.md matches them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facegap.inputs.datasets.adapters import ADAPTERS
 from facegap.inputs.datasets.cards import CARDS, datasets_markdown, load_datasets
 
 ROOT = Path(__file__).parents[3]
-# Every set that must be described, by its name here.
+# The names of all sets that must be described.
 DESCRIBED = {
     "ppb",
     "fairface",

@@ -1,4 +1,4 @@
-"""Casual Conversations: frames belong to people, by their video."""
+"""Casual Conversations: frames are assigned to people by their video."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from facegap.inputs.datasets.dates import AMERICAN, years_between
         ("1700-06-01", "2004-06-01", ""),
         ("", "2004-06-01", ""),
         ("NULL", "2004-06-01", ""),
-        ("03/04/1970", "03/04/2004", ""),  # day or month first: nobody said
+        ("03/04/1970", "03/04/2004", ""),  # day or month first: unknown
         ("1970-02-30", "2004-06-01", ""),
     ],
 )

@@ -55,7 +55,7 @@ def test_years_whose_file_names_never_repeat_name_nobody() -> None:
         (["0-2", "20-29", "more than 70"], "age"),
         (["images"], "container"),
         (["Ann", "Bo"], None),
-        (["0001", "1999", "2000", "3001"], None),  # ids of four digits, of which some look like years
+        (["0001", "1999", "2000", "3001"], None),  # four-digit ids, some of which look like years
         (["female", "Ann"], None),
     ],
 )

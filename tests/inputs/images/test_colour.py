@@ -1,4 +1,4 @@
-"""Colour profiles: what they do to pixels, held against the arithmetic of the ICC model."""
+"""Colour profiles: their effect on pixels, compared with the arithmetic of the ICC model."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def by_arithmetic(colours: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def encoded(colours: np.ndarray[Any, Any], kind: str, icc: bytes | None, mode: str = "RGB") -> bytes:
-    """A picture with a block of each colour."""
+    """An image with a block of each colour."""
     blocks = np.repeat(np.repeat(colours[None], 16, axis=0), 16, axis=1)
     file = io.BytesIO()
     options: dict[str, Any] = {"lossless": True} if kind == "WEBP" else {"quality": 100} if kind == "JPEG" else {}

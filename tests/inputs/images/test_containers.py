@@ -1,4 +1,4 @@
-"""AVIF and HEIC, and the names of formats that are not read."""
+"""AVIF and HEIC, and the names of unsupported formats."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_avif_is_read() -> None:
 
 
 def test_the_orientation_of_an_avif_is_applied() -> None:
-    picture = decode(avif(orientation=6))  # a quarter turn clockwise: the upper left corner comes to the upper right
+    picture = decode(avif(orientation=6))  # a quarter turn clockwise: the upper left corner moves to the upper right
     assert isinstance(picture, Picture)
     assert picture.pixels.shape == (60, 40, 3)
     np.testing.assert_allclose(picture.pixels[5, 34], (40, 40, 200), atol=12)

@@ -1,4 +1,4 @@
-"""Decoding: real encoders' files in, pixels or a reason out, and never an exception."""
+"""Decoding of files from real encoders returns pixels or a reason, and never raises an exception."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_palette_png_is_shown_in_its_colours() -> None:
 
 
 def cmyk_jpeg(cyan: int, magenta: int, yellow: int, black: int) -> bytes:
-    """An 8 x 8 JPEG of four components in one colour, inverted as Adobe writes them; each value is 1 or 255.
+    """An 8 x 8 JPEG of four components in one colour, inverted as by Adobe software; each value is 1 or 255.
 
     Every block is a DC difference of category 10, code 1 after the one for category 0, and an end-of-block, code 0.
     """
@@ -143,7 +143,7 @@ def test_what_follows_the_first_picture_of_a_file_of_two_is_passed_over(encode: 
 
 
 def with_orientation(jpeg: bytes, orientation: int) -> bytes:
-    """The JPEG with an Exif segment that holds nothing but the orientation (tag 274)."""
+    """The JPEG with an Exif segment that contains only the orientation (tag 274)."""
     directory = struct.pack("<HHHIHHI", 1, 274, 3, 1, orientation, 0, 0)
     payload = b"Exif\0\0" + b"II*\0" + struct.pack("<I", 8) + directory
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(payload) + 2) + payload + jpeg[2:]
@@ -251,7 +251,7 @@ def test_the_reason_says_what_is_wrong(data: bytes, said: str) -> None:
     assert said in reason(data)
 
 
-# ---- bounds ----
+# ---- limits ----
 
 
 def test_a_claim_of_1600_million_pixels_is_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,7 +297,7 @@ def test_a_path_without_a_file_is_missing(tmp_path: Path) -> None:
 
 
 def test_pipes_devices_and_folders_are_refused_and_never_waited_for(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.png")  # opening it would wait for a writer for ever
+    os.mkfifo(tmp_path / "pipe.png")  # opening it would wait forever for a writer
     for path in (tmp_path / "pipe.png", tmp_path, Path("/dev/zero")):
         assert read_picture(path) == Unreadable("unreadable", "not a regular file")
 
@@ -354,7 +354,7 @@ def test_the_hash_of_an_image_is_that_of_its_file_and_the_stamp_sees_a_change_th
 
 
 def scans(data: bytes, count: int) -> bytes:
-    """A progressive JPEG whose last scan is there again and again, as an attacker writes it."""
+    """A progressive JPEG whose last scan is repeated many times, as an attacker could write it."""
     end = data.rindex(b"\xff\xd9")
     starts = [found.start() for found in re.finditer(rb"\xff\xda\x00", data)]
     return data[:end] + data[starts[-1] : end] * (count - len(starts)) + data[end:]
@@ -399,7 +399,7 @@ def test_a_decoder_that_dies_costs_its_image_and_not_the_audit(monkeypatch: pyte
 
 
 def test_a_tile_larger_than_the_bound_is_refused_before_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A TIFF of one pixel whose one tile is of 65,536 x 65,536: a decoder makes room for the tile."""
+    """A TIFF of one pixel with one tile of 65,536 x 65,536, for which a decoder would allocate memory."""
     entries = [(256, 4, 1), (257, 4, 1), (258, 3, 8), (259, 3, 1), (262, 3, 1), (322, 4, 65536), (323, 4, 65536)]
     body = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
     data = b"II*\0" + struct.pack("<IH", 8, len(entries)) + body + bytes(4)

@@ -1,4 +1,4 @@
-"""Headers: sizes worked out by hand from crafted bytes, and one cut at every place of every kind of file."""
+"""Headers: sizes computed by hand from crafted bytes, and files of every format truncated at every position."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_size_and_completeness_are_read_from_every_kind_of_file(kind: str, encod
     assert header.format in kind
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "TIFF"])  # a TIFF has no end to look for
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "TIFF"])  # a TIFF has no end marker
 def test_a_file_that_lacks_even_its_last_byte_is_not_complete(kind: str, encode: Any) -> None:
     suffix, pixels, flags = KINDS[kind]
     data = encode(suffix, pixels, *flags)
@@ -72,7 +72,7 @@ def test_a_bmp_of_negative_width_is_refused_and_one_of_negative_height_is_read()
 
 
 def jpeg(*segments: bytes) -> bytes:
-    """A JPEG of the segments given between the markers of start and end."""
+    """A JPEG of the given segments between start and end markers."""
     return b"\xff\xd8" + b"".join(segments) + b"\xff\xd9"
 
 
@@ -116,7 +116,7 @@ def test_a_jpeg_without_a_frame_states_no_size() -> None:
 
 
 def tiff(entries: list[tuple[int, int, int, bytes]], *, order: str = "<", strip: bytes = b"") -> bytes:
-    """A TIFF with one directory right behind its header; entries are (tag, type, count, four bytes), the strip follows."""
+    """A TIFF with one directory right after its header; entries are (tag, type, count, four bytes), the strip follows."""
     directory = struct.pack(order + "H", len(entries))
     for tag, kind, count, value in entries:
         directory += struct.pack(order + "HHI", tag, kind, count) + value
@@ -145,7 +145,7 @@ def test_the_first_of_two_widths_counts_as_it_does_for_the_decoder() -> None:
 
 @pytest.mark.parametrize("kind", [1, 5, 13, 16])
 def test_a_tiff_size_that_is_no_short_and_no_long_is_refused(kind: int) -> None:
-    # Type 16 keeps its number elsewhere, and these four bytes would be taken for the number.
+    # Type 16 stores its number elsewhere; these four bytes would be mistaken for it.
     with pytest.raises(HeaderError, match="size"):
         read_header(tiff([(256, kind, 1, struct.pack("<I", 30)), (257, 4, 1, struct.pack("<I", 20))]))
 

@@ -42,7 +42,7 @@ def test_pillow_s_own_reader_finds_the_same_sum_of_table_0() -> None:
 def test_a_progressive_file_and_one_with_metadata_in_front_are_read_too() -> None:
     assert jpeg_quality(jpeg(60, cv2.IMWRITE_JPEG_PROGRESSIVE, 1)) == 60
     data = jpeg(60)
-    note = b"\xff\xe1\x00\x08hello!"  # a segment of its own, as EXIF is
+    note = b"\xff\xe1\x00\x08hello!"  # a separate segment, like EXIF
     assert jpeg_quality(data[:2] + note + data[2:]) == 60
 
 
@@ -55,7 +55,7 @@ def test_a_thumbnail_inside_the_metadata_does_not_count() -> None:
 def test_tables_of_16_bits_are_read() -> None:
     table = (300).to_bytes(2, "big") * 64
     data = b"\xff\xd8\xff\xdb" + (2 + 1 + len(table)).to_bytes(2, "big") + b"\x10" + table + b"\xff\xda\x00\x02"
-    assert jpeg_quality(data) == 1  # coarser than any table of libjpeg
+    assert jpeg_quality(data) == 1  # coarser than any libjpeg table
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".webp"])

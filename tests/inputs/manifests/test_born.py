@@ -1,4 +1,4 @@
-"""Ages from years of birth and of photographs, and on which side of a limit an age lies."""
+"""Ages computed from years of birth and of photographs, and ages relative to a limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Missing image files, and names that are nearly theirs."""
+"""Missing image files, and files with similar names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A manifest is read with every row accounted for, or refused with file, line, column and cure."""
+"""A manifest is read with every row accounted for, or rejected with file, line, column and remedy."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_an_absurdly_long_cell_is_refused(tmp_path: Path, length: int) -> None:
 def test_a_file_beyond_the_bound_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     with path.open("wb") as file:
-        file.truncate(600 * 2**20)  # sparse: takes no room
+        file.truncate(600 * 2**20)  # sparse: takes no space
     tracemalloc.start()
     with pytest.raises(TableError, match="split the table"):
         read_manifest(path)
@@ -208,7 +208,7 @@ def test_upper_and_lower_case_are_two_files(tmp_path: Path) -> None:
 
 @pytest.fixture
 def beside(tmp_path: Path) -> Path:
-    """A folder `set` for the manifest, with a file beside it that no manifest in it may reach."""
+    """A folder `set` for the manifest, next to a file that the manifest must not reach."""
     (tmp_path / "set").mkdir()
     (tmp_path / "secret.jpg").write_bytes(b"secret")
     return tmp_path / "set"
@@ -268,7 +268,7 @@ def test_identical_bytes_under_one_subject_are_counted(tmp_path: Path) -> None:
 
 
 def test_files_that_differ_in_one_byte_are_two_photographs(tmp_path: Path) -> None:
-    # The same size and the same middle: only the whole tells them apart.
+    # The same size and the same middle: only the whole files differ.
     photographs(tmp_path, a=b"x" * 5000, b=b"x" * 4999 + b"y", c=b"", d=b"")
     assert read(tmp_path, "image,subject\na.jpg,1\nb.jpg,2\nc.jpg,3\nd.jpg,4\nlost.jpg,5\nlost2.jpg,6\n").warnings == ()
 

@@ -1,4 +1,4 @@
-"""Who is who, and spellings in which one person becomes two."""
+"""Subjects, and spellings that turn one person into two."""
 
 from __future__ import annotations
 

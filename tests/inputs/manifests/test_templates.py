@@ -33,7 +33,7 @@ def test_without_the_column_the_manifest_is_what_it_was(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("image,subject,media\na.png,ann,print\n")
     table = read_manifest(tmp_path / "m.csv")
     assert by_template(table) is table
-    assert table.labels == ("media",)  # a label like any other
+    assert table.labels == ("media",)  # an ordinary label
     assert table.by_image is table
 
 

@@ -1,4 +1,4 @@
-"""Conditions choose the rows they say, and everything else is refused with a finger on the place."""
+"""Conditions select the right rows, and invalid ones are rejected with their position."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_condition_chooses_the_rows_it_says(people: pd.DataFrame, condition: s
 
 
 def caret(error: TableError) -> tuple[str, str]:
-    """The message's first line and the text that its caret points at."""
+    """The first line of the message and the text at its caret."""
     said, text, pointer = str(error).splitlines()
     return said, text[pointer.index("^") :]
 

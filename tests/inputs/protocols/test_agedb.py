@@ -1,4 +1,4 @@
-"""AgeDB-30 on a .mat of the same shape, and files that are not of it."""
+"""AgeDB-30 on a .mat of the same layout, and malformed files."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def element(kind: int, content: bytes) -> bytes:
 
 
 def stated(kind: int, extents: tuple[int, ...], body: bytes = b"") -> bytes:
-    """The array `splits` of a kind and of the sizes that it states, with a body of other sizes."""
+    """The array `splits` with a stated class and stated sizes that differ from its body."""
     flags, sizes = struct.pack("<II", kind, 0), struct.pack(f"<{len(extents)}i", *extents)
     return element(14, element(6, flags) + element(5, sizes) + element(1, b"splits") + body)
 
@@ -91,7 +91,7 @@ def packed(content: bytes) -> bytes:
 
 
 def nested(levels: int) -> bytes:
-    """A cell in a cell in a cell."""
+    """Nested cells."""
     content = b""
     for _ in range(levels):
         content = stated(1, (1, 1), content or element(14, b""))

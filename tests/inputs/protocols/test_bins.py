@@ -1,4 +1,4 @@
-"""InsightFace's .bin: files of every Python and NumPy, and hostile ones, which end in a message and run nothing."""
+"""InsightFace's .bin: files of all Python and NumPy versions, and hostile ones, which cause an error and execute nothing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_file_of_every_pickle_protocol_gives_its_images_and_labels(tmp_path: P
 
 
 def test_a_file_of_python_2_gives_its_images_and_labels(tmp_path: Path) -> None:
-    """Strings of Python 2 are bytes; its booleans are numbers of the operation INT."""
+    """Python 2 strings are bytes; its booleans are numbers of the operation INT."""
     strings = b"".join(b"T" + struct.pack("<I", len(image)) + image for image in IMAGES)
     content = b"(](" + strings + b"e](" + b"I01\nI00\nI01\nI00\ne" + b"t."
     found, same, _ = read_bin(written(tmp_path, content))
@@ -71,7 +71,7 @@ def test_an_impostor_pair_within_a_joined_person_is_told(tmp_path: Path) -> None
 
 
 class Ran:
-    """What a hostile pickle would run."""
+    """The code that a hostile pickle would execute."""
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         import os
@@ -130,7 +130,7 @@ def test_a_hostile_or_damaged_pickle_runs_nothing_and_is_refused_by_name(
 
 
 def test_a_memo_that_is_read_again_and_again_takes_no_memory_of_its_own(tmp_path: Path) -> None:
-    """A list of lists of lists, each with ten references to the one before: ten to the twelfth entries if written out."""
+    """Nested lists, each with ten references to the previous one: 10^12 entries if expanded."""
     content = b"\x80\x02]q\x00"
     for level in range(1, 13):
         content += b"]" + b"q" + bytes([level]) + b"(" + (b"h" + bytes([level - 1])) * 10 + b"e"
@@ -139,7 +139,7 @@ def test_a_memo_that_is_read_again_and_again_takes_no_memory_of_its_own(tmp_path
 
 
 def doubled(levels: int) -> bytes:
-    """Operations that leave a tuple of two references to a tuple of two references, and so on, under `levels` in the memo."""
+    """Operations that store nested tuples, each with two references to the previous one, under `levels` in the memo."""
     steps = [b")q\x00", *(b"h%ch%c\x86q%c" % (k, k, k + 1) for k in range(levels))]
     return b"".join(steps)
 
@@ -149,7 +149,7 @@ SHARED = b"\x80\x05\x96" + struct.pack("<Q", 2**20) + JPEG + bytes(2**20 - len(J
 
 @pytest.mark.timeout(60)
 def test_what_a_few_references_unfold_into_is_never_written_out(tmp_path: Path) -> None:
-    """2 to the power of 60 brackets in 445 bytes."""
+    """2^60 brackets in 445 bytes."""
     path = written(tmp_path, b"\x80\x02" + doubled(60) + b"0cnumpy\ndtype\nh\x3c\x85R.")
     with pytest.raises(TableError, match="an array of tuple, which is not an image of bytes"):
         read_bin(path)

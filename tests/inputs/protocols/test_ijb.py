@@ -1,4 +1,4 @@
-"""IJB in InsightFace's layout: templates, media, pairs and subjects, and lines that are not of it."""
+"""IJB in InsightFace's layout: templates, media, pairs and subjects, and malformed lines."""
 
 from __future__ import annotations
 

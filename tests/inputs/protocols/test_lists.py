@@ -1,4 +1,4 @@
-"""LFW, CALFW, CPLFW, RFW and CFP on tiny folders of the same layout, and what is refused of them."""
+"""LFW, CALFW, CPLFW, RFW and CFP on tiny folders of the same layout, and malformed lists."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def put(root: Path, name: str, content: str = "") -> None:
 
 
 def lfw_folder(root: Path, folds: int = 10, each: int = 2, prefix: str = "lfw/", *, images: bool = True) -> str:
-    """Folders of people of their own in each fold: the text of pairs.txt."""
+    """Create folders with different people in each fold; returns the text of pairs.txt."""
     lines = [f"{folds}\t{each}"]
     for fold in range(folds):
         people = [f"P{fold}_{k}" for k in range(each + 1)]
@@ -82,7 +82,7 @@ def test_the_counts_of_a_whole_list_are_those_of_the_protocol(tmp_path: Path) ->
 
 
 def test_a_pairs_file_without_its_first_line_is_refused(tmp_path: Path) -> None:
-    """Lists without a header, or without impostor pairs, go by the same name."""
+    """Other lists, without a header or without impostor pairs, have the same name."""
     text = lfw_folder(tmp_path)
     put(tmp_path, "pairs.txt", text.split("\n", 1)[1])
     with pytest.raises(TableError, match=r"pairs.txt line 1: .*folds"):

@@ -1,4 +1,4 @@
-"""A video ends in frames or in an outcome, within bounds, and opens no other file and no connection."""
+"""A video gives frames or an outcome, within limits, and opens no other file or connection."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_what_is_no_video_is_unreadable_whatever_its_name(tmp_path: Path, conten
 def test_a_cut_off_index_is_unreadable_and_a_cut_off_stream_gives_what_is_there(clips: Path, tmp_path: Path) -> None:
     whole = {name: (clips / name).read_bytes() for name in ("clip.mp4", "clip.avi")}
     (tmp_path / "clip.mp4").write_bytes(whole["clip.mp4"][:-100])
-    assert outcome(tmp_path / "clip.mp4") == "unreadable"  # an MP4 has its index at its end
+    assert outcome(tmp_path / "clip.mp4") == "unreadable"  # the index of an MP4 is at its end
     (tmp_path / "clip.avi").write_bytes(
         whole["clip.avi"][: whole["clip.avi"].index(b"movi") + len(whole["clip.avi"]) // 4]
     )
@@ -167,7 +167,7 @@ def test_links_pipes_and_folders_are_not_opened(clips: Path, tmp_path: Path) -> 
 
 @pytest.fixture
 def listener() -> Iterator[tuple[int, list[bytes]]]:
-    """A port of this machine, and what was asked there."""
+    """A port of this machine, and the requests received there."""
     asked: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
@@ -193,7 +193,7 @@ def listener() -> Iterator[tuple[int, list[bytes]]]:
 def test_a_playlist_that_reaches_the_decoder_opens_neither_a_file_nor_a_connection(
     clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: tuple[int, list[bytes]], options: str | None
 ) -> None:
-    # The restrictions on the process alone must hold: neither the look at the first bytes, nor FFmpeg's own lists where they say more.
+    # Tests the restrictions on the process only, without the check of the first bytes and FFmpeg's own lists.
     port, asked = listener
     monkeypatch.setattr(read, "is_container", lambda head: True)
     if options is not None:

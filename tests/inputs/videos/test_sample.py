@@ -1,4 +1,4 @@
-"""Frames are sampled by time, whatever the time stamps of a file are."""
+"""Frames are sampled by time, for any timestamps in a file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facegap.inputs.videos.sample import Asked, sampled
 
 
 class Capture:
-    """A video as OpenCV gives it: a time stamp in seconds for each frame, and a frame rate in the header."""
+    """A video as in OpenCV: a timestamp in seconds for each frame, and a frame rate in the header."""
 
     def __init__(self, stamps: list[float], fps: float = 10.0, unreadable: tuple[int, ...] = ()) -> None:
         self.stamps, self.fps, self.unreadable, self.at = stamps, fps, unreadable, -1

@@ -1,4 +1,4 @@
-"""What a service's JSON says of outputs besides gender and age."""
+"""Outputs other than gender and age in a service's JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A black-box service on this machine that answers in every way a real one might: each image ends with an answer or a reason."""
+"""A local black-box service that responds in every way a real one might: each image gets a prediction or a reason."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ MAN = {"faces": [{"gender": {"value": "Man", "sure": 97}, "age": 41}]}
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Gives the answers of the test one after the other, the last again and again, and remembers what was asked."""
+    """Give the answers of the test in turn, then the last one repeatedly, and record the requests."""
 
     server: Server
 
@@ -89,7 +89,7 @@ class Server(ThreadingHTTPServer):
         self.lock = threading.Lock()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that hang up early are part of the tests."""
+        """Clients that disconnect early are part of the tests."""
 
     @property
     def url(self) -> str:
@@ -97,7 +97,7 @@ class Server(ThreadingHTTPServer):
 
 
 def says(what: Any, status: int = 200, **headers: str) -> Answer:
-    """An answer: bytes as they are, everything else as JSON."""
+    """A response: bytes unchanged, everything else as JSON."""
     body = what if isinstance(what, bytes) else json.dumps(what).encode()
 
     def answer(handler: Handler) -> None:
@@ -123,7 +123,7 @@ def hangs_up(handler: Handler) -> None:
 
 
 def drips(handler: Handler) -> None:
-    """A body that never ends, a byte at a time, each well within any timeout between bytes."""
+    """An endless body, one byte at a time, each within any timeout between bytes."""
     handler.send_response(200)
     handler.end_headers()
     for _ in range(200):
@@ -138,7 +138,7 @@ def slow(handler: Handler) -> None:
 
 
 def echo(handler: Handler) -> None:
-    """What a careless service does: it repeats the request, key and all, in several spellings."""
+    """A careless service, which repeats the request with the key in several encodings."""
     key = handler.headers["X-Key"]
     forms = {
         "plain": key,
@@ -158,11 +158,11 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
-# ---- time that does not pass by itself ----
+# ---- simulated time ----
 
 
 class Clock:
-    """Seconds that pass only when somebody sleeps; every sleep is remembered."""
+    """Seconds that pass only by sleeping; every sleep is recorded."""
 
     def __init__(self) -> None:
         self.now, self.slept = 0.0, []
@@ -182,7 +182,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def ask_service(server: Server, clock: Clock, tmp_path: Path) -> Iterator[Callable[..., Service]]:
-    """Maker of services over the server; closed at the end."""
+    """Factory of services on the server, closed at the end."""
     made: list[Service] = []
 
     def make(
@@ -278,7 +278,7 @@ def test_answers_are_readable_by_their_owner_only(ask_service: Any, tmp_path: Pa
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
 
-# ---- answers that are none ----
+# ---- invalid responses ----
 
 
 @pytest.mark.parametrize(
@@ -430,7 +430,7 @@ def test_a_service_that_is_not_there_stops_the_run_after_some_tries(ask_service:
     with pytest.raises(RunError, match=r"http://127.0.0.1:\d+ cannot be reached \(no connection\)"):
         ask_service(url=url).ask(0, JPEG)
     assert [call.state for call in kept(tmp_path)] == ["unheard"] * MAX_TRIES
-    assert ask_service(answer=WORDS).ask(0, JPEG).prediction == "male"  # and when it is there again it is asked again
+    assert ask_service(answer=WORDS).ask(0, JPEG).prediction == "male"  # and is called again when it is back
 
 
 def test_a_stopped_service_makes_no_further_call(server: Server, ask_service: Any) -> None:
@@ -472,7 +472,7 @@ def test_the_recipient_is_scheme_host_and_port(tmp_path: Path) -> None:
     assert recipient(card_of(tmp_path, "https://api.example.org:8443/v1?x=1")) == "https://api.example.org:8443"
 
 
-# ---- what is kept is not paid twice ----
+# ---- stored responses are not paid twice ----
 
 
 def test_a_kept_answer_is_read_and_not_asked_for_again(server: Server, ask_service: Any) -> None:
@@ -499,7 +499,7 @@ def test_another_image_under_the_same_row_is_refused(ask_service: Any) -> None:
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing may catch it."""
+    """Simulates a kill: must not be caught."""
 
 
 @pytest.mark.parametrize("moment", range(13))
@@ -510,7 +510,7 @@ def test_a_kill_at_any_moment_pays_for_no_kept_answer_twice(
     written, real_write = 0, http.write_call
 
     def write(folder: Path, call: Call) -> None:
-        """Dies before the write of moment k (even) or right after it (odd)."""
+        """Die before the write of moment k (even) or right after it (odd)."""
         nonlocal written
         if moment // 2 == written and moment % 2 == 0:
             raise Killed
@@ -531,8 +531,8 @@ def test_a_kill_at_any_moment_pays_for_no_kept_answer_twice(
     assert (before is None) == (moment < 12)
     again = ask_service(answer=WORDS)
     assert [again.ask(row, JPEG).prediction for row in range(2)] == ["male", "male"]
-    assert len(server.seen) - calls_before == 2 - len(answered) + (moment < 2)  # the 500 is still to come then
-    assert again.sent().calls >= len(server.seen)  # no call escapes the budget
+    assert len(server.seen) - calls_before == 2 - len(answered) + (moment < 2)  # the 500 has not been sent yet
+    assert again.sent().calls >= len(server.seen)  # the budget includes every call
 
 
 def test_what_a_killed_writer_left_is_removed(ask_service: Any, tmp_path: Path) -> None:

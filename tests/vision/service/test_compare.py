@@ -1,4 +1,4 @@
-"""What a service says of two images, in every way in which it can fail: a score, no face, or lost with its reason."""
+"""Comparison by a service, with every kind of failure: a score, no face, or no score with the reason."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def server() -> Iterator[DialectServer]:
 
 @pytest.fixture
 def ask(server: DialectServer, tmp_path: Path) -> Iterator[Ask]:
-    """Asks a service about two pictures, without waiting between calls."""
+    """Compare two images by a service, without waiting between calls."""
     opened = []
 
     def asked(
@@ -100,9 +100,9 @@ def test_no_face_is_no_score(ask: Ask, server: DialectServer, name: str, images:
     ("answer", "outcome"),
     [
         (status(200, {"result": [{"face_matches": []}]}), "no_face_reference"),
-        (status(500, {"message": "No Face is found in the given image"}), "no_answer"),  # the rule names status 400
+        (status(500, {"message": "No Face is found in the given image"}), "no_answer"),  # the rule requires status 400
         (status(400, {"message": "the key is for another service"}), "no_answer"),
-        (status(400, b"no face is found"), "no_answer"),  # nothing at the path
+        (status(400, b"no face is found"), "no_answer"),  # no value at the path
     ],
 )
 def test_a_rule_holds_as_a_whole(ask: Ask, server: DialectServer, answer: Any, outcome: str) -> None:

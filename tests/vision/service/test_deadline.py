@@ -1,4 +1,4 @@
-"""A service that lies about time and length: every call ends within its time, and no answer is larger than its bounds."""
+"""A hostile service: every call ends within its time limit, and no response exceeds the size limits."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Talk = Callable[[Callable[[bytes], None]], None]
 
 @contextmanager
 def server(talk: Talk) -> Iterator[int]:
-    """A socket that reads a request and then says what `talk` sends, whether or not that is HTTP; its port."""
+    """The port of a socket that reads a request and then sends what `talk` writes, even if it is not HTTP."""
     over = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(0.05)
@@ -75,7 +75,7 @@ def server(talk: Talk) -> Iterator[int]:
 
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[str, float, Any]]:
-    """What comes of asking a server that talks so: the detail, the seconds it took, and the call that is kept."""
+    """Call a server that sends this; returns the detail, the duration in seconds, and the stored call."""
     monkeypatch.setattr(http, "MAX_TRIES", 1)
 
     def ask(talk: Talk, timeout_s: float = 0.5) -> tuple[str, float, Any]:
@@ -100,7 +100,7 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 def drip(start: bytes, again: bytes, pause_s: float = 0.02) -> Talk:
-    """Say one thing, then another for ever, in drops that no timeout between bytes notices."""
+    """Send one thing, then another for ever, too slowly for the call but not for a timeout between bytes."""
 
     def talk(send: Callable[[bytes], None]) -> None:
         send(start)
@@ -113,7 +113,7 @@ def drip(start: bytes, again: bytes, pause_s: float = 0.02) -> Talk:
 
 
 def flood(start: bytes, again: bytes) -> Talk:
-    """Say one thing, then another as fast as the socket takes it."""
+    """Send one thing, then another as fast as the socket accepts it."""
 
     def talk(send: Callable[[bytes], None]) -> None:
         send(start)
@@ -210,7 +210,7 @@ STRANGE = [
 def test_a_strange_answer_ends_in_a_reason_or_one_error_and_is_kept(asked: Any, data: bytes, tmp_path: Path) -> None:
     try:
         detail, took, kept = asked(whole(data), timeout_s=2)
-    except RunError:  # nobody there, or a pause asked for
+    except RunError:  # no connection, or a pause requested
         return
     assert took < 5
     assert detail
@@ -238,7 +238,7 @@ def test_stopping_hangs_up_a_call_that_is_under_way(tmp_path: Path) -> None:
         assert time.monotonic() - started < 3
         service.close()
     (kept,) = (read_call(file) for file in (tmp_path / "answers").iterdir())
-    assert kept.state == "sent"  # it counts in the budget: it may have been paid
+    assert kept.state == "sent"  # counts in the budget, because it may have been billed
 
 
 def test_a_call_that_is_nearly_over_when_the_audit_stops_is_kept(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_a_call_that_is_nearly_over_when_the_audit_stops_is_kept(tmp_path: Path)
 
 
 def test_a_connection_is_used_again_and_its_bounds_begin_anew(tmp_path: Path) -> None:
-    """Twenty answers of a megabyte each over one connection: the bound is of an answer, not of a connection."""
+    """Twenty responses of a megabyte each over one connection: the limit is per response, not per connection."""
     accepted = itertools.count()
     body = MAN + b" " * (2**20 - len(MAN) - 1)
 

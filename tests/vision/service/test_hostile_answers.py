@@ -1,4 +1,4 @@
-"""Answers of a service that lies, word by word: each is an answer or a reason that can be printed, and is kept as it came."""
+"""Hostile responses of a service: each gives a prediction or a printable reason, and is stored as received."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def face(value: object = "Man", sure: object = 97, age: object = 41) -> bytes:
 
 
 def written(text: str, at: str = '"Man"') -> bytes:
-    """An answer with a piece of JSON that Python would not write."""
+    """A response with JSON that Python would not write."""
     return face().replace(at.encode(), text.encode("utf-8", "surrogatepass"))
 
 
-# What is said, and what is to be understood: class, probability, age, detail.
+# The body, and the expected class, probability, age and detail.
 ANSWERS: dict[str, tuple[bytes, str, float, float, str]] = {
     # another shape
     "null": (b"null", "", math.nan, math.nan, NOTHING),
@@ -64,7 +64,7 @@ ANSWERS: dict[str, tuple[bytes, str, float, float, str]] = {
     "faces as a text": (b'{"faces": "Man"}', "", math.nan, math.nan, NOTHING),
     "no face but null": (b'{"faces": [null]}', "", math.nan, math.nan, NOTHING),
     "a name twice": (written('"Man", "value": "Woman"'), "female", 0.97, 41, ""),
-    # no JSON
+    # not JSON
     "two documents": (face() + face(), "", math.nan, math.nan, NO_JSON),
     "a comma too many": (written('"Man",'), "", math.nan, math.nan, NO_JSON),
     "bytes that are no UTF-8": (face().replace(b"Man", b"Man\xff"), "", math.nan, math.nan, NO_JSON),
@@ -123,7 +123,7 @@ HEADERS: dict[str, tuple[bytes, bytes]] = {
 
 
 class Vendor:
-    """A socket that says what it is told to, once for each connection."""
+    """A socket that sends a given response, once per connection."""
 
     def __init__(self) -> None:
         self.said = b""
@@ -133,11 +133,11 @@ class Vendor:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port on which it listens."""
         return int(self.listening.getsockname()[1])
 
     def serve(self) -> None:
-        """Answer until the socket is shut."""
+        """Respond until the socket is closed."""
         with suppress(OSError):
             while True:
                 connection, _ = self.listening.accept()
@@ -157,7 +157,7 @@ class Vendor:
 
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., tuple[Said, Any]]]:
-    """What a service over one folder understands of an answer, and the call that it kept."""
+    """The prediction that a service parses from a response, and the call that it stored."""
     folder, vendor = tmp_path_factory.mktemp("service"), Vendor()
     (folder / "vendor.toml").write_text(CARD.format(port=vendor.port))
     card = read_card(folder / "vendor.toml")
@@ -173,7 +173,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., tupl
             said = service.ask(row, JPEG)
             (place,) = (folder / http.ANSWERS).glob(f"*{row}-01.json")
             kept = read_call(place)
-            again = understood(kept, card)  # as a resumed run understands it
+            again = understood(kept, card)  # as in a resumed run
             assert repr(again) == repr(said)
             return said, kept
 

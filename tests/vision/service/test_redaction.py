@@ -1,4 +1,4 @@
-"""The key of a service stands in no kept text, however the service repeats it; and no other text is touched."""
+"""Stored responses never contain the key of a service, however it is repeated, and other text is unchanged."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_the_key_is_found_in_every_spelling_at_every_place(name: str, where: str
         "name": json.dumps({"gender": "male", spelled: 1}),
         "inside": json.dumps({"gender": "male", "echo": {"deep": [f"you sent {spelled} to us"]}}),
         "list": json.dumps(["male", spelled]),
-        "raw escape": f'{{"gender": "male", "echo": "{spelled}"}}',  # perhaps no JSON any more
+        "raw escape": f'{{"gender": "male", "echo": "{spelled}"}}',  # perhaps not valid JSON
         "no json": f"<html>{spelled}</html>",
         "header": f"text/html; key={spelled}",
     }
@@ -91,7 +91,7 @@ def test_the_key_is_found_in_every_spelling_at_every_place(name: str, where: str
     assert KEY not in kept
     assert spelled not in kept
     if where in ("value", "name", "inside"):
-        assert json.loads(kept)["gender"] == "male"  # the answer itself is paid for and stays
+        assert json.loads(kept)["gender"] == "male"  # the response is paid for and is kept
     if where == "header":
         assert not holds(text_without_key(body, KEY), KEY)
 
@@ -109,7 +109,7 @@ def test_a_name_that_stands_twice_hides_nothing() -> None:
 
 def test_the_beginning_of_a_key_at_the_end_of_half_a_body_goes_too() -> None:
     assert without_key(b'{"echo": "' + KEY[:7].encode(), KEY, cut_off=True) == b'{"echo": "[key]'
-    assert without_key(b'{"echo": "sk', KEY, cut_off=True) == b'{"echo": "sk'  # two letters are no secret
+    assert without_key(b'{"echo": "sk', KEY, cut_off=True) == b'{"echo": "sk'  # two letters are not secret
     assert without_key(b"", KEY, cut_off=True) == b""
 
 
