@@ -19,7 +19,7 @@ from facegap.errors import RunError, SettingError
 from facegap.inputs.manifests.read import read_manifest
 from facegap.report.quality import quality_report
 from facegap.report.reproduce import command_of, hash_table
-from facegap.store.finished import taken_up_whole
+from facegap.store.finished import read_to_resume
 from fixtures.settings import audited
 
 PEOPLE = 8
@@ -108,7 +108,7 @@ def test_the_run_keeps_values_and_hash_says_who_has_none_and_resumes_with_the_sa
     assert "1 of 16 images have no quality: UnifiedQualityScore.scalar of ofiq.csv is -1 (the measure failed)" in said
     assert "1 of 15 rows of ofiq.csv belong to no image of the manifest" in said
 
-    kept = taken_up_whole(out).record
+    kept = read_to_resume(out).record
     assert kept.request.quality is not None
     assert (kept.request.quality.layout, kept.request.quality.column) == ("OFIQ", "UnifiedQualityScore.scalar")
     assert "--quality ofiq.csv" in command_of(kept)

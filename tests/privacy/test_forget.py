@@ -18,7 +18,7 @@ from facegap.audit.recount import comparisons_differing, same_counts
 from facegap.audit.run import recheck
 from facegap.authenticity.seal import seal, signer_of
 from facegap.errors import RunError
-from facegap.privacy.forget import beside, forget
+from facegap.privacy.forget import forget, hidden_folder
 from facegap.store.checksums import SIGNATURE
 from facegap.store.run import Run, read_run
 from fixtures.circle import SIX, Circle, directions
@@ -155,11 +155,11 @@ def test_a_kill_while_building_leaves_the_old_run_and_one_between_the_renames_is
         with pytest.raises(KeyboardInterrupt):
             forget(folder, "bea")
     assert recheck(folder) == []
-    folder.rename(beside(folder, "before-forgetting"))  # as a kill after the first rename leaves it
+    folder.rename(hidden_folder(folder, "before-forgetting"))  # as a kill after the first rename leaves it
     forget(folder, "bea")
     assert "bea" not in set(read_run(folder).manifest["subject"])
-    assert not beside(folder, "before-forgetting").exists()
-    assert not beside(folder, "forgetting").exists()
+    assert not hidden_folder(folder, "before-forgetting").exists()
+    assert not hidden_folder(folder, "forgetting").exists()
     assert kept.exists()
 
 
@@ -171,13 +171,13 @@ def test_a_kill_after_the_renames_leaves_nothing_of_the_person_once_the_command_
     kept = shutil.copytree(folder, tmp_path / "kept")
     forget(folder, "bea")
     without = {path.name: path.read_bytes() for path in folder.glob("*.csv")}
-    shutil.move(kept, beside(folder, "before-forgetting"))  # as a kill before the last removal leaves it
+    shutil.move(kept, hidden_folder(folder, "before-forgetting"))  # as a kill before the last removal leaves it
     assert forget(folder, "bea") == 0
-    assert not beside(folder, "before-forgetting").exists()
+    assert not hidden_folder(folder, "before-forgetting").exists()
     assert {path.name: path.read_bytes() for path in folder.glob("*.csv")} == without
-    shutil.copytree(folder, beside(folder, "before-forgetting"))
+    shutil.copytree(folder, hidden_folder(folder, "before-forgetting"))
     assert forget(folder, "ada") > 0  # of somebody else: both are gone
-    assert not beside(folder, "before-forgetting").exists()
+    assert not hidden_folder(folder, "before-forgetting").exists()
 
 
 def test_searches_are_made_again_in_the_gallery_of_those_who_stay(tmp_path: Path, toys: Any, draw: Any) -> None:

@@ -34,7 +34,7 @@ from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.cards.service import AnswerSpec
 from facegap.inputs.images.decode import EXIF_RULE, quiet_decoders
 from facegap.store import run as store
-from facegap.store.finished import taken_up_whole
+from facegap.store.finished import read_to_resume
 from facegap.store.opened import read_file
 from facegap.store.record import BegunRecord, IdentificationRecord, Operating
 from facegap.store.run import Run, Searched
@@ -142,7 +142,7 @@ def searched_in(place: Place, resolved: ResolvedAudit, card: ModelCard) -> Run:
         require_same_request(folder, begun.request, request)
         take_up_again(folder, begun, settings.service)
         if store.is_whole(folder):
-            return taken_up_whole(folder)
+            return read_to_resume(folder)
     else:
         store.write_record(folder, BegunRecord(request, settings.service.max_calls))
     settings.output.phase(SEARCHES)

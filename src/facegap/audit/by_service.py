@@ -47,7 +47,7 @@ from facegap.inputs.videos.read import is_video
 from facegap.runtime import usable_cores
 from facegap.statistics.curves import allowed_false_matches
 from facegap.store import run as store
-from facegap.store.finished import taken_up_whole
+from facegap.store.finished import read_to_resume
 from facegap.store.record import BegunRecord
 from facegap.store.run import Run
 from facegap.tables import NOT_SENT, SCORED
@@ -193,7 +193,7 @@ def asked_in(place: Place, resolved: ResolvedAudit, card: ModelCard, pairs: pd.D
         require_same_request(folder, begun.request, request)
         take_up_again(folder, begun, settings.service)
         if store.is_whole(folder):
-            return taken_up_whole(folder)
+            return read_to_resume(folder)
     else:
         store.write_record(folder, BegunRecord(request, settings.service.max_calls))
     originals = Originals(resolved.manifest.frame, resolved.manifest.folder, stages_of(settings), limit_of(card))

@@ -11,7 +11,7 @@ import pandas as pd
 from facegap.derive.groupings import Grouping
 from facegap.derive.never_shown import never_shown_sentences
 from facegap.errors import TableError
-from facegap.inputs.manifests.near_names import MissingFile, missing_files, told
+from facegap.inputs.manifests.near_names import MissingFile, missing_file_sentences, missing_files
 from facegap.inputs.manifests.read import Manifest
 from facegap.store.record import ColourRecord
 from facegap.tables import NEVER_SHOWN, NOT_SENT
@@ -42,7 +42,7 @@ def missing_sentences(
     outcomes[[file.position for file in missing]] = "missing_file"
     return [
         *never_shown_sentences(table.frame, outcomes.tolist(), groupings),
-        *told(missing, table.folder, len(table.frame), include_ids=include_ids),
+        *missing_file_sentences(missing, table.folder, len(table.frame), include_ids=include_ids),
     ]
 
 

@@ -77,7 +77,7 @@ def begun(place: Place, request: RequestRecord) -> Run | None:
     """
     from facegap.audit.record import require_same_request
     from facegap.store import run as store
-    from facegap.store.finished import taken_up_whole
+    from facegap.store.finished import read_to_resume
     from facegap.store.record import BegunRecord
 
     folder = place.folder
@@ -86,7 +86,7 @@ def begun(place: Place, request: RequestRecord) -> Run | None:
     if (folder / store.RECORD).exists():
         require_same_request(folder, store.read_any_record(folder).request, request)
         if store.is_whole(folder):
-            return taken_up_whole(folder)
+            return read_to_resume(folder)
     else:
         store.write_record(folder, BegunRecord(request))
     return None

@@ -24,11 +24,11 @@ from facegap.audit.run import resolved_audit
 from facegap.audit.seen import seen
 from facegap.audit.settings import Output
 from facegap.errors import RunError
-from facegap.inputs.cards.diagnoses import Remembered
+from facegap.inputs.cards.diagnoses import StoredFindings
 from facegap.inputs.manifests.read import Manifest
 from facegap.runtime import usable_cores, version_of, without_cores
 from facegap.store import run as store
-from facegap.store.finished import taken_up_whole
+from facegap.store.finished import read_to_resume
 from facegap.store.opened import opened
 from facegap.store.parts import files_of, is_as_written
 from facegap.store.record import BegunRecord, RequestRecord, Shard, ShardRecord, missing_shards
@@ -78,7 +78,7 @@ def merge(folders: Sequence[Path], output: Output, *, mixed_workers: bool = Fals
         if (place.folder / store.RECORD).exists():
             require_same_request(place.folder, store.read_any_record(place.folder).request, request)
             if store.is_whole(place.folder):
-                return taken_up_whole(place.folder)
+                return read_to_resume(place.folder)
         else:
             store.write_record(place.folder, BegunRecord(request))
         started = time.perf_counter_ns()
@@ -196,7 +196,7 @@ def told_of(pieces: Sequence[Piece], models: ChosenModels) -> Told:
         models,
         execution,
         records[0].dimension,
-        Remembered(every("doctor_alarms"), every("doctor_warnings"), every("doctor_checked")),
+        StoredFindings(every("doctor_alarms"), every("doctor_warnings"), every("doctor_checked")),
         Remarks(every("dry_run_alarms"), every("dry_run_notices")),
     )
 

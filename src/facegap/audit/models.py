@@ -12,7 +12,7 @@ from facegap.audit.quality_source import quality_model
 from facegap.audit.settings import ALIGNED, NO_DETECT, POINTS, AuditSettings, CallableModel
 from facegap.errors import ModelError
 from facegap.inputs.cards.categories import Category
-from facegap.inputs.cards.diagnoses import Remembered, look_up
+from facegap.inputs.cards.diagnoses import StoredFindings, look_up
 from facegap.inputs.cards.graph import GraphFacts, graph_facts
 from facegap.inputs.cards.read import resolve_card
 from facegap.inputs.cards.schema import ModelCard, Task
@@ -97,7 +97,7 @@ class Told:
     models: ChosenModels
     execution: Execution
     dimension: int | None
-    remembered: Remembered = field(default_factory=Remembered)
+    remembered: StoredFindings = field(default_factory=StoredFindings)
     remarks: Remarks = field(default_factory=Remarks)
 
 
@@ -112,7 +112,7 @@ class Loaded:
     stages: Stages
     models: ChosenModels
     execution: Execution
-    remembered: Remembered = field(default_factory=Remembered)
+    remembered: StoredFindings = field(default_factory=StoredFindings)
     remarks: Remarks = field(default_factory=Remarks)
     cluster: Cluster | None = None
 

@@ -219,7 +219,7 @@ def taken_up(place: Place, resolved: ResolvedAudit) -> tuple[RequestRecord, Run 
     from facegap.errors import RunError
     from facegap.runtime import versions_here
     from facegap.store import run as store
-    from facegap.store.finished import taken_up_whole
+    from facegap.store.finished import read_to_resume
     from facegap.store.record import BegunRecord, ShardRecord
 
     settings, folder, cards = resolved.settings, place.folder, resolved.models.cards
@@ -238,7 +238,7 @@ def taken_up(place: Place, resolved: ResolvedAudit) -> tuple[RequestRecord, Run 
         )
     if card is not None:
         take_up_again(folder, record, settings.service)
-    return request, taken_up_whole(folder) if store.is_whole(folder) else None
+    return request, read_to_resume(folder) if store.is_whole(folder) else None
 
 
 def process(folder: Path, table: Manifest, loaded: Loaded, settings: AuditSettings, shard: Shard | None = None) -> None:

@@ -20,7 +20,7 @@ from facegap.inputs.images.decode import ImageFile, read_image
 from facegap.tables import NEVER_SHOWN, NOT_SENT, SCORED
 from facegap.types import BoolArray, IntArray
 from facegap.vision.look import Stages, empty_record, look
-from facegap.vision.service.answers import Asked
+from facegap.vision.service.answers import Query
 from facegap.vision.service.client import Service
 from facegap.vision.service.compare import FACELESS, NO_ANSWER, Compared, compare
 
@@ -120,7 +120,7 @@ def ask_pairs(
     def one(left: int, right: int) -> Compared:
         if not (originals.can_be_sent(left) and originals.can_be_sent(right)):
             return Compared(np.nan, NOT_SHOWN, SHOWN_BY_NOBODY)
-        return compare(service, Asked(left, right), originals.data(left), originals.data(right))
+        return compare(service, Query(left, right), originals.data(left), originals.data(right))
 
     said = list[Compared]()
     for found in in_order(one, sides.tolist(), workers, service.stop):

@@ -88,7 +88,7 @@ def sample_again(
     if len(again) and (again["outcome"] == "missing_file").all():
         raise RunError(f"{images}: contains none of the images to run again; give the folder of the run's manifest")
     vectors = [part.embeddings for _, part in found if part.embeddings is not None]
-    differing = [*answers_differing(run, rows, again, loaded), *templates_differing(run, rows, again, vectors)]
+    differing = [*prediction_differences(run, rows, again, loaded), *template_differences(run, rows, again, vectors)]
     return Sample(tuple(rows.tolist()), tuple(differing), limits_of(run))
 
 
@@ -142,9 +142,9 @@ def faces_given_to(run: Run) -> WholePicture | GivenPoints | None:
 
 def settings_of(run: Run, folders: Sequence[Path]) -> AuditSettings:
     """Return the settings of a run that determine the model input, and the local folders to search for weights."""
-    told = {name: run.record.request.setting("faces", name) for name in OF_FACES}
-    told["flip"] = run.record.request.setting("models", "flip")
-    stated = {name: value for name, value in told.items() if value is not None}
+    recorded = {name: run.record.request.setting("faces", name) for name in OF_FACES}
+    recorded["flip"] = run.record.request.setting("models", "flip")
+    stated = {name: value for name, value in recorded.items() if value is not None}
     return settings_from({**stated, "models_dir": tuple(folders)})
 
 
@@ -171,7 +171,7 @@ def parts_of(
         )
 
 
-def answers_differing(run: Run, rows: IntArray, again: pd.DataFrame, loaded: Loaded) -> Iterator[str]:
+def prediction_differences(run: Run, rows: IntArray, again: pd.DataFrame, loaded: Loaded) -> Iterator[str]:
     """Yield a sentence for each row whose face or prediction differs."""
     faces, predictions = run.by_image[1].iloc[rows], run.predictions
     qualities = run.by_image[1][MODEL_QUALITY].to_numpy(np.float64)
@@ -182,27 +182,27 @@ def answers_differing(run: Run, rows: IntArray, again: pd.DataFrame, loaded: Loa
             yield f"row {row}: the outcome was {then['outcome']}, and is {now['outcome']}"
             continue
         if loaded.stages.classifier is not None:
-            yield from answer_differing(row, predictions.iloc[row], now)
-        if loaded.stages.assessor is not None and not near(now[MODEL_QUALITY], then[MODEL_QUALITY], slack[row]):
+            yield from classifier_differences(row, predictions.iloc[row], now)
+        if loaded.stages.assessor is not None and not agrees(now[MODEL_QUALITY], then[MODEL_QUALITY], slack[row]):
             yield f"row {row}: the quality was {then[MODEL_QUALITY]:.6g}, and is {now[MODEL_QUALITY]:.6g}"
 
 
-def answer_differing(row: int, then: pd.Series, now: pd.Series) -> Iterator[str]:
+def classifier_differences(row: int, then: pd.Series, now: pd.Series) -> Iterator[str]:
     """Yield a sentence if the classifier's output for an image differs."""
     if now["prediction"] != then["prediction"]:
         yield f"row {row}: the predicted class was {then['prediction'] or 'none'}, and is {now['prediction'] or 'none'}"
-    elif not near(now["probability"], then["probability"], PROBABILITY_TOLERANCE):
+    elif not agrees(now["probability"], then["probability"], PROBABILITY_TOLERANCE):
         yield f"row {row}: the probability was {then['probability']:.6f}, and is {now['probability']:.6f}"
-    elif not near(now["age"], then["age"], AGE_TOLERANCE_YEARS):
+    elif not agrees(now["age"], then["age"], AGE_TOLERANCE_YEARS):
         yield f"row {row}: the age was {then['age']:.3f}, and is {now['age']:.3f}"
 
 
-def near(now: float, then: float, tolerance: float) -> bool:
+def agrees(now: float, then: float, tolerance: float) -> bool:
     """Return whether two numbers agree within a tolerance; two missing values agree."""
     return bool(np.isclose(float(now), float(then), rtol=0.0, atol=tolerance, equal_nan=True))
 
 
-def templates_differing(
+def template_differences(
     run: Run, rows: IntArray, again: pd.DataFrame, vectors: Sequence[NDArray[np.float32]]
 ) -> Iterator[str]:
     """Yield a sentence for each row whose template differs from the stored one."""
@@ -211,7 +211,7 @@ def templates_differing(
     templates = np.concatenate(vectors)
     if run.pooled is not None:
         row_of, outcomes = units_of(again, frames_table(again))
-        yield from pooled_differing(run, run.pooled, rows[row_of[outcomes == "ok"]], templates)
+        yield from pooled_template_differences(run, run.pooled, rows[row_of[outcomes == "ok"]], templates)
         return
     place = np.where(again["outcome"] == "ok", np.cumsum(again["outcome"] == "ok") - 1, -1)
     stored = run.faces["embedding_row"].to_numpy(np.int64)[rows]
@@ -223,7 +223,9 @@ def templates_differing(
             yield f"row {row}: the template has a cosine of {cosine:.6f} with the stored one"
 
 
-def pooled_differing(run: Run, pooled: Pooled, rows: IntArray, vectors: NDArray[np.float32]) -> Iterator[str]:
+def pooled_template_differences(
+    run: Run, pooled: Pooled, rows: IntArray, vectors: NDArray[np.float32]
+) -> Iterator[str]:
     """Yield a sentence for each template that differs from the stored one when it is pooled again from its frames.
 
     rows : file position of each usable frame of the sampled templates, int64 (n,); vectors : float32 (n, dimension)
@@ -243,11 +245,11 @@ def pooled_differing(run: Run, pooled: Pooled, rows: IntArray, vectors: NDArray[
 def limits_of(run: Run) -> tuple[str, ...]:
     """Describe what a sample of this run cannot show."""
     services = [task for task in TASKS if (card := run.record.request.card(task)) and card.get("backend") != "onnx"]
-    unasked = [f"the model for {task} is a service or a Python function and was not called again" for task in services]
+    limits = [f"the model for {task} is a service or a Python function and was not called again" for task in services]
     if isinstance(faces_given_to(run), GivenPoints):
-        unasked.append(
+        limits.append(
             "the points of the faces are those stored in the run; the file that they came from was not read again"
         )
     if run.matched is not None and run.embeddings is None:
-        unasked.append("the run contains no templates (--no-embeddings), so none could be compared")
-    return tuple(unasked)
+        limits.append("the run contains no templates (--no-embeddings), so none could be compared")
+    return tuple(limits)

@@ -28,7 +28,7 @@ class GivenFaces:
         """Describe what is wrong with the face of an image, as the predicate of a sentence; empty if nothing is."""
         if isinstance(self.faces, WholePicture):
             height, width = pixels.shape[:2]
-            return next((said for card in self.cards if (said := misfit(width, height, card))), "")
+            return next((fault for card in self.cards if (fault := misfit(width, height, card))), "")
         try:
             found = find_faces(self.faces, image, pixels)
         except TableError as error:
@@ -41,23 +41,23 @@ class GivenFaces:
             return (("images that do not fit the models", sum(map(bool, wrong))),)
         return (
             ("images without points", wrong.count(MISSING)),
-            ("images with points outside", sum(said not in ("", MISSING) for said in wrong)),
+            ("images with points outside", sum(fault not in ("", MISSING) for fault in wrong)),
         )
 
     def problem(self, wrong: Sequence[str], manifest: Manifest, *, include_ids: bool) -> str:
         """Explain in one paragraph why an audit would stop; empty if it would not. An image without points does not stop it."""
         lines, names = manifest.frame["line"].tolist(), manifest.frame["image"].tolist()
         rows: dict[str, list[int]] = {}  # images of the same size share a sentence
-        for row, said in enumerate(wrong):
-            if said not in ("", MISSING):
-                rows.setdefault(said, []).append(row)
-        told = []
-        for said, alike in list(rows.items())[:MOST_NAMED]:
-            image = repr(names[alike[0]]) if include_ids else "the image"
-            others = f" (and {len(alike) - 1:,} more images)" if len(alike) > 1 else ""
-            told.append(f"Line {lines[alike[0]]}{others}: {image} {said}.")
+        for row, fault in enumerate(wrong):
+            if fault not in ("", MISSING):
+                rows.setdefault(fault, []).append(row)
+        sentences = []
+        for fault, same in list(rows.items())[:MOST_NAMED]:
+            image = repr(names[same[0]]) if include_ids else "the image"
+            others = f" (and {len(same) - 1:,} more images)" if len(same) > 1 else ""
+            sentences.append(f"Line {lines[same[0]]}{others}: {image} {fault}.")
         further = sum(map(len, rows.values())) - sum(map(len, list(rows.values())[:MOST_NAMED]))
-        return " ".join([*told, *([f"And {further:,} more images."] if further else [])])
+        return " ".join([*sentences, *([f"And {further:,} more images."] if further else [])])
 
 
 MISSING = "has no points"

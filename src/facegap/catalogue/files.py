@@ -14,7 +14,7 @@ from facegap.catalogue.faces import GivenFaces
 from facegap.derive.groupings import Grouping
 from facegap.derive.never_shown import never_shown_sentences
 from facegap.inputs.images.decode import Unreadable, quiet_decoders, read_picture
-from facegap.inputs.manifests.near_names import missing_files, told
+from facegap.inputs.manifests.near_names import missing_file_sentences, missing_files
 from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.videos.read import is_video
 from facegap.inputs.videos.read import why_not as why_no_video
@@ -77,7 +77,7 @@ def checked_files(
     outcomes = np.full(len(manifest.frame), "ok", dtype=object)
     outcomes[[file.position for file in missing]] = "missing_file"
     rows = sampled(np.flatnonzero(outcomes == "ok"), decode)
-    lost, faces = looked_at(manifest, rows.tolist(), given, progress)
+    lost, faces = faults_of_files(manifest, rows.tolist(), given, progress)
     for one in lost:
         outcomes[one.position] = one.outcome
     ended = tuple(outcomes.tolist())
@@ -89,7 +89,7 @@ def checked_files(
         sentences = [*never_shown_sentences(manifest.frame, names_alone, groupings)]
         sentences += never_shown_sentences(manifest.frame.iloc[rows], outcomes[rows].tolist(), groupings)
     if missing:
-        sentences += told(missing, manifest.folder, len(manifest.frame), include_ids=include_ids)
+        sentences += missing_file_sentences(missing, manifest.folder, len(manifest.frame), include_ids=include_ids)
     sentences += undecodable_sentences(lost, include_ids=include_ids)
     if len(rows) < there:
         sentences.append(
@@ -107,7 +107,7 @@ def sampled(rows: IntArray, most: int | None) -> IntArray:
     return np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
 
 
-def looked_at(
+def faults_of_files(
     manifest: Manifest,
     rows: Sequence[int],
     given: GivenFaces | None = None,
@@ -119,8 +119,10 @@ def looked_at(
     with quiet_decoders(), ThreadPoolExecutor(usable_cores()) as pool:
         for start in range(0, len(rows), AT_ONCE):
             batch = rows[start : start + AT_ONCE]
-            shown = pool.map(lambda row: seen(manifest.folder, str(paths[row]), str(names[row]), given), batch)
-            for done, (row, (lost, face)) in enumerate(zip(batch, shown, strict=True), start=start + 1):
+            faults = pool.map(
+                lambda row: fault_of_file(manifest.folder, str(paths[row]), str(names[row]), given), batch
+            )
+            for done, (row, (lost, face)) in enumerate(zip(batch, faults, strict=True), start=start + 1):
                 faces[row] = face
                 if lost is not None:
                     found.append(LostFile(row, int(lines[row]), str(names[row]), lost.outcome, lost.detail))
@@ -129,7 +131,7 @@ def looked_at(
     return found, tuple(faces)
 
 
-def seen(folder: Path, path: str, image: str, given: GivenFaces | None) -> tuple[Unreadable | None, str]:
+def fault_of_file(folder: Path, path: str, image: str, given: GivenFaces | None) -> tuple[Unreadable | None, str]:
     """Return why a file cannot be read, or what is wrong with its given face. The pixels are discarded at once."""
     if is_video(path):
         return why_no_video(path, root=folder), ""

@@ -91,7 +91,7 @@ def own_manifest(path: Path, columns: OwnColumns) -> tuple[pd.DataFrame, Path]:
     notes += (
         [f"{repeated:,} rows that repeat another row in all columns of the manifest were left out"] if repeated else []
     )
-    notes += torn_subjects(kept)
+    notes += inconsistent_subjects(kept)
     kept.attrs["notes"] = notes
     return kept, root
 
@@ -321,9 +321,9 @@ def without_repetitions(frame: pd.DataFrame, table: _Table) -> tuple[pd.DataFram
     """
     repeated = frame.duplicated()
     kept = frame[~repeated]
-    torn = kept["image"].duplicated()
-    if torn.any():
-        second = int(kept.index[torn][0])
+    listed_twice = kept["image"].duplicated()
+    if listed_twice.any():
+        second = int(kept.index[listed_twice][0])
         first = int(kept.index[kept["image"] == kept["image"][second]][0])
         differ = [str(name) for name in frame.columns if frame[name][first] != frame[name][second]]
         raise TableError(
@@ -333,7 +333,7 @@ def without_repetitions(frame: pd.DataFrame, table: _Table) -> tuple[pd.DataFram
     return kept.reset_index(drop=True), int(repeated.sum())
 
 
-def torn_subjects(frame: pd.DataFrame) -> list[str]:
+def inconsistent_subjects(frame: pd.DataFrame) -> list[str]:
     """Return sentences about subjects with several values of a label that should be constant."""
     notes = []
     for name in (str(name) for name in frame.columns if str(name).lower() in CONSTANT and "subject" in frame.columns):
@@ -343,8 +343,8 @@ def torn_subjects(frame: pd.DataFrame) -> list[str]:
             .groupby("subject")["word"]
             .nunique()
         )
-        torn = sorted(str(who) for who in values.index[values > 1])
-        notes += [f"{len(torn):,} subjects have more than one {name} across their rows"] if torn else []
+        inconsistent = sorted(str(who) for who in values.index[values > 1])
+        notes += [f"{len(inconsistent):,} subjects have more than one {name} across their rows"] if inconsistent else []
     return notes
 
 

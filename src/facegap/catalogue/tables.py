@@ -288,12 +288,12 @@ def check_manifest(
     shown = [TextTable(path.name, ("what", "count"), tuple((what, f"{count:,}") for what, count in counts))]
     shown += [summary_table(group_summary(manifest, grouping), grouping) for grouping in groupings if grouping]
     unnamed = () if manifest.has_subjects else ("no column subject: every image counts as a separate person",)
-    told = " ".join(files.sentences)
+    sentences = " ".join(files.sentences)
     stops = files.stops and not settings.faces.allow_missing
-    warnings = (*manifest.warnings, *unnamed, *notes, *((told,) if told and not stops else ()))
+    warnings = (*manifest.warnings, *unnamed, *notes, *((sentences,) if sentences and not stops else ()))
     misplaced = "" if faces is None else faces.problem(files.faces, manifest, include_ids=include_ids)
     return CheckedManifest(
-        tuple(shown), warnings, " ".join(part for part in (told if stops else "", misplaced) if part)
+        tuple(shown), warnings, " ".join(part for part in (sentences if stops else "", misplaced) if part)
     )
 
 

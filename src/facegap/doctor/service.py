@@ -24,7 +24,7 @@ from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.inputs.manifests.read import Manifest
 from facegap.tables import SCORED
 from facegap.types import FloatArray
-from facegap.vision.service.answers import Asked, Said
+from facegap.vision.service.answers import Query, ServicePrediction
 from facegap.vision.service.client import Limits, Service
 from facegap.vision.service.compare import FACELESS, Compared, compare, rising
 from facegap.vision.service.embed import Template, template
@@ -138,11 +138,11 @@ def examine_service(card: ModelCard, table: Manifest, settings: ServiceSettings,
 def look_at_comparisons(service: Service, sample: Sample) -> list[Check]:
     """Compare an image with itself, images of one person, images of two people, and a face with a plain image."""
     images = sample.images
-    itself = compare(service, Asked(0, 0), images[0], images[0])
-    mates = [compare(service, Asked(2 * k, 2 * k + 1), images[2 * k], images[2 * k + 1]) for k in range(PEOPLE)]
+    itself = compare(service, Query(0, 0), images[0], images[0])
+    mates = [compare(service, Query(2 * k, 2 * k + 1), images[2 * k], images[2 * k + 1]) for k in range(PEOPLE)]
     others = [2 * ((k + 1) % PEOPLE) for k in range(PEOPLE)]
-    strangers = [compare(service, Asked(2 * k, other), images[2 * k], images[other]) for k, other in enumerate(others)]
-    faceless = compare(service, Asked(0, BLANK), images[0], blank())
+    strangers = [compare(service, Query(2 * k, other), images[2 * k], images[other]) for k, other in enumerate(others)]
+    faceless = compare(service, Query(0, BLANK), images[0], blank())
     pairs = [itself, *mates, *strangers]
     found = [path_check([(one.outcome == SCORED, one.detail) for one in pairs], "a score")]
     if all(one.outcome == SCORED for one in pairs):
@@ -264,7 +264,7 @@ def look_at_answers(service: Service, sample: Sample) -> list[Check]:
     return [*found, Check("no face", state_of(not answered(faceless)), told)]
 
 
-def answered(said: Said) -> bool:
+def answered(said: ServicePrediction) -> bool:
     """Whether the response has any output that the card names."""
     return bool(said.prediction) or np.isfinite(said.age) or any(word for word, _ in said.categories.values())
 

@@ -58,7 +58,7 @@ def read_predictions(path: Path, *, words: Mapping[str, str] = NO_WORDS, keep_wo
     _check_images(cells["image"], records, where)
     blank = pd.Series("", index=cells.index, dtype="str")
     said = cells.get("prediction", blank)
-    prediction = said.map({word: _said(word, words, keep_words=keep_words) for word in said.unique()})
+    prediction = said.map({word: _class_of(word, words, keep_words=keep_words) for word in said.unique()})
     probability = _numbers(cells.get("confidence", blank), records, f"{where} {{}}, column confidence", _confidence)
     ages, low = _without_ranges(cells.get("age", blank))
     age = _numbers(ages, records, f"{where} {{}}, column age", _age)
@@ -105,7 +105,7 @@ def _check_images(images: pd.Series, records: Records, where: str) -> None:
         )
 
 
-def _said(word: str, words: Mapping[str, str], *, keep_words: bool) -> str:
+def _class_of(word: str, words: Mapping[str, str], *, keep_words: bool) -> str:
     """Return the class that a word means, "" for none."""
     plain = tidy(word)
     plain = words.get(word, words.get(plain, plain))

@@ -42,7 +42,7 @@ def forget(folder: Path, subject: str) -> int:
     RunError : If the run is not finished, was changed after it finished, or is being written by another process; if it contains
                no such person or no other person; if all pairs or searches were evaluated without storing templates.
     """
-    building, replaced = beside(folder, "forgetting"), beside(folder, "before-forgetting")
+    building, replaced = hidden_folder(folder, "forgetting"), hidden_folder(folder, "before-forgetting")
     take_back(folder, replaced)
     was_killed = replaced.exists()
     if was_killed:  # completing it was all that remained to do
@@ -56,8 +56,8 @@ def forget(folder: Path, subject: str) -> int:
             run = store.read_run(folder)
             if was_killed and subject not in set(run.manifest["subject"]):
                 return 0
-            gone = theirs(run, folder, subject)
-            left = without_rows(run, gone, subject)
+            removed = rows_of_subject(run, folder, subject)
+            left = without_rows(run, removed, subject)
         with store.open_folder(building, resume=False):
             for name in COPIED:
                 if (folder / name).is_dir():
@@ -72,7 +72,7 @@ def forget(folder: Path, subject: str) -> int:
     return int((run.by_image[0]["subject"] == subject).sum())
 
 
-def beside(folder: Path, what: str) -> Path:
+def hidden_folder(folder: Path, what: str) -> Path:
     """Return a hidden folder next to the run folder, on the same disk."""
     whole = folder.resolve()
     return whole.with_name(f".{whole.name}.{what}")
@@ -84,26 +84,26 @@ def take_back(folder: Path, replaced: Path) -> None:
         replaced.rename(folder)
 
 
-def theirs(run: Run, folder: Path, subject: str) -> BoolArray:
+def rows_of_subject(run: Run, folder: Path, subject: str) -> BoolArray:
     """Return whether each manifest row shows the person, bool (rows,).
 
     Raises
     ------
     RunError : If no row or every row does, or the comparisons cannot be recomputed without templates.
     """
-    gone: BoolArray = (run.manifest["subject"] == subject).to_numpy(np.bool_)
-    if not gone.any():
+    removed: BoolArray = (run.manifest["subject"] == subject).to_numpy(np.bool_)
+    if not removed.any():
         raise RunError(
             f"{folder}: the run contains no person with this name; names must match those in manifest.parquet exactly"
         )
-    if gone.all():
+    if removed.all():
         raise RunError(f"{folder}: the run contains no other person; remove the folder")
     if needs_templates(run) and run.embeddings is None:
         raise RunError(
             f"{folder}: it contains no templates (--no-embeddings), without which its comparisons cannot be counted "
             f"again; remove the person from the manifest and run: {again_in_words(run)}"
         )
-    return gone
+    return removed
 
 
 def needs_templates(run: Run) -> bool:
@@ -118,9 +118,9 @@ def again_in_words(run: Run) -> str:
     return command_of(run.record)
 
 
-def without_rows(run: Run, gone: BoolArray, subject: str) -> Run:
+def without_rows(run: Run, removed: BoolArray, subject: str) -> Run:
     """Return the run without some manifest rows, with every table derived again."""
-    kept = np.flatnonzero(~gone).astype(np.int64)
+    kept = np.flatnonzero(~removed).astype(np.int64)
     faces = run.faces.iloc[kept].reset_index(drop=True)
     templates = None
     if run.embeddings is not None:
@@ -137,25 +137,25 @@ def without_rows(run: Run, gone: BoolArray, subject: str) -> Run:
         faces=faces,
         predictions=run.predictions.iloc[kept].reset_index(drop=True),
         embeddings=templates,
-        labels=None if run.labels is None else relabelled(run.labels, kept, len(gone)),
+        labels=None if run.labels is None else remaining_labels(run.labels, kept, len(removed)),
         record=replace(
             run.record,
             manifest=replace(run.record.manifest, rows=len(kept) if pooled is None else len(pooled.manifest)),
-            warnings=(*said_before(run, gone), words_on(run.record.forgotten + 1)),
-            alarms=tuple(without_names(run.record.alarms, run, gone)),
+            warnings=(*remaining_warnings(run, removed), removal_warning(run.record.forgotten + 1)),
+            alarms=tuple(without_names(run.record.alarms, run, removed)),
             forgotten=run.record.forgotten + 1,
         ),
     )
     left = replace(
         left,
-        by_frames=reframed(run.by_frames, kept, len(gone)),
-        attacks=unattacked(run.attacks, kept, len(gone)),
+        by_frames=remaining_by_frames(run.by_frames, kept, len(removed)),
+        attacks=remaining_attacks(run.attacks, kept, len(removed)),
     )
-    left = replace(left, matched=rematched(left, run.matched, kept, len(gone)))
+    left = replace(left, matched=remaining_matches(left, run.matched, kept, len(removed)))
     return derived(replace(left, searched=searched_again(left, run.searched, kept)))
 
 
-def words_on(count: int) -> str:
+def removal_warning(count: int) -> str:
     """Return the warning of a run from which people were removed."""
     people = "1 person was" if count == 1 else f"{count} people were"
     return (
@@ -164,19 +164,19 @@ def words_on(count: int) -> str:
     )
 
 
-def said_before(run: Run, gone: BoolArray) -> list[str]:
+def remaining_warnings(run: Run, removed: BoolArray) -> list[str]:
     """Return the warnings of a run without the person's names and without notes on earlier removals."""
-    kept = [said for said in run.record.warnings if said != words_on(max(run.record.forgotten, 1))]
-    return without_names(kept, run, gone)
+    kept = [text for text in run.record.warnings if text != removal_warning(max(run.record.forgotten, 1))]
+    return without_names(kept, run, removed)
 
 
-def without_names(sentences: Sequence[str], run: Run, gone: BoolArray) -> list[str]:
+def without_names(sentences: Sequence[str], run: Run, removed: BoolArray) -> list[str]:
     """Return sentences without the names of a person and of their images."""
     pooled = run.pooled
     if pooled is not None:
-        theirs = pooled.manifest["subject"].isin(run.manifest["subject"][gone])
-        pooled = replace(pooled, manifest=pooled.manifest[theirs])
-    return unnamed(sentences, replace(run, manifest=run.manifest[gone], pooled=pooled))
+        of_subject = pooled.manifest["subject"].isin(run.manifest["subject"][removed])
+        pooled = replace(pooled, manifest=pooled.manifest[of_subject])
+    return unnamed(sentences, replace(run, manifest=run.manifest[removed], pooled=pooled))
 
 
 def renumbering(kept: IntArray, rows: int) -> IntArray:
@@ -186,14 +186,14 @@ def renumbering(kept: IntArray, rows: int) -> IntArray:
     return place
 
 
-def relabelled(labels: pd.DataFrame, kept: IntArray, rows: int) -> pd.DataFrame:
+def remaining_labels(labels: pd.DataFrame, kept: IntArray, rows: int) -> pd.DataFrame:
     """Return LABELS of the remaining rows, renumbered."""
     place = renumbering(kept, rows)[labels["row"].to_numpy(np.int64)]
     stays: pd.DataFrame = labels.assign(row=place)[place >= 0].reset_index(drop=True)
     return stays
 
 
-def unattacked(attacks: pd.DataFrame | None, kept: IntArray, rows: int) -> pd.DataFrame | None:
+def remaining_attacks(attacks: pd.DataFrame | None, kept: IntArray, rows: int) -> pd.DataFrame | None:
     """Return ATTACKS on the remaining references, renumbered."""
     if attacks is None:
         return None
@@ -203,7 +203,7 @@ def unattacked(attacks: pd.DataFrame | None, kept: IntArray, rows: int) -> pd.Da
     return moved[moved["reference"] >= 0].reset_index(drop=True)
 
 
-def reframed(found: ByFrames | None, kept: IntArray, rows: int) -> ByFrames | None:
+def remaining_by_frames(found: ByFrames | None, kept: IntArray, rows: int) -> ByFrames | None:
     """Return first-frame scores of the remaining rows. Searches are dropped: they cannot be repeated without single frames."""
     if found is None:
         return None
@@ -213,7 +213,7 @@ def reframed(found: ByFrames | None, kept: IntArray, rows: int) -> ByFrames | No
     return ByFrames(found.scores.assign(**sides)[stays].reset_index(drop=True))
 
 
-def rematched(left: Run, matched: Matched | None, kept: IntArray, rows: int) -> Matched | None:
+def remaining_matches(left: Run, matched: Matched | None, kept: IntArray, rows: int) -> Matched | None:
     """Return the comparisons of the remaining rows: listed pairs keep their scores, all pairs are counted again."""
     if matched is None:
         return None
@@ -225,14 +225,14 @@ def rematched(left: Run, matched: Matched | None, kept: IntArray, rows: int) -> 
         sides = {side: place[matched.pairs[side].to_numpy(np.int64)] for side in ("left", "right")}
         stays: BoolArray = (sides["left"] >= 0) & (sides["right"] >= 0)
         mine = replace(mine, pairs=matched.pairs.assign(**sides)[stays].reset_index(drop=True))
-        return mine if matched.protocol is None else replace(mine, protocol=relisted(matched.protocol, stays))
+        return mine if matched.protocol is None else replace(mine, protocol=remaining_protocol(matched.protocol, stays))
     templates = stored_templates(left)
     assert matched.counts is not None
     assert templates is not None
     return replace(mine, counts=counted_again(mine, matched.counts, templates, left.record.groupings))
 
 
-def relisted(protocol: pd.DataFrame, stays: BoolArray) -> pd.DataFrame:
+def remaining_protocol(protocol: pd.DataFrame, stays: BoolArray) -> pd.DataFrame:
     """Return PROTOCOL_LIST of the remaining pairs, renumbered. stays : bool, per row of pairs.parquet"""
     place = renumbering(np.flatnonzero(stays).astype(np.int64), len(stays))[protocol["pair"].to_numpy(np.int64)]
     kept: pd.DataFrame = protocol.assign(pair=place)[place >= 0].reset_index(drop=True)
@@ -243,12 +243,12 @@ def searched_again(left: Run, searched: Searched | None, kept: IntArray) -> Sear
     """Repeat the searches of the remaining probes in the remaining gallery."""
     if searched is None:
         return None
-    roles, templates, told = searched.roles[kept], stored_templates(left), left.record.identification
+    roles, templates, recorded = searched.roles[kept], stored_templates(left), left.record.identification
     assert templates is not None
-    assert told is not None
+    assert recorded is not None
     excluded = left.matched.excluded if left.matched is not None else np.empty((0, 2), np.int64)
     gallery, probes = (side_of(templates, roles == role, templates.subjects) for role in (GALLERY, PROBE))
-    lists = candidate_lists(gallery, probes, excluded, max(told.ranks) + 1, workers=usable_cores())
+    lists = candidate_lists(gallery, probes, excluded, max(recorded.ranks) + 1, workers=usable_cores())
     return Searched(roles, lists)
 
 

@@ -33,7 +33,7 @@ def read_finished(folder: Path) -> Run:
         return read_run(folder)
 
 
-def taken_up_whole(folder: Path) -> Run:
+def read_to_resume(folder: Path) -> Run:
     """Read a finished run for --resume; its report may be incomplete.
 
     Raises
@@ -41,11 +41,11 @@ def taken_up_whole(folder: Path) -> Run:
     RunError : If the run was changed after it finished.
     """
     remove_leftovers(folder)  # from a kill after the end of the run, before its parts were deleted
-    without_broken_report(folder)
+    remove_broken_report(folder)
     return read_finished(folder)
 
 
-def without_broken_report(folder: Path) -> None:
+def remove_broken_report(folder: Path) -> None:
     """Delete an incomplete or changed report from a finished run, and hash the run without it.
 
     A kill while figures are written leaves figures without a hash. They can be regenerated from the tables.

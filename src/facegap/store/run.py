@@ -328,20 +328,20 @@ def read_run(folder: Path) -> Run:
         by_frames,
         attacks,
     )
-    require_told(run, folder)
+    require_recorded(run, folder)
     return run
 
 
-def require_told(run: Run, folder: Path) -> None:
+def require_recorded(run: Run, folder: Path) -> None:
     """Raise RunError if run.json and the folder disagree about comparisons, searches or labels."""
     parts = {
         "comparison": (run.matched, run.record.comparison),
         "identification": (run.searched, run.record.identification),
         "labels": (run.labels, run.record.labels),
     }
-    for key, (stored, told) in parts.items():
-        if (stored is None) != (told is None):
-            where = "are files of it" if told is None else "is no file of it"
+    for key, (stored, recorded) in parts.items():
+        if (stored is None) != (recorded is None):
+            where = "are files of it" if recorded is None else "is no file of it"
             raise RunError(f"{folder / RECORD}, key {key}: does not match the folder, where {where}")
 
 

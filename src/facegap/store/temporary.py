@@ -27,7 +27,7 @@ def temporary_folder() -> Iterator[Path]:
     OSError : If it cannot be created.
     """
     remove_abandoned(Path(tempfile.gettempdir()))
-    folder, lock = held_folder()
+    folder, lock = locked_folder()
     try:
         yield folder
     finally:
@@ -44,7 +44,7 @@ def remove_abandoned(place: Path) -> None:
                 remove_if_abandoned(Path(entry.path))
 
 
-def held_folder() -> tuple[Path, int | None]:
+def locked_folder() -> tuple[Path, int | None]:
     """Create a folder and return it with the descriptor that holds its lock."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))

@@ -132,9 +132,9 @@ def object_from_json(kind: Any, value: Any, place: Place) -> Any:
     missing = [name for name in hints if name not in stated]
     if missing:
         place.below(missing[0]).refuse("missing")
-    strange = [name for name in stated if name not in hints]
-    if strange:
-        place.below(strange[0]).refuse("not a known key")
+    unknown = [name for name in stated if name not in hints]
+    if unknown:
+        place.below(unknown[0]).refuse("not a known key")
     return kind(**{name: from_json(hint, stated[name], place.below(name)) for name, hint in hints.items()})
 
 

@@ -81,8 +81,8 @@ def rehearse_classifier(model: Classifier, facts: GraphFacts) -> tuple[Classifie
     classify(
         replace(model, rows_per_run=1), made_up(input_of(model.card), PICTURES)
     )  # raises if the values do not fit a kind
-    said = Remarks(same_for_all(alone, model.card), notices) + doubts(model, facts)
-    return replace(model, rows_per_run=rows), said
+    remarks = Remarks(same_for_all(alone, model.card), notices) + kind_remarks(model, facts)
+    return replace(model, rows_per_run=rows), remarks
 
 
 def rehearse_assessor(model: Assessor) -> tuple[Assessor, Remarks]:
@@ -214,7 +214,7 @@ def require_ending(card: ModelCard, table: str, output: LabelOutput | AgeOutput,
         )
 
 
-def doubts(model: Classifier, facts: GraphFacts) -> Remarks:
+def kind_remarks(model: Classifier, facts: GraphFacts) -> Remarks:
     """Return remarks on kinds that do not fit the last operator; no alarms for cards that the project has verified."""
     alarms, notices = [], []
     for (table, output), name in zip(label_outputs(model.card), model.outputs, strict=True):

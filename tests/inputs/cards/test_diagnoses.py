@@ -148,7 +148,7 @@ def test_a_broken_file_is_a_warning_for_an_audit(
     card: ModelCard, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("FACEGAP_FINDINGS", str(tmp_path))
-    assert look_up([card]) == findings.Remembered()
+    assert look_up([card]) == findings.StoredFindings()
     finding_path(card, tmp_path).write_text("{")
     remembered = look_up([card])
     assert remembered.alarms == ()
@@ -203,7 +203,7 @@ def test_a_finding_of_the_older_rule_is_as_if_the_doctor_had_never_looked(
     older = as_record(found(card)) | {"version": 1}
     finding_path(card, tmp_path).write_text(json.dumps(older))
     assert read_finding(card) is None
-    assert look_up([card]) == findings.Remembered()
+    assert look_up([card]) == findings.StoredFindings()
 
 
 def test_accuracies_have_no_fnmr_in_their_sentence(card: ModelCard) -> None:

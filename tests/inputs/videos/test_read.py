@@ -168,7 +168,7 @@ def test_links_pipes_and_folders_are_not_opened(clips: Path, tmp_path: Path) -> 
 @pytest.fixture
 def listener() -> Iterator[tuple[int, list[bytes]]]:
     """A port of this machine, and the requests received there."""
-    asked: list[bytes] = []
+    requests: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
         done = threading.Event()
@@ -179,12 +179,12 @@ def listener() -> Iterator[tuple[int, list[bytes]]]:
                     connection, _ = server.accept()
                 except TimeoutError:
                     continue
-                asked.append(b"connected")
+                requests.append(b"connected")
                 connection.close()
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield server.getsockname()[1], asked
+        yield server.getsockname()[1], requests
         done.set()
         thread.join()
 
@@ -194,7 +194,7 @@ def test_a_playlist_that_reaches_the_decoder_opens_neither_a_file_nor_a_connecti
     clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener: tuple[int, list[bytes]], options: str | None
 ) -> None:
     # Tests the restrictions on the process only, without the check of the first bytes and FFmpeg's own lists.
-    port, asked = listener
+    port, requests = listener
     monkeypatch.setattr(read, "is_container", lambda head: True)
     if options is not None:
         monkeypatch.setattr(read, "CAPTURE_OPTIONS", options)
@@ -207,7 +207,7 @@ def test_a_playlist_that_reaches_the_decoder_opens_neither_a_file_nor_a_connecti
     }.items():
         (tmp_path / name).write_text(text)
         assert outcome(tmp_path / name) == "unreadable", name
-    assert asked == []
+    assert requests == []
 
 
 def test_a_file_is_hashed_without_being_decoded(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:

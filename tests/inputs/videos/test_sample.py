@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facegap.inputs.videos.sample import Asked, sampled
+from facegap.inputs.videos.sample import Arguments, sampled
 
 
 class Capture:
@@ -30,8 +30,8 @@ class Capture:
 
 
 def taken(capture: Capture, *, per_second: float = 2.0, most: int = 100) -> list[tuple[float, int]]:
-    asked = Asked(0, per_second, most, 100, 1, 1)
-    return [(time_s, int(pixels[0, 0, 0])) for time_s, pixels in sampled(capture, asked)]
+    arguments = Arguments(0, per_second, most, 100, 1, 1)
+    return [(time_s, int(pixels[0, 0, 0])) for time_s, pixels in sampled(capture, arguments)]
 
 
 def test_the_first_frame_and_one_at_each_further_half_second() -> None:

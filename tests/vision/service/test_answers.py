@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from facegap.inputs.cards.schema import ModelCard
-from facegap.vision.service.answers import Call, Said, understood
+from facegap.vision.service.answers import Call, ServicePrediction, parsed_prediction
 
 
 def card(**outputs: Any) -> ModelCard:
@@ -33,8 +33,8 @@ def card(**outputs: Any) -> ModelCard:
 LIVENESS = {"at": "face.liveness.label", "classes": ["live", "spoof"], "bona_fide": "live"}
 
 
-def said_of(answer: Any, **outputs: Any) -> Said:
-    return understood(Call(0, 1, "", "answered", "", body=json.dumps(answer).encode()), card(**outputs))
+def said_of(answer: Any, **outputs: Any) -> ServicePrediction:
+    return parsed_prediction(Call(0, 1, "", "answered", "", body=json.dumps(answer).encode()), card(**outputs))
 
 
 def test_the_word_at_a_path_is_a_class_up_to_case_and_blanks() -> None:

@@ -24,7 +24,7 @@ from facegap.inputs.cards.schema import ModelCard
 from facegap.store.record import SentRecord
 from facegap.vision.service import client as http
 from facegap.vision.service import wire
-from facegap.vision.service.answers import Call, read_call, understood
+from facegap.vision.service.answers import Call, parsed_prediction, read_call
 from facegap.vision.service.client import MAX_TRIES, Limits, Service, Tools
 from facegap.vision.service.redaction import without_key
 from facegap.vision.service.wire import MAX_ANSWER_BYTES, read_key, recipient, retry_after
@@ -587,7 +587,7 @@ def test_a_budget_holds_over_threads(server: Server, ask_service: Any) -> None:
 
 def read_answer(folder: Path, answer: Any, spec: str) -> Any:
     call = Call(0, 1, "", "answered", "", status=200, body=json.dumps(answer).encode())
-    return understood(call, card_of(folder, "https://api.example.org/v1", "", spec))
+    return parsed_prediction(call, card_of(folder, "https://api.example.org/v1", "", spec))
 
 
 def test_without_classes_words_for_gender_are_understood(tmp_path: Path) -> None:

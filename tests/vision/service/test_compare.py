@@ -14,7 +14,7 @@ import pytest
 
 from facegap.inputs.cards.read import read_card
 from facegap.vision.service import client
-from facegap.vision.service.answers import Asked
+from facegap.vision.service.answers import Query
 from facegap.vision.service.client import Limits, Service, Tools
 from facegap.vision.service.compare import Compared, compare
 from fixtures.dialects import DIALECTS, KEYS, DialectServer, Handler, by_colours, card_for, serving
@@ -49,7 +49,7 @@ def ask(server: DialectServer, tmp_path: Path) -> Iterator[Ask]:
         tools = Tools(lambda: 0.0, lambda _: None, np.random.default_rng(0))
         service = Service(card, next(iter(KEYS.values())), tmp_path, Limits(calls_per_second=1e9), tools)
         opened.append(service)
-        return compare(service, Asked(row, row + 1), *images)
+        return compare(service, Query(row, row + 1), *images)
 
     yield asked
     for service in opened:

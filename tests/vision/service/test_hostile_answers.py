@@ -15,7 +15,7 @@ import pytest
 
 from facegap.inputs.cards.read import read_card
 from facegap.vision.service import client as http
-from facegap.vision.service.answers import MOST_QUOTED, Said, read_call, understood
+from facegap.vision.service.answers import MOST_QUOTED, ServicePrediction, parsed_prediction, read_call
 from facegap.vision.service.client import Limits, Service
 
 JPEG = b"\xff\xd8\xff\xe0 the bytes of a photograph"
@@ -156,7 +156,7 @@ class Vendor:
 
 
 @pytest.fixture(scope="module")
-def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., tuple[Said, Any]]]:
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., tuple[ServicePrediction, Any]]]:
     """The prediction that a service parses from a response, and the call that it stored."""
     folder, vendor = tmp_path_factory.mktemp("service"), Vendor()
     (folder / "vendor.toml").write_text(CARD.format(port=vendor.port))
@@ -166,14 +166,14 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., tupl
         service = Service(card, None, folder, Limits(calls_per_second=1e6))
         rows = iter(range(1000, 2000))
 
-        def asked(body: bytes, headers: bytes = b"") -> tuple[Said, Any]:
+        def asked(body: bytes, headers: bytes = b"") -> tuple[ServicePrediction, Any]:
             row = next(rows)
             vendor.said = b"HTTP/1.1 200 OK\r\nConnection: close\r\n%sContent-Length: %d\r\n\r\n" % (headers, len(body))
             vendor.said += body
             said = service.ask(row, JPEG)
             (place,) = (folder / http.ANSWERS).glob(f"*{row}-01.json")
             kept = read_call(place)
-            again = understood(kept, card)  # as in a resumed run
+            again = parsed_prediction(kept, card)  # as in a resumed run
             assert repr(again) == repr(said)
             return said, kept
 
@@ -182,7 +182,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., tupl
     vendor.close()
 
 
-def seen(said: Said) -> tuple[str, float, float, str]:
+def seen(said: ServicePrediction) -> tuple[str, float, float, str]:
     return said.prediction, said.probability, said.age, said.detail
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from facegap.catalogue.new_card.seen import Seen
+from facegap.catalogue.new_card.inspected import Inspected
 from facegap.errors import ModelError
 from facegap.inputs.cards.conventions import ARCFACE_POINTS, IMAGENET_MEAN, IMAGENET_SCALE
 from facegap.inputs.cards.schema import Task
@@ -39,7 +39,7 @@ class Entry:
 Tables = dict[str, list[Entry]]
 
 
-def tables_of(seen: Seen, model: str, task: Task | None) -> tuple[Task, Tables]:
+def tables_of(inspected: Inspected, model: str, task: Task | None) -> tuple[Task, Tables]:
     """Return the task, and the tables of a card below its head.
 
     Raises
@@ -47,51 +47,51 @@ def tables_of(seen: Seen, model: str, task: Task | None) -> tuple[Task, Tables]:
     ModelError : If no task fits the outputs, or several do and none is specified.
     """
     possible: dict[Task, Tables] = {}
-    if heads := detector_table(seen):
+    if heads := detector_table(inspected):
         possible["detect"] = {"detector": heads}
     else:
-        if embeddings := embedding_table(seen):
-            possible["embed"] = {"alignment": alignment(seen), "outputs.embedding": embeddings}
-        if answers := answer_tables(seen):
+        if embeddings := embedding_table(inspected):
+            possible["embed"] = {"alignment": alignment(inspected), "outputs.embedding": embeddings}
+        if answers := answer_tables(inspected):
             possible["classify"] = {"crop": crop(), **answers}
-        if quality := quality_table(seen):
-            possible["quality"] = {"alignment": alignment(seen), "outputs.quality": quality}
-            if "classify" in possible and named_quality(seen, model):
+        if quality := quality_table(inspected):
+            possible["quality"] = {"alignment": alignment(inspected), "outputs.quality": quality}
+            if "classify" in possible and named_quality(inspected, model):
                 del possible["classify"]
             elif task is None and len(possible) > 1:  # a single number is usually an age or a gender, not a quality
                 del possible["quality"]
     if task is None and len(possible) > 1:
-        raise ModelError(f"{model}: {listed(seen)}: this may {' or '.join(possible)}; specify which with --task")
+        raise ModelError(f"{model}: {listed(inspected)}: this may {' or '.join(possible)}; specify which with --task")
     chosen = task or next(iter(possible), None)
     if chosen is None or chosen not in possible:
-        asked = f"nothing for task {task}" if task else "no faces, no embedding, no gender, no age and no quality"
+        missing = f"nothing for task {task}" if task else "no faces, no embedding, no gender, no age and no quality"
         raise ModelError(
-            f"{model}: {listed(seen)}: {asked} in a form that a card can describe (models/README.md lists the forms)"
+            f"{model}: {listed(inspected)}: {missing} in a form that a card can describe (models/README.md lists the forms)"
         )
-    return chosen, {"input": input_table(seen, chosen, possible[chosen]), **possible[chosen]}
+    return chosen, {"input": input_table(inspected, chosen, possible[chosen]), **possible[chosen]}
 
 
-def listed(seen: Seen) -> str:
+def listed(inspected: Inspected) -> str:
     """Describe the outputs in words."""
-    return "its outputs are " + ", ".join(f"{name!r} {values.shape}" for name, values in seen.outputs.items())
+    return "its outputs are " + ", ".join(f"{name!r} {values.shape}" for name, values in inspected.outputs.items())
 
 
 # ---- detectors ----
 
 
-def detector_table(seen: Seen) -> list[Entry]:
+def detector_table(inspected: Inspected) -> list[Entry]:
     """Return the [detector] table if a decoder can read the outputs; otherwise empty."""
-    names, widths = set(seen.outputs), {value.shape[-1:] for value in seen.outputs.values()}
+    names, widths = set(inspected.outputs), {value.shape[-1:] for value in inspected.outputs.values()}
     strides = [stride for stride in STRIDES if {f"{kind}_{stride}" for kind in ("cls", "obj", "bbox")} <= names]
     if strides:
         points = all(f"kps_{stride}" in names for stride in strides)
         return detector_entries("yunet", strides, points, (0.6, 0.3), "its outputs have the same names as YuNet's")
-    if {"scores", "boxes"} <= names and seen.outputs["scores"].shape[-1:] == (2,) and (4,) in widths:
+    if {"scores", "boxes"} <= names and inspected.outputs["scores"].shape[-1:] == (2,) and (4,) in widths:
         reason = "its outputs have the same names and widths as UltraFace's"
         return detector_entries("ultraface", [], False, (0.7, 0.3), reason)
     for anchors in (2, 1):
-        strides = [stride for stride in STRIDES if scrfd_maps(seen, stride, anchors)]
-        if strides and len(strides) == sum(value.shape[-1:] == (4,) for value in seen.outputs.values()):
+        strides = [stride for stride in STRIDES if scrfd_maps(inspected, stride, anchors)]
+        if strides and len(strides) == sum(value.shape[-1:] == (4,) for value in inspected.outputs.values()):
             reason = f"its outputs have the same widths and lengths as SCRFD's maps, with {anchors} anchor(s) per cell"
             return detector_entries("scrfd", strides, (10,) in widths, (0.5, 0.4), reason)
     return []
@@ -115,20 +115,22 @@ def detector_entries(
     ]
 
 
-def scrfd_maps(seen: Seen, stride: int, anchors: int) -> bool:
+def scrfd_maps(inspected: Inspected, stride: int, anchors: int) -> bool:
     """Return whether the outputs include a score map and a box map for a stride."""
-    length = math.ceil(seen.size[0] / stride) * math.ceil(seen.size[1] / stride) * anchors * seen.pictures
-    shapes = {(value.shape[-1:], value.size) for value in seen.outputs.values()}
+    length = (
+        math.ceil(inspected.size[0] / stride) * math.ceil(inspected.size[1] / stride) * anchors * inspected.pictures
+    )
+    shapes = {(value.shape[-1:], value.size) for value in inspected.outputs.values()}
     return {((1,), length), ((4,), 4 * length)} <= shapes
 
 
 # ---- embedders ----
 
 
-def embedding_table(seen: Seen) -> list[Entry]:
+def embedding_table(inspected: Inspected) -> list[Entry]:
     """Return the table of the longest vector output; empty if there is none or it contains probabilities."""
-    wide = {name: width for name in seen.outputs if (width := seen.width_of(name) or 0) >= LEAST_DIMENSION}
-    found = {name: width for name, width in wide.items() if not are_shares(seen, name)}
+    wide = {name: width for name in inspected.outputs if (width := inspected.width_of(name) or 0) >= LEAST_DIMENSION}
+    found = {name: width for name, width in wide.items() if not are_shares(inspected, name)}
     if not found:
         return []
     name = max(found, key=lambda name: found[name])
@@ -139,9 +141,9 @@ def embedding_table(seen: Seen) -> list[Entry]:
     ]
 
 
-def alignment(seen: Seen) -> list[Entry]:
+def alignment(inspected: Inspected) -> list[Entry]:
     """Return ArcFace's alignment template at this input size."""
-    width, height = seen.size
+    width, height = inspected.size
     points = [[round(x * height + (width - height) / 2, 4), round(y * height, 4)] for x, y in ARCFACE_POINTS]
     reason = (
         "the template of ArcFace, published for 112 x 112 and used by most later embedders; check the authors' "
@@ -156,12 +158,12 @@ def alignment(seen: Seen) -> list[Entry]:
 # ---- quality models ----
 
 
-def quality_table(seen: Seen) -> list[Entry]:
+def quality_table(inspected: Inspected) -> list[Entry]:
     """Return the table of the only output with one number per image; empty if there is none or there are several."""
     found = [
         name
-        for name in seen.outputs
-        if seen.width_of(name) == 1 and np.issubdtype(seen.outputs[name].dtype, np.floating)
+        for name in inspected.outputs
+        if inspected.width_of(name) == 1 and np.issubdtype(inspected.outputs[name].dtype, np.floating)
     ]
     if len(found) != 1:
         return []
@@ -175,9 +177,9 @@ def quality_table(seen: Seen) -> list[Entry]:
     ]
 
 
-def named_quality(seen: Seen, model: str) -> bool:
+def named_quality(inspected: Inspected, model: str) -> bool:
     """Return whether the name of the file or of an output indicates quality."""
-    words = " ".join((model, *seen.outputs)).lower()
+    words = " ".join((model, *inspected.outputs)).lower()
     return any(word in words for word in ("quality", "fiqa"))
 
 
@@ -197,13 +199,15 @@ def crop() -> list[Entry]:
     ]
 
 
-def answer_tables(seen: Seen) -> Tables:
+def answer_tables(inspected: Inspected) -> Tables:
     """Return [outputs.gender] and [outputs.age] if an output can represent them; names decide if widths do not."""
-    narrow = {name: width for name in seen.outputs if (width := seen.width_of(name) or 0) and 0 < width <= MOST_AGES}
+    narrow = {
+        name: width for name in inspected.outputs if (width := inspected.width_of(name) or 0) and 0 < width <= MOST_AGES
+    }
     gender: list[tuple[int, list[Entry]]] = []
     age: list[tuple[int, list[Entry]]] = []
     for name, width in narrow.items():
-        for table, entries in meanings(seen, name, width).items():
+        for table, entries in meanings(inspected, name, width).items():
             rank = 0 if table in name.lower() or (table == "gender" and "sex" in name.lower()) else 1
             (gender if table == "gender" else age).append(
                 (rank, [Entry("output", name, "", guessed=rank > 0), *entries])
@@ -212,10 +216,10 @@ def answer_tables(seen: Seen) -> Tables:
     return {table: min(found, key=lambda pair: pair[0])[1] for table, found in best.items() if found}
 
 
-def meanings(seen: Seen, name: str, width: int) -> Tables:
+def meanings(inspected: Inspected, name: str, width: int) -> Tables:
     """Return the possible meanings of an output of this width, from its values, last operator and name."""
-    last, lower = seen.facts.endings.get(name, ""), name.lower()
-    if last == "ArgMax" or not np.issubdtype(seen.outputs[name].dtype, np.floating):
+    last, lower = inspected.facts.endings.get(name, ""), name.lower()
+    if last == "ArgMax" or not np.issubdtype(inspected.outputs[name].dtype, np.floating):
         return (
             {"gender": kind_and_classes("index", f"it returns whole numbers ({last or 'no fractions'})")}
             if width == 1
@@ -227,12 +231,12 @@ def meanings(seen: Seen, name: str, width: int) -> Tables:
         kind = "probability_of" if last in ("Sigmoid", "HardSigmoid") else "logit"
         return {"gender": kind_and_classes(kind, f"one number, and the graph ends in {last or 'no known operator'}")}
     if "age" in lower and "gender" not in lower and width > 2:
-        return {"age": bins(seen, name, width)}
-    kind = "softmax" if are_shares(seen, name) else "logits"
+        return {"age": bins(inspected, name, width)}
+    kind = "softmax" if are_shares(inspected, name) else "logits"
     why = "its values add up to 1" if kind == "softmax" else "its values do not add up to 1"
     if width == 2:
         return {"gender": kind_and_classes(kind, why)}
-    if width == 3 and kind == "logits" and max(seen.size) == GENDERAGE_SIDE:
+    if width == 3 and kind == "logits" and max(inspected.size) == GENDERAGE_SIDE:
         also = Entry(
             "columns", [0, 1], "as in InsightFace's genderage: two logits, then the age divided by 100", guessed=True
         )
@@ -244,9 +248,9 @@ def meanings(seen: Seen, name: str, width: int) -> Tables:
     if width == 18 and kind == "logits":
         gender = [*kind_and_classes(kind, why), Entry("columns", [7, 8], PAPERS_ORDER, guessed=True)]
         places = Entry("columns", list(range(9, 18)), PAPERS_ORDER, guessed=True)
-        return {"gender": gender, "age": [*bins(seen, name, 9), places]}
+        return {"gender": gender, "age": [*bins(inspected, name, 9), places]}
     if width in (8, 9) or (width > MOST_BINS and kind == "softmax"):
-        return {"age": bins(seen, name, width)}
+        return {"age": bins(inspected, name, width)}
     return {}
 
 
@@ -256,7 +260,7 @@ def kind_and_classes(kind: str, reason: str, classes: tuple[str, ...] = GENDERS)
     return [Entry("kind", kind, reason, guessed=True), Entry("classes", list(classes), order, guessed=True)]
 
 
-def bins(seen: Seen, name: str, width: int) -> list[Entry]:
+def bins(inspected: Inspected, name: str, width: int) -> list[Entry]:
     """Return the keys of an age output with one value per bin."""
     known = {9: (FAIRFACE_BINS, "FairFace"), 8: (ADIENCE_BINS, "Adience")}
     if width in known:
@@ -265,16 +269,16 @@ def bins(seen: Seen, name: str, width: int) -> list[Entry]:
             Entry("kind", "bins", f"{width} values, the number of age groups of {source}", guessed=True),
             Entry("bins", list(ages), f"the age groups of {source}", guessed=True),
         ]
-    values = "softmax" if are_shares(seen, name) else "logits"
+    values = "softmax" if are_shares(inspected, name) else "logits"
     return [
         Entry("kind", "expectation", f"{width} values, one per year of age; value k means k years", guessed=True),
         Entry("values", values, "from whether the values add up to 1", guessed=True),
     ]
 
 
-def are_shares(seen: Seen, name: str) -> bool:
+def are_shares(inspected: Inspected, name: str) -> bool:
     """Return whether the values for each image are proportions that add up to 1."""
-    values: AnyArray = seen.outputs[name].reshape(seen.pictures, -1).astype(np.float64)
+    values: AnyArray = inspected.outputs[name].reshape(inspected.pictures, -1).astype(np.float64)
     fine = np.isfinite(values).all() and (values >= 0).all() and values.shape[1] > 1
     return bool(fine and (np.abs(values.sum(axis=1) - 1) <= SUM_SLACK).all())
 
@@ -282,49 +286,49 @@ def are_shares(seen: Seen, name: str) -> bool:
 # ---- the input ----
 
 
-def input_table(seen: Seen, task: Task, tables: Mapping[str, Sequence[Entry]]) -> list[Entry]:
+def input_table(inspected: Inspected, task: Task, tables: Mapping[str, Sequence[Entry]]) -> list[Entry]:
     """Return the keys of [input]."""
     decoder = next((entry.value for entry in tables.get("detector", ()) if entry.key == "decoder"), "")
-    colour, colour_reason = colour_of(seen, decoder)
-    mean, scale, reason = values_of(seen, task, decoder)
-    free = task == "detect" and seen.free_size and decoder != "ultraface"
-    size = (640, 640) if free else seen.size
-    size_reason = "from the graph" if seen.size_given else "not fixed by the graph; the first size that runs"
+    colour, colour_reason = colour_of(inspected, decoder)
+    mean, scale, reason = values_of(inspected, task, decoder)
+    free = task == "detect" and inspected.free_size and decoder != "ultraface"
+    size = (640, 640) if free else inspected.size
+    size_reason = "from the graph" if inspected.size_given else "not fixed by the graph; the first size that runs"
     if free:
         size_reason = "not fixed by the graph; the maximum side length of an input image"
-    layout = "from the graph" if seen.layout_given else "not given by the graph"
-    certain = seen.dtype == "uint8"
+    layout = "from the graph" if inspected.layout_given else "not given by the graph"
+    certain = inspected.dtype == "uint8"
     return [
-        Entry("name", seen.name, "from the graph"),
-        Entry("layout", seen.layout, layout, guessed=not seen.layout_given),
+        Entry("name", inspected.name, "from the graph"),
+        Entry("layout", inspected.layout, layout, guessed=not inspected.layout_given),
         Entry("colour", colour, colour_reason, guessed=colour != "GREY"),
-        Entry("size", list(size), size_reason, guessed=not seen.size_given),
+        Entry("size", list(size), size_reason, guessed=not inspected.size_given),
         Entry("mean", mean, reason, guessed=not certain),
         Entry("scale", scale, reason, guessed=not certain),
-        Entry("dtype", seen.dtype, "from the graph"),
+        Entry("dtype", inspected.dtype, "from the graph"),
         *([Entry("dynamic", True, "height and width are free in the graph")] if free else []),
     ]
 
 
-def colour_of(seen: Seen, decoder: str) -> tuple[str, str]:
+def colour_of(inspected: Inspected, decoder: str) -> tuple[str, str]:
     """Return the colour order and the reason for it."""
-    if seen.channels == 1:
+    if inspected.channels == 1:
         return "GREY", "the graph accepts one channel"
     if decoder == "yunet":
         return "BGR", "as OpenCV feeds YuNet"
     return "RGB", "more common than BGR; the graph does not show it, and a wrong order reduces accuracy unnoticed"
 
 
-def values_of(seen: Seen, task: Task, decoder: str) -> tuple[list[float], list[float], str]:
+def values_of(inspected: Inspected, task: Task, decoder: str) -> tuple[list[float], list[float], str]:
     """Return mean and scale, and the reason for them."""
-    plain, one = [0.0] * seen.channels, [1.0] * seen.channels
+    plain, one = [0.0] * inspected.channels, [1.0] * inspected.channels
 
     def signed(divisor: float, middle: float = 127.5) -> tuple[list[float], list[float]]:
-        return [middle] * seen.channels, [round(1 / divisor, 10)] * seen.channels
+        return [middle] * inspected.channels, [round(1 / divisor, 10)] * inspected.channels
 
-    if seen.dtype == "uint8":
+    if inspected.dtype == "uint8":
         return plain, one, "uint8 uses pixels unchanged"
-    if seen.facts.scales:
+    if inspected.facts.scales:
         return plain, one, "0 to 255: the graph begins with arithmetic on the pixels"
     if decoder == "yunet":
         return plain, one, "0 to 255, as OpenCV feeds YuNet"
@@ -334,6 +338,6 @@ def values_of(seen: Seen, task: Task, decoder: str) -> tuple[list[float], list[f
         return *signed(128), "as InsightFace feeds SCRFD"
     if task in ("embed", "quality"):
         return *signed(127.5), "-1 to 1, as for most models of aligned faces"
-    if seen.size == (224, 224) and seen.channels == 3:
+    if inspected.size == (224, 224) and inspected.channels == 3:
         return list(IMAGENET_MEAN), list(IMAGENET_SCALE), "ImageNet's mean and standard deviation, common at 224 x 224"
     return *signed(127.5), "-1 to 1, as for many classifiers; 0 to 1 and 0 to 255 are equally common"

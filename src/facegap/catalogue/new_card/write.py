@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from facegap.audit.settings import Models
 from facegap.catalogue.new_card.guesses import Entry, Tables, tables_of
-from facegap.catalogue.new_card.seen import PICTURES, look_at
+from facegap.catalogue.new_card.inspected import PICTURES, inspect_graph
 from facegap.errors import CardError
 from facegap.inputs.cards.graph import graph_facts
 from facegap.inputs.cards.read import describe_problems, find_card, name_of, read_file
@@ -67,7 +67,7 @@ def write_card(
     content = read_file(model)
     session = open_model(content, name=model.name, timeout_s=timeout_s, batch=PICTURES)
     try:
-        chosen, tables = tables_of(look_at(session, graph_facts(content), model.name), model.name, task)
+        chosen, tables = tables_of(inspect_graph(session, graph_facts(content), model.name), model.name, task)
     finally:
         stop_model(session)
     tables = {"": head(model, content, chosen, name_of(target)), **tables}

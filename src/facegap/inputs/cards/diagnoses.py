@@ -120,7 +120,7 @@ def read_finding(card: ModelCard, folder: Path | None = None) -> Finding | None:
 
 
 @dataclass(frozen=True)
-class Remembered:
+class StoredFindings:
     """What is known about the cards of a run, in sentences.
 
     alarms   : settings that look wrong; shown before everything else
@@ -133,7 +133,7 @@ class Remembered:
     checked: tuple[str, ...] = ()
 
 
-def look_up(cards: Iterable[ModelCard]) -> Remembered:
+def look_up(cards: Iterable[ModelCard]) -> StoredFindings:
     """Look up the stored finding on each card; empty if the doctor never examined it."""
     found: list[Finding] = []
     problems: list[str] = []
@@ -148,7 +148,7 @@ def look_up(cards: Iterable[ModelCard]) -> Remembered:
     def said(*verdicts: Opinion) -> tuple[str, ...]:
         return tuple(finding_sentence(finding) for finding in found if finding.verdict in verdicts)
 
-    return Remembered(said("wrong"), (*said("not enough data"), *problems), said("holds", "improvable"))
+    return StoredFindings(said("wrong"), (*said("not enough data"), *problems), said("holds", "improvable"))
 
 
 def finding_sentence(finding: Finding) -> str:

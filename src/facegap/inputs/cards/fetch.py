@@ -152,7 +152,7 @@ def _download(card: ModelCard, url: str, output: Path, session: requests.Session
                 if progress is not None:
                     progress(received, card.size_bytes or expected)
     if digest.hexdigest() != card.sha256:
-        raise FetchError(f"{card.name}: {_what_came(card, start, received, expected, digest.hexdigest())}")
+        raise FetchError(f"{card.name}: {_why_not_the_file(card, start, received, expected, digest.hexdigest())}")
 
 
 def _open(card: ModelCard, url: str, session: requests.Session) -> requests.Response:
@@ -192,7 +192,7 @@ def _content_length(response: requests.Response) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
-def _what_came(card: ModelCard, start: bytes, received: int, expected: int | None, sha256: str) -> str:
+def _why_not_the_file(card: ModelCard, start: bytes, received: int, expected: int | None, sha256: str) -> str:
     """Explain why a complete body is not the file: a web page, an LFS pointer, truncated, or another file."""
     begin = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if begin.startswith(WEB_PAGE_STARTS):

@@ -36,7 +36,7 @@ OPTIONS: dict[Task, str] = {
     "search": "--search-service",
 }
 MAX_DEPTH = 8
-MAX_CARDS_BESIDE = 1000
+MAX_CARDS_IN_FOLDER = 1000
 SHIPPED = "demo"  # folder of cards whose models are included in facegap
 SERVICES = "services"  # folder of cards of services that users run themselves
 HASH_CHUNK_BYTES = 1024 * 1024
@@ -194,7 +194,7 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     CardError : If it is not a regular file, unreadable, or over 2 GiB.
     """
     try:
-        with open(path, "rb", opener=without_waiting) as stream:
+        with open(path, "rb", opener=non_blocking) as stream:
             status = os.fstat(stream.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise CardError(f"{path}: no such file")
@@ -207,7 +207,7 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
         raise CardError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def without_waiting(path: str, flags: int) -> int:
+def non_blocking(path: str, flags: int) -> int:
     """Open a file without blocking, even if it is a pipe without a writer."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
 
@@ -241,7 +241,7 @@ def _from_weights_path(path: Path) -> tuple[ModelCard | None, Path]:
         if card.sha256 != sha256:
             raise CardError(f"{same_stem}: key sha256: {card.sha256} is not that of {path}, which has {sha256}")
         return card, path
-    found = [candidate for candidate in _cards_beside(path) if _declared_sha256(candidate) == sha256]
+    found = [candidate for candidate in _cards_in_folder(path) if _declared_sha256(candidate) == sha256]
     if len(found) > 1:
         raise CardError(f"{found[1]}: key sha256: the same as in {found[0]}; one card per model, remove one")
     if found:
@@ -250,11 +250,11 @@ def _from_weights_path(path: Path) -> tuple[ModelCard | None, Path]:
     return own[0] if own else None, path
 
 
-def _cards_beside(path: Path) -> Iterator[Path]:
+def _cards_in_folder(path: Path) -> Iterator[Path]:
     """Return the sorted TOML files in the folder of `path`; raises CardError if there are too many."""
     files = sorted(path.parent.glob("*.toml"))
-    if len(files) > MAX_CARDS_BESIDE:
-        raise CardError(f"{path.parent}: more than {MAX_CARDS_BESIDE} .toml files; name the card itself")
+    if len(files) > MAX_CARDS_IN_FOLDER:
+        raise CardError(f"{path.parent}: more than {MAX_CARDS_IN_FOLDER} .toml files; name the card itself")
     return iter(files)
 
 

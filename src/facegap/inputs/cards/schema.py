@@ -113,7 +113,7 @@ class DetectorSpec(Table):
     points: bool
 
     @model_validator(mode="after")
-    def _decoder_has_what_it_needs(self) -> Self:
+    def _decoder_requirements(self) -> Self:
         decoder = decoders()[self.decoder]
         if self.points and not decoder.gives_points:
             raise ValueError(f"points must be false: {self.decoder} gives boxes only")

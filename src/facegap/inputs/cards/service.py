@@ -103,7 +103,7 @@ class NoFaceRule(Table):
     side: Side = "unknown"
 
     @model_validator(mode="after")
-    def _says_something(self) -> Self:
+    def _has_a_condition(self) -> Self:
         if self.path is not None and self.text is None:
             raise ValueError("path gives the place of a text; give in 'text' what it contains")
         if self.text is None and self.empty is None and (self.status is None or self.status < 300):
@@ -124,7 +124,7 @@ class CategoryAnswer(Category):
     confidence_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     @model_validator(mode="after")
-    def _words_lead_to_classes(self) -> Self:
+    def _words_map_to_classes(self) -> Self:
         foreign = sorted(set(self.words.values()) - set(self.classes))
         if foreign:
             raise ValueError(f"words maps to {foreign[0]!r}, which is not one of classes ({', '.join(self.classes)})")
@@ -189,7 +189,7 @@ class AnswerSpec(Table):
         return self
 
     @model_validator(mode="after")
-    def _classes_can_be_told_apart(self) -> Self:
+    def _classes_are_distinct(self) -> Self:
         if self.classes and len(set(self.classes.values())) < 2:
             raise ValueError("classes maps to one class only; give the service's word for each class")
         if (self.classes or self.confidence) and self.gender is None:

@@ -64,8 +64,8 @@ def decode_apart(data: bytes, request: Request, *, limit_s: int = LIMIT_S) -> An
     DecoderDiedError : If the decoder crashes.
     FacegapError     : If no process can be started.
     """
-    asked = {"limit_s": limit_s, "max_pixels": request.max_pixels, "colour": request.colour}
-    command = [sys.executable, "-I", "-c", CODE, json.dumps(sys.path), json.dumps(asked)]
+    arguments = {"limit_s": limit_s, "max_pixels": request.max_pixels, "colour": request.colour}
+    command = [sys.executable, "-I", "-c", CODE, json.dumps(sys.path), json.dumps(arguments)]
     try:
         done = subprocess.run(command, input=data, capture_output=True, check=False, timeout=WALL_S)
     except subprocess.TimeoutExpired as error:
@@ -95,7 +95,7 @@ def parse_answer(answer: bytes) -> Any:
     return Picture(np.frombuffer(pixels, np.uint8).reshape(shape), **told)
 
 
-def serve(asked: dict[str, Any]) -> None:
+def serve(arguments: dict[str, Any]) -> None:
     """In the other process: limit processor time, decode stdin, and write the result to stdout."""
     import resource
 
@@ -103,11 +103,11 @@ def serve(asked: dict[str, Any]) -> None:
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     spent = resource.getrusage(resource.RUSAGE_SELF)
-    limit = int(spent.ru_utime + spent.ru_stime) + asked["limit_s"]
+    limit = int(spent.ru_utime + spent.ru_stime) + arguments["limit_s"]
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
     data = sys.stdin.buffer.read()
     with quiet_decoders():
-        found = decode_here(data, max_pixels=asked["max_pixels"], colour=asked["colour"])
+        found = decode_here(data, max_pixels=arguments["max_pixels"], colour=arguments["colour"])
     out = sys.stdout.buffer
     if isinstance(found, Unreadable):
         out.write(json.dumps({"outcome": found.outcome, "detail": found.detail}).encode() + b"\n")

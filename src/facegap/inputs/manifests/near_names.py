@@ -178,7 +178,7 @@ def folder_with(missing: Sequence[MissingFile], folder: Path) -> str:
     return found[0] if len(found) == 1 else ""
 
 
-def told(missing: Sequence[MissingFile], folder: Path, rows: int, *, include_ids: bool) -> list[str]:
+def missing_file_sentences(missing: Sequence[MissingFile], folder: Path, rows: int, *, include_ids: bool) -> list[str]:
     """Return sentences on missing files: similar names and how they differ, where files may be, and the first lines.
 
     folder : folder to which the paths of the manifest are relative

@@ -21,7 +21,7 @@ import numpy as np
 
 from facegap.errors import FacegapError
 from facegap.inputs.images.decode import LINKED, ImageFile, Picture, Unreadable, is_grey, read_image, stamp_of
-from facegap.inputs.videos.sample import CAPTURE_OPTIONS, Asked
+from facegap.inputs.videos.sample import CAPTURE_OPTIONS, Arguments
 from facegap.runtime.isolation.process import environment
 from facegap.store.opened import opened_below
 
@@ -112,8 +112,8 @@ def is_container(head: bytes) -> bool:
 def decoded(file: BufferedReader, sampling: Sampling, max_pixels: int) -> Iterator[Frame | Unreadable]:
     """Decode the frames of an open video file in a separate process."""
     number = file.fileno()
-    asked = Asked(number, sampling.frames_per_second, sampling.max_frames, max_pixels, CPU_S, MEMORY_BYTES)
-    with process(asked) as (child, frames):
+    arguments = Arguments(number, sampling.frames_per_second, sampling.max_frames, max_pixels, CPU_S, MEMORY_BYTES)
+    with process(arguments) as (child, frames):
         found = 0
         while True:
             answer = next_frame(child, frames, max_pixels)
@@ -129,14 +129,14 @@ def decoded(file: BufferedReader, sampling: Sampling, max_pixels: int) -> Iterat
 
 
 @contextlib.contextmanager
-def process(asked: Asked) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+def process(arguments: Arguments) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
     """Start the decoding process and return it with its output; it is ended at the end of the block."""
-    command = [sys.executable, "-m", "facegap.inputs.videos.sample", json.dumps(asdict(asked))]
+    command = [sys.executable, "-m", "facegap.inputs.videos.sample", json.dumps(asdict(arguments))]
     env = {**environment(), "OPENCV_FFMPEG_CAPTURE_OPTIONS": CAPTURE_OPTIONS}
     quiet = subprocess.DEVNULL
     try:
         child = subprocess.Popen(
-            command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet, pass_fds=(asked.file,), env=env, cwd="/"
+            command, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet, pass_fds=(arguments.file,), env=env, cwd="/"
         )
     except OSError as error:
         raise FacegapError(f"cannot start a process to decode a video ({error}); close other programs") from error

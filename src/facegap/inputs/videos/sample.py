@@ -23,7 +23,7 @@ CAN_BE_FPS = (1.0, 240.0)
 
 
 @dataclass(frozen=True)
-class Asked:
+class Arguments:
     """The arguments of the process.
 
     file              : descriptor of the open file
@@ -66,21 +66,21 @@ def serve(text: str) -> None:
 
     from facegap.runtime.isolation import restrictions
 
-    asked = Asked(**json.loads(text))
+    arguments = Arguments(**json.loads(text))
     out = os.fdopen(os.dup(1), "wb")
     restrictions.leave_no_core()
     spent = resource.getrusage(resource.RUSAGE_SELF)
-    limit = int(spent.ru_utime + spent.ru_stime) + asked.cpu_s
+    limit = int(spent.ru_utime + spent.ru_stime) + arguments.cpu_s
     resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
     cv2.setNumThreads(1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     with contextlib.suppress(ImportError, RuntimeError, OSError):  # the other restrictions remain
         restrictions.loaded_seccomp()
-    restrictions.apply(asked.memory_bytes)
+    restrictions.apply(arguments.memory_bytes)
     try:
-        stream: Any = Stream(asked.file)  # OpenCV accepts any io.BufferedIOBase, but its stubs do not
+        stream: Any = Stream(arguments.file)  # OpenCV accepts any io.BufferedIOBase, but its stubs do not
         capture = cv2.VideoCapture(stream, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-        for head, pixels in told(capture, asked):
+        for head, pixels in output_of(capture, arguments):
             out.write(json.dumps(head).encode() + b"\n")
             out.write(pixels)
     except (cv2.error, MemoryError) as error:
@@ -89,7 +89,7 @@ def serve(text: str) -> None:
     out.flush()
 
 
-def told(capture: Any, asked: Asked) -> Iterator[tuple[dict[str, Any], bytes]]:
+def output_of(capture: Any, arguments: Arguments) -> Iterator[tuple[dict[str, Any], bytes]]:
     """Yield the output: a header and pixels for each frame, then a final header without pixels."""
     import cv2
 
@@ -97,19 +97,19 @@ def told(capture: Any, asked: Asked) -> Iterator[tuple[dict[str, Any], bytes]]:
         yield {"end": "unopened"}, b""
         return
     width, height = (int(capture.get(which)) for which in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-    if width * height > asked.max_pixels:
+    if width * height > arguments.max_pixels:
         yield {"end": "pixels", "width": width, "height": height}, b""
         return
-    for time_s, pixels in sampled(capture, asked):
+    for time_s, pixels in sampled(capture, arguments):
         high, wide = pixels.shape[:2]
-        if high * wide > asked.max_pixels:
+        if high * wide > arguments.max_pixels:
             yield {"end": "pixels", "width": wide, "height": high}, b""
             return
         yield {"width": wide, "height": high, "time_s": time_s}, pixels.tobytes()
     yield {"end": ""}, b""
 
 
-def sampled(capture: Any, asked: Asked) -> Iterator[tuple[float, Any]]:
+def sampled(capture: Any, arguments: Arguments) -> Iterator[tuple[float, Any]]:
     """Yield the first frame, and the first at or after each further 1 / frames_per_second; seconds since the first, and pixels.
 
     An invalid or non-increasing timestamp is replaced by the previous one plus the duration of a frame.
@@ -119,7 +119,7 @@ def sampled(capture: Any, asked: Asked) -> Iterator[tuple[float, Any]]:
     stated = capture.get(cv2.CAP_PROP_FPS)
     step = 1 / (stated if CAN_BE_FPS[0] <= stated <= CAN_BE_FPS[1] else NOMINAL_FPS)
     begin, now, due, found = math.nan, math.nan, 0.0, 0
-    while found < asked.max_frames and capture.grab():
+    while found < arguments.max_frames and capture.grab():
         stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
         if math.isnan(begin):
             begin = now = stamp if math.isfinite(stamp) else 0.0
@@ -131,7 +131,7 @@ def sampled(capture: Any, asked: Asked) -> Iterator[tuple[float, Any]]:
         if not fine or pixels is None or pixels.ndim != 3:
             continue
         found += 1
-        due = (math.floor((now - begin) * asked.frames_per_second + 1e-6) + 1) / asked.frames_per_second
+        due = (math.floor((now - begin) * arguments.frames_per_second + 1e-6) + 1) / arguments.frames_per_second
         yield round(now - begin, 3), pixels
 
 

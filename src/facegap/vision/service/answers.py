@@ -28,7 +28,7 @@ MOST_QUOTED = 40  # characters quoted from a response
 
 
 @dataclass(frozen=True)
-class Asked:
+class Query:
     """The subject of a call: one image or two. row, reference : manifest rows; reference is None for a single image"""
 
     row: int
@@ -73,7 +73,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Said:
+class ServicePrediction:
     """The prediction of a service for an image; if `prediction` is empty, `detail` says why.
 
     age_low : lower end of an age range, whose middle is `age`
@@ -93,9 +93,9 @@ class Said:
 # ---- calls in the run folder ----
 
 
-def call_path(folder: Path, asked: Asked, attempt: int) -> Path:
+def call_path(folder: Path, query: Query, attempt: int) -> Path:
     """Return the file of one call."""
-    return folder / f"{asked.name}-{attempt:02d}.json"
+    return folder / f"{query.name}-{attempt:02d}.json"
 
 
 def write_call(folder: Path, call: Call) -> None:
@@ -106,7 +106,7 @@ def write_call(folder: Path, call: Call) -> None:
         record["body"] = body.decode("utf-8")
     except UnicodeDecodeError:
         record["body_base64"] = base64.b64encode(body).decode("ascii")
-    write_json(call_path(folder, Asked(call.row, call.reference), call.attempt), record)
+    write_json(call_path(folder, Query(call.row, call.reference), call.attempt), record)
 
 
 def read_call(path: Path) -> Call:
@@ -120,32 +120,32 @@ def read_call(path: Path) -> Call:
         record = parse_object(read_file(path, MOST_KEPT_BYTES, follow=False).decode("utf-8"), Place(str(path)))
         coded = record.pop("body_base64", None)
         body = record.pop("body", "").encode("utf-8") if coded is None else base64.b64decode(coded, validate=True)
-        told = {name: kind for name, kind in hints_of(Call).items() if name != "body"}
-        if set(record) != set(told):
+        expected = {name: kind for name, kind in hints_of(Call).items() if name != "body"}
+        if set(record) != set(expected):
             raise ValueError("keys that a call does not have")
         place = Place(str(path))
         return Call(
-            **{name: from_json(kind, record[name], place.below(name)) for name, kind in told.items()}, body=body
+            **{name: from_json(kind, record[name], place.below(name)) for name, kind in expected.items()}, body=body
         )
     except (OSError, ValueError, TypeError, AttributeError, RecursionError, RunError) as error:
         raise RunError(f"{path}: the stored response cannot be read; choose another --out") from error
 
 
-def kept_calls(folder: Path) -> dict[Asked, list[Path]]:
+def kept_calls(folder: Path) -> dict[Query, list[Path]]:
     """Return the files of all stored calls by image or pair, in the order of the calls."""
-    found: dict[Asked, list[Path]] = {}
+    found: dict[Query, list[Path]] = {}
     for path in sorted(folder.glob("[0-9]*-[0-9]*.json")):
         if (named := KEPT.fullmatch(path.name)) is not None:
             row, reference = named.groups()
-            found.setdefault(Asked(int(row), None if reference is None else int(reference)), []).append(path)
+            found.setdefault(Query(int(row), None if reference is None else int(reference)), []).append(path)
     return found
 
 
 def forget_images(folder: Path, rows: Sequence[int]) -> None:
     """Delete every stored call that sent an image of these manifest rows."""
-    gone = set(rows)
-    for asked, paths in kept_calls(folder).items():
-        if asked.row in gone or asked.reference in gone:
+    removed = set(rows)
+    for query, paths in kept_calls(folder).items():
+        if query.row in removed or query.reference in removed:
             for path in paths:
                 path.unlink()
 
@@ -153,14 +153,14 @@ def forget_images(folder: Path, rows: Sequence[int]) -> None:
 # ---- parsing of responses ----
 
 
-def understood(call: Call, card: ModelCard) -> Said:
+def parsed_prediction(call: Call, card: ModelCard) -> ServicePrediction:
     """Parse the body of a call with the paths in the card."""
     assert card.answer is not None
     if call.reason:
-        return Said(detail=call.reason)
+        return ServicePrediction(detail=call.reason)
     answer, is_json = parsed(call.body)
     if not is_json:
-        return Said(detail=NO_JSON)
+        return ServicePrediction(detail=NO_JSON)
     spec = card.answer
     prediction, fault = gender_of(answer, spec, card.gender_classes) if spec.gender else ("", "")
     age, age_low, age_fault = age_of(answer, spec.age) if spec.age else (math.nan, math.nan, "")
@@ -168,7 +168,9 @@ def understood(call: Call, card: ModelCard) -> Said:
     others = {name: category_of(answer, one) for name, one in spec.outputs.items()}
     faults = (fault, age_fault, *(f"{name}: {why}" for name, (_, _, why) in others.items() if why))
     said = {name: (word, sure) for name, (word, sure, _) in others.items()}
-    return Said(prediction, probability, age, age_low, "; ".join(text for text in faults if text), categories=said)
+    return ServicePrediction(
+        prediction, probability, age, age_low, "; ".join(text for text in faults if text), categories=said
+    )
 
 
 def parsed(body: bytes) -> tuple[Any, bool]:

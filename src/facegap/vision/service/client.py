@@ -22,13 +22,13 @@ from facegap.inputs.cards.schema import ModelCard
 from facegap.store.record import SentRecord
 from facegap.store.run import explained
 from facegap.vision.service.answers import (
-    Asked,
     Call,
-    Said,
+    Query,
+    ServicePrediction,
     call_path,
     kept_calls,
+    parsed_prediction,
     read_call,
-    understood,
     write_call,
 )
 from facegap.vision.service.deadline import StoppedError, held_session
@@ -101,19 +101,19 @@ class Service:
         self._next_call_at = 0.0
         self._closed = ""
 
-    def ask(self, row: int, data: bytes) -> Said:
+    def ask(self, row: int, data: bytes) -> ServicePrediction:
         """Return the service's prediction for the image of a manifest row.
 
         Raises
         ------
         RunError : See `call`.
         """
-        answer = self.call(Asked(row), (data,))
+        answer = self.call(Query(row), (data,))
         if isinstance(answer, Unanswered):
-            return Said(detail=answer.detail, sent=answer.sent)
-        return understood(answer, self.card)
+            return ServicePrediction(detail=answer.detail, sent=answer.sent)
+        return parsed_prediction(answer, self.card)
 
-    def call(self, asked: Asked, images: tuple[bytes, ...], subject: str = "") -> Call | Unanswered:
+    def call(self, query: Query, images: tuple[bytes, ...], subject: str = "") -> Call | Unanswered:
         """Return the final call for an image or a pair; the service is called only if none is stored.
 
         subject : name under which an image is enrolled
@@ -126,9 +126,9 @@ class Service:
         assert self.card.request is not None
         hashes = [hashlib.sha256(data).hexdigest() for data in images]
         sha256 = hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
-        calls = [read_call(path) for path in self._kept.get(asked, [])]
+        calls = [read_call(path) for path in self._kept.get(query, [])]
         if any(call.image_sha256 != sha256 for call in calls):
-            raise RunError(f"{asked.words}: its image differs from the file that was sent before; choose another --out")
+            raise RunError(f"{query.words}: its image differs from the file that was sent before; choose another --out")
         message, earlier = Message(self.card.request.of_subject(subject), images), len(calls)
         while not calls or not is_final(calls):
             if self._closed:
@@ -138,18 +138,18 @@ class Service:
                 return Unanswered(f"the budget of {self.limits.max_calls} calls was spent{last}", sent=bool(calls))
             self._wait_for_turn()
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            call = Call(asked.row, len(calls) + 1, sha256, "sent", now, reference=asked.reference)
+            call = Call(query.row, len(calls) + 1, sha256, "sent", now, reference=query.reference)
             tries = len(calls) - earlier + 1
-            answer, asked_pause_s = self._made(call, message, tries)
+            answer, requested_pause_s = self._made(call, message, tries)
             calls.append(answer)
             if not is_final(calls):
-                self._back_off(tries, asked_pause_s)
+                self._back_off(tries, requested_pause_s)
         return calls[-1]
 
     def sent(self) -> SentRecord:
         """Return the recipient and the numbers of images, pairs and calls sent, for the record of the run."""
-        rows = {row for asked in self._kept for row in (asked.row, asked.reference) if row is not None}
-        pairs = sum(asked.reference is not None for asked in self._kept)
+        rows = {row for query in self._kept for row in (query.row, query.reference) if row is not None}
+        pairs = sum(query.reference is not None for query in self._kept)
         return SentRecord(recipient(self.card), len(rows), self._calls, self.limits.max_calls, pairs)
 
     def close_to_new(self, why: str) -> None:
@@ -198,32 +198,32 @@ class Service:
         tries : calls for it since the program started, including this one
         """
         write_call(self.folder, call)
-        asked = Asked(call.row, call.reference)
-        self._kept.setdefault(asked, []).append(call_path(self.folder, asked, call.attempt))
+        query = Query(call.row, call.reference)
+        self._kept.setdefault(query, []).append(call_path(self.folder, query, call.attempt))
         started = self._tools.clock()
         try:
-            answer, asked_pause_s = exchange(self._line, call, message, self._stopped)
+            answer, requested_pause_s = exchange(self._line, call, message, self._stopped)
         except StoppedError as error:
             raise self._stop_error() from error
         if answer.state == "failed" and says_no_face(
             answer, self.card
         ):  # an image without a face is not a failure to retry
             answer = replace(answer, state="answered")
-        if answer.state == "failed" and asked_pause_s > LONGEST_RETRY_AFTER_S:
+        if answer.state == "failed" and requested_pause_s > LONGEST_RETRY_AFTER_S:
             answer = replace(answer, state="unheard")
         answer = replace(answer, seconds=round(self._tools.clock() - started, 4))
         write_call(self.folder, answer)
         if answer.state == "unheard":
-            self._require_hope(answer, asked_pause_s, tries)
-        return answer, asked_pause_s
+            self._require_recoverable(answer, requested_pause_s, tries)
+        return answer, requested_pause_s
 
-    def _require_hope(self, call: Call, asked_pause_s: float, tries: int) -> None:
+    def _require_recoverable(self, call: Call, requested_pause_s: float, tries: int) -> None:
         """Raise RunError if further calls would fail in the same way for every image."""
         host, later = recipient(self.card), ""
         if call.status in KEY_REFUSED:
             fault = f"{host} rejects the key (HTTP status {call.status}); put a valid one into its environment variable"
-        elif asked_pause_s > LONGEST_RETRY_AFTER_S:
-            fault = f"{host} asks for a pause of {asked_pause_s:,.0f} s"
+        elif requested_pause_s > LONGEST_RETRY_AFTER_S:
+            fault = f"{host} asks for a pause of {requested_pause_s:,.0f} s"
             later = " after it"
         elif tries >= MAX_TRIES:
             fault = f"{host} cannot be reached ({call.reason})"
@@ -231,12 +231,12 @@ class Service:
             return
         raise RunError(self.limits.with_cure(f"{self.card.name}: {fault}", later))
 
-    def _back_off(self, tries: int, asked_pause_s: float) -> None:
+    def _back_off(self, tries: int, requested_pause_s: float) -> None:
         """Pause before a retry: twice as long each time, randomised, and at least as long as the service requests."""
         with self._lock:
             spread = 0.5 + 0.5 * float(self._tools.rng.random())
-            pause = max(min(FIRST_PAUSE_S * 2 ** (tries - 1), LONGEST_PAUSE_S) * spread, asked_pause_s)
-            if asked_pause_s > 0:  # the other threads wait as well
+            pause = max(min(FIRST_PAUSE_S * 2 ** (tries - 1), LONGEST_PAUSE_S) * spread, requested_pause_s)
+            if requested_pause_s > 0:  # the other threads wait as well
                 self._next_call_at = max(self._next_call_at, self._tools.clock() + pause)
         self._pause(pause)
 

@@ -10,7 +10,7 @@ from typing import Any
 from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.cards.service import AnswerSpec, Side
 from facegap.tables import NOT_SENT, SCORED
-from facegap.vision.service.answers import NO_JSON, Asked, Call, number_of, parsed, value_at
+from facegap.vision.service.answers import NO_JSON, Call, Query, number_of, parsed, value_at
 from facegap.vision.service.client import Service, Unanswered
 from facegap.vision.service.no_face import says_no_face
 
@@ -37,9 +37,9 @@ class Compared:
     detail: str = ""
 
 
-def compare(service: Service, asked: Asked, probe: bytes, reference: bytes) -> Compared:
+def compare(service: Service, query: Query, probe: bytes, reference: bytes) -> Compared:
     """Compare a pair of images; see `Service.call` for its errors."""
-    call = service.call(asked, (probe, reference))
+    call = service.call(query, (probe, reference))
     if isinstance(call, Unanswered):
         return Compared(math.nan, NO_ANSWER if call.sent else NOT_SENT, call.detail)
     return compared(call, service.card)

@@ -13,7 +13,7 @@ from facegap.inputs.cards.service import AnswerSpec
 from facegap.tables import NOT_SENT
 from facegap.types import FloatArray
 from facegap.vision.embed import lengths, unit_rows
-from facegap.vision.service.answers import NO_JSON, Asked, Call, number_of, parsed, value_at
+from facegap.vision.service.answers import NO_JSON, Call, Query, number_of, parsed, value_at
 from facegap.vision.service.client import Service, Unanswered
 from facegap.vision.service.no_face import says_no_face
 
@@ -38,7 +38,7 @@ class Template:
 
 def template(service: Service, row: int, data: bytes) -> Template:
     """Return the template of the image of a manifest row; see `Service.call` for its errors."""
-    call = service.call(Asked(row), (data,))
+    call = service.call(Query(row), (data,))
     if isinstance(call, Unanswered):
         return lost(NO_TEMPLATE if call.sent else NOT_SENT, call.detail)
     return template_of(call, service.card)

@@ -10,7 +10,7 @@ from typing import Any
 from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.cards.service import AnswerSpec
 from facegap.tables import NOT_SENT
-from facegap.vision.service.answers import NO_JSON, Asked, Call, parsed, quoted, value_at
+from facegap.vision.service.answers import NO_JSON, Call, Query, parsed, quoted, value_at
 from facegap.vision.service.client import Service, Unanswered
 from facegap.vision.service.compare import score_of
 from facegap.vision.service.embed import NO_FACE, NO_TEMPLATE
@@ -35,7 +35,7 @@ class Answered:
 
 def enrol(service: Service, row: int, data: bytes, subject: str) -> Answered:
     """Enrol the image of a manifest row in the gallery; see `Service.call` for its errors."""
-    call = service.call(Asked(row), (data,), subject)
+    call = service.call(Query(row), (data,), subject)
     if isinstance(call, Unanswered):
         return unanswered(call)
     return refused(call, service.card) or Answered("ok")
@@ -43,7 +43,7 @@ def enrol(service: Service, row: int, data: bytes, subject: str) -> Answered:
 
 def search(service: Service, row: int, data: bytes) -> Answered:
     """Search the gallery for the image of a manifest row; see `Service.call` for its errors."""
-    call = service.call(Asked(row), (data,))
+    call = service.call(Query(row), (data,))
     return unanswered(call) if isinstance(call, Unanswered) else candidates_of(call, service.card)
 
 

@@ -93,22 +93,24 @@ def exchange(line: Line, call: Call, message: Message, stopped: threading.Event 
     ------
     StoppedError : If `stopped` is set during the call.
     """
-    heard = Heard()
+    received = Received()
     try:
         answer = within(
-            lambda hold: _heard(line, call, message, heard, hold), message.spec.timeout_s, stopped or threading.Event()
+            lambda hold: _receive(line, call, message, received, hold),
+            message.spec.timeout_s,
+            stopped or threading.Event(),
         )
     except LateError:
-        answer = replace(heard.so_far(call), state="failed", reason="timeout")
-    key, body = line.key, bytes(heard.body)
+        answer = replace(received.so_far(call), state="failed", reason="timeout")
+    key, body = line.key, bytes(received.body)
     whole = answer.state == "answered" and not answer.reason
     kept = without_key(body, key, cut_off=not whole)[:MAX_ANSWER_BYTES]
-    asked = retry_after(heard.retry_after) if answer.status in ASKS_FOR_A_PAUSE else 0.0
-    return replace(answer, content_type=text_without_key(answer.content_type, key)[:200], body=kept), asked
+    pause_s = retry_after(received.retry_after) if answer.status in ASKS_FOR_A_PAUSE else 0.0
+    return replace(answer, content_type=text_without_key(answer.content_type, key)[:200], body=kept), pause_s
 
 
 @dataclass
-class Heard:
+class Received:
     """The response received so far; filled by the reading thread, and read by the waiting one."""
 
     status: int | None = None
@@ -121,35 +123,35 @@ class Heard:
         return replace(call, status=self.status, content_type=self.content_type)
 
 
-def _heard(line: Line, call: Call, message: Message, heard: Heard, hold: Hold) -> Call:
-    """Make a call, reading the response into `heard` as it arrives."""
+def _receive(line: Line, call: Call, message: Message, received: Received, hold: Hold) -> Call:
+    """Make a call, reading the response into `received` as it arrives."""
     import requests
     import urllib3
 
     try:
         with _send(line, message) as response:
-            heard.status = response.status_code
-            heard.content_type = response.headers.get("Content-Type", "")
-            heard.retry_after = response.headers.get("Retry-After", "")
+            received.status = response.status_code
+            received.content_type = response.headers.get("Content-Type", "")
+            received.retry_after = response.headers.get("Retry-After", "")
             for piece in _pieces(response):
-                heard.body += piece
-                if len(heard.body) > MAX_ANSWER_BYTES:
+                received.body += piece
+                if len(received.body) > MAX_ANSWER_BYTES:
                     break
-        return _judged(heard.so_far(call), len(heard.body) > MAX_ANSWER_BYTES)
+        return _with_state(received.so_far(call), len(received.body) > MAX_ANSWER_BYTES)
     except (requests.exceptions.SSLError, requests.exceptions.ProxyError, requests.exceptions.ConnectTimeout) as error:
-        return replace(heard.so_far(call), state="unheard", reason=f"{UNREACHABLE} ({type(error).__name__})")
+        return replace(received.so_far(call), state="unheard", reason=f"{UNREACHABLE} ({type(error).__name__})")
     except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
-        return replace(heard.so_far(call), state="failed", reason="timeout")
+        return replace(received.so_far(call), state="failed", reason="timeout")
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OverlongError) as error:
         if hold.overlong:
-            return replace(heard.so_far(call), state="answered", reason=OVERLONG)
+            return replace(received.so_far(call), state="answered", reason=OVERLONG)
         never_there = bool(error.args) and isinstance(error.args[0], urllib3.exceptions.MaxRetryError)
         if never_there:
             return replace(call, state="unheard", reason=UNREACHABLE)
-        return replace(heard.so_far(call), state="failed", reason="the response was cut off")
+        return replace(received.so_far(call), state="failed", reason="the response was cut off")
 
 
-def _judged(call: Call, too_long: bool) -> Call:
+def _with_state(call: Call, too_long: bool) -> Call:
     """Set the state of a call with a complete response, and the reason if the response is unusable."""
     status = call.status or 0
     if status in KEY_REFUSED:

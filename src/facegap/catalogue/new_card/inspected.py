@@ -25,7 +25,7 @@ DTYPES: Mapping[str, Literal["float32", "float16", "uint8"]] = {
 
 
 @dataclass(frozen=True)
-class Seen:
+class Inspected:
     """The input of a graph, and its outputs for simulated images with values 0 to 255.
 
     layout_given, size_given : the graph declares them; otherwise they are those of the first image that it accepted
@@ -55,7 +55,7 @@ class Seen:
         return values.size // self.pictures if len(longer) <= 1 else None
 
 
-def look_at(session: Any, facts: GraphFacts, model: str) -> Seen:
+def inspect_graph(session: Any, facts: GraphFacts, model: str) -> Inspected:
     """Inspect a graph by running it.
 
     Raises
@@ -83,7 +83,7 @@ def look_at(session: Any, facts: GraphFacts, model: str) -> Seen:
                 except ModelError as error:
                     problem = error
                     continue
-                return Seen(
+                return Inspected(
                     port.name,
                     layout,
                     given,
