@@ -16,7 +16,7 @@ from facegap.audit.run import recheck
 from facegap.authenticity.again import sample_again
 from facegap.errors import ModelError, RunError, SettingError, TableError
 from facegap.inputs.cards.read import read_card, resolve_card
-from facegap.inputs.points import BOX, NAMED
+from facegap.inputs.point_layouts import BOX, NAMED
 from facegap.report.reproduce import command_of
 from facegap.report.tested import about
 from facegap.store.run import read_run

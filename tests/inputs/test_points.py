@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facegap.errors import TableError
-from facegap.inputs.points import BOX, NAMED, NUMBERED, exchanged, points_of, read_points, require_shared
+from facegap.inputs.point_layouts import BOX, NAMED, NUMBERED, exchanged
+from facegap.inputs.points import points_of, read_points, require_shared
 
 # ArcFace's template, twice as large: left eye, right eye, nose, left and right mouth corner as seen in the image.
 FACE = np.array([[76.6, 103.4], [147.1, 103.0], [112.1, 143.5], [83.1, 184.7], [141.5, 184.4]])

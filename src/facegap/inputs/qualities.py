@@ -17,7 +17,8 @@ from typing import Literal
 import numpy as np
 
 from facegap.errors import TableError
-from facegap.inputs.points import number_of, same_image
+from facegap.inputs.point_layouts import number_of
+from facegap.inputs.points import same_image
 from facegap.inputs.records import Records, read_records
 from facegap.inputs.spelling import LARGEST
 from facegap.store.opened import opened
