@@ -98,7 +98,7 @@ def test_a_quality_that_was_made_up_is_found_though_the_run_is_consistent(run: P
 
     forge(run, "faces.parquet", better)
     (said,) = sampled(read_run(run), pictures, toys).differing
-    assert said == f"row 4: the quality was {stored[4] + 0.2:.6g}, and is {stored[4]:.6g}"
+    assert said == f"row 4: the quality was {stored[4] + 0.2:.6g} and is now {stored[4]:.6g}"
 
 
 def test_a_prediction_that_was_made_up_is_found_though_the_run_is_consistent(
@@ -110,15 +110,15 @@ def test_a_prediction_that_was_made_up_is_found_though_the_run_is_consistent(
 
     forge(run, "predictions.parquet", made_right)
     assert sampled(read_run(run), pictures, toys).differing == (
-        "row 4: the predicted class was female, and is male",
-        "row 6: the probability was 0.801000, and is 0.800000",
+        "row 4: the predicted class was female and is now male",
+        "row 6: the probability was 0.801000 and is now 0.800000",
     )
 
 
 def test_a_face_that_was_lost_on_paper_only_is_found(run: Path, pictures: Path, toys: Any) -> None:
     stored = read_run(run)
     stored.faces.loc[3, "outcome"] = "no_face"
-    assert "row 3: the outcome was no_face, and is ok" in sampled(stored, pictures, toys).differing
+    assert "row 3: the outcome was no_face and is now ok" in sampled(stored, pictures, toys).differing
 
 
 def test_templates_of_other_people_are_found_by_the_sample_and_their_scores_by_the_comparison(

@@ -179,22 +179,22 @@ def prediction_differences(run: Run, rows: IntArray, again: pd.DataFrame, loaded
     for k, row in enumerate(rows.tolist()):
         now, then = again.iloc[k], faces.iloc[k]
         if now["outcome"] != then["outcome"]:
-            yield f"row {row}: the outcome was {then['outcome']}, and is {now['outcome']}"
+            yield f"row {row}: the outcome was {then['outcome']} and is now {now['outcome']}"
             continue
         if loaded.stages.classifier is not None:
             yield from classifier_differences(row, predictions.iloc[row], now)
         if loaded.stages.assessor is not None and not agrees(now[MODEL_QUALITY], then[MODEL_QUALITY], slack[row]):
-            yield f"row {row}: the quality was {then[MODEL_QUALITY]:.6g}, and is {now[MODEL_QUALITY]:.6g}"
+            yield f"row {row}: the quality was {then[MODEL_QUALITY]:.6g} and is now {now[MODEL_QUALITY]:.6g}"
 
 
 def classifier_differences(row: int, then: pd.Series, now: pd.Series) -> Iterator[str]:
     """Yield a sentence if the classifier's output for an image differs."""
     if now["prediction"] != then["prediction"]:
-        yield f"row {row}: the predicted class was {then['prediction'] or 'none'}, and is {now['prediction'] or 'none'}"
+        yield f"row {row}: the predicted class was {then['prediction'] or 'none'} and is now {now['prediction'] or 'none'}"
     elif not agrees(now["probability"], then["probability"], PROBABILITY_TOLERANCE):
-        yield f"row {row}: the probability was {then['probability']:.6f}, and is {now['probability']:.6f}"
+        yield f"row {row}: the probability was {then['probability']:.6f} and is now {now['probability']:.6f}"
     elif not agrees(now["age"], then["age"], AGE_TOLERANCE_YEARS):
-        yield f"row {row}: the age was {then['age']:.3f}, and is {now['age']:.3f}"
+        yield f"row {row}: the age was {then['age']:.3f} and is now {now['age']:.3f}"
 
 
 def agrees(now: float, then: float, tolerance: float) -> bool:

@@ -327,8 +327,8 @@ def without_repetitions(frame: pd.DataFrame, table: _Table) -> tuple[pd.DataFram
         first = int(kept.index[kept["image"] == kept["image"][second]][0])
         differ = [str(name) for name in frame.columns if frame[name][first] != frame[name][second]]
         raise TableError(
-            f"{table.place(second, 'image')}: {frame['image'][second]!r} is that of {table.records.unit} "
-            f"{table.records.lines[first]} repeated, with a different {' and '.join(differ)}; keep one row per image"
+            f"{table.place(second, 'image')}: {frame['image'][second]!r} repeats {table.records.unit} "
+            f"{table.records.lines[first]} with a different {' and '.join(differ)}; keep one row per image"
         )
     return kept.reset_index(drop=True), int(repeated.sum())
 

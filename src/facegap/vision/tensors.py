@@ -46,7 +46,7 @@ def unmade(crops: Sequence[Pixels], spec: InputSpec, canvas: tuple[int, int] | N
 
 
 def channels_first(crops: Sequence[AnyArray]) -> AnyArray:
-    """Crops (height, width, channels) or (height, width) of one size as uint8 (n, channels, height, width).
+    """Convert crops (height, width, channels) or (height, width) of one size to uint8 (n, channels, height, width).
 
     OpenCV splits each crop into the planes of the batch in a third of the time of a transposed copy in numpy.
     """

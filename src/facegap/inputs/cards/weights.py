@@ -97,7 +97,7 @@ def read_weights(card: ModelCard, folders: Sequence[Path], given: Path | None = 
 
 
 def how_to_get(card: ModelCard, folders: Sequence[Path]) -> str:
-    """Explain how to obtain missing weights: fetch them, or save which file where."""
+    """Explain how to obtain missing weights: by fetching them, or by saving a given file to a given folder."""
     if card.backend == "http":
         return f"{card.name}: a black-box service has no weights to download"
     where = ", ".join(str(folder) for folder in folders) or str(cache_folder())
