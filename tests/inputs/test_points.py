@@ -159,7 +159,9 @@ def test_a_cell_of_keypoints_that_is_no_mapping_of_numbers_is_refused_and_never_
 def test_names_of_another_manifest_are_told_with_an_example(tmp_path: Path) -> None:
     found = read_points(written(tmp_path, table(FACE)))
     require_shared(found, ["b.jpg", "0.jpg"], "people.csv")
-    with pytest.raises(TableError, match=r"no image of people.csv; .* such as 'faces/0.jpg', not '0.jpg'"):
+    with pytest.raises(
+        TableError, match=r"no points for any image of people.csv; .* such as 'faces/0.jpg', not '0.jpg'"
+    ):
         require_shared(found, ["faces/0.jpg"], "people.csv")
 
 

@@ -153,7 +153,7 @@ def map_of(heads: Heads, length: int, width: int) -> FloatArray:
 
 
 def decode_retinaface(heads: Heads, spec: DetectorSpec, size: tuple[int, int]) -> Faces:
-    """Decode RetinaFace with prior boxes: offsets of box and points are in tenths of the prior's size, sizes are exp(0.2 b) of it.
+    """Decode RetinaFace with prior boxes: offsets in tenths of the prior's size, sizes exp(0.2 b) times it.
 
     Its three outputs are identified by their last axis: boxes (4), background and face after a softmax (2), points (10). Rows
     are ordered by stride, then cell row by row, then the two priors of each cell.

@@ -106,7 +106,7 @@ def two_line_pairs(name: str, title: str, root: Path) -> Listing:
 
     Raises
     ------
-    TableError : If lines are odd in number or not "file label", a pair has two labels, or genuine follow impostor pairs.
+    TableError : If the number of lines is odd, a line is malformed, a pair has two labels, or genuine pairs follow impostor pairs.
     """
     file = read_text(root, f"pairs_{title}.txt", f"{name}/pairs_{title}.txt")
     base = file.name.rpartition("/")[0]

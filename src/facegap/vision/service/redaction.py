@@ -215,5 +215,5 @@ def decoded(piece: str, unit: int, decode: Callable[[str], bytes]) -> Iterator[s
             found = _READABLE.findall(decode(text).replace(b"\0", b""))
         except (binascii.Error, ValueError):
             continue
-        if found:  # for example, almost nothing remains of an image
+        if found:  # an image, for example, leaves almost nothing
             yield b"\n".join(found).decode("ascii")
