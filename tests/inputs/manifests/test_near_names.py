@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from facegap.inputs.manifests.near_names import LISTED_FROM, missing_files, told, unlisted
+from facegap.inputs.manifests.near_names import LISTED_FROM, missing_file_sentences, missing_files, unlisted
 
 
 def rows(*paths: str) -> pd.DataFrame:
@@ -66,11 +66,11 @@ def test_no_path_outside_the_folder_is_looked_at(tmp_path: Path) -> None:
 def test_names_are_told_only_where_they_may_be(tmp_path: Path) -> None:
     (tmp_path / "a.JPG").write_bytes(b"x")
     missing = missing_files(rows("a.jpg", "zz.jpg"), tmp_path)
-    said = " ".join(told(missing, tmp_path, len(missing) + 1, include_ids=False))
+    said = " ".join(missing_file_sentences(missing, tmp_path, len(missing) + 1, include_ids=False))
     assert "a.jpg" not in said
     assert "First at line 2, 3 of the manifest. 1 of them have a similar name" in said
     assert "upper and lower case (1)" in said
-    named = told(missing, tmp_path, len(missing) + 1, include_ids=True)
+    named = missing_file_sentences(missing, tmp_path, len(missing) + 1, include_ids=True)
     assert "Line 2: 'a.jpg' does not exist, but 'a.JPG' does." in named
     assert "Line 3: 'zz.jpg' does not exist." in named
 
@@ -80,13 +80,13 @@ def test_the_one_folder_that_has_most_files_is_proposed_where_every_file_is_miss
         (tmp_path / "my photos").mkdir(exist_ok=True)
         (tmp_path / "my photos" / name).write_bytes(b"x")
     missing = missing_files(rows("a.jpg", "b.jpg", "c.jpg"), tmp_path)
-    said = " ".join(told(missing, tmp_path, 3, include_ids=False))
+    said = " ".join(missing_file_sentences(missing, tmp_path, 3, include_ids=False))
     assert f"pass --images-dir '{tmp_path / 'my photos'}'" in said
-    assert "--images-dir" not in " ".join(told(missing, tmp_path, 4, include_ids=False))
+    assert "--images-dir" not in " ".join(missing_file_sentences(missing, tmp_path, 4, include_ids=False))
     (tmp_path / "again").mkdir()
     for name in ("a.jpg", "b.jpg"):
         (tmp_path / "again" / name).write_bytes(b"x")
-    assert "--images-dir" not in " ".join(told(missing, tmp_path, 3, include_ids=False))
+    assert "--images-dir" not in " ".join(missing_file_sentences(missing, tmp_path, 3, include_ids=False))
 
 
 def test_a_folder_of_many_rows_is_listed_and_its_missing_files_are_found_all_the_same(tmp_path: Path) -> None:
