@@ -303,7 +303,7 @@ def roles_shown(run: Run, searched: Searched) -> AnyArray:
 
 
 def mates_of(roles: AnyArray, people: IntArray, excluded: PairRows) -> tuple[IntArray, IntArray]:
-    """Numbers of enrolled (also lost) and of excluded images of the person of each manifest row.
+    """For each manifest row, numbers of enrolled and of excluded images of its person, including lost ones.
 
     roles, people : (rows,)
     returns       : int64 (rows,) each; a probe whose mates were all excluded is neither mated nor non-mated

@@ -88,10 +88,10 @@ def plural(outcome: str, count: int) -> str:
 def by_group(names: Sequence[str], counts: Sequence[tuple[int, int]]) -> str:
     """The groups with the highest proportions first, and a test of the first against all others."""
     order = sorted(range(len(names)), key=lambda k: -counts[k][0] / max(counts[k][1], 1))
-    told = ", ".join(f"{counts[k][0]:,} of {counts[k][1]:,} {names[k]}" for k in order[:MOST_NAMED])
+    named = ", ".join(f"{counts[k][0]:,} of {counts[k][1]:,} {names[k]}" for k in order[:MOST_NAMED])
     more = f", and {len(order) - MOST_NAMED} more groups" if len(order) > MOST_NAMED else ""
     p = uneven_p([counts[k] for k in order])
-    return f"By group: {told}{more}" + (
+    return f"By group: {named}{more}" + (
         f"; this differs between groups (Fisher's exact test, p = {p:.2g})" if p <= UNEVEN_P else ""
     )
 

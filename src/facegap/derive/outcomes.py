@@ -94,8 +94,8 @@ def pictures_unanswered(run: Run) -> TrialsAndErrors | None:
     else:
         said = run.predictions["age"].notna()
     # a budget of calls may end before an image is sent
-    asked = shown_to_a_model(run.faces) & (run.predictions["outcome"] != "not_shown").to_numpy(np.bool_)
-    return asked, asked & ~said.to_numpy(np.bool_)
+    sent = shown_to_a_model(run.faces) & (run.predictions["outcome"] != "not_shown").to_numpy(np.bool_)
+    return sent, sent & ~said.to_numpy(np.bool_)
 
 
 def answers_wrong(run: Run) -> TrialsAndErrors | None:
@@ -128,8 +128,8 @@ def answers_missing(run: Run) -> BoolArray:
 def ages_missing(run: Run) -> BoolArray:
     """Images with an age label that were shown but have no predicted age, bool (rows,)."""
     labelled = np.array([age_interval(str(label)) is not None for label in run.manifest["age"]], np.bool_)
-    asked = shown_to_a_model(run.faces) & (run.predictions["outcome"] != "not_shown").to_numpy(np.bool_)
-    return labelled & asked & run.predictions["age"].isna().to_numpy(np.bool_)
+    sent = shown_to_a_model(run.faces) & (run.predictions["outcome"] != "not_shown").to_numpy(np.bool_)
+    return labelled & sent & run.predictions["age"].isna().to_numpy(np.bool_)
 
 
 def says_age(run: Run) -> bool:

@@ -104,10 +104,10 @@ def trials_of(run: Run, pairs: Comparisons | None) -> Iterator[Trials]:
         rows = np.flatnonzero(trials)
         yield Trials(metric, rows[:, None], errors[rows])
     if pairs is not None:
-        everybody = np.ones(len(run.manifest), np.bool_)
+        all_rows = np.ones(len(run.manifest), np.bool_)
         for point in run.record.operating:
             for rate in (FNMR, GFRR):
-                chosen, wrong = genuine_errors(pairs, point.threshold, everybody, generalised=rate.counts_lost)
+                chosen, wrong = genuine_errors(pairs, point.threshold, all_rows, generalised=rate.counts_lost)
                 yield Trials(rate.name, pairs.genuine[chosen], wrong, point.threshold, point.source)
     if run.searched is not None:
         for found, trials, errors in outcomes_of(run, run.searched):

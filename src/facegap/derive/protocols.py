@@ -23,8 +23,8 @@ ACCURACY_RULES: tuple[AccuracyRule, ...] = ("insightface", "facex-zoo")
 
 def protocol_table(run: Run) -> pd.DataFrame:
     """PROTOCOL: for each list of the protocol, every result by every requested rule."""
-    told, matched = run.record.protocol, run.matched
-    assert told is not None
+    record, matched = run.record.protocol, run.matched
+    assert record is not None
     if run.searched is not None:
         found = [{"part": "", **row} for row in search_rows(run, run.searched)]
         return check(pd.DataFrame(found, columns=list(PROTOCOL.columns)), PROTOCOL, "protocol.csv")
@@ -36,31 +36,31 @@ def protocol_table(run: Run) -> pd.DataFrame:
     rows = [
         {"part": part, "not_compared": int(of_part["score"].isna().sum()), **number}
         for part, of_part in listed.groupby("part", sort=False)
-        for number in numbers_of(of_part, told)
+        for number in numbers_of(of_part, record)
     ]
     return check(pd.DataFrame(rows, columns=list(PROTOCOL.columns)), PROTOCOL, "protocol.csv")
 
 
-def numbers_of(listed: pd.DataFrame, told: ProtocolRecord) -> Iterator[dict[str, Any]]:
+def numbers_of(listed: pd.DataFrame, record: ProtocolRecord) -> Iterator[dict[str, Any]]:
     """The results of one list."""
     scores, genuine = listed["score"].to_numpy(np.float64), listed["genuine"].to_numpy(np.bool_)
-    if told.folds:
+    if record.folds:
         # A list from which pairs were removed (forget) may lack whole folds.
         folds = np.unique(listed["fold"].to_numpy(np.int64), return_inverse=True)[1].reshape(-1)
         yield from (accuracy_row(scores, genuine, folds, rule) for rule in ACCURACY_RULES)
-    rules: tuple[FarRule, ...] = ("strict", "insightface") if told.like == "insightface" else ("strict",)
-    yield from (tar_row(scores, genuine, target, rule) for rule in rules for target in told.far)
+    rules: tuple[FarRule, ...] = ("strict", "insightface") if record.like == "insightface" else ("strict",)
+    yield from (tar_row(scores, genuine, target, rule) for rule in rules for target in record.far)
 
 
 def search_rows(run: Run, searched: Searched) -> Iterator[dict[str, Any]]:
     """Rank-k identification rates, and TPIR at the longest candidate list for each threshold of a target FPIR."""
-    told = run.record.identification
-    assert told is not None
+    record = run.record.identification
+    assert record is not None
     outcomes = outcomes_of(run, searched)
     lost = lost_searches(run, searched)[FNIR.name]
     fixed = {"rule": "strict", "spread_is": "", "undefined_because": ""}
     for point, trials, errors in outcomes:
-        if point.metric != FNIR.name or (not math.isnan(point.threshold) and point.rank != max(told.ranks)):
+        if point.metric != FNIR.name or (not math.isnan(point.threshold) and point.rank != max(record.ranks)):
             continue
         mated, missed = int(trials.sum()), int(errors.sum())
         row = {
@@ -77,7 +77,7 @@ def search_rows(run: Run, searched: Searched) -> Iterator[dict[str, Any]]:
         alarms = next(
             found for found in outcomes if found[0].metric == FPIR.name and found[0].threshold == point.threshold
         )
-        target = target_of(point.threshold, told)
+        target = target_of(point.threshold, record)
         if target is None:  # a threshold of 1:1
             continue
         strangers, false = int(alarms[1].sum()), int(alarms[2].sum())
@@ -92,9 +92,9 @@ def search_rows(run: Run, searched: Searched) -> Iterator[dict[str, Any]]:
         }
 
 
-def target_of(threshold: float, told: IdentificationRecord) -> float | None:
+def target_of(threshold: float, record: IdentificationRecord) -> float | None:
     """The target FPIR for which a threshold was set; None for another threshold."""
-    point = next((point for point in told.operating if point.threshold == threshold), None)
+    point = next((point for point in record.operating if point.threshold == threshold), None)
     found = None if point is None else re.match(r"FPIR ([0-9.e+-]+) on ", point.source)
     return None if found is None else float(found[1])
 

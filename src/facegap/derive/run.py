@@ -87,9 +87,9 @@ def derived(run: Run) -> Run:
     )
     extra["waterfall.csv"] = waterfall_table(run.manifest, stages, groupings_of(run), None if pairs is None else first)
     images, faces = run.by_image
-    asked = asked_table(run)
-    if len(asked):
-        extra[ASKED_TABLE] = asked
+    service_pairs = asked_table(run)
+    if len(service_pairs):
+        extra[ASKED_TABLE] = service_pairs
     lost = never_shown_table(images, faces["outcome"], groupings_of(run))
     if len(lost):
         extra["never_shown.csv"] = lost

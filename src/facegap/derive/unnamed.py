@@ -20,9 +20,9 @@ def unnamed(sentences: Sequence[str], run: Run) -> list[str]:
     names = {*run.manifest["image"].astype(str), *run.manifest["subject"].astype(str)}
     if run.pooled is not None:
         names |= set(run.pooled.manifest["image"].astype(str))
-    told = [name for name in names if name and not name.isdigit() and any(name in text for text in sentences)]
-    if not told:
+    present = [name for name in names if name and not name.isdigit() and any(name in text for text in sentences)]
+    if not present:
         return list(sentences)
-    longest_first = sorted(told, key=lambda name: (-len(name), name))
+    longest_first = sorted(present, key=lambda name: (-len(name), name))
     any_name = re.compile("|".join(rf"(?<!\w){re.escape(name)}(?!\w)" for name in longest_first))
     return [any_name.sub(SOMEBODY, text) for text in sentences]

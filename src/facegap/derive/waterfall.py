@@ -79,13 +79,15 @@ def waterfall_table(
     operating : the threshold at which `matched` is evaluated, in two columns; None without comparisons
     """
     attributes = attribute_columns(groupings)
-    judged = {} if operating is None else {"threshold": operating.threshold, "threshold_from": operating.source}
+    threshold_columns = (
+        {} if operating is None else {"threshold": operating.threshold, "threshold_from": operating.source}
+    )
     rows = []
     for grouping in groupings:
         cells = cells_of(manifest, grouping)
         for k, group in enumerate(cells.groups):
             reached = {name: int((stage & (cells.codes == k)).sum()) for name, stage in stages.items()}
-            rows.append({**attribute_values(group, attributes), **reached, **judged})
+            rows.append({**attribute_values(group, attributes), **reached, **threshold_columns})
     return pd.DataFrame(rows)
 
 
@@ -123,11 +125,11 @@ def stages_of(
     if detected:
         stages |= {"enrolled": outcome == "ok"}
     if says_gender:
-        told = predictions["outcome"].to_numpy()
+        outcomes = predictions["outcome"].to_numpy()
         stages |= {
-            "labelled": ~np.isin(told, ("outside_classes", "unlabelled", "not_shown")),
-            "answered": np.isin(told, ("right", "wrong")),
-            "right": told == "right",
+            "labelled": ~np.isin(outcomes, ("outside_classes", "unlabelled", "not_shown")),
+            "answered": np.isin(outcomes, ("right", "wrong")),
+            "right": outcomes == "right",
         }
     if pairs is not None:
         compared = images_compared(pairs)

@@ -29,8 +29,8 @@ NO_SPREAD = 1e-12
 class Estimate:
     """A measure with its interval and sample sizes; NaN if undefined.
 
-    images   : number of images compared; subjects: number of people in them low, high: bootstrap interval over people;
-               NaN if undefined, see `middle`
+    images   : number of images compared; subjects: number of people in them
+    low, high: bootstrap interval over people; NaN if undefined, see `middle`
     """
 
     value: float

@@ -65,8 +65,8 @@ class Skin:
     mask         : bool (HEIGHT, WIDTH)
     colour       : float64 (3,), logarithm of red, green, blue of lit skin: between the median and the upper quartile of
                    luminance, which excludes shadow and shine
-    usable       : proportion of the candidate pixels that are skin patch_colours: float64 (p, 3), of the patches with
-                   enough skin
+    usable       : proportion of the candidate pixels that are skin
+    patch_colours: float64 (p, 3), of the patches with enough skin
     shine        : fine contrast of the skin without shading: pores, lines and shine against the rest
     unevenness   : excess luminance of the lit half of the face over the other
     clipped      : proportion of skin pixels with a saturated channel

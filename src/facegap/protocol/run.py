@@ -119,8 +119,8 @@ def searching(settings: AuditSettings, fpir: Sequence[float]) -> AuditSettings:
 
 def by_its_faces(settings: AuditSettings, listing: Listing) -> AuditSettings:
     """The settings with the landmarks or crops of the protocol, unless a detector or other points are given."""
-    asked = "detect" in settings.stated or settings.detect != AuditSettings.detect
-    if asked or settings.faces.points is not None:
+    has_detector = "detect" in settings.stated or settings.detect != AuditSettings.detect
+    if has_detector or settings.faces.points is not None:
         return settings
     if listing.points is not None:
         return changed(settings, points=listing.points)

@@ -41,21 +41,21 @@ def dominating_units(
     influence = np.where(errors > 0, errors - rate[cells] * trials, 0.0) ** 2
     carriers = _carriers(influence, cells, n_cells)
     found = np.zeros(n_cells, np.int64)
-    asked = (total_errors >= FEWEST_ERRORS) & (carriers <= MOST_CARRIERS)
-    if not asked.any():
+    candidates = (total_errors >= FEWEST_ERRORS) & (carriers <= MOST_CARRIERS)
+    if not candidates.any():
         return found
-    units = np.flatnonzero(asked[cells])
+    units = np.flatnonzero(candidates[cells])
     units = units[np.lexsort((-errors[units], cells[units]))]
     fresh = np.diff(cells[units], prepend=-1) != 0
     rank = np.arange(len(units)) - np.maximum.accumulate(np.where(fresh, np.arange(len(units)), 0))
-    theirs, tried, open_ = np.zeros(n_cells), np.zeros(n_cells), asked.copy()
+    their_errors, their_trials, open_ = np.zeros(n_cells), np.zeros(n_cells), candidates.copy()
     for place in range(MOST_PEOPLE):
         now = units[rank == place]
-        theirs[cells[now]] += errors[now]
-        tried[cells[now]] += trials[now]
-        reached = open_ & (theirs > total_errors / 2)
+        their_errors[cells[now]] += errors[now]
+        their_trials[cells[now]] += trials[now]
+        reached = open_ & (their_errors > total_errors / 2)
         people = place + 1
-        found[reached & _are_outliers(theirs, tried, people, total_errors, total_trials)] = people
+        found[reached & _are_outliers(their_errors, their_trials, people, total_errors, total_trials)] = people
         open_ &= ~reached
     return found
 
@@ -82,12 +82,12 @@ def dominating_units_of_pairs(
     influence = np.where(sums > 0, sums - total_errors / total_trials * trials, 0.0) ** 2
     if not _carriers(influence, np.zeros(size, np.int64), 1)[0] <= MOST_CARRIERS:
         return 0
-    left, theirs, tried = np.ones(len(low), np.bool_), 0.0, 0.0
+    left, their_errors, their_trials = np.ones(len(low), np.bool_), 0.0, 0.0
     for place in range(1, MOST_PEOPLE + 1):
         unit = int(np.argmax(sums))
-        theirs, tried = theirs + sums[unit], tried + trials[unit]
-        if theirs > total_errors / 2:
-            return place * bool(_are_outliers(theirs, tried, place, total_errors, total_trials))
+        their_errors, their_trials = their_errors + sums[unit], their_trials + trials[unit]
+        if their_errors > total_errors / 2:
+            return place * bool(_are_outliers(their_errors, their_trials, place, total_errors, total_trials))
         left &= (low != unit) & (high != unit)
         sums = _errors_involving(low[left], high[left], errors[left], size)
     return 0
@@ -101,16 +101,16 @@ def _errors_involving(low: IntArray, high: IntArray, errors: FloatArray, size: i
 
 
 def _are_outliers(
-    theirs: FloatArray | float,
-    tried: FloatArray | float,
+    their_errors: FloatArray | float,
+    their_trials: FloatArray | float,
     people: int,
     total_errors: FloatArray | float,
     total_trials: FloatArray | float,
 ) -> Any:
     """Whether these subjects have several errors each, and far more than their proportion of the trials."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        often = theirs / total_errors >= TIMES_THEIR_TRIALS * tried / total_trials
-    return (theirs >= ERRORS_OF_EACH * people) & often
+        often = their_errors / total_errors >= TIMES_THEIR_TRIALS * their_trials / total_trials
+    return (their_errors >= ERRORS_OF_EACH * people) & often
 
 
 def _carriers(squares: FloatArray, cells: IntArray, n_cells: int) -> FloatArray:

@@ -167,15 +167,15 @@ def interaction_tests(
     inner = [doses[k].interaction(g, h, level=1 - 2 * alpha / tests) for k, g, h in placed]
     adjusted = holm(np.array([one.p for one in plain])) if plain else np.empty(0)
     found: list[list[Interaction]] = [[] for _ in doses]
-    told = verdicts(
+    found_verdicts = verdicts(
         beyond_margin=outside(limits(outer), margin, is_ratio=False),
         within_margin=inside(limits(inner), margin, is_ratio=False),
         differs=adjusted <= alpha,
     )
     for i, (k, g, h) in enumerate(placed):
-        within = str(told[i]) == WITHIN
+        within = str(found_verdicts[i]) == WITHIN
         decided, tail = (inner[i], 2 * alpha / tests) if within else (outer[i], alpha / tests)
-        found[k].append(Interaction(g, h, plain[i], decided, 1 - tail, float(adjusted[i]), str(told[i])))
+        found[k].append(Interaction(g, h, plain[i], decided, 1 - tail, float(adjusted[i]), str(found_verdicts[i])))
     return found
 
 

@@ -89,6 +89,7 @@ def paired_d_prime(variant: SubjectScores, base: SubjectScores, *, level: float 
     """d' of one setting minus d' of another over the same subjects: jackknife over subjects, Student's t with S - 1.
 
     variant, base : of the same subjects in the same order
+    Raises        : StatisticsError if their numbers differ
     Source        : Tukey's jackknife, Var = (S - 1) / S * sum (d_(i) - mean d_(i))^2, d_(i) without subject i. An
                     impostor pair is deleted with either subject, so the variance specific to pairs counts twice: the
                     interval is slightly too wide, never too narrow for that reason

@@ -91,8 +91,8 @@ def macro_rate(
         return MacroRate(np.nan, np.nan, np.nan, np.nan, *counted)
     rates = wrong.sum(axis=0) / of_class
     value = float(rates.mean())
-    heads = (trials > 0).sum(axis=0)
-    alone = float(n_classes**2 / (1 / heads).sum())
+    units_per_class = (trials > 0).sum(axis=0)
+    alone = float(n_classes**2 / (1 / units_per_class).sum())
     if people < 2:
         return MacroRate(value, np.nan, np.nan, np.nan, *counted)
     if value in (0.0, 1.0):

@@ -59,8 +59,8 @@ def unmatched_shares(errors_before: int, errors_after: int, people: int, *, leve
     >>> round(found.difference, 3), round(found.low, 3), round(found.high, 3)
     (-0.177, -0.259, -0.093)
     """
-    gone, new = _discordant(errors_before, errors_after, people)
-    centre, deviation = _adjusted(float(new - gone), float(new + gone), people)
+    resolved, new = _discordant(errors_before, errors_after, people)
+    centre, deviation = _adjusted(float(new - resolved), float(new + resolved), people)
     return _normal((errors_after - errors_before) / people, centre, deviation, people, level)
 
 
@@ -93,8 +93,8 @@ def unmatched_change(
     """
     estimate, centre, variance, people = 0.0, 0.0, 0.0, 0
     for sign, (before, after, size) in ((1, worse), (-1, better)):
-        gone, new = _discordant(before, after, size)
-        middle, deviation = _adjusted(float(new - gone), float(new + gone), size)
+        resolved, new = _discordant(before, after, size)
+        middle, deviation = _adjusted(float(new - resolved), float(new + resolved), size)
         estimate += sign * (after - before) / size
         centre, variance, people = centre + sign * middle, variance + deviation**2, people + size
     return _normal(estimate, centre, float(np.sqrt(variance)), people, level, bound=2.0)

@@ -179,8 +179,8 @@ def by_steps(scores: FloatArray, genuine: BoolArray, tested: BoolArray) -> tuple
     limits = low + step * np.arange(1, STEPS + 1)
     above = [len(kind) - np.searchsorted(kind, limits, side="right") for kind in (mates, others)]
     best = float(limits[int(np.argmax(above[0] / tried[0] - above[1] / tried[1]))])
-    mine = kept[tested]
-    right = np.where(genuine[tested], mine > best, (mine < best) | np.isnan(mine))
+    fold_scores = kept[tested]
+    right = np.where(genuine[tested], fold_scores > best, (fold_scores < best) | np.isnan(fold_scores))
     return int(right.sum()), best
 
 

@@ -60,7 +60,7 @@ def fmr_of_subject_errors(
     --------
     >>> rate = fmr_of_subject_errors([2, 1, 1, 0, 0, 0], [1] * 6)
     >>> rate.errors, rate.trials, round(rate.low, 4), round(rate.high, 4)
-    (2, 15, 0.0256, 0.5159)
+    (2, 15, 0.0224, 0.5085)
     """
     wrong, first = whole(np.asarray(errors), "errors"), whole(np.asarray(images), "images")
     across = other_images is not None

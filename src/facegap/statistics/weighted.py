@@ -195,11 +195,11 @@ def _calibrated(
     cell, size = cells[inside], shares.shape[1]
     place = group * size + cell
     held = np.bincount(place, weights=weight, minlength=n_groups * size).reshape(n_groups, size)
-    erred = np.bincount(place, weights=weight * wrong, minlength=n_groups * size).reshape(n_groups, size)
+    cell_errors = np.bincount(place, weights=weight * wrong, minlength=n_groups * size).reshape(n_groups, size)
     missing = (shares > 0) & (held == 0)
     empty = np.where(missing.any(axis=1), missing.argmax(axis=1), np.where(np.isnan(shares).any(axis=1), 0, -1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        factor, mean = np.nan_to_num(shares / held, posinf=0.0), np.nan_to_num(erred / held)
+        factor, mean = np.nan_to_num(shares / held, posinf=0.0), np.nan_to_num(cell_errors / held)
     return weight * factor[group, cell], mean[group, cell], empty
 
 

@@ -8,7 +8,7 @@ FAILURES = Schema(
     "FAILURES",  # failures: every failure
     {
         "kind": TEXT,  # kind of failure
-        "group": TEXT,  # for images of two groups both, separated by /
+        "group": TEXT,  # for images of two groups, both names separated by /
         "outcome": TEXT,
         "label": TEXT,
         "prediction": TEXT,

@@ -66,8 +66,9 @@ def measure_manifest(
     """Measure the skin tone in every photograph of a manifest and write the table TONE to `out`, mode 0600.
 
     settings : the detector, the rows, and the choice of face
-    cut  : degrees of ITA; above it a tone is lighter prior: "manifest": the distribution of tones is estimated from the
-           photographs of the manifest, without labels; "flat": uniform
+    cut  : degrees of ITA; above it a tone is lighter
+    prior: "manifest": the distribution of tones is estimated from the photographs of the manifest, without labels;
+           "flat": uniform
     pool : base the values of each subject on all of the subject's photographs instead of on one
 
     Raises
@@ -134,7 +135,7 @@ def measured_part(rows: pd.DataFrame, folder: Path, stages: Stages) -> list[Tone
 
 
 def as_in_the_folder(part: Sequence[Toned], sent: Sequence[Sent | Unreadable]) -> list[Toned]:
-    """A part with sent files, with paths in the folder that contains them."""
+    """A part whose files were sent, with their paths in the local folder."""
     return [
         Toned(one.outcome, one.detail) if isinstance(one, Unreadable) else toned
         for toned, one in zip(part, sent, strict=True)

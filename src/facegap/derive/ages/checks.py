@@ -181,19 +181,19 @@ def target_rows(run: Run, found: AgeCheck) -> Iterator[dict[str, Any]]:
     for grouping in groupings_of(run):
         cells = cells_of(run.manifest, grouping)
         rates = counter.rates((trials, errors), cells.codes, len(cells.groups))
-        held = [
+        applicable = [
             k
             for k, (rate, known) in enumerate(zip(rates, cells.known, strict=True))
             if known and rate.trials and rate.people >= run.record.min_subjects
         ]
         place = np.full(len(cells.groups), -1, np.int64)
-        place[held] = np.arange(len(held))
+        place[applicable] = np.arange(len(applicable))
         units = counter.units
         chosen = challenge_age(
             found.lowest[trials],
             counter.subjects[trials],
             place[cells.codes[trials]],
-            n_groups=len(held),
+            n_groups=len(applicable),
             target=float(target),
             limit=found.limit,
             units=None if units is None else units[trials],
@@ -210,9 +210,9 @@ def target_rows(run: Run, found: AgeCheck) -> Iterator[dict[str, Any]]:
                 "challenge": chosen.value,
                 "challenge_low": chosen.low,
                 "challenge_high": chosen.high,
-                "held": k in held,
-                "worst": chosen.worst >= 0 and held[chosen.worst] == k,
-                **(here[k] if held else both_empty()),
+                "held": k in applicable,
+                "worst": chosen.worst >= 0 and applicable[chosen.worst] == k,
+                **(here[k] if applicable else both_empty()),
                 **counted("sure_false_negative", sure[k] if math.isfinite(chosen.high) else Rate(0, 0)),
             }
 

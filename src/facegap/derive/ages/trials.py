@@ -79,12 +79,12 @@ def age_check(run: Run) -> AgeCheck | None:
         return None
     stated = run.record.request.setting("faces", "challenge")
     sides = np.array([side_of_limit(str(label), float(limit)) or "" for label in run.manifest["age"]], np.str_)
-    asked = shown_to_a_model(run.faces) & (run.predictions["outcome"] != "not_shown").to_numpy(np.bool_)
+    sent = shown_to_a_model(run.faces) & (run.predictions["outcome"] != "not_shown").to_numpy(np.bool_)
     return AgeCheck(
         float(limit),
         float(limit if stated is None else stated),
         lowest_ages(run),
-        np.asarray(asked, np.bool_),
+        np.asarray(sent, np.bool_),
         sides == "under",
         sides == "from",
         sides == "straddles",

@@ -126,7 +126,7 @@ def grouping_of(run: Run, by: str | None) -> Grouping:
     return found[0]
 
 
-def reference_of(run: Run, cells: Cells, asked: str | None) -> int:
+def reference_of(run: Run, cells: Cells, requested: str | None) -> int:
     """The reference group: the one requested, or that with most people, whatever its errors.
 
     Raises
@@ -134,12 +134,11 @@ def reference_of(run: Run, cells: Cells, asked: str | None) -> int:
     SettingError : if there is no such group
     """
     names = [str(group) for group in cells.groups]
-    if asked is not None:
-        if asked not in names or not cells.known[names.index(asked)]:
-            raise SettingError(
-                f"--reference {asked!r}: no such group; there are {', '.join(n for n, k in zip(names, cells.known, strict=True) if k)}"
-            )
-        return names.index(asked)
+    if requested is not None:
+        if requested not in names or not cells.known[names.index(requested)]:
+            known = ", ".join(name for name, is_known in zip(names, cells.known, strict=True) if is_known)
+            raise SettingError(f"--reference {requested!r}: no such group; there are {known}")
+        return names.index(requested)
     people = [
         run.manifest["subject"][cells.codes == k].nunique() if known else -1 for k, known in enumerate(cells.known)
     ]

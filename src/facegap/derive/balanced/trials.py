@@ -55,7 +55,7 @@ class GroupTrials:
         return (np.stack(columns, axis=1) if columns else np.empty((len(self.errors), 0))), np.array(owners, np.int64)
 
 
-def metrics_to_explain(run: Run, asked: str | None) -> list[Metric]:
+def metrics_to_explain(run: Run, requested: str | None) -> list[Metric]:
     """The requested metric, or else the error of a classifier, FMR and FNMR, as far as the run has them.
 
     Raises
@@ -64,17 +64,17 @@ def metrics_to_explain(run: Run, asked: str | None) -> list[Metric]:
     """
     present = in_order(run.rates["metric"])
     usable = [metric for metric in present if metric.is_image or metric in (FMR, FNMR)]
-    if asked is None:
+    if requested is None:
         headline = [metric for metric in usable if metric.is_headline] or usable[:1]
         if not headline:
             raise SettingError("the run has no error rate of images or comparisons to explain")
         return headline
-    if asked not in [metric.name for metric in usable]:
+    if requested not in [metric.name for metric in usable]:
         names = ", ".join(metric.name for metric in usable)
         raise SettingError(
-            f"--metric {asked!r}: not a rate of images or comparisons of this run; it has {names or 'none'}"
+            f"--metric {requested!r}: not a rate of images or comparisons of this run; it has {names or 'none'}"
         )
-    return [metric_of(asked)]
+    return [metric_of(requested)]
 
 
 def trials_by_group(

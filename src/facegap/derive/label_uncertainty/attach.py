@@ -212,11 +212,11 @@ def annotated_columns(
     columns = []
     for found in scales:
         codes = aligned(found.codes, found.images, table.frame["image"])
-        asked = table.frame["image"].isin(list(found.images)).to_numpy()
+        shown = table.frame["image"].isin(list(found.images)).to_numpy()
         if found.scale != LIGHTER_DARKER:
-            columns.append(answers_column(f"annotated_{found.scale.name}", codes, asked, found.scale, "lower"))
+            columns.append(answers_column(f"annotated_{found.scale.name}", codes, shown, found.scale, "lower"))
         if len(scales) == 1:  # with two scales, lighter and darker would be ambiguous
-            columns.append(tone_column(codes, asked, found.scale))
+            columns.append(tone_column(codes, shown, found.scale))
     return columns, record
 
 
@@ -226,23 +226,23 @@ def aligned(codes: IntArray, images: Sequence[str], rows: pd.Series) -> IntArray
     return np.where(place < 0, NO_LABEL, codes[:, place])
 
 
-def tone_column(codes: IntArray, asked: BoolArray, scale: Scale) -> Column:
+def tone_column(codes: IntArray, shown: BoolArray, scale: Scale) -> Column:
     """annotated_tone: every answer as lighter or darker, then the median; evenly divided answers give no label."""
     lighter = np.isin(np.array(scale.labels), lighter_labels(scale))
     sides = np.where(codes == NO_LABEL, NO_LABEL, np.where(lighter[codes], 0, 1))
-    found = answers_column(ANNOTATED_TONE, sides, asked, LIGHTER_DARKER, "none")
+    found = answers_column(ANNOTATED_TONE, sides, shown, LIGHTER_DARKER, "none")
     cut = f" ({scale.cut})" if scale.cut else ""
     words = f"{ANNOTATED_TONE}: {scale.name} {', '.join(lighter_labels(scale))} count as lighter{cut}"
     return replace(found, notes=() if scale == LIGHTER_DARKER else (words,))
 
 
-def answers_column(name: str, codes: IntArray, asked: BoolArray, scale: Scale, even: Even) -> Column:
+def answers_column(name: str, codes: IntArray, shown: BoolArray, scale: Scale, even: Even) -> Column:
     """The consensus of the annotators of each image, and the probability of each class as their consensus."""
     size = len(scale.labels)
     found = consensus(codes, size, ordinal=scale.ordinal, even=even)
     words = np.array([*scale.labels, UNKNOWN])  # NO_LABEL is -1: the last
     labels = pd.Series(words[found.codes], dtype="str")
-    why = pd.Series(np.select([~asked, found.answers == 0], ["not annotated", "skipped"], "annotators split evenly"))
+    why = pd.Series(np.select([~shown, found.answers == 0], ["not annotated", "skipped"], "annotators split evenly"))
     counts = label_counts(codes, size)
     tied = int(found.tied.sum()) if found.tied.any() and even != "none" else 0
     notes = [f"{name}: {tied} rows with two middle labels got {EVEN_RULES[even]}"] if tied and scale.ordinal else []

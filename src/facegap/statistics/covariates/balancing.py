@@ -188,8 +188,8 @@ def balanced_gap(
         return replace(nothing, reason="the model of the group does not converge")
     chance = expit(design @ start)
     rates = weighted_pair(inside, chance, inside.weights)
-    held = inside.weights * np.where(inside.in_group, 1 - chance, chance)
-    effective = effective_units(inside, held, True), effective_units(inside, held, False)
+    balancing_weights = inside.weights * np.where(inside.in_group, 1 - chance, chance)
+    effective = effective_units(inside, balancing_weights, True), effective_units(inside, balancing_weights, False)
     seen = replace(
         nothing,
         rate=float(rates[0, 0]),
@@ -201,7 +201,7 @@ def balanced_gap(
     gap = float(on_scale(rates, scale)[0])
     if not np.isfinite(gap):
         return replace(seen, reason="no error in one of the groups, so no ratio")
-    floors = floor_variances(inside, held, rates[0], effective, scale)
+    floors = floor_variances(inside, balancing_weights, rates[0], effective, scale)
     if inside.others is None:
         variance = resampled_variance(inside, design, group, start, scale, replicates, rng)
         free = freedom(floors, effective)
@@ -231,9 +231,9 @@ def weighted_pair(trials: Trials, chance: FloatArray, weights: FloatArray) -> Fl
     wrong = trials.errors.astype(np.float64)
     sides = []
     for side, balance in ((trials.in_group, 1 - chance), (~trials.in_group, chance)):
-        held = weights * balance * side
+        balancing_weights = weights * balance * side
         with np.errstate(divide="ignore", invalid="ignore"):
-            sides.append((held @ wrong) / held.sum(axis=-1))
+            sides.append((balancing_weights @ wrong) / balancing_weights.sum(axis=-1))
     return np.atleast_2d(np.stack(sides, axis=-1))
 
 
@@ -284,11 +284,11 @@ def influence_of(trials: Trials, design: FloatArray, chance: FloatArray, scale: 
     of_fit = np.linalg.solve(curvature, (design * (weights * (trials.in_group - chance))[:, None]).T)
     found = np.zeros(len(weights))
     for side, balance, sign in ((trials.in_group, 1 - chance, 1.0), (~trials.in_group, chance, -1.0)):
-        held = weights * balance * side
-        total = held.sum()
-        rate = float(held @ wrong / total)
+        balancing_weights = weights * balance * side
+        total = balancing_weights.sum()
+        rate = float(balancing_weights @ wrong / total)
         slope = -sign * ((weights * spread * side * (wrong - rate)) @ design) / total
-        moved = held * (wrong - rate) / total + slope @ of_fit
+        moved = balancing_weights * (wrong - rate) / total + slope @ of_fit
         found += sign * (moved if scale == "difference" else moved / rate)
     return found
 
@@ -334,17 +334,17 @@ def dyadic_variance(trials: Trials, influence: FloatArray) -> tuple[FloatArray, 
     return variance, carriers
 
 
-def effective_units(trials: Trials, held: FloatArray, side: bool) -> float:
+def effective_units(trials: Trials, balancing_weights: FloatArray, side: bool) -> float:
     """Effective number of sampling units of one side (Kish); a pair counts half for each person."""
     rows = trials.in_group == side
     ends = [trials.units] if trials.others is None else [trials.units, trials.others]
     units = np.concatenate([end[rows] for end in ends])
-    sums = np.bincount(np.unique(units, return_inverse=True)[1], np.tile(held[rows], len(ends)))
+    sums = np.bincount(np.unique(units, return_inverse=True)[1], np.tile(balancing_weights[rows], len(ends)))
     return float(sums.sum() ** 2 / (sums**2).sum()) if sums.any() else 0.0
 
 
 def floor_variances(
-    trials: Trials, held: FloatArray, rates: AnyArray, effective: tuple[float, ...], scale: Scale
+    trials: Trials, balancing_weights: FloatArray, rates: AnyArray, effective: tuple[float, ...], scale: Scale
 ) -> tuple[float, float]:
     """Variance of each side as a proportion of its effective trials, with one error and one other trial added."""
     found = []
@@ -353,7 +353,7 @@ def floor_variances(
         size = (
             units
             if trials.others is None
-            else float(held[rows].sum() ** 2 / (held[rows] ** 2 / trials.weights[rows]).sum())
+            else float(balancing_weights[rows].sum() ** 2 / (balancing_weights[rows] ** 2 / trials.weights[rows]).sum())
         )
         near = (rate * size + 1) / (size + 2)
         variance = near * (1 - near) / (size + 2)

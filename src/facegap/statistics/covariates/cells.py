@@ -140,8 +140,8 @@ def cell_gap(
         return replace(nothing, reason="no cell has comparable people of both groups")
     chance = chances(inside, cell, len(parts), inside.weights[None])[0]
     rates = weighted_pair(inside, chance, inside.weights)
-    held = inside.weights * np.where(inside.in_group, 1 - chance, chance)
-    effective = effective_units(inside, held, True), effective_units(inside, held, False)
+    balancing_weights = inside.weights * np.where(inside.in_group, 1 - chance, chance)
+    effective = effective_units(inside, balancing_weights, True), effective_units(inside, balancing_weights, False)
     seen = replace(
         nothing,
         rate=float(rates[0, 0]),
@@ -159,7 +159,7 @@ def cell_gap(
         found.append(on_scale(weighted_pair(inside, chances(inside, cell, len(parts), weights), weights), scale))
     again = np.concatenate(found)
     variance = float(np.var(again[np.isfinite(again)], ddof=1))
-    floors = floor_variances(inside, held, rates[0], effective, scale)
+    floors = floor_variances(inside, balancing_weights, rates[0], effective, scale)
     variance = max(variance, sum(floors)) if min_errors(inside) < FEW_ERRORS else variance
     reach = float(stdtrit(freedom(floors, effective), (1 + level) / 2)) * variance**0.5
     ends = gap, gap - reach, gap + reach

@@ -236,10 +236,10 @@ def split_of(
     of_covariates = fits[:, 2:] @ design[:, 2:].T
     as_reference = expit(fits[:, :1] + of_covariates)
     as_group = expit(fits[:, :1] + fits[:, 1:2] + of_covariates)
-    held = [weights * side for side in (trials.in_group, ~trials.in_group)]
-    held = [side / side.sum(axis=1, keepdims=True) for side in held]
-    means = [(of * chance).sum(axis=1)[:, None] for of in held for chance in (as_group, as_reference)]
-    columns = [np.tile(of @ design[:, 2:], (len(fits) // len(of), 1)) for of in held]
+    side_weights = [weights * side for side in (trials.in_group, ~trials.in_group)]
+    side_weights = [side / side.sum(axis=1, keepdims=True) for side in side_weights]
+    means = [(of * chance).sum(axis=1)[:, None] for of in side_weights for chance in (as_group, as_reference)]
+    columns = [np.tile(of @ design[:, 2:], (len(fits) // len(of), 1)) for of in side_weights]
     moments = np.concatenate([*means, *columns], axis=1)
     return split_of_moments(moments, fits, owner, scale, covariates)
 

@@ -131,7 +131,7 @@ def _newton(
     fits, size = len(weights), design.shape[1]
     total = weights.sum(axis=1)
     mean = (weights @ outcome) / total
-    held = penalty * (total * mean * (1 - mean))[:, None]
+    ridge = penalty * (total * mean * (1 - mean))[:, None]
     coefficients = np.tile(start, (fits, 1))
     constant = weights @ outcome
     possible = (constant > 0) & (constant < total)
@@ -140,12 +140,12 @@ def _newton(
     moved = np.full(fits, np.inf)
     for _ in range(MOST_STEPS):
         chance = expit(coefficients @ design.T)
-        gradient = gradient_of_outcome - (weights * chance) @ design - held * coefficients
+        gradient = gradient_of_outcome - (weights * chance) @ design - ridge * coefficients
         packed = (weights * chance * (1 - chance)) @ products
         curvature = np.empty((fits, size, size))
         curvature[:, upper[0], upper[1]] = packed
         curvature[:, upper[1], upper[0]] = packed
-        curvature[:, diagonal, diagonal] += held + 1e-12 * total[:, None]
+        curvature[:, diagonal, diagonal] += ridge + 1e-12 * total[:, None]
         change = np.linalg.solve(np.where(possible[:, None, None], curvature, np.eye(size)), gradient[:, :, None])[
             ..., 0
         ]

@@ -222,11 +222,14 @@ def _moved(
     """
     wanted = np.nan_to_num(budget)
     errors, right = np.nan_to_num(rate * trials), np.nan_to_num((1 - other_rate) * other_trials)
-    gone = np.minimum(np.maximum(part * wanted, wanted - right), errors)
-    come = np.minimum(wanted - gone, right)
-    left, grown = trials - gone + come, other_trials + gone - come
+    removed = np.minimum(np.maximum(part * wanted, wanted - right), errors)
+    added = np.minimum(wanted - removed, right)
+    left, grown = trials - removed + added, other_trials + removed - added
     with np.errstate(divide="ignore", invalid="ignore"):
-        moved = np.clip((errors - gone) / left, 0.0, 1.0), np.clip((other_rate * other_trials + gone) / grown, 0.0, 1.0)
+        moved = (
+            np.clip((errors - removed) / left, 0.0, 1.0),
+            np.clip((other_rate * other_trials + removed) / grown, 0.0, 1.0),
+        )
         return (
             np.where(left > 0, moved[0], np.nan),
             np.nan_to_num(effective * left / trials),

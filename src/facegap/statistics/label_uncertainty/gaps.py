@@ -395,8 +395,7 @@ def _true_gap_bounds(low: FloatArray, high: FloatArray, left: FloatArray, *, is_
 def _deciding(family: GapFamily, widened: WidenedGaps, verdict: AnyArray, adjusted: FloatArray) -> DecidingIntervals:
     """The widened intervals that determined the verdicts, on the margin's scale.
 
-    For "no gap larger than the margin", it is what must lie inside the margin: the interval and the bounds of the gap
-    between true groups.
+    For "no gap larger than the margin", these include the bounds of the gap between true groups.
     """
     gaps, sides, shared = widened.ratio if family.is_ratio else widened.difference, widened.sides, widened.shared
     tails = deciding_tails(verdict, widened.p, adjusted, family.alpha, family.tests)

@@ -1,7 +1,7 @@
 """Label uncertainty as probabilities: from annotators' answers, pooled per person, resampled, and combined by Rubin's rules.
 
 A matrix of probabilities is float64 [n, K]: one row per image or person, one column per class; rows sum to 1, and a row
-of NaN is unknown.
+of NaN means unknown.
 """
 
 from __future__ import annotations
