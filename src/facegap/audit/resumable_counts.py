@@ -57,11 +57,13 @@ class ResumableCounter:
         done, total = 0, None
         if kept is not None and 0 < kept.blocks <= len(run.blocks):
             done, total, self.earlier_ns = kept.blocks, kept.counts, kept.ns
+        del kept  # counts of rows may be half a gibibyte, so that no name may outlive its use
         started = last = time.perf_counter_ns()
         pause_ns = KEEP_EVERY_S * 1e9
         for together in handfuls(run.blocks[done:]):
             counts = count_blocks(together, run.embeddings, run.others, run.settings)
             total = counts if total is None else total + counts
+            del counts
             done += len(together)
             now = time.perf_counter_ns()
             if now - last >= pause_ns or done == len(run.blocks):
