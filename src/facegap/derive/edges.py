@@ -1,7 +1,8 @@
-"""False match rates at edges of the bins of all pairs, below the list of impostor pairs as well.
+"""False match rates at edges of bins of scores, also below the list of impostor pairs.
 
-At or above the floor of the list the rates are those of the list. Below it they are from the counts of each template (`RowTails`):
-the rate is exact, its interval that of the list where every two people have one comparison, and otherwise wider.
+At or above the floor of the list the rates are those of the list. Below it they use the counts of each template
+(`RowTails`): the rate is exact; its interval is that of the list if every two people have one comparison, and otherwise
+wider.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def edges_table(
 ) -> pd.DataFrame:
     """Rows of RATES: the FMR of every group, and between every two, at each edge from which templates were counted.
 
-    Without rows where no templates were counted, and for groups that are not put together from the counted ones.
+    Empty if templates were not counted; without groups that are not unions of counted groups.
     """
     if counts is None or counts.row_tails is None:
         return pd.DataFrame()
@@ -65,7 +66,7 @@ def edges_table(
 
 
 def groups_and_pairs(cells: Cells) -> Iterator[tuple[int, int | None]]:
-    """Every group alone, then every two, as far as the cross-group matrix goes."""
+    """Every group, then every pair of groups within the limit of the cross-group matrix."""
     size = len(cells.groups)
     yield from ((g, None) for g in range(size))
     if 2 <= size <= MOST_MATRIX_GROUPS:
@@ -81,10 +82,10 @@ def rate_at_edge(
     second: BoolArray | None,
     level: float,
 ) -> tuple[Rate, str]:
-    """The FMR of a group, or between two, at an edge, and in words where its interval is from.
+    """The FMR of a group, or between two, at an edge, and the source of its interval in words.
 
-    reached : int64 (templates compared, counted groups), impostor pairs of each template that reach the edge; None: the list
-              reaches the edge
+    reached : int64 (templates compared, counted groups), impostor pairs of each template that reach the edge; None: the
+              edge is in the range of the list
     codes   : int64 (n,), counted group of each template
     """
     if reached is None:
@@ -107,7 +108,7 @@ def rate_at_edge(
 def errors_of_people(
     pairs: Comparisons, compared: IntArray, reached: IntArray, codes: IntArray, own: BoolArray, others: BoolArray
 ) -> IntArray:
-    """Impostor pairs that reach an edge, of each person's templates in one group with templates of another, int64 (S,)."""
+    """For each person, impostor pairs of templates in one group with templates of another that reach an edge, int64 (S,)."""
     inside = own[compared]
     columns = np.unique(codes[compared[others[compared]]])
     wrong = reached[inside][:, columns].sum(axis=1)

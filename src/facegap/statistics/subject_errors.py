@@ -1,11 +1,11 @@
-"""The false match rate from how many false matches each subject is in, where the false matches themselves are not listed.
+"""False match rate from the number of false matches of each subject, without a list of false matches.
 
-Of very many pairs a list of the false matches takes too much memory; counts of each subject do not. The variance of the rate
-needs, of each subject, its errors, which are these counts, and the sum over its pairs of people of their errors squared.
-With one image per subject a pair of people has one comparison, so that the sum is the count: the interval is that of
-`dyadic_fmr` on the list. With several images only bounds of the sum are known: an error more may be of a pair of people that
-has some already, or of another. Each place where the variance uses the sum then takes the bound that gives fewer effective
-trials, so that the interval holds that of the list.
+With very many pairs, a list of the false matches takes too much memory; counts by subject do not. For each subject, the
+variance of the rate needs the number of errors, which is this count, and the sum of squared errors over its pairs of
+people. With one image per subject, each pair of people has one comparison, so this sum equals the count and the
+interval is that of `dyadic_fmr`. With several images only bounds of the sum are known, as errors may be concentrated in
+few pairs of people or spread over many. Wherever the variance uses the sum, the bound that gives fewer effective trials
+is taken, so the interval contains that from the list.
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ from facegap.types import FloatArray, IntArray, Rate
 def fmr_of_subject_errors(
     errors: ArrayLike, images: ArrayLike, *, other_images: ArrayLike | None = None, level: float = 0.95
 ) -> Rate:
-    """False match rate within one group, or between two, from the false matches that each subject is in.
+    """False match rate within one group, or between two, from the number of false matches of each subject.
 
     Parameters
     ----------
     errors
-        False matches that hold each subject code, int [S]; each false match is counted at two subjects.
+        Number of false matches that involve each subject code, int [S]; each false match counts for two subjects.
     images, other_images
         Images per subject code, as in `dyadic_fmr`.
 
     Returns
     -------
     Rate
-        One image per subject (`one_comparison_each`): the rate of `dyadic_fmr`, to rounding. Otherwise fewer effective trials and
-        a wider interval than that of `dyadic_fmr`, without the rate of people who weigh equally; `dominated_by` is then of
-        subjects who may dominate.
+        With one image per subject (`one_comparison_each`): the rate of `dyadic_fmr`, up to rounding. Otherwise fewer
+        effective trials and a wider interval than from `dyadic_fmr`, without the rate with equal weights of people;
+        `dominated_by` is then the number of subjects who may dominate.
 
     Raises
     ------
     StatisticsError
-        Arrays of different length, an odd sum of errors, or a subject with more errors than trials.
+        If the arrays have different lengths, the sum of errors is odd, or a subject has more errors than trials.
 
     Examples
     --------
@@ -98,13 +98,13 @@ def fmr_of_subject_errors(
 
 
 def one_comparison_each(images: IntArray, other_images: IntArray | None) -> bool:
-    """Whether no two subjects have more than one comparison, so that counts of subjects say all that the variance needs."""
+    """Whether no two subjects have more than one comparison, so that counts by subject determine the variance."""
     held = images if other_images is None else images + other_images
     return bool(held.max(initial=0) <= 1)
 
 
 def require_possible(errors: IntArray, trials: FloatArray) -> None:
-    """Raise StatisticsError for errors that no list of false matches has."""
+    """Raise StatisticsError for errors that are impossible for a list of false matches."""
     if errors.sum() % 2:
         raise StatisticsError(f"the errors of all subjects sum to {errors.sum()}; each false match has two subjects")
     if (errors > trials).any():
@@ -114,9 +114,9 @@ def require_possible(errors: IntArray, trials: FloatArray) -> None:
 
 @dataclass(frozen=True, eq=False)
 class SquareBounds:
-    """Bounds of the sum over the pairs of people of each subject of (errors - rate * trials) squared, float64 [S] each.
+    """Bounds of the sum of (errors - rate * trials) squared over the pairs of each subject, float64 [S] each.
 
-    each : comparisons of every two people, where all have the same; None otherwise
+    each : comparisons of every two people, if all have the same number; otherwise None
     """
 
     least: FloatArray
@@ -127,7 +127,7 @@ class SquareBounds:
 def square_bounds(
     errors: IntArray, first: IntArray, second: IntArray, rate: float, trial_squares: FloatArray, *, across: bool
 ) -> SquareBounds:
-    """Bounds from the errors of each subject: spread over as many other people as there are, or on as few as can hold them."""
+    """Bounds from the errors of each subject, spread over all other people or concentrated in as few as possible."""
     fewest, largest = comparisons_of_two(first, second, across=across)
     partners = max(int(((first > 0) | (second > 0)).sum()) - 1, 1)
     each, left = np.divmod(errors, partners)
@@ -143,7 +143,7 @@ def square_bounds(
 
 
 def comparisons_of_two(first: IntArray, second: IntArray, *, across: bool) -> tuple[IntArray, IntArray]:
-    """At least and at most how many comparisons each subject has with another with whom it has any, int64 [S] each."""
+    """Smallest and largest positive number of comparisons of each subject with another one, int64 [S] each."""
     if not across:
         return first * first[first > 0].min(initial=first.max(initial=0)), first * first.max(initial=0)
     largest = first * second.max(initial=0) + second * first.max(initial=0)
@@ -157,9 +157,9 @@ def least_effective_trials(
 ) -> FloatArray:
     """A lower bound of `pair_effective_trials`, whatever the squares within their bounds.
 
-    Noise of pairs adds to the variance where it is the larger part, and is taken off the jackknife's total; the first takes the
-    upper bound, the second the lower one. The variance by the model is bounded likewise where all pairs of people have
-    equally many comparisons, and else by what it is limited to, MOST_BY_MODEL times the other.
+    The noise of pairs increases the variance if it is the larger part, and is subtracted from the jackknife's total;
+    the former uses the upper bound, the latter the lower one. The model-based variance is bounded in the same way if
+    all pairs of people have the same number of comparisons, and otherwise by its cap, MOST_BY_MODEL times the other.
     """
     fewest = jackknifed(rate, trials, sums)
     largest = jackknifed(rate, trials, replace(sums, squares=bounds.most))
@@ -188,7 +188,7 @@ def least_effective_trials(
 
 
 def evenly(sums: PairSums, each: float) -> PairSums:
-    """The sums where every pair of people is one trial, of `each` comparisons."""
+    """The sums with every pair of people as one trial, of `each` comparisons."""
     return PairSums(
         sums.errors / each,
         sums.trials_left / each,

@@ -1,4 +1,4 @@
-"""The false match rate of many thresholds over the same tested pairs, whose trials are summed once."""
+"""False match rates at many thresholds over the same pairs, whose trials are summed once."""
 
 from __future__ import annotations
 
@@ -30,18 +30,16 @@ from facegap.types import FloatArray, Rate
 
 @dataclass(frozen=True, eq=False)
 class TrialSums:
-    """What the trials of a pair rate come to, whatever the errors: float64 [S], one entry per subject code.
+    """Sums of the trials of a pair rate, independent of errors: float64 [S], one entry per subject code.
 
-    as_left, as_right : trials with the subject on that side, each trial once on either; within one group sides mean
-    nothing
-    squares           : sum over the pairs of people that hold the subject of their trials squared
-    within            : where codes are units of several people: trials of pairs within the unit, which are in no square
-    people            : then, how many people have trials; None: a code is a person
-    even              : the same where each pair of people is one trial; None where it is not wanted
-    independent       : sum over distinct comparisons of their trials squared, where some were made more than once, as
-    in
-                        both orders; NaN: each is one trial. In `even`, the sum over pairs of people of the same over
-                        their trials squared: of 1 over their trials where each is one
+    as_left, as_right : trials with the subject on that side, each trial once per side; within one group the side is arbitrary
+    squares           : sum of squared trials over the pairs of people that involve the subject
+    within            : if codes are units of several people: trials of pairs within the unit, which are not in the squares
+    people            : in that case, number of people with trials; None: a code is a person
+    even              : the same with each pair of people as one trial; None if not needed
+    independent       : sum of squared trials over distinct comparisons, if some were made more than once, for example
+                        in both orders; NaN: each is one trial. In `even`, the sum over pairs of people of this over
+                        their squared trials: of 1 / trials if each is one
     """
 
     as_left: FloatArray
@@ -64,16 +62,16 @@ def fmr_of_sums(
     level: float = 0.95,
     even: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> Rate:
-    """`dyadic_fmr` of tested pairs whose trials were summed beforehand: a further threshold costs only its errors.
+    """`dyadic_fmr` for pairs whose trials were already summed, so that a further threshold costs only its errors.
 
     left, right : subject codes of the pairs of identities in error, each unordered pair once, int [k]
     wrong_pairs : image pairs in error of each, int [k]; trials : image pairs tested of each, int [k]
-    sums        : over all tested pairs, those without an error among them; codes may be units of several people, and a
-                  pair of one unit then has it on both sides
-    even        : of each listed pair, the sum of the error rates of its pairs of people and how many these are; with
-                  `sums.even`, for the rate where pairs of people weigh equally
-    returns     : what `dyadic_fmr` returns when given every tested pair
-    Raises      : StatisticsError for a pair listed twice, and as `dyadic_fmr`
+    sums        : over all compared pairs, including those without an error; codes may be units of several people, and a
+                  pair within a unit then has it on both sides
+    even        : of each listed pair, the sum of the error rates of its pairs of people and the number of these; with
+                  `sums.even`, for the rate with equal weights of pairs of people
+    returns     : the result of `dyadic_fmr` for all compared pairs
+    Raises      : StatisticsError if a pair is listed twice, and as in `dyadic_fmr`
     """
     left_, right_ = whole(np.asarray(left), "left"), whole(np.asarray(right), "right")
     wrong, tested = whole(np.asarray(wrong_pairs), "wrong_pairs"), whole(np.asarray(trials), "trials")

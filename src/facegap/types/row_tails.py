@@ -1,4 +1,4 @@
-"""In how many impostor pairs each row of a table is, from each of some scores on."""
+"""Number of impostor pairs of each row of a table at or above each of some scores."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from facegap.errors import MatchingError
 from facegap.types.arrays import AnyArray, FloatArray, IntArray
 
 PART_ROWS = 65_536
-Int32Array = NDArray[np.int32]  # a row is in fewer pairs than a table has rows
+Int32Array = NDArray[np.int32]  # a row is in fewer pairs than the table has rows
 
 
 @dataclass(frozen=True, eq=False)
 class RowTails:
-    """Impostor pairs of each row, by the group of the other row and by score; exact integers, data and `+` only.
+    """Exact counts of the impostor pairs of each row, by group of the other row and by score.
 
-    edges  : float64 [bins], rising; bin b counts edges[b] <= score < edges[b + 1], the last every score from edges[-1] on
-    rows   : of the table, those without subject or group among them
-    groups : how many groups the other rows are counted by
-    parts  : int32 [at most PART_ROWS, groups, bins] by number: part k is of rows k * PART_ROWS and on. Where there is none,
-             every count is 0. Sums share parts with what they are sums of, so that none may be written to
+    edges  : float64 [bins], increasing; bin b counts edges[b] <= score < edges[b + 1], the last all scores from edges[-1]
+    rows   : number of rows of the table, including those without subject or group
+    groups : number of groups of the other rows
+    parts  : int32 [at most PART_ROWS, groups, bins] by number: part k begins at row k * PART_ROWS. A missing part has
+             only zeros. Sums share parts with their terms, so parts must not be modified
 
-    A pair is counted in both of its rows, and excluded pairs in neither, as in ScoreCounts.
+    A pair counts for both of its rows; excluded pairs do not count, as in ScoreCounts.
     """
 
     edges: FloatArray
@@ -34,11 +34,11 @@ class RowTails:
     parts: Mapping[int, Int32Array]
 
     def __add__(self, other: RowTails) -> RowTails:
-        """Counts of two disjoint sets of pairs of one table; a part that only one of them has is not copied.
+        """Return the counts of two disjoint sets of pairs of one table; parts in only one of them are not copied.
 
         Raises
         ------
-        MatchingError : other edges, groups or rows
+        MatchingError : if edges, groups or rows differ
         """
         if (self.rows, self.groups) != (other.rows, other.groups) or not np.array_equal(self.edges, other.edges):
             raise MatchingError("counts of rows with different tables or edges cannot be added; use the same for both")
@@ -48,7 +48,7 @@ class RowTails:
         return replace(self, parts=dict(sorted(parts.items())))
 
     def reaching(self, bin: int) -> IntArray:
-        """Impostor pairs of each row with rows of each group whose score is at least edges[bin], int64 [rows, groups]."""
+        """Return the number of impostor pairs of each row with each group at or above edges[bin], int64 [rows, groups]."""
         found = np.zeros((self.rows, self.groups), np.int64)
         for number, part in self.parts.items():
             part[:, :, bin:].sum(axis=2, dtype=np.int64, out=found[number * PART_ROWS : number * PART_ROWS + len(part)])
