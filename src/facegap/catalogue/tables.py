@@ -281,7 +281,7 @@ def check_manifest(
         ("files that do not exist", files.count("missing_file")),
         ("files decoded", files.decoded),
         ("files that cannot be decoded", files.count("unreadable")),
-        ("files beyond a bound of facegap", files.count("refused")),
+        ("files above a limit of facegap", files.count("refused")),
         ("files that take too long to decode", files.count("decode_timeout")),
     )
     counts += () if faces is None else faces.counts(files.faces)
