@@ -145,9 +145,12 @@ def test_the_rows_of_a_super_block_come_in_the_order_of_what_the_prefix_leaves_o
     np.testing.assert_array_equal(side.values, rows[side.rows.index])
     np.testing.assert_array_equal(side.rows.group, side.rows.index % 3)
     expected = rows.astype(np.float64)[side.rows.index] @ basis.directions[:, 16:]
-    np.testing.assert_allclose(side.form.rest[0], np.linalg.norm(expected, axis=1), rtol=1e-4)
-    beyond = expected[:, MORE:]
-    np.testing.assert_allclose(side.form.rest[1], np.linalg.norm(beyond, axis=1), rtol=1e-3)
+    # Never below the true norm; above it by what the rounding of float32 products may hide.
+    hidden = 3 * (basis.rounding + basis.defect) * np.linalg.norm(side.values, axis=1) ** 2
+    for rest, beyond in zip(side.form.rest, (expected, expected[:, MORE:]), strict=True):
+        true = np.linalg.norm(beyond, axis=1)
+        assert (rest >= true).all()
+        assert (rest <= np.sqrt(true**2 + hidden)).all()
 
 
 def test_the_first_directions_hold_most_of_the_energy_of_the_rows(rng: np.random.Generator) -> None:

@@ -174,9 +174,9 @@ def fused_right(kernels: Kernels, values: Float32Array) -> Right:
     return prefix_right(kernels, unturned(kernels, values))
 
 
-def prefix_left(defect: float, _kernels: Kernels, turned: Turned) -> Left:
-    """Rows in a basis whose defect is known."""
-    return Left(in_strips(turned), left_norms(turned, defect))
+def prefix_left(error: float, _kernels: Kernels, turned: Turned) -> Left:
+    """Rows in a basis whose error is known."""
+    return Left(in_strips(turned), left_norms(turned, error))
 
 
 def prefix_right(_kernels: Kernels, turned: Turned) -> Right:
@@ -196,14 +196,14 @@ def int8_right(kernels: Kernels, values: Float32Array) -> Right:
     return codes_right(kernels, unturned(kernels, values))
 
 
-def codes_left(defect: float, kernels: Kernels, turned: Turned) -> Left:
+def codes_left(error: float, kernels: Kernels, turned: Turned) -> Left:
     """The first components of rows in a basis as codes, and the next for a second look."""
     from facegap.matching.kernels_fused import CODES, ROWS, FusedLeft
 
     codes = aligned_zeros((round_up(len(turned), ROWS), turned.first.shape[1]), np.uint8)
     norms = with_rounding(kernels.quantise_left(contiguous(turned.first), codes, CODES.zero_point, CODES.left))
     looked_at = FusedLeft(codes, norms.unit, contiguous(turned.more), contiguous(turned.rest))
-    return Left(looked_at, of_prefix(norms, left_norms(turned, defect)))
+    return Left(looked_at, of_prefix(norms, left_norms(turned, error)))
 
 
 def codes_right(kernels: Kernels, turned: Turned) -> Right:
@@ -223,10 +223,10 @@ def of_prefix(norms: Norms, own: Norms) -> Norms:
     return norms._replace(residual=norms.residual + own.residual, rest=own.rest)
 
 
-def coded_left(base: Filter, defect: float, kernels: Kernels, turned: Turned) -> Left:
+def coded_left(base: Filter, error: float, kernels: Kernels, turned: Turned) -> Left:
     """The first components of rows in a basis, as the codes of `base`."""
     left = base.left(kernels, turned.first)
-    return replace(left, norms=of_prefix(left.norms, left_norms(turned, defect)))
+    return replace(left, norms=of_prefix(left.norms, left_norms(turned, error)))
 
 
 def coded_right(base: Filter, kernels: Kernels, turned: Turned) -> Right:
@@ -240,11 +240,11 @@ def prefix_filter(basis: Basis, first: int, base: str = "fused") -> Filter:
     whole = FILTERS[base]
     if base != "fused":
         basis = spread(basis, first)
-    left: Callable[[Kernels, Turned], Left] = functools.partial(coded_left, whole, basis.defect)
+    left: Callable[[Kernels, Turned], Left] = functools.partial(coded_left, whole, basis.error)
     right: Callable[[Kernels, Turned], Right] = functools.partial(coded_right, whole)
     if base in IN_REGISTERS:
         of_left, right = IN_REGISTERS[base]
-        left = functools.partial(of_left, basis.defect)
+        left = functools.partial(of_left, basis.error)
     name = prefix_name(first, base)
     return replace(whole, name=name, left=left, right=right, turn=functools.partial(turn, basis, first))
 

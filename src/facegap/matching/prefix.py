@@ -27,10 +27,8 @@ from facegap.types import AnyArray, FloatArray, IntArray
 NAME = re.compile(r"((?P<base>int8|amx)-)?prefix(?P<first>[1-9]\d{0,3})", re.ASCII)
 MORE = 32  # components of the second look
 SAMPLED = 2048  # rows whose second moment gives the directions
-SQUARE_SLACK = (
-    1e-11  # times |a|**2: float64 rounding of a squared norm and its parts, and of the turn, at depth <= 4096
-)
-ROUNDING = 1e-11  # times |a||b|: float64 rounding of the turn and of its defect
+SQUARE_SLACK = 1e-11  # times |a|**2: float64 rounding of a squared norm and its parts, at depth <= 4096
+ROUNDING = 1e-11  # times |a||b|: float64 rounding of norms and of the defect
 UNDERFLOW = 1e-30
 
 
@@ -42,9 +40,25 @@ class Basis:
 
     @functools.cached_property
     def defect(self) -> float:
-        """|I - QQ'|, which bounds |a.b - (Q'a).(Q'b)| by defect |a||b|."""
-        q = self.directions
+        """|I - QQ'| of Q in float32, which bounds |a.b - (Q'a).(Q'b)| by defect |a||b|."""
+        q = self.single.astype(np.float64)
         return float(np.linalg.norm(np.eye(len(q)) - q @ q.T)) + 1e-13
+
+    @functools.cached_property
+    def single(self) -> Float32Array:
+        """The directions in float32, in which rows are turned."""
+        return self.directions.astype(np.float32)
+
+    @property
+    def rounding(self) -> float:
+        """|fl(Q'a) - Q'a| <= rounding |a| of a float32 product: each component as in filters.float32_left."""
+        depth = len(self.directions)
+        return 1.01 * depth * 2.0**-24 * float(np.sqrt(depth))
+
+    @property
+    def error(self) -> float:
+        """Bound on |a.b - fl(Q'a).fl(Q'b)|, a proportion of |a||b|."""
+        return self.defect + 2.01 * self.rounding
 
 
 def principal_basis(embeddings: Float32Array) -> Basis:
@@ -120,27 +134,32 @@ def unturned(kernels: Kernels, values: Float32Array) -> Turned:
 
 
 def turn(basis: Basis, first: int, kernels: Kernels, values: Float32Array) -> Turned:
-    """Rows (n, padded depth) in this basis, `first` components for the product and MORE for the second look."""
+    """Rows (n, padded depth) in this basis, `first` components for the product and MORE for the second look.
+
+    Norms are those of the turned float32 components, less what rounding may have added to them.
+    """
     norm, depth = kernels.row_norms(values), len(basis.directions)
     k, m = min(first, depth), min(MORE, depth - min(first, depth))
-    turned = values[:, :depth].astype(np.float64) @ basis.directions[:, : k + m]
-    squares, kept = norm**2, np.empty((2, len(values)))
-    np.einsum("nd,nd->n", turned[:, :k], turned[:, :k], out=kept[0])
-    kept[1] = kept[0] + np.einsum("nd,nd->n", turned[:, k:], turned[:, k:])
-    rest = np.sqrt(np.maximum(0.0, squares * (1 + basis.defect) - kept) + SQUARE_SLACK * squares)
+    turned = values[:, :depth] @ basis.single[:, : k + m]
     leading = np.zeros((len(values), padded_depth(k)), np.float32)
     leading[:, :k] = turned[:, :k]
-    return Turned(leading, turned[:, k:].astype(np.float32), rest, norm)
+    more = np.ascontiguousarray(turned[:, k:])
+    squares = np.cumsum([kernels.row_norms(part) ** 2 for part in (leading, more)], axis=0)
+    least = np.maximum(0.0, np.sqrt(squares) - basis.rounding * norm) ** 2
+    rest = np.sqrt(np.maximum(0.0, norm**2 * (1 + basis.defect) - least) + SQUARE_SLACK * norm**2)
+    return Turned(leading, more, rest, norm)
 
 
-def left_norms(turned: Turned, defect: float) -> Norms:
+def left_norms(turned: Turned, error: float) -> Norms:
     """Norms of left rows, for error_bound; `residual` is the rounding of everything, for a float32 product.
+
+    error : of the basis; 0 for rows as they stand
 
     A float32 sum of n products is off by 1.01 n u |x||z| at most, in any order (see filters.float32_left); the rounding of
     the components to float32 adds 2 u.
     """
     terms = turned.first.shape[1] + turned.more.shape[1] + 4
-    residual = (1.01 * terms * 2.0**-24 + ROUNDING + defect) * turned.norm + UNDERFLOW
+    residual = (1.01 * terms * 2.0**-24 + ROUNDING + error) * turned.norm + UNDERFLOW
     return Norms(np.ones(len(turned)), residual, turned.norm, turned.norm, turned.rest[0])
 
 
