@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -19,7 +18,7 @@ from facegap.matching.kernels import LARGEST_CODE, KernelChoice, Kernels, choose
 from facegap.matching.prefix import MORE, Basis, prefix_of, principal_basis
 from facegap.matching.processor import Processor
 from facegap.matching.rows import Float32Array, Rows, gather, largest_components, super_rows
-from facegap.matching.tiles import Candidates, Prepared, Screen, Tile, buffer_size, prepare, side_of
+from facegap.matching.tiles import Candidates, Prepared, Screen, Side, Tile, buffer_size, prepare, side_of
 from facegap.types import AnyArray, FloatArray
 
 FEW_ROWS = 8_192  # below this the whole comparison takes less time than the choice
@@ -61,7 +60,8 @@ class FilterChoice:
 def choose_filter(
     embeddings: Float32Array,
     *,
-    floor: float,
+    floor: float | FloatArray,
+    left: Float32Array | None = None,
     full_range: bool = False,
     shape: TileShape | None = None,
     kernels: KernelChoice = "auto",
@@ -71,6 +71,7 @@ def choose_filter(
     """The fastest of the filters that the processor can run, tried on some tiles with the scores of their candidates.
 
     floor     : score from which pairs are counted; at a low one int8 codes emit so many candidates that float32 is faster
+    left      : some rows that the embeddings are compared with, `floor` then (len(left),); None: some of the embeddings
     largest   : what largest_components(embeddings) returned, where that is known already
     processor : by default this one
     """
@@ -82,18 +83,19 @@ def choose_filter(
     faults = {name: why_not(name, kernels, processor) for name in FILTERS}
     loops = choose_kernels(kernels)
     width = min(SAMPLED_WIDTH, (shape or TileShape()).columns)
-    rows = sample(embeddings, largest_components(embeddings, loops) if largest is None else largest, width)
+    rows = sample(embeddings, largest_components(embeddings, loops) if largest is None else largest, width, left)
+    floors = np.broadcast_to(np.asarray(floor, np.float64), len(rows[0]))
     # What float32 does through the memory, fused does in registers: it is tried where that cannot be.
     usable = [FILTERS[name] for name, fault in faults.items() if not fault and (name != "float32" or faults["fused"])]
     with threadpool_limits(1, user_api="blas"):
-        times = {each.name: ns_per_pair(each, loops, *rows, floor, width) for each in usable}
+        times = {each.name: ns_per_pair(each, loops, *rows, floors, width) for each in usable}
         if embeddings.shape[1] <= DEEPEST:
             basis = principal_basis(embeddings)
             for base in (name for name in PREFIXES if not faults[name]):
-                passing = proportions_passing(basis, rows[0][::2], rows[1][::4], floor, coding_error(base))
+                passing = proportions_passing(basis, rows[0][::2], rows[1][::4], floors[::2], coding_error(base))
                 for first in likeliest(base, passing, len(basis.directions), times):
                     each = prefix_filter(basis, first, base)
-                    times[each.name] = ns_per_pair(each, loops, *rows, floor, width // NARROWER, warm=True)
+                    times[each.name] = ns_per_pair(each, loops, *rows, floors, width // NARROWER, warm=True)
     best = min(times, key=lambda name: times[name])
     tried = ", ".join(f"{name} {ns:.2f}" for name, ns in times.items())
     reasons = [f"{best} filter: ns per pair on sampled tiles were {tried}"]
@@ -113,13 +115,14 @@ def coding_error(base: str) -> float:
 
 
 def proportions_passing(
-    basis: Basis, left: Float32Array, right: Float32Array, floor: float, error: float = 0.0
+    basis: Basis, left: Float32Array, right: Float32Array, floor: float | FloatArray, error: float = 0.0
 ) -> FloatArray:
     """The proportion of sampled pairs that the first 0, STEP, 2 STEP, ... components cannot rule out, float64 (steps + 1,).
 
+    floor : one, or of each left row
     error : of the products besides, a proportion of the norms of the first components
     """
-    depth = len(basis.directions)
+    depth, floors = len(basis.directions), np.reshape(floor, (-1, 1))
     turned = [np.asarray(table[:, :depth] @ basis.directions.astype(np.float32)) for table in (left, right)]
     beyond = [
         np.cumsum(table[:, ::-1] ** 2, axis=1)[:, ::-1] for table in turned
@@ -130,7 +133,7 @@ def proportions_passing(
         products += a @ b.T
         rests = [np.sqrt(squares[:, stop]) if stop < depth else squares[:, -1] * 0 for squares in beyond]
         kept = [np.sqrt(np.maximum(0, squares[:, 0] - rest**2)) for squares, rest in zip(beyond, rests, strict=True)]
-        passing.append(float(np.mean(products + np.outer(*rests) + error * np.outer(*kept) > floor)))
+        passing.append(float(np.mean(products + np.outer(*rests) + error * np.outer(*kept) > floors)))
     return np.asarray(passing)
 
 
@@ -150,13 +153,20 @@ def likeliest(base: str, passing: FloatArray, depth: int, times: Mapping[str, fl
     return sorted(worth, key=lambda first: likely[first])[:TRIED]
 
 
-def sample(embeddings: Float32Array, largest: Float32Array, width: int) -> tuple[Float32Array, Float32Array]:
-    """Left rows from the whole table, and right blocks as a run would sort them: neighbours by their largest component."""
+def sample(
+    embeddings: Float32Array, largest: Float32Array, width: int, left: Float32Array | None = None
+) -> tuple[Float32Array, Float32Array]:
+    """Left rows from the whole table, and right blocks as a run would sort them: neighbours by their largest component.
+
+    left : the rows to take in place of some of the table
+    """
     order = np.argsort(largest[: super_rows(embeddings.shape[1])], kind="stable")
     starts = np.linspace(0, max(0, len(order) - width), SAMPLED_BLOCKS).astype(int)
     right = np.concatenate([order[start : start + width] for start in starts])
-    left = np.linspace(0, len(embeddings) - 1, min(len(embeddings), SAMPLED_ROWS)).astype(np.int64)
-    return gather(embeddings, left), gather(embeddings, right)
+    if left is not None:
+        return gather(left, np.arange(len(left))), gather(embeddings, right)
+    places = np.linspace(0, len(embeddings) - 1, min(len(embeddings), SAMPLED_ROWS)).astype(np.int64)
+    return gather(embeddings, places), gather(embeddings, right)
 
 
 def ns_per_pair(
@@ -164,7 +174,7 @@ def ns_per_pair(
     kernels: Kernels,
     left_values: Float32Array,
     right_values: Float32Array,
-    floor: float,
+    floors: FloatArray,
     width: int,
     *,
     warm: bool = False,
@@ -174,14 +184,13 @@ def ns_per_pair(
     warm : its loops have run already, so that no turn is spent on compiling them
     """
     rows = len(left_values)
-    left_values, left_form = in_order(product_filter, kernels, left_values)
-    right_values, right_form = in_order(product_filter, kernels, right_values)
-    left = prepare(product_filter.left, kernels, left_form, rows, 1)
-    right = prepare(product_filter.right, kernels, right_form, width, 1)
-    prepared = Prepared(product_filter, left_values, right_values, left, right, rows, width)
+    left_side, right_side = (in_order(product_filter, kernels, values) for values in (left_values, right_values))
+    left = prepare(product_filter.left, kernels, left_side.form, rows, 1)
+    right = prepare(product_filter.right, kernels, right_side.form, width, 1)
+    prepared = Prepared(product_filter, left_side.values, right_side.values, left, right, rows, width)
     screen = Screen(kernels, product_filter, TileShape(rows, width))
     candidates = Candidates(kernels, discard, product_filter.dtype, buffer_size(width))
-    floors, times, clock = np.full(rows, floor), [], clock_of_thread()
+    floors, times, clock = floors[left_side.rows.index], [], clock_of_thread()
     for turn in range(warm, 1 + TURNS):
         start = clock()
         for block in range(len(right)):
@@ -198,11 +207,10 @@ def clock_of_thread() -> Callable[[], float]:
     return time.thread_time if fine else time.perf_counter
 
 
-def in_order(product_filter: Filter, kernels: Kernels, values: Float32Array) -> tuple[Float32Array, Any]:
-    """Sampled rows as tiles.side_of orders a super-block, and what the filter makes of them."""
+def in_order(product_filter: Filter, kernels: Kernels, values: Float32Array) -> Side:
+    """Sampled rows as tiles.side_of orders a super-block."""
     every = np.arange(len(values))
-    side = side_of(product_filter, kernels, values, Rows(every, every, every), 1)
-    return side.values, side.form
+    return side_of(product_filter, kernels, values, Rows(every, every, every), 1)
 
 
 def discard(_i: AnyArray, _j: AnyArray, _scores: FloatArray) -> None:
