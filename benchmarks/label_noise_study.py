@@ -12,7 +12,8 @@ import numpy as np
 from facegap.derive.metrics import ERROR_RATE_ALL
 from facegap.statistics.clusters import rates_of_clusters
 from facegap.statistics.effective import RateColumns
-from facegap.statistics.gaps import GapFamily, gap_family
+from facegap.statistics.gap_families import GapFamily
+from facegap.statistics.gaps import gap_family
 from facegap.statistics.label_uncertainty.gaps import LabelColumns, label_gaps
 from facegap.statistics.label_uncertainty.probabilities import sampled_classes
 from facegap.statistics.verdicts import GAPS_FOUND

@@ -9,7 +9,8 @@ import pytest
 from facegap import audit_predictions
 from facegap.derive.primary import primary_family, primary_rows
 from facegap.statistics import gap_family, holm
-from facegap.statistics.gaps import GapFamily, jointly_tested
+from facegap.statistics.gap_families import GapFamily
+from facegap.statistics.gaps import jointly_tested
 from facegap.statistics.verdicts import EXPLORATORY, VERDICTS
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from facegap.errors import StatisticsError
 from facegap.statistics.clusters import clustered_rates
-from facegap.statistics.gaps import GapFamily, gap_family
+from facegap.statistics.gap_families import GapFamily
+from facegap.statistics.gaps import gap_family
 from facegap.statistics.losses import LossColumns, LossCounts, loss_columns
 from facegap.types import Scale
 

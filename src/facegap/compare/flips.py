@@ -31,7 +31,8 @@ from facegap.derive.run import operating_of
 from facegap.derive.verification import GroupRates, rate_of_group, verification_families
 from facegap.errors import StatisticsError
 from facegap.statistics.clusters import clustered_rates, shared_subjects
-from facegap.statistics.gaps import GapFamily, gap_family, jointly_tested
+from facegap.statistics.gap_families import GapFamily
+from facegap.statistics.gaps import gap_family, jointly_tested
 from facegap.statistics.verdicts import UNKNOWN, WITHIN
 from facegap.store.record import Operating
 from facegap.store.run import Run

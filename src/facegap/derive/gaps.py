@@ -36,7 +36,8 @@ from facegap.derive.weights import as_weighted
 from facegap.statistics.anytime import Observed, observed_by_group
 from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.effective import RateColumns
-from facegap.statistics.gaps import GapFamily, gap_family, jointly_tested
+from facegap.statistics.gap_families import GapFamily
+from facegap.statistics.gaps import gap_family, jointly_tested
 from facegap.statistics.label_uncertainty.bounds import ExpectedLabels, label_bounds, wrong_at_most
 from facegap.statistics.label_uncertainty.gaps import LabelColumns, WidenedGaps, concluded, widened_gaps
 from facegap.statistics.losses import LossCounts, loss_columns

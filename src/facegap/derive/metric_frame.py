@@ -16,7 +16,8 @@ from facegap.errors import StatisticsError
 from facegap.statistics.arrays import gaps
 from facegap.statistics.clusters import clustered_rates
 from facegap.statistics.effective import RateColumns
-from facegap.statistics.gaps import GapFamily, jointly_tested
+from facegap.statistics.gap_families import GapFamily
+from facegap.statistics.gaps import jointly_tested
 from facegap.statistics.group_labels import as_list, groups_of_trials, is_missing, label_columns, label_order
 from facegap.types import UNKNOWN, AnyArray, BoolArray, Group, Scale
 

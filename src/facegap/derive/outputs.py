@@ -21,7 +21,8 @@ from facegap.derive.results import groupings_of
 from facegap.derive.units import subject_codes, units_of_run
 from facegap.derive.weights import as_weighted
 from facegap.statistics.clusters import clustered_rates, shared_subjects
-from facegap.statistics.gaps import GapFamily, gap_family, jointly_tested
+from facegap.statistics.gap_families import GapFamily
+from facegap.statistics.gaps import gap_family, jointly_tested
 from facegap.statistics.macro import MacroRate, macro_rate
 from facegap.statistics.verdicts import BEYOND, EXPLORATORY, GAP, UNKNOWN, WITHIN
 from facegap.store.record import OutputRecord

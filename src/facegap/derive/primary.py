@@ -18,7 +18,7 @@ from facegap.derive.metrics import (
     metric_of,
 )
 from facegap.derive.metrics_of_outputs import is_of_output
-from facegap.statistics.gaps import GapFamily
+from facegap.statistics.gap_families import GapFamily
 from facegap.store.record import RunRecord
 
 AGE_RATES = (AGE_FALSE_POSITIVE.name, AGE_FALSE_NEGATIVE.name)  # only with --age-limit

@@ -42,7 +42,8 @@ from facegap.statistics.discard import (
 )
 from facegap.statistics.dyadic import NoErrorLimits, dyadic_fmr, dyadic_fnmr, no_error_limits
 from facegap.statistics.effective import RateColumns
-from facegap.statistics.gaps import GapColumns, GapFamily, gap_family
+from facegap.statistics.gap_families import GapColumns, GapFamily
+from facegap.statistics.gaps import gap_family
 from facegap.statistics.intervals import clopper_pearson, gap_difference, newcombe_difference, wilson
 from facegap.statistics.paired import unmatched_change, unmatched_shares
 from facegap.statistics.permutation import PermutationNull, counts_per_pair, counts_per_subject, permutation_null

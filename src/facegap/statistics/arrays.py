@@ -14,7 +14,8 @@ from facegap.errors import StatisticsError
 from facegap.statistics.clusters import clustered_rates, shared_subjects
 from facegap.statistics.dyadic import dyadic_fmr, dyadic_fnmr
 from facegap.statistics.effective import RateColumns, columns_of
-from facegap.statistics.gaps import ALPHA, MINIMUM_SUBJECTS, GapFamily, gap_family
+from facegap.statistics.gap_families import GapFamily
+from facegap.statistics.gaps import ALPHA, MINIMUM_SUBJECTS, gap_family
 from facegap.statistics.group_labels import as_list, groups_of_sides, groups_of_trials, is_missing, known_groups
 from facegap.types import BoolArray, FloatArray, Group, IntArray, Rate, Scale
 

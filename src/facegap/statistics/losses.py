@@ -15,7 +15,7 @@ from scipy.special import ndtri
 from facegap.errors import StatisticsError
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.family_tests import Sides, deciding_tails, inside, limits_at, outside, z_of
-from facegap.statistics.gaps import GapFamily
+from facegap.statistics.gap_families import GapFamily
 from facegap.statistics.verdicts import GAPS_FOUND, UNKNOWN, verdicts, withheld
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from facegap.statistics.anytime import GapSoFar, Observed, VerdictsSoFar, gap_limits, verdicts_so_far
 from facegap.statistics.family_tests import deciding_intervals, deciding_tails
-from facegap.statistics.gaps import GapFamily
+from facegap.statistics.gap_families import GapFamily
 from facegap.statistics.verdicts import UNKNOWN
 from facegap.types import AnyArray, BoolArray, FloatArray
 

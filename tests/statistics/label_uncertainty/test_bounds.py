@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from facegap.errors import StatisticsError
 from facegap.statistics.clusters import clustered_rates
-from facegap.statistics.gaps import GapFamily, gap_family
+from facegap.statistics.gap_families import GapFamily
+from facegap.statistics.gaps import gap_family
 from facegap.statistics.label_uncertainty.bounds import (
     CERTAINTY,
     BoundColumns,

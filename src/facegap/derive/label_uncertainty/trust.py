@@ -13,7 +13,8 @@ from facegap.derive.gaps import Family, grouping_families, resampled_gaps
 from facegap.derive.label_uncertainty.rates import resampling_at_trust, uncertain_columns, units_of
 from facegap.derive.results import run_metrics
 from facegap.derive.units import subject_codes, units_of_run
-from facegap.statistics.gaps import NO_OTHERS, GapFamily, jointly_tested_with
+from facegap.statistics.gap_families import NO_OTHERS, GapFamily
+from facegap.statistics.gaps import jointly_tested_with
 from facegap.statistics.label_uncertainty.gaps import LabelColumns, concluded
 from facegap.store.run import Run
 

@@ -27,7 +27,7 @@ from facegap.statistics.family_tests import (
     outside,
     z_of,
 )
-from facegap.statistics.gaps import GapFamily
+from facegap.statistics.gap_families import GapFamily
 from facegap.statistics.verdicts import EXPLORATORY, UNKNOWN, stricter, verdicts
 from facegap.types import AnyArray, BoolArray, FloatArray
 

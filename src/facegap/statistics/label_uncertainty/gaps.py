@@ -33,7 +33,7 @@ from facegap.statistics.family_tests import (
     outside,
     z_of,
 )
-from facegap.statistics.gaps import GapFamily
+from facegap.statistics.gap_families import GapFamily
 from facegap.statistics.intervals import difference_at, two_sided_z
 from facegap.statistics.label_uncertainty.probabilities import attenuation, rubin
 from facegap.statistics.lending import lent_trials
