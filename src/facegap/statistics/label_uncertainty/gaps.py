@@ -15,17 +15,18 @@ known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erfc, ndtr, ndtri, stdtrit
+from scipy.special import ndtri
 
 from facegap.errors import StatisticsError
-from facegap.statistics.bisection import bisected
 from facegap.statistics.effective import RateColumns
 from facegap.statistics.family_tests import (
     DecidingIntervals,
+    Limits,
+    Sides,
     deciding_intervals,
     deciding_tails,
     ends_of,
@@ -35,16 +36,14 @@ from facegap.statistics.family_tests import (
 )
 from facegap.statistics.gap_families import GapFamily
 from facegap.statistics.intervals import difference_at, two_sided_z
-from facegap.statistics.label_uncertainty.probabilities import attenuation, rubin
+from facegap.statistics.label_uncertainty.probabilities import attenuation
+from facegap.statistics.label_uncertainty.widening import Widened, interval_around, joined, widened_on_scale
 from facegap.statistics.lending import lent_trials
 from facegap.statistics.ratios import ratio_at
 from facegap.statistics.verdicts import EXPLORATORY, UNKNOWN, WITHIN, stricter, verdicts
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray
 
 PAIRS_AT_ONCE = 2_000  # of a large family; times the resamples, so many numbers are in memory
-LARGEST_FREEDOM = 1e9  # beyond it Student's t is numerically normal
-Limits = tuple[FloatArray, FloatArray]
-Sides = tuple[FloatArray, FloatArray, FloatArray, FloatArray]  # rate and effective trials of a, then of b: [..., m]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,8 +107,8 @@ class WidenedGaps:
     sides, shared, draws : data for an interval at another level
     """
 
-    difference: _Widened
-    ratio: _Widened
+    difference: Widened
+    ratio: Widened
     p: FloatArray
     left: FloatArray
     share: FloatArray
@@ -144,7 +143,7 @@ def widened_gaps(
     starts = range(0, max(len(first), 1), PAIRS_AT_ONCE)
     parts = [slice(start, start + PAIRS_AT_ONCE) for start in starts]
     blocks = [_block(family, first[part], second[part], shared[part], labelled, drawn) for part in parts]
-    difference, ratio = (_joined([block[side] for block in blocks]) for side in (0, 1))
+    difference, ratio = (joined([block[side] for block in blocks]) for side in (0, 1))
     left, certain = np.minimum(attenuation(confusion, first, second), 1.0), difference.certain
     left = np.where(certain & np.isnan(left), 1.0, left)  # a constant gap is not attenuated
     # Subjects of a third group in both groups attenuate a ratio more than the difference, by an unknown amount.
@@ -202,32 +201,6 @@ def concluded(family: GapFamily, widened: WidenedGaps, others: FloatArray | None
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Widened:
-    """Gaps on one scale (differences, or logs of ratios) with their widened intervals, [m] each.
-
-    narrow_low, narrow_high : the interval that must lie inside the margin; wide_low, wide_high : the one that must lie
-                              outside it
-    p                       : NaN on the scale that is not that of the verdict
-    certain                 : every resample repeats the labels
-    own, between, freedom, stretch : arguments of `_around` for an interval at another level
-    """
-
-    mean: FloatArray
-    low: FloatArray
-    high: FloatArray
-    p: FloatArray
-    narrow_low: FloatArray
-    narrow_high: FloatArray
-    wide_low: FloatArray
-    wide_high: FloatArray
-    certain: BoolArray
-    own: FloatArray
-    between: FloatArray
-    freedom: FloatArray
-    stretch: FloatArray
-
-
 def _block(
     family: GapFamily,
     first: IntArray,
@@ -235,7 +208,7 @@ def _block(
     shared: FloatArray,
     labelled: RateColumns,
     drawn: Sequence[RateColumns],
-) -> tuple[_Widened, _Widened]:
+) -> tuple[Widened, Widened]:
     """Some of the gaps of a family on both scales."""
     plain, each = _sides(labelled, first, second), [_sides(rates, first, second) for rates in drawn]
     draws: Sides = tuple(np.stack([sides[k] for sides in each]) for k in range(4))  # type: ignore[assignment]
@@ -249,8 +222,10 @@ def _block(
         return _log_ratio(sides, z, shared)
 
     return (
-        _widened(lambda sides: sides[0] - sides[2], difference, plain, draws, quantiles, needs_p=not family.is_ratio),
-        _widened(_log_quotient, log_ratio, plain, draws, quantiles, needs_p=family.is_ratio),
+        widened_on_scale(
+            lambda sides: sides[0] - sides[2], difference, plain, draws, quantiles, needs_p=not family.is_ratio
+        ),
+        widened_on_scale(_log_quotient, log_ratio, plain, draws, quantiles, needs_p=family.is_ratio),
     )
 
 
@@ -279,81 +254,6 @@ def _log_quotient(sides: Sides) -> FloatArray:
         return np.asarray(np.log(sides[0]) - np.log(sides[2]))
 
 
-def _widened(
-    estimate: Callable[[Sides], FloatArray],
-    limits: Callable[[Sides, AnyArray | float], Limits],
-    plain: Sides,
-    draws: Sides,
-    quantiles: tuple[float, float, float],
-    *,
-    needs_p: bool,
-) -> _Widened:
-    """The interval of every gap on one scale, and the p at which it reaches zero. draws : Sides of [M, m]"""
-    z, narrow, wide = quantiles
-    own = estimate(plain)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        (low, high), (drawn_low, drawn_high) = limits(plain, z), limits(draws, z)
-        found = rubin(estimate(draws), ((drawn_high - drawn_low) / (2 * z)) ** 2)
-        # Resampled labels may add subjects of another group to a small group, which is no information about the small one.
-        stretch = np.sqrt(np.maximum(found.within / ((high - low) / (2 * z)) ** 2, 1.0))
-    certain = np.all([_equal(draws[k], plain[k]).all(axis=0) for k in range(4)], axis=0)
-
-    def at(quantile: AnyArray | float) -> Limits:
-        low, high = limits(plain, quantile)
-        around = _around(
-            own, (low, high), found.estimate, found.between, found.freedom, len(draws[0]), stretch, quantile
-        )
-        return np.where(certain, low, around[0]), np.where(certain, high, around[1])
-
-    p = np.where(np.isnan(found.estimate), np.nan, _p(at, len(own))) if needs_p else np.full(len(own), np.nan)
-    kept = (own, found.between, found.freedom, stretch)
-    return _Widened(found.estimate, *at(z), p, *at(narrow), *at(wide), certain, *kept)
-
-
-def _equal(first: FloatArray, second: FloatArray) -> BoolArray:
-    """Whether numbers are equal, treating NaN as equal to NaN."""
-    return np.asarray((first == second) | (np.isnan(first) & np.isnan(second)))
-
-
-def _around(
-    own: FloatArray,
-    plain: Limits,
-    mean: FloatArray,
-    between: FloatArray,
-    freedom: FloatArray,
-    draws: int,
-    stretch: FloatArray,
-    z: AnyArray | float,
-) -> Limits:
-    """The interval at the normal quantile z: Rubin's arms around the gap of the labels and around the mean over resamples.
-
-    The arms keep the shape of the unadjusted interval (which is not symmetric); the variance between resamples is added
-    to their squares, and Student's t replaces z. NaN if the unadjusted estimate is not finite.
-    """
-    below, above = plain
-    with np.errstate(invalid="ignore", over="ignore"):
-        wider = -stdtrit(np.minimum(freedom, LARGEST_FREEDOM), ndtr(-z)) / z
-        added = z**2 * (1 + 1 / draws) * between
-        down, up = (np.sqrt((stretch * arm) ** 2 + added) * wider for arm in (own - below, above - own))
-        low, high = np.minimum(own, mean) - down, np.maximum(own, mean) + up
-        # Rounding must not make the widened interval narrower than the unadjusted one.
-        low, high = np.minimum(low, below), np.maximum(high, above)
-    defined = np.isfinite(own)  # a ratio to a rate of 0 has no centre for either arm
-    return np.where(defined, low, np.nan), np.where(defined, high, np.nan)
-
-
-def _p(at: Callable[[AnyArray | float], Limits], size: int) -> FloatArray:
-    """The two-sided p at which the interval first reaches zero."""
-
-    def apart(z: FloatArray) -> BoolArray:
-        below, above = at(z)
-        return (below > 0) | (above < 0)
-
-    beyond = np.full(size, 37.0)  # where the normal tail underflows
-    low, _ = bisected(apart, np.zeros(size), beyond, 60)
-    return np.asarray(erfc(low / np.sqrt(2)), dtype=np.float64)
-
-
 def _outer(low: FloatArray, high: FloatArray, left: FloatArray) -> Limits:
     """The union of an interval of differences and the same divided by the remaining proportion; -1 to 1 if nothing remains."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -362,7 +262,7 @@ def _outer(low: FloatArray, high: FloatArray, left: FloatArray) -> Limits:
     return np.where(nothing_left, -1.0, np.maximum(below, -1.0)), np.where(nothing_left, 1.0, np.minimum(above, 1.0))
 
 
-def _inside(gaps: _Widened, left: FloatArray, family: GapFamily) -> BoolArray:
+def _inside(gaps: Widened, left: FloatArray, family: GapFamily) -> BoolArray:
     """Whether a gap lies inside the margin even if the labels attenuated it to the proportion `left`."""
     low, high = _true_gap_bounds(gaps.narrow_low, gaps.narrow_high, left, is_ratio=family.is_ratio)
     least, most = ends_of(family.margin, is_ratio=family.is_ratio)
@@ -401,7 +301,7 @@ def _deciding(family: GapFamily, widened: WidenedGaps, verdict: AnyArray, adjust
     tails = deciding_tails(verdict, widened.p, adjusted, family.alpha, family.tests)
     z = z_of(tails)
     plain = _log_ratio(sides, z, shared) if family.is_ratio else difference_at(*sides, z, shared)
-    around = _around(gaps.own, plain, gaps.mean, gaps.between, gaps.freedom, widened.draws, gaps.stretch, z)
+    around = interval_around(gaps.own, plain, gaps.mean, gaps.between, gaps.freedom, widened.draws, gaps.stretch, z)
     low, high = (np.where(gaps.certain, end, wide) for end, wide in zip(plain, around, strict=True))
     far_low, far_high = _true_gap_bounds(low, high, widened.share, is_ratio=family.is_ratio)
     within = verdict == WITHIN
@@ -416,8 +316,3 @@ def _on_scale(low: FloatArray, high: FloatArray, family: GapFamily) -> Limits:
         return np.maximum(low, -1.0), np.minimum(high, 1.0)
     with np.errstate(over="ignore"):
         return np.exp(low), np.exp(high)
-
-
-def _joined(blocks: Sequence[_Widened]) -> _Widened:
-    """Concatenate blocks of gaps."""
-    return _Widened(*(np.concatenate([getattr(block, f.name) for block in blocks]) for f in fields(_Widened)))
