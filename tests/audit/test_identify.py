@@ -214,7 +214,7 @@ def test_an_impossible_fpir_is_refused() -> None:
 
 def test_searches_that_returned_nobody_count_where_a_threshold_for_an_fpir_is_set() -> None:
     tops = 0.5 + np.arange(100) / 1000  # 0.500 to 0.599; 900 more searches returned nobody
-    where, least = "1,000 strangers", "at the lowest score of a list (0.4), as the others returned nobody"
+    where, least = "1,000 strangers", "at the lowest score of a list (0.4), as the others returned no candidate"
     for target, threshold, count, reaches in (
         (0.001, 0.599, 1, False),
         (0.05, 0.55, 50, False),  # of 1,000, not of 100
@@ -368,7 +368,7 @@ def test_the_command_line_searches(drawn: Path, toys: Any, tmp_path: Path) -> No
     ]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    assert "everybody: search, threshold 0.9990" in result.output
+    assert "all subjects: search, threshold 0.9990" in result.output
     assert "falsely identified (FPIR)" in result.output
 
 

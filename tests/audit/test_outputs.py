@@ -118,7 +118,7 @@ def test_groups_differ_in_answers_and_nothing_speaks_of_a_gap() -> None:
     told += [" ".join([table.title, *table.notes, *map(" ".join, table.rows)]) for table in output_report(run)]
     assert "answer rates differ by more than 2 points" in " ".join(told)
     assert not any("gap" in text.replace("answer_gaps.csv", "") for text in told)
-    assert "answered “" in page_alone(run, include_ids=False)
+    assert "predicted “" in page_alone(run, include_ids=False)
 
 
 def test_answer_rates_are_drawn_as_the_table_has_them_those_furthest_apart_first() -> None:

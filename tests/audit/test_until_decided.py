@@ -112,8 +112,8 @@ def test_an_audit_stops_when_its_gap_is_decided_and_the_rest_counts_in_no_rate(
     assert (gap["decided_low"], gap["decided_high"]) == pytest.approx((expected.low, expected.high))
     assert gap["p"] == pytest.approx(expected.p)
     assert set(run.gaps["verdict"][~run.gaps["primary"]]) == {"exploratory"}
-    told = f"{stopping.asked} of 100 people were asked about"
-    assert any("Stopped as every gap was decided" in line and told in line for line in finding(run))
+    told = f"{stopping.asked} of 100 people were sent"
+    assert any("Stopped because every gap was decided" in line and told in line for line in finding(run))
     assert lost_words(run) == f"Of 200 images {200 - 2 * stopping.asked} were not sent to the service."
     add_report(tmp_path / "run", run, include_ids=False)
     assert told in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
@@ -145,7 +145,7 @@ def test_every_gap_of_every_grouping_must_be_decided(people: Path, server: Diale
     assert len(server.seen) == 2 * PEOPLE
     primary = run.gaps[run.gaps["primary"]].set_index("family")["verdict"]
     assert primary.to_dict() == {"gender": "gap larger than the margin", "site": "not enough data"}
-    assert any("The list of people was completed with 1 gap undecided: 100 of 100" in line for line in finding(run))
+    assert any("All people were processed with 1 gap undecided: images of 100 of 100" in line for line in finding(run))
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_alarms_per_hour_are_false_positives_over_the_time_of_the_clips(run: Run
 def test_reports_and_the_watchlist_tell_of_frames_and_alarms(run: Run, written: Path) -> None:
     titles = [table.title for table in all_tables(run, view=None, include_ids=False)]
     assert {
-        "everybody: errors by number of frames",
+        "all subjects: errors by number of frames",
         "gender: errors by number of frames",
         "alarms per person-hour",
     } <= set(titles)

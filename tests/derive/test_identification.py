@@ -252,9 +252,9 @@ def test_the_tables_name_group_gallery_and_counts() -> None:
     )
     tables = search_tables(run)
     assert [table.title for table in tables] == [
-        "everybody: search, no threshold",
-        "everybody: search, threshold 0.5000",
-        "everybody: search, threshold 0.7500",
+        "all subjects: search, no threshold",
+        "all subjects: search, threshold 0.5000",
+        "all subjects: search, threshold 0.7500",
         "gender: search, no threshold",
         "gender: search, threshold 0.5000",
         "gender: search, threshold 0.7500",

@@ -160,7 +160,7 @@ def test_a_screen_and_a_report_show_the_numbers_beside_the_rates_by_group(
     monkeypatch.setattr("facegap.report.figures.figures_of", no_figures)
     print_run(made, tree / "run", view=None, include_ids=False)
     shown = capsys.readouterr().out
-    assert shown.startswith("LFW: as its protocol prints it")
+    assert shown.startswith("LFW: results of the protocol")
     value = numbers(made, "accuracy", "facex-zoo")["value"].iloc[0]
     assert f"{100 * value:.2f}%" in shown
     assert "the same pairs at a threshold set on other people" in shown

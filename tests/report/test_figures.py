@@ -411,9 +411,7 @@ def test_without_a_target_the_colours_turn_at_the_margin_above_the_rate_of_every
         (run.rates["metric"] == "fmr") & (run.rates["town"] == "any") & (run.rates["gender"] == "any")
     ]
     for figure in figures_of(replace(run, record=record))["matrix"]:
-        assert (
-            "the margin above the rate of everybody" in figure.spec["layer"][0]["encoding"]["color"]["legend"]["title"]
-        )
+        assert "the margin above the overall rate" in figure.spec["layer"][0]["encoding"]["color"]["legend"]["title"]
         row = next(row for row in values(figure) if row["value"] > 0)
         assert row["shade"] == pytest.approx(shade_of(row["value"], 2 * float(everybody["value"].iloc[0])), rel=1e-6)
 

@@ -44,7 +44,7 @@ def test_a_gap_is_told_in_one_sentence_with_a_pair_of_rates_and_its_verdict(answ
 
 
 @pytest.mark.parametrize(
-    ("needed", "words"), [(1234.0, "about 1,234 people per group would be needed to find 2 points")]
+    ("needed", "words"), [(1234.0, "about 1,234 people per group would be needed to detect a gap of 2 points")]
 )
 def test_without_enough_data_no_pair_of_rates_is_large_and_the_people_needed_are_said(
     answered_run: tuple[Path, Run], needed: float, words: str
@@ -74,7 +74,9 @@ def test_where_no_two_groups_are_large_enough_the_people_needed_are_said_all_the
         == "Gender misclassified or unanswered: undecided, because fewer than two groups are large enough to compare"
     )
     assert line.pair is None
-    found = re.fullmatch(r"about ([\d,]+) people per group would be needed to find 2 points", line.details[0])
+    found = re.fullmatch(
+        r"about ([\d,]+) people per group would be needed to detect a gap of 2 points", line.details[0]
+    )
     assert found is not None
     assert int(found[1].replace(",", "")) >= 500
     assert "groups of fewer than 500 people are not compared" in line.details
@@ -161,9 +163,9 @@ def test_errors_without_an_answer_are_counted_beside_the_others(answered_run: tu
     lost = found.gap.losses
     said = next(detail for detail in only(run).details if "answer" in detail)
     told = (
-        "all answered"
+        "none unanswered"
         if lost is None
-        else f"without an answer: {lost.worse} of the former images, {lost.better} of the latter"
+        else f"unanswered: {lost.worse} of the former images, {lost.better} of the latter"
     )
     assert said.startswith(told)
 

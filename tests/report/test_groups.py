@@ -149,7 +149,7 @@ def test_page_and_terminal_write_the_same_rows(towns_run: Run) -> None:
 def test_the_short_table_has_the_gap_with_its_interval_and_the_verdict(towns_run: Run) -> None:
     rows = verdict_rows(towns_run)
     table = verdict_table(rows)
-    assert table.columns == ("what, by which groups", "worse against better", "gap", "verdict")
+    assert table.columns == ("metric and grouping", "worse against better", "gap", "verdict")
     for row, cells in zip(rows, table.rows, strict=True):
         level = decided_text(row.widest).rsplit(", ", 1)[1]
         assert cells[2].endswith(f" at {level}")

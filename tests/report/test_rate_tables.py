@@ -51,7 +51,7 @@ def test_a_rate_without_error_over_pairs_names_the_limit_of_independent_pairs() 
 def test_a_threshold_without_a_false_match_explains_its_two_limits(towns_run: Run) -> None:
     tables = {table.title: table for table in rate_tables(towns_run)}
     assert NO_ERROR in tables["town, threshold 0.9900"].notes
-    assert NO_ERROR not in tables["everybody"].notes
+    assert NO_ERROR not in tables["all subjects"].notes
 
 
 def row_of(rate: Rate, group: str = "Ayr", metric: str = "error_rate_all") -> RateRow:
@@ -64,7 +64,7 @@ def test_effective_people_one_who_holds_much_and_the_rate_by_person_stand_beside
     table = rate_table([row_of(uneven), row_of(even, "Bonn")], "town", 20)
     assert [row[1] for row in table.rows] == ["25 (3.0 effective)", "30"]
     assert table.dimmed == {0}
-    assert "One person holds 41% of the images of Ayr." in table.notes
+    assert "One person has 41% of the images of Ayr." in table.notes
     assert any(
         note.endswith("outside the interval: Ayr, gender misclassified or unanswered: 30.00%.") for note in table.notes
     )
@@ -75,4 +75,4 @@ def test_units_stand_beside_subjects_where_they_vary() -> None:
     table = rate_table([row_of(rate)], "town", 5, cluster=("session",))
     assert table.columns[:3] == ("group", "subjects", "units")
     assert table.rows[0][:3] == ("Ayr", "30", "6")
-    assert "One unit of session holds 50% of the images of Ayr." in table.notes
+    assert "One unit of session has 50% of the images of Ayr." in table.notes

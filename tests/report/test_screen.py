@@ -49,7 +49,7 @@ def test_verbose_prints_every_table_as_well(
 ) -> None:
     short, whole = (said(answered_run[1], capsys, monkeypatch, verbose=verbose) for verbose in (False, True))
     assert "outcomes of images" not in short
-    for title in ("gaps and verdicts", "outcomes of images", "answers of the classifier"):
+    for title in ("gaps and verdicts", "outcomes of images", "predictions of the classifier"):
         assert title in whole
     assert lines_of(answered_run[1])[0].text in whole
 

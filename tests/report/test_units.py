@@ -29,7 +29,7 @@ def test_images_that_were_taken_as_people_are_told_on_every_surface(towns_run: R
 
 def test_units_are_named_by_their_columns(towns_run: Run) -> None:
     run = with_people(towns_run, named=True, cluster=("session", "studio"))
-    said = "Units of session and studio, not people or images, are what varies independently."
+    said = "The sampling unit is session and studio, not the person or image."
     assert unit_in_words(run.record) == said
     assert said in rate_tables(run)[0].notes
     assert said in verdict_lines(run).notes
@@ -37,5 +37,5 @@ def test_units_are_named_by_their_columns(towns_run: Run) -> None:
 
 
 def test_subjects_vary_where_nothing_else_is_asked_for(towns_run: Run) -> None:
-    assert unit_in_words(towns_run.record) == "Subjects, not images, are what varies."
+    assert unit_in_words(towns_run.record) == "The sampling unit is the subject, not the image."
     assert NO_PEOPLE not in rate_tables(towns_run)[0].notes

@@ -99,5 +99,5 @@ def said_of_sides(table: Manifest, sides: np.ndarray, limit: float, groupings: S
     for side, who, rate in (("under", "under", "false positives"), ("from", "of", "false negatives")):
         if not (sides == side).any():
             age = f"{limit:g}" if side == "under" else f"{limit:g} or more"
-            said.append(f"--age-limit: nobody {who} {age} is in the manifest, so {rate} are not measured")
+            said.append(f"--age-limit: the manifest has no one {who} {age}, so {rate} are not measured")
     return said

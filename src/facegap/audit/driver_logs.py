@@ -97,7 +97,7 @@ def log_notes(read: ScoreList, enrolled: Enrolled | None) -> tuple[str, ...]:
     ends += [f"{count:,} failed with return code {code}" for code, count in sorted(found.items())]
     if by_template:
         ends.append(
-            f"{by_template:,} have return code 0 beside a template that the enrolment log failed, and count as failed"
+            f"{by_template:,} have return code 0 but a template that failed in the enrolment log, and count as failed"
         )
     return (f"of {len(read):,} comparisons of the match log {', '.join(ends)}",)
 

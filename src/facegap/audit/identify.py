@@ -246,4 +246,6 @@ def fpir_point_of_lists(tops: FloatArray, empty: int, target: float, where: str,
     if not empty or (len(tops) and allowed_false_matches(target, len(scores)) <= len(tops)):
         return point
     words = f"FPIR {target:g} on {where}: {len(tops)} of {len(scores)} searches"
-    return Operating(lowest, f"{words}, at the lowest score of a list ({lowest:g}), as the others returned nobody")
+    return Operating(
+        lowest, f"{words}, at the lowest score of a list ({lowest:g}), as the others returned no candidate"
+    )

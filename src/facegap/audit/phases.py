@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from facegap.audit.settings import AuditSettings
 
-ASKED = "asking until every gap is decided"
+ASKED = "calling the service until every gap is decided"
 THRESHOLD_SET = "running the models on the threshold set"
 IMAGES = "running the models"
 PAIRS = "comparing pairs"

@@ -297,7 +297,7 @@ def gap_finding(rule: Rule, row: dict[str, Any]) -> Finding:
 
 
 def answer_rows(rule: Rule, run: Run) -> list[dict[str, Any]]:
-    """The pairs of groups and predictions to which a rule applies; a prediction rate has no threshold."""
+    """The pairs of groups and predictions to which a rule applies; an answer rate has no threshold."""
     return [
         {**row, "threshold": math.nan}
         for row in answers_of(run)
@@ -313,7 +313,7 @@ def answers_of(run: Run) -> list[dict[str, Any]]:
 
 
 def answer_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding]:
-    """The result for each difference between prediction rates; these are not error rates, as there is no ground truth."""
+    """The result for each difference between answer rates; these are not error rates, as there is no ground truth."""
     return [
         replace(found, said=f"predicted {clean(row['answer'])}: {found.said}")
         for row in rows
@@ -322,14 +322,12 @@ def answer_findings(rule: Rule, rows: Sequence[dict[str, Any]]) -> list[Finding]
 
 
 def no_answers(rule: Rule, run: Run) -> str:
-    """Why no prediction rate matches."""
+    """Why no answer rate matches."""
     known: dict[str, list[str]] = {}
     for row in answers_of(run):
         known.setdefault(str(row["output"]), []).append(str(row["answer"]))
     if rule.output not in known:
-        return (
-            f"the run has prediction rates of {clean(', '.join(known)) or 'no output'}; labelled outputs need [[gap]]"
-        )
+        return f"the run has answer rates of {clean(', '.join(known)) or 'no output'}; labelled outputs need [[gap]]"
     if rule.answer and rule.answer not in known[rule.output]:
         return f"the predictions of {clean(rule.output)} are {clean(', '.join(dict.fromkeys(known[rule.output])))}"
     return missing_groups(rule, answer_rows(replace(rule, groups=()), run)) or "the groups are too small to be tested"

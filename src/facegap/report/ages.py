@@ -23,6 +23,7 @@ from facegap.report.text import (
     percent,
 )
 from facegap.report.units import unit_in_words
+from facegap.report.wording import ALL_SUBJECTS
 from facegap.statistics.verdicts import BEYOND, WITHIN
 from facegap.store.run import Run
 
@@ -67,7 +68,7 @@ def check_tables(run: Run) -> list[TextTable]:
 def target_table(run: Run, rows: list[Row]) -> TextTable:
     """The challenge age at which the worst group of one grouping meets the target, and both rates there."""
     first = rows[0]
-    by = f"by {clean(first['family'])}" if first["family"] else "everybody"
+    by = f"by {clean(first['family'])}" if first["family"] else ALL_SUBJECTS
     title = f"challenge age for a false positive rate of {percent(first['target'])}, {by}: {challenge_text(first)}"
     whole = "" if not first["family"] else " of all groups together"
     if math.isnan(first["challenge"]):
@@ -75,7 +76,7 @@ def target_table(run: Run, rows: list[Row]) -> TextTable:
         why = f"No group has {least} effective subjects with an estimate under the limit, so the target is applied to none."
         return TextTable(title, (), (), notes=(why,))
     sure = (
-        f"From {first['challenge_high']:.1f} on the upper end of every interval is within the target."
+        f"From {first['challenge_high']:.1f} on, the upper limit of every interval is within the target."
         if math.isfinite(first["challenge_high"])
         else (
             "No challenge age can be shown to meet the target: even without any error, the upper limit for so few people is "
@@ -114,14 +115,14 @@ def equal_age_tables(run: Run) -> list[TextTable]:
         f"same weight on every age that all of them have. Weights: {weights}. Intervals at {level_text(run.record.level)}. "
         f"{unit_in_words(run.record)}"
     )
-    found = [table_of("errors of age at equal ages, years", (of_family(run), *ERROR_COLUMNS), rows, notes=(note,))]
+    found = [table_of("age errors at equal ages, years", (of_family(run), *ERROR_COLUMNS), rows, notes=(note,))]
     gaps = table(run, GAPS)
     if gaps:
         why = (
             f"At equal ages, in years; the margin is {gaps[0]['margin']:g}. p is Holm's over the pairs of one grouping and one error, "
             "outside the primary family of the run."
         )
-        found.append(table_of("gaps between errors of age", GAP_COLUMNS, gaps, notes=(why,)))
+        found.append(table_of("gaps between age errors", GAP_COLUMNS, gaps, notes=(why,)))
     return found
 
 
@@ -129,7 +130,7 @@ def band_table(run: Run) -> list[TextTable]:
     """Mean age errors by age band, and over all images."""
     rows = [row for row in table(run, ERRORS) if row["ages"] != EQUAL_AGES and row["images"]]
     columns = (of_family(run), Column[Row]("labelled ages", ages_text), *ERROR_COLUMNS)
-    return [table_of("errors of age by band, years", columns, rows)] if rows else []
+    return [table_of("age errors by band, years", columns, rows)] if rows else []
 
 
 # ---- cells ----
@@ -155,14 +156,14 @@ def of_family(run: Run) -> Column[Row]:
 
 def ages_text(row: Row) -> str:
     """The ages of a row."""
-    return "all, as they are" if row["ages"] == ALL_AGES else clean(row["ages"])
+    return "all ages" if row["ages"] == ALL_AGES else clean(row["ages"])
 
 
 def challenge_text(row: Row) -> str:
     """A challenge age with its interval."""
     if math.isnan(row["challenge"]):
         return "none"
-    high = "no upper end" if math.isinf(row["challenge_high"]) else f"{row['challenge_high']:.1f}"
+    high = "no upper limit" if math.isinf(row["challenge_high"]) else f"{row['challenge_high']:.1f}"
     return f"{row['challenge']:.1f} years [{row['challenge_low']:.1f}, {high}]"
 
 
@@ -186,12 +187,12 @@ def years_text(row: Row, name: str) -> str:
 
 def sure_text(row: Row) -> str:
     """False negatives at the upper limit of the challenge age, if there is one."""
-    return "no upper end" if math.isinf(row["challenge_high"]) else rate_text(row, "sure_false_negative")
+    return "no upper limit" if math.isinf(row["challenge_high"]) else rate_text(row, "sure_false_negative")
 
 
 def held_text(row: Row) -> str:
     """Whether the target is applied to a group, and whether it determines the challenge age."""
-    return "asks for this age" if row["worst"] else "held to it" if row["held"] else "not held to it"
+    return "determines the age" if row["worst"] else "target applied" if row["held"] else "target not applied"
 
 
 def year_rate_text(row: Row) -> str:
@@ -233,13 +234,13 @@ CHECK_COLUMNS = (
     ),
     Column[Row]("on both sides of the limit", lambda row: str(row["straddling"])),
     Column[Row]("without a labelled age", lambda row: str(row["without_age"])),
-    Column[Row]("never shown", lambda row: str(row["not_shown"])),
+    Column[Row]("not processed", lambda row: str(row["not_shown"])),
     Column[Row]("images", lambda row: str(row["images"])),
 )
 TARGET_COLUMNS = (
     Column[Row]("under the limit, passes", lambda row: rate_text(row, FALSE_POSITIVE)),
     Column[Row]("of age, must show a document", lambda row: rate_text(row, FALSE_NEGATIVE)),
-    Column[Row]("the same at the upper end", sure_text),
+    Column[Row]("the same at the upper limit", sure_text),
     Column[Row]("target", held_text),
 )
 YEAR_COLUMNS = (

@@ -126,7 +126,7 @@ def example(row: dict[str, Any], pixels: Pixels, *, include_ids: bool) -> Exampl
     """A thumbnail with its caption; the image's name only if names were requested."""
     said = clean(str(row["failure"]).replace("_", " "))
     if row["failure"] == "wrong answer":
-        said = f"labelled {clean(row['label'])}, called {clean(row['prediction'])}"
+        said = f"labelled {clean(row['label'])}, predicted {clean(row['prediction'])}"
     parts: Sequence[str] = [clean(row["group"]), said, *([clean(row["image"])] if include_ids else [])]
     caption = "; ".join(part for part in parts if part)
     return Example(f"data:image/jpeg;base64,{thumbnail(pixels)}", caption, f"photograph: {caption}")

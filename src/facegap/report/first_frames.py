@@ -13,17 +13,18 @@ from facegap.derive.groupings import Grouping
 from facegap.report.rows.frames import group_of, grouping_of, groupings_of, records
 from facegap.report.tables import Column, TextTable, table_of, title_of
 from facegap.report.text import clean, errors_of_trials, interval, number, percent, score
+from facegap.report.wording import ALL_SUBJECTS
 from facegap.store.run import Run
 
 Row = dict[str, Any]
 NOTE = (
-    "The same templates with their first frames, usable or not. Intervals take the threshold as given. A search is made in the "
-    "gallery as it was enrolled, with all frames."
+    "The same templates with their first frames, usable or not. Intervals treat the threshold as fixed. Searches are made in the "
+    "gallery as enrolled, with all frames."
 )
 ALARM_NOTE = (
     "Alarms: searches with a clip of somebody who is not in the gallery that find a candidate at or above the threshold. "
     "Person-hours: the time of these clips from which frames were taken. Each clip is searched once; the interval is that of "
-    "FPIR, the time being taken as it is."
+    "FPIR, with the time treated as fixed."
 )
 
 
@@ -49,7 +50,9 @@ def frames_table(rows: Sequence[Row], grouping: Grouping) -> TextTable:
         Column[tuple[Any, int]]("frames", lambda line: str(line[1])),
         *(Column[tuple[Any, int]](heading(kind), partial(cell, cells=cells, kind=kind)) for kind in kinds),
     ]
-    return table_of(f"{' x '.join(grouping) or 'everybody'}: errors by number of frames", columns, lines, notes=(NOTE,))
+    return table_of(
+        f"{' x '.join(grouping) or ALL_SUBJECTS}: errors by number of frames", columns, lines, notes=(NOTE,)
+    )
 
 
 def kind_of(row: Row) -> tuple[str, str]:

@@ -118,15 +118,15 @@ def undecided(line: Line, found: Contrast, gap: GapRow, run: Run, *, adults: boo
     pairs = sum(found.own.values())
     people = [group_words(row.group, adults=adults) for row in (found.worst, found.best)]
     who = " and ".join(people) if pairs == 1 else "any of the groups"
-    size = margin(gap.margin, is_ratio=gap.is_ratio)
+    size = gap_of(gap.margin, is_ratio=gap.is_ratio)
     needed = (
-        f"about {gap.subjects_needed:,.0f} people per group would be needed to find {size}"
+        f"about {gap.subjects_needed:,.0f} people per group would be needed to detect {size}"
         if not math.isnan(gap.subjects_needed)
         else "the number of people needed is unknown, because no error was observed"
     )
     if gap.dominated is not None:
         few = dominated_text(gap.dominated.dominated_by)
-        needed = f"the rate of “{clean(gap.dominated.group)}” is {few}, so that the gap gets no verdict"
+        needed = f"the rate of “{clean(gap.dominated.group)}” is {few}, so the gap has no verdict"
     sides = zip(people, (found.worst, found.best), strict=True)
     details = (
         needed,
@@ -152,8 +152,8 @@ def nothing_compared(run: Run, *, adults: bool) -> list[Line]:
     needed = people_needed(whole, metric, run)
     had = [f"{group_words(row.group, adults=adults)}: {row.rate.subjects:,}" for row in cells[:MOST_NAMED]]
     details = (
-        f"about {needed:,} people per group would be needed to find {margin_of(metric, run)}",
-        *((f"took part: {', '.join(had)}",) if had else ()),
+        f"about {needed:,} people per group would be needed to detect {smallest_gap(metric, run)}",
+        *((f"evaluated: {', '.join(had)}",) if had else ()),
         f"groups of fewer than {run.record.min_subjects} people are not compared",
         *((f"all groups together: {counts(whole, run)}",) if whole is not None and whole.rate.trials else ()),
     )
@@ -175,11 +175,17 @@ def people_needed(whole: RateRow | None, metric: Metric, run: Run) -> int:
     return least if math.isnan(found) else max(least, int(found))
 
 
-def margin_of(metric: Metric, run: Run) -> str:
-    """The margin of a metric."""
+def smallest_gap(metric: Metric, run: Run) -> str:
+    """The smallest gap of a metric that matters: its margin."""
     stated = run.record.margins.get(metric.name)
     size, is_ratio = (metric.margin, metric.is_ratio) if stated is None else (stated.size, stated.is_ratio)
-    return margin(size, is_ratio=is_ratio)
+    return gap_of(size, is_ratio=is_ratio)
+
+
+def gap_of(size: float, *, is_ratio: bool) -> str:
+    """A gap as large as a margin, in words: "a gap of 2 points", "a ratio of 2"."""
+    words = margin(size, is_ratio=is_ratio)
+    return words if is_ratio else f"a gap of {words}"
 
 
 def heading(metric: Metric) -> str:
@@ -241,13 +247,13 @@ def unanswered(found: Contrast, metric: Metric, run: Run) -> tuple[str, ...]:
     """How many of the errors had no prediction, and whether the verdict depends on trials without one."""
     lost = None if found.gap is None else found.gap.losses
     if lost is None:
-        return ("all answered",) if metric == ERROR_RATE_ALL else ()
+        return ("none unanswered",) if metric == ERROR_RATE_ALL else ()
     case = "if they had been errors in one group and none in the other"
     known = not math.isnan(lost.difference.low)
     could = f"the verdict could change {case}" if known else f"it is not known whether the verdict would change {case}"
     hangs = "" if lost.stands else f"; {could}"
     unit = unit_of(found.worst.metric, run)
-    return (f"without an answer: {lost.worse:,} of the former {unit}, {lost.better:,} of the latter{hangs}",)
+    return (f"unanswered: {lost.worse:,} of the former {unit}, {lost.better:,} of the latter{hangs}",)
 
 
 def at_threshold(row: RateRow) -> tuple[str, ...]:
@@ -265,7 +271,7 @@ def pairs_compared(found: Contrast) -> tuple[str, ...]:
         among = f"among {pairs:,} pairs of groups"
         return (f"one of {such:,} such gaps {among}" if such > 1 else f"the only such gap {among}",)
     if set(found.own) == {UNDECIDED}:
-        return (f"none of {pairs:,} pairs of groups could be decided",)
+        return (f"all {pairs:,} pairs of groups undecided",)
     words = {WITHIN: "without a gap larger than the margin", UNDECIDED: "undecided"}
     told = ", ".join(f"{found.own[name]:,} {word}" for name, word in words.items() if found.own.get(name))
     return (f"{pairs:,} pairs of groups: {told}",)

@@ -26,16 +26,16 @@ from facegap.types import AnyArray, BoolArray, IntArray, Rate
 PAPER_GENDERS, PAPER_TONES = ("female", "male"), ("darker", "lighter")
 NO_ANSWER = "No answer"  # a row that the paper does not have
 COUNTED_AS = {
-    "PPV": "right/{people}",
+    "PPV": "correct/{people}",
     "Error": "wrong/{people}",
-    "TPR": "right/called so",
-    "FPR": "wrong/called the other",
-    NO_ANSWER: "silent/{people}",
+    "TPR": "correct/predicted so",
+    "FPR": "wrong/predicted other",
+    NO_ANSWER: "missing/{people}",
 }
 # One table of nine columns with up to three-digit groups fits. Wider ones are split: a wrapped 100.0 would read as 100 and 0.
 WIDTH, LABEL_WIDTH, RULES = 120, 24, 3
 ROUNDING_ERROR = 1e-12  # of proportions and limits that are 0 or 1 except for the last bits
-OWN_LABELS = f"The rows are called as Buolamwini and Gebru (2018) printed them. {LABELS_MEAN}"
+OWN_LABELS = f"Row names are as printed by Buolamwini and Gebru (2018). {LABELS_MEAN}"
 NOTHING_TO_SHOW = "Nothing to show: this view needs a classifier of two genders and images with gender labels."
 
 Printed = Mapping[str, Mapping[str, str]]  # row label -> column heading -> printed value
@@ -300,14 +300,20 @@ def notes_of(
             f"Error and FPR. At least, at most: ends of {level_text(run.record.level)} intervals with people, not "
             "images, as the sampling unit.",
         ),
-        (silent, f"{silent} of {len(answers.called)} got no answer: an error in PPV and Error, in no TPR or FPR."),
+        (
+            silent,
+            f"{silent} of {len(answers.called)} have no prediction: an error in PPV and Error, not included in TPR or FPR.",
+        ),
         (
             neither,
-            f"{neither} of {len(answers.called)} were called neither: an error in PPV and Error, in TPR of All only.",
+            f"{neither} of {len(answers.called)} were predicted as neither: an error in PPV and Error, included only in TPR of All.",
         ),
-        (unlabelled, f"{unlabelled} without a label of {answers.attribute} are in All and the columns of gender only."),
-        (answers.left_out, f"{answers.left_out} images are in no column: without a gender label that the model knows."),
-        (small, f"Fewer than {minimum} effective subjects, shown but never ranked: {', '.join(small)}."),
-        (empty, f"Nobody in {', '.join(empty)}: {NO_NUMBER} means undefined, not 0."),
+        (unlabelled, f"{unlabelled} without a label of {answers.attribute} are only in All and the columns of gender."),
+        (
+            answers.left_out,
+            f"{answers.left_out} images are excluded: without a gender label that the model can predict.",
+        ),
+        (small, f"Fewer than {minimum} effective subjects, shown but not ranked: {', '.join(small)}."),
+        (empty, f"No images in {', '.join(empty)}: {NO_NUMBER} means undefined, not 0."),
     )
     return tuple(clean(text) for holds, text in said if holds)

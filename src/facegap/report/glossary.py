@@ -27,9 +27,9 @@ TERMS: Mapping[str, str] = MappingProxyType(
         "rates, or their difference in percentage points.",
         "p (Holm)": "the probability that chance alone would give a difference at least this large, adjusted for the number of gaps "
         "that are tested together.",
-        "threshold": "the score from which two photographs are accepted as the same person; it is the same for all groups. By folds, "
-        "each pair is evaluated at a threshold that was set without either person; the threshold shown is for use and was set on "
-        "all people.",
+        "threshold": "the lowest score at which two photographs are accepted as the same person; it is the same for all groups. By "
+        "folds, each pair is evaluated at a threshold that was set without either person; the threshold shown is for use and was set "
+        "on all people.",
         "genuine and impostor pairs": "two photographs of one person, and of two different people.",
         "FMR": "false match rate: the proportion of impostor pairs with a score at or above the threshold.",
         "FNMR": "false non-match rate: the proportion of genuine pairs with a score below the threshold.",
@@ -42,7 +42,7 @@ TERMS: Mapping[str, str] = MappingProxyType(
         "by chance": "the value of the measure if group labels are randomly permuted among the same people: the median over many "
         "permutations, and the value that only 5 in 100 of them exceed.",
         "FNIR and FPIR": "the proportion of searches for people in the gallery that miss them, and the proportion of searches for "
-        "people who are not in the gallery that return somebody.",
+        "people who are not in the gallery that return a candidate.",
         "age false positive": "a person under the legal age whose estimated age is at or above the challenge age, so that no document "
         "is required.",
         "age false negative": "a person of legal age whose estimated age is below the challenge age, and who must show a document.",
@@ -102,9 +102,9 @@ def terms_of(*used: Iterable[str]) -> dict[str, str]:
 
 
 LIMITS = (
-    "The groups are those of the data's source. Gender labels come from that source; facegap does not check them, "
+    "Group labels, including gender, come from the source of the data; facegap does not check them, "
     "and it infers neither gender identity nor race.",
-    "The results apply to these portraits. Other cameras, light, ages or poses give other results.",
+    "The results apply to these portraits. Other cameras, lighting, ages or poses may give different results.",
     "A gap is an observed difference and does not identify a cause. If no gap was found, this does not show that there is none: "
     "the interval and the number of subjects show how large a gap could have been found.",
     "Intervals treat the subjects as a random sample. A collection of portraits rarely is one.",
@@ -118,7 +118,7 @@ def limits_of(run: Run) -> list[str]:
     metrics = set(run.rates["metric"])
     if not record.manifest.has_subjects:
         found.append(
-            "The data does not identify people: each image was treated as a different person. If people have several images, the "
+            "The data do not identify people: each image was treated as a different person. If people have several images, the "
             "intervals are too narrow and, in comparisons, matches between photographs of one person count as false matches."
         )
     if any("IN-SAMPLE" in point.source for point in record.operating):
@@ -126,7 +126,7 @@ def limits_of(run: Run) -> list[str]:
             "The threshold was set on the same pairs on which it is evaluated, so the rates at it are optimistic."
         )
     if FMR.name in metrics and not run.rates.loc[run.rates["metric"] == FNMR.name, "trials"].gt(0).any():
-        found.append("Nobody has two photographs, so false rejections could not be measured.")
+        found.append("No subject has two photographs, so false rejections could not be measured.")
     if excluded := record.manifest.excluded_by_where:
         found.append(
             f"{excluded:,} rows of the data were excluded by a condition (--where); the results do not apply to them."
@@ -162,7 +162,7 @@ METHODS: tuple[Method, ...] = (
     Method("Rate", "errors / trials; without trials the rate is undefined, not 0", "counts in rates.csv"),
     Method(
         "Interval of a rate of images or searches",
-        "if nobody has two trials, Wilson's interval on errors and trials. Otherwise Wilson's interval on effective trials "
+        "if no subject has two trials, Wilson's interval on errors and trials. Otherwise Wilson's interval on effective trials "
         "p(1 − p) / Var(p), at most the trials, with Var(p) = S/(S−1) · Σᵢ (errorsᵢ − p · trialsᵢ)² / (all trials)² over the "
         "S people, and Student's t with degrees of freedom from the people who contribute to the variance; without any error, or "
         "with errors only, the Clopper-Pearson interval on S",

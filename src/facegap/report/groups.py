@@ -146,7 +146,7 @@ def page_families(run: Run) -> tuple[list[VerdictRow], list[str]]:
             shown.append(row)
     sentences = []
     if repeated:
-        sentences.append(f"These repeat others and are not shown: {'; '.join(dict.fromkeys(repeated))}.")
+        sentences.append(f"Not shown, because they repeat other rows: {'; '.join(dict.fromkeys(repeated))}.")
     if unseen:
         sentences.append(f"No error in any group: {'; '.join(dict.fromkeys(unseen))}.")
     return shown, sentences
@@ -185,9 +185,7 @@ def gap_notes(run: Run) -> tuple[str, ...]:
         f"tested together; p is Holm's over them. {unit_in_words(run.record)} All pairs are in gaps.csv, with the "
         f"{level_text(run.record.level)} unadjusted interval of each difference and ratio."
     )
-    small = (
-        f"Groups of fewer than {run.record.min_subjects} effective subjects, and rows without a label, are in no pair."
-    )
+    small = f"Groups of fewer than {run.record.min_subjects} effective subjects, and rows without a label, are not compared."
     return (
         tested,
         *plan_notes(run),
@@ -207,7 +205,7 @@ def primary_notes(run: Run) -> list[str]:
         return []
     others = len(run.gaps) - len(gaps)
     explored = (
-        f" The other {others:,} gaps are exploratory: p and interval are adjusted only for the pairs of their own line, and "
+        f" The other {others:,} gaps are exploratory: p and interval are adjusted only for the pairs of their own row, and "
         "no verdict is given."
     )
     if not len(gaps):
@@ -224,15 +222,15 @@ def loss_notes(run: Run) -> list[str]:
     judged = run.gaps[run.gaps["primary"]]
     unknown = ~judged["loss_stands"] & judged["loss_difference_low"].isna()
     changed = int((~judged["loss_stands"] & ~unknown).sum())
-    said = [f"The verdicts of {changed} of {len(judged)} gaps could change by them."] if changed else []
+    said = [f"The verdicts of {changed} of {len(judged)} gaps could change as a result."] if changed else []
     said += (
-        [f"In {unknown.sum()} of {len(judged)} gaps people have equal weight, and the cases are not known."]
+        [f"In {unknown.sum()} of {len(judged)} gaps people have equal weight, and the cases are unknown."]
         if unknown.any()
         else []
     )
-    could = " ".join(said) or "No verdict would change by them."
+    could = " ".join(said) or "No verdict would change."
     return [
-        "Best and worst case: the gap if all images, pairs or searches without an answer had been errors in one group and "
+        "Best and worst case: the gap if all images, pairs or searches without a result had been errors in one group and "
         f"none in the other, and the reverse. {could} Files that were not processed are not included."
     ]
 
@@ -248,7 +246,7 @@ def margin_notes(run: Run, *, primary: bool = False) -> list[str]:
     chosen = run.record.request.setting("groups", "margin")
     by = f" (--margin {' '.join(clean(text) for text in chosen)})" if chosen else ""
     by = " (by the plan)" if run.record.plan else by
-    alpha = f"False alarms in the verdicts of the whole run: at most {run.record.alpha:g}."
+    alpha = f"Probability of any false alarm in the verdicts of the run: at most {run.record.alpha:g}."
     return [f"Margins, fixed before the models ran{by}: {stated}. {alpha}"] if stated else []
 
 
@@ -338,7 +336,7 @@ def loss_text(gap: GapRow) -> str:
     if gap.losses is None:
         return "nothing lost"
     if math.isnan(gap.losses.difference.low):
-        return "not known, because people have equal weight"
+        return "unknown, because people have equal weight"
     ends = gap.losses.ratio if gap.is_ratio else gap.losses.difference
     low, high = (number(end) if gap.is_ratio else hundredfold(end, 2) for end in (ends.low, ends.high))
     cases = f"ratio {low} to {high}" if gap.is_ratio else f"{low} to {high} points"
@@ -373,13 +371,13 @@ TERMINAL = (
     Column[VerdictRow]("all pairs", lambda row: tally(row.verdicts)),
 )
 PAGE = (
-    Column[VerdictRow]("what, by which groups", lambda row: measured(row.widest)),
+    Column[VerdictRow]("metric and grouping", lambda row: measured(row.widest)),
     Column[VerdictRow]("worse against better", lambda row: who(row.widest)),
     Column[VerdictRow]("gap", lambda row: gap_with_interval(row.widest)),
     Column[VerdictRow]("verdict", lambda row: verdict_text(row.widest)),
 )
 EVERY = (
-    Column[VerdictRow]("what, by which groups", lambda row: measured(row.widest)),
+    Column[VerdictRow]("metric and grouping", lambda row: measured(row.widest)),
     Column[VerdictRow]("worst against best", lambda row: who(row.widest)),
     Column[VerdictRow]("errors / trials", lambda row: counts(row.widest)),
     Column[VerdictRow]("difference", lambda row: difference_text(row.widest)),

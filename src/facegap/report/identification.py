@@ -10,6 +10,7 @@ from facegap.report.rows.rates import rate_rows
 from facegap.report.rows.searches import SearchRow, SearchRows, search_rows
 from facegap.report.tables import Column, TextTable, table_of, title_of
 from facegap.report.text import clean, score
+from facegap.report.wording import ALL_SUBJECTS
 from facegap.report.worst_best import extremes
 from facegap.store.run import Run
 
@@ -32,7 +33,7 @@ def search_table(run: Run, found: SearchRows) -> TextTable:
         *(Column[SearchRow](heading(point), partial(rate_at, k=k)) for k, point in enumerate(found.points)),
     ]
     return table_of(
-        f"{' x '.join(found.grouping) or 'everybody'}: search, {at}",
+        f"{' x '.join(found.grouping) or ALL_SUBJECTS}: search, {at}",
         columns,
         found.rows,
         is_dimmed=lambda row: not row.reliable,

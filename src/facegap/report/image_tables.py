@@ -70,7 +70,7 @@ def outcome_table(run: Run) -> TextTable:
 
 def prediction_table(run: Run) -> TextTable:
     """Rows of the manifest by result of the classifier."""
-    return table_of("answers of the classifier", count_columns("images"), answer_rows(run), notes=answer_notes(run))
+    return table_of("predictions of the classifier", count_columns("images"), answer_rows(run), notes=answer_notes(run))
 
 
 def answer_notes(run: Run) -> list[str]:
@@ -79,7 +79,7 @@ def answer_notes(run: Run) -> list[str]:
     said = [f"{clean(row.outcome or 'no reason given')} ({row.images})" for row in reasons[:MOST_REASONS]]
     if len(reasons) > MOST_REASONS:
         said.append(f"other reasons ({sum(row.images for row in reasons[MOST_REASONS:])})")
-    return [f"Without an answer: {'; '.join(said)}."] if said else []
+    return [f"Without a prediction: {'; '.join(said)}."] if said else []
 
 
 def timing_table(run: Run) -> TextTable:
@@ -106,14 +106,14 @@ def stopping_words(stopping: StoppingRecord) -> str:
     """Why an audit that could stop early stopped, and how often the gaps were tested."""
     gaps = "gap" if stopping.undecided == 1 else "gaps"
     why = {
-        "decided": "Stopped as every gap was decided",
-        "budget": f"The budget of calls was spent with {stopping.undecided:,} {gaps} undecided",
-        "everybody": f"The list of people was completed with {stopping.undecided:,} {gaps} undecided",
+        "decided": "Stopped because every gap was decided",
+        "budget": f"The call limit was reached with {stopping.undecided:,} {gaps} undecided",
+        "everybody": f"All people were processed with {stopping.undecided:,} {gaps} undecided",
     }[stopping.ended]
     gaps_were = "one gap was" if stopping.gaps == 1 else f"{stopping.gaps:,} gaps together were"
     return (
-        f"{why}: {stopping.asked:,} of {stopping.people:,} people were asked about, in random order, and {gaps_were} evaluated after "
-        f"every {stopping.people_per_look} of them ({stopping.looks:,} times), by limits that hold at every look."
+        f"{why}: images of {stopping.asked:,} of {stopping.people:,} people were sent, in random order, and {gaps_were} evaluated "
+        f"after every {stopping.people_per_look} of them ({stopping.looks:,} times), with limits that are valid at every look."
     )
 
 
@@ -125,9 +125,9 @@ def lost_words(run: Run) -> str:
     silent = int((answers == "no_answer").sum()) if run.record.classes else 0
     unasked = int((~never & (answers == "not_shown")).sum()) if run.record.sent is not None else 0
     if not (faceless or silent or unasked or never.any()):
-        return f"No {run.counted[:-1]} was lost: all {total:,} gave a face{' and an answer' if run.record.classes else ''}."
+        return f"No {run.counted[:-1]} was lost: all {total:,} gave a face{' and a prediction' if run.record.classes else ''}."
     said = [f"{int(never.sum()):,} were not processed"] if never.any() else []
     said += [f"{unasked:,} were not sent to the service"] if unasked else []
     said += [f"{faceless:,} gave no usable face"] if faceless else []
-    said += [f"{silent:,} have no answer"] if silent else []
+    said += [f"{silent:,} have no prediction"] if silent else []
     return f"Of {total:,} {run.counted} {', '.join(said)}."

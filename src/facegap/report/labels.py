@@ -136,7 +136,7 @@ UNCERTAIN = (
     Column[GapRow]("groups", lambda row: clean(row.family)),
     Column[GapRow]("metric", metric_at),
     Column[GapRow]("worst against best", who),
-    Column[GapRow]("by the labels", by_labels),
+    Column[GapRow]("labels as given", by_labels),
     Column[GapRow]("labels resampled", by_draws),
     Column[GapRow]("left", lambda row: percent(uncertainty(row).attenuation, 0)),
     Column[GapRow]("true groups", true_groups),

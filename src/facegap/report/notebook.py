@@ -266,7 +266,7 @@ def verdict_lines(run: StoredRun) -> TextTable:
 
 
 NOTEBOOK = (
-    Column[VerdictRow]("what, by which groups", lambda row: measured(row.widest)),
+    Column[VerdictRow]("metric and grouping", lambda row: measured(row.widest)),
     Column[VerdictRow]("worst against best", lambda row: who(row.widest)),
     Column[VerdictRow]("errors / trials", lambda row: counts(row.widest)),
     Column[VerdictRow](

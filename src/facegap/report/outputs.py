@@ -1,6 +1,6 @@
-"""Outputs besides gender and age in words and tables: prediction rates, macro error rates, and legal restrictions.
+"""Outputs besides gender and age in words and tables: answer rates, macro error rates, and legal restrictions.
 
-A prediction rate is not an error rate: true rates may differ between groups. It is therefore not called a gap.
+An answer rate is not an error rate: true rates may differ between groups. It is therefore not called a gap.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from facegap.report.text import (
     points,
     verdict,
 )
-from facegap.report.wording import all_adults, group_words
+from facegap.report.wording import ALL_SUBJECTS, all_adults, group_words
 from facegap.statistics.verdicts import UNKNOWN as UNDECIDED
 from facegap.store.run import Run
 from facegap.types import Group
@@ -37,10 +37,10 @@ from facegap.types import Group
 Row = Mapping[str, Any]
 FOUND = (DIFFER_BEYOND, DIFFER)
 OUTCOMES: Mapping[str, str] = {
-    "right": "answered right",
-    "wrong": "answered wrong",
-    "unlabelled": "answered, without a label",
-    "no_answer": "without an answer",
+    "right": "correct",
+    "wrong": "wrong",
+    "unlabelled": "predicted, without a label",
+    "no_answer": "without a prediction",
     "not_shown": "not processed",
     "crop_unavailable": "too small for the model's crop; not a trial",
 }
@@ -82,18 +82,18 @@ def line_of(rows: Sequence[Row], groups: Mapping[str, Group], *, adults: bool) -
     sides = sorted(("a", "b"), key=lambda side: -row[f"rate_{side}"])
     said = [Said(percent(row[f"rate_{side}"], 1), words(row, side, groups, adults=adults)) for side in sides]
     such = sum(one["verdict"] == row["verdict"] for one in rows)
-    among = (
-        f"one of {such:,} with this verdict among {len(rows):,} pairs of groups and answers that are tested together"
-    )
-    counted = " against ".join(f"{row[f'errors_{side}']:,} of {row[f'trials_{side}']:,} answers" for side in sides)
+    among = f"one of {such:,} with this verdict among {len(rows):,} pairs of groups and predictions that are tested together"
+    counted = " against ".join(f"{row[f'errors_{side}']:,} of {row[f'trials_{side}']:,} predictions" for side in sides)
     ends = deciding_interval(*higher_first(row), row["decided_level"], row["margin"], is_ratio=False)
     family = tuple(str(row["family"]).split("*"))
     settled = row["verdict"] in FOUND
     return Line(
         model="",
-        what=f"{spoken(str(row['output'])).capitalize()}: answered “{spoken(str(row['answer']))}”",
+        what=f"{spoken(str(row['output'])).capitalize()}: predicted “{spoken(str(row['answer']))}”",
         pair=(said[0], said[1]) if settled else None,
-        said="" if settled else f"no significant difference; furthest apart are {said[0].who} and {said[1].who}",
+        said=""
+        if settled
+        else f"no significant difference; the widest difference is between {said[0].who} and {said[1].who}",
         verdict=verdict_of(row),
         details=(f"difference {points(abs(row['difference']), 1)}, interval {ends}", counted, among, NO_ERROR),
         metric=str(row["answer"]),
@@ -154,7 +154,7 @@ def by_group(run: Run, rows: Sequence[Row], grouping: Grouping, name: str, measu
     ]
     title = f"{spoken(name)}, {'answers' if measure == ANSWERED else measure}: "
     note = (
-        f"How often each answer was given, of the images with an answer, {level_text(run.record.level)} interval. There are "
+        f"Rate of each prediction among the images with a prediction, {level_text(run.record.level)} interval. There are "
         f"no labels: {NO_ERROR}."
         if measure == ANSWERED
         else (
@@ -165,7 +165,7 @@ def by_group(run: Run, rows: Sequence[Row], grouping: Grouping, name: str, measu
     everybody = not grouping
     return [
         table_of(
-            title + ("everybody" if everybody else clean(" x ".join(grouping))),
+            title + (ALL_SUBJECTS if everybody else clean(" x ".join(grouping))),
             columns,
             list(of_group.items()),
             is_dimmed=lambda one: next(iter(one[1].values()))["effective_subjects"] < run.record.min_subjects,
@@ -193,8 +193,9 @@ def pairs_in_short(rows: Sequence[Row], name: str, measure: str) -> list[TextTab
         return []
     what = "answer rates" if measure == ANSWERED else "macro error rates"
     note = (
-        f"Per answer and grouping the pair of groups furthest apart; {GAPS} has all {len(rows):,} pairs. Those of the first grouping "
-        "are tested together by Holm's method, over all answers; others are exploratory, without a verdict."
+        f"For each prediction and grouping, the pair of groups with the widest difference; {GAPS} contains all "
+        f"{len(rows):,} pairs. Those of the first grouping are tested together by Holm's method, over all predictions; "
+        "others are exploratory, without a verdict."
     )
     return [table_of(f"{spoken(name)}: pairs of groups, {what}", PAIRS, list(widest.values()), notes=(note,))]
 
@@ -206,7 +207,7 @@ def counted(row: Row, side: str) -> str:
 
 PAIRS = (
     Column[Row](
-        "answer, by",
+        "prediction and grouping",
         lambda row: f"{spoken(str(row['answer'])) or 'all classes'}, {clean(' x '.join(row['family'].split('*')))}",
     ),
     Column[Row]("group a against b", lambda row: f"{clean(row['group_a'])} against {clean(row['group_b'])}"),
@@ -256,7 +257,7 @@ def attack_sentences(run: Run) -> list[str]:
         ]
     rows = [row for row in rate_rows(run) if row.metric.startswith("apcer.") and not row.grouping and row.rate.trials]
     if not rows:
-        return ["No attack presentation got an answer, so there is no APCER."]
+        return ["No attack presentation has a prediction, so APCER is undefined."]
     worst = max(rows, key=lambda row: row.rate.value)
     return [
         f"APCER of the worst of {len(rows)} species: {percent(worst.rate.value)} "

@@ -39,8 +39,8 @@ def plan_notes(run: Run) -> list[str]:
     kind = run.record.request.audit
     read = f"{clean(plan.file)}, SHA-256 {clean(plan.sha256)}, read at {clean(plan.read_at)} before {BEFORE[kind]}"
     return [
-        f"Plan: {read}; what contradicts it was refused. Whether it was made before anybody saw the data, the time of a file "
-        "cannot prove: ask where this hash was published."
+        f"Plan: {read}; contradicting options were rejected. The time of a file does not prove that the plan was made before "
+        "the data were seen; for that, check where this hash was published."
     ]
 
 
@@ -67,7 +67,7 @@ def sample_table(run: Run) -> TextTable:
         f"{len(fewer)} of {len(rows)} groups have fewer people than planned: a verdict is reached there less often than the plan "
         "says."
     ]
-    return table_of("people planned, and reached", SAMPLES, rows, notes=notes if fewer else ())
+    return table_of("planned and reached numbers of people", SAMPLES, rows, notes=notes if fewer else ())
 
 
 SAMPLES = (

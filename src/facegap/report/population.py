@@ -40,8 +40,8 @@ def population_tables(run: Run) -> list[TextTable]:
     groupings = groupings_of(run)
     group = Column[Row]("group", lambda row: clean(group_of(row, groupings)))
     notes = (
-        f"Estimand: {clean(rates[0]['estimand'])}. Errors, trials and subjects are as they were counted, unweighted; rates.csv and "
-        f"gaps.csv are of these. Intervals at {level_text(run.record.level)}, by sampling unit. False match rates are not weighted.",
+        f"Estimand: {clean(rates[0]['estimand'])}. Errors, trials and subjects are unweighted counts, as in rates.csv and "
+        f"gaps.csv. Intervals at {level_text(run.record.level)}, by sampling unit. False match rates are not weighted.",
     )
     found = [table_of("rates for the population", (group, *RATE_COLUMNS), rates, notes=notes)]
     gaps = table(run, GAPS)
@@ -56,10 +56,10 @@ def slope_tables(run: Run) -> list[TextTable]:
     rows = table(run, SLOPES)
     note = (
         "Rates are those of a logistic curve (Firth) over the trials, read at the 10% and the 90% quantile of the column; images "
-        "count as they are, not weighted. The interval is the one that decided the verdict on the change between the two, by the "
+        "are not weighted. The interval is the one on which the verdict is based, for the change between the two, by the "
         f"jackknife over sampling units; p is Holm's over the columns, outside the primary family of the run. "
-        f"{unit_in_words(run.record)} A curve describes the people "
-        "audited and names no cause; measured_ita is measured from pixels, and light is in it."
+        f"{unit_in_words(run.record)} A curve describes the "
+        "audited people and does not identify a cause; measured_ita is measured from pixels and includes the effect of light."
     )
     return [table_of("error rates along continuous columns", SLOPE_COLUMNS, rows, notes=(note,))] if rows else []
 
@@ -105,7 +105,7 @@ def verdict_of(row: Row) -> str:
 
 
 SLOPE_COLUMNS = (
-    Column[Row]("what", lambda row: f"{measured(row)}, along {clean(row['column'])}"),
+    Column[Row]("metric", lambda row: f"{measured(row)}, along {clean(row['column'])}"),
     Column[Row]("errors / trials", lambda row: errors_of_trials(row["errors"], row["trials"])),
     Column[Row]("fitted rate", ends_text),
     Column[Row]("change", change_text),
@@ -115,14 +115,14 @@ SLOPE_COLUMNS = (
     Column[Row]("verdict", verdict_of),
 )
 RATE_COLUMNS = (
-    Column[Row]("what", measured),
+    Column[Row]("metric", measured),
     Column[Row]("errors / trials", lambda row: errors_of_trials(row["errors"], row["trials"])),
     Column[Row]("subjects", lambda row: str(row["subjects"])),
-    Column[Row]("as counted", lambda row: percent(row["unweighted_value"])),
+    Column[Row]("unweighted", lambda row: percent(row["unweighted_value"])),
     Column[Row]("for the population", weighted_text),
 )
 GAP_COLUMNS = (
-    Column[Row]("what", lambda row: f"{measured(row)}, by {clean(row['family'])}"),
+    Column[Row]("metric", lambda row: f"{measured(row)}, by {clean(row['family'])}"),
     Column[Row]("group a against b", lambda row: f"{clean(row['group_a'])} against {clean(row['group_b'])}"),
     Column[Row]("weighted rates", lambda row: f"{percent(row['weighted_a'])} against {percent(row['weighted_b'])}"),
     Column[Row]("difference", lambda row: points(row["difference"])),

@@ -11,6 +11,7 @@ from facegap.report.rows.comparisons import table
 from facegap.report.rows.rates import RateRow, rate_rows
 from facegap.report.tables import TextTable
 from facegap.report.text import NO_NUMBER, clean, errors_of_trials, interval, level_text, percent, score
+from facegap.report.wording import ALL_SUBJECTS
 from facegap.store.run import Run
 from facegap.types import Group
 
@@ -34,7 +35,7 @@ def protocol_tables(run: Run) -> list[TextTable]:
         )
         for part in parts
     )
-    printed = TextTable(f"{clean(told.title)}: as its protocol prints it", ("list", *headings), body, notes=notes(run))
+    printed = TextTable(f"{clean(told.title)}: results of the protocol", ("list", *headings), body, notes=notes(run))
     return [printed, *own_tables(run)]
 
 
@@ -65,14 +66,14 @@ def own_tables(run: Run) -> list[TextTable]:
             f"the same {what} at a threshold {where}",
             ("group", *(f"{metric.name.upper()}, {level} interval" for metric in metrics)),
             body,
-            notes=(f"* fewer than {least} effective subjects: shown, never ranked.",) if small else (),
+            notes=(f"* fewer than {least} effective subjects: shown but not ranked.",) if small else (),
         )
     ]
 
 
 def group_text(group: Group) -> str:
     """The name of a group, or of all subjects."""
-    return clean(group) if group.attributes else "everybody"
+    return clean(group) if group.attributes else ALL_SUBJECTS
 
 
 def rate_text(row: RateRow | None) -> str:
@@ -127,7 +128,7 @@ def searched(run: Run) -> list[str]:
     if told is None:
         return []
     return [
-        "Rank k: the mate is among the first k candidates, whatever its score; searches without a mate are not in it.",
+        "Rank k: the mate is among the first k candidates, whatever its score; searches without a mate are not included.",
         f"TPIR: among the first {max(told.ranks)}, at or above the threshold. "
         + " ".join(f"{score(point.threshold)}: {clean(point.source)}." for point in told.operating),
     ]

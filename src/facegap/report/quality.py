@@ -113,16 +113,16 @@ APART_COLUMNS = (
     Column[Row]("verdict", lambda row: str(row["verdict"])),
 )
 GATE_COLUMNS = (
-    Column[Row]("refused", lambda row: rate_text(row, "refused")),
+    Column[Row]("rejected", lambda row: rate_text(row, "rejected")),
     Column[Row]("without a quality", lambda row: str(row["without_quality"])),
-    Column[Row]("error", lambda row: title_of(str(row["metric"])) if row["metric"] else "none judged"),
+    Column[Row]("error", lambda row: title_of(str(row["metric"])) if row["metric"] else "none evaluated"),
     Column[Row]("without the gate", lambda row: rate_text(row, "before")),
     Column[Row]("with the gate", lambda row: rate_text(row, "after")),
 )
 GAP_COLUMNS = (
     Column[Row]("by", lambda row: clean(row["family"])),
     Column[Row]("group a against b", lambda row: f"{clean(row['group_a'])} against {clean(row['group_b'])}"),
-    Column[Row]("refused", lambda row: f"{percent(row['rate_a'])} against {percent(row['rate_b'])}"),
+    Column[Row]("rejected", lambda row: f"{percent(row['rate_a'])} against {percent(row['rate_b'])}"),
     Column[Row]("difference", lambda row: points(row["difference"])),
     Column[Row]("p (Holm)", lambda row: p_value(row["p_adjusted"])),
     Column[Row]("deciding interval", decided_text),

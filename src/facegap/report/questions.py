@@ -122,7 +122,7 @@ def protocol(run: Run) -> Section:
 def who(run: Run) -> Section:
     """Which groups differ: the widest gap of each family with its verdict."""
     if not len(run.gaps):
-        return Section("who", "Who differs", "")
+        return Section("who", "Which groups differ", "")
     shown, left_out = page_families(run)
     primary = [row for row in shown if row.widest.primary]
     lead = "The widest gap of each rate in the primary family, with the interval on which its verdict is based."
@@ -130,7 +130,7 @@ def who(run: Run) -> Section:
         lead = "The primary family has no gap; all other comparisons are exploratory."
     return Section(
         "who",
-        "Who differs",
+        "Which groups differ",
         lead,
         ("verdict", "margin", "interval", "p (Holm)"),
         tables=(
@@ -160,7 +160,7 @@ def how_much(of: Material) -> Section:
     folds = (
         Fold("All rates by group", "", (), tuple(tables)),
         Fold(
-            "Searches of the gallery",
+            "Identification",
             "People who are not found, and people who are falsely identified.",
             (),
             tuple(searched),
@@ -211,10 +211,10 @@ def ages(of: Material) -> Section:
     drawn = tuple(figure for figure in of.figures["ages"] if figure.name.startswith("age-errors"))
     folds = (
         Fold("By year of age", "", (), tuple(map(PageTable, year_table(run)))),
-        Fold("Errors of age by band", "", drawn, tuple(map(PageTable, band_table(run)))),
+        Fold("Age errors by band", "", drawn, tuple(map(PageTable, band_table(run)))),
     )
     if not checked:
-        return Section("ages", "Errors of age", "", (), drawn, errors, folds=(replace(folds[1], figures=()),))
+        return Section("ages", "Age errors", "", (), drawn, errors, folds=(replace(folds[1], figures=()),))
     terms = ("age false positive", "age false negative", "challenge age")
     tables = (*map(PageTable, check_tables(run)), *errors)
     return Section("ages", "Age check", check_words(run), terms, charts, tables, folds=folds)
@@ -277,7 +277,7 @@ def how_sure(of: Material) -> Section:
     folds = (
         Fold("If the labels are uncertain", "", (), tuple(PageTable(table) for table in uncertainty_tables(run))),
         Fold(
-            "Skin tone of the people",
+            "Distribution of skin tone",
             "Skin colours are shown only as swatches of the scale.",
             tuple(of.figures["tone"]),
             tuple(PageTable(table) for table in labels),
@@ -285,7 +285,7 @@ def how_sure(of: Material) -> Section:
         Fold("Highest and lowest rate of each grouping, in words", sentences=tuple(overview.findings(run))),
     )
     terms = ("interval", "subjects", *(("measured tone",) if measured else ()))
-    return Section("sure", "How sure is this", "", terms, sentences=sentences, folds=folds)
+    return Section("sure", "How certain are these results", "", terms, sentences=sentences, folds=folds)
 
 
 def lost(of: Material) -> Section:
@@ -384,7 +384,7 @@ def further(of: Material) -> Section:
 def reproduced(of: Material) -> Section:
     """How to reproduce the run, and its device and times."""
     run = of.run
-    lead = "The same command on the same files gives the same tables; facegap recheck hashes and derives them again."
+    lead = "The same command on the same files gives the same tables; facegap recheck verifies hashes and computes the tables again."
     timed = [PageTable(timing_table(run), "plain")] if run.record.timing.per_image else []
     folds = (
         Fold("Hashes of inputs and outputs", "", (), (PageTable(hash_table(run, of.folder), "plain"),)),

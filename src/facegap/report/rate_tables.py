@@ -15,6 +15,7 @@ from facegap.report.rows.rates import RateRow, pairs_alone, rate_rows
 from facegap.report.tables import Column, TextTable, table_of, title_of
 from facegap.report.text import clean, errors_of_trials, interval, number, percent, score
 from facegap.report.units import unit_in_words
+from facegap.report.wording import ALL_SUBJECTS
 from facegap.store.run import Run
 from facegap.types import Group, Rate
 
@@ -32,7 +33,7 @@ def rate_tables(run: Run) -> list[TextTable]:
     least = run.record.min_subjects
     tables = []
     for grouping in [(), *groupings_of(run)]:
-        title = " x ".join(grouping) or "everybody"
+        title = " x ".join(grouping) or ALL_SUBJECTS
         of_grouping = [row for row in rows if row.grouping == grouping]
         by_threshold: dict[str, list[RateRow]] = {}  # by its text, as NaN is not a valid key
         for row in of_grouping:
@@ -108,7 +109,10 @@ def subjects_of(found: OfGroup, *, least: int) -> str:
 def held_notes(rows: Sequence[RateRow], cluster: Sequence[str], counted: str) -> list[str]:
     """A sentence per group and kind of trial for which one sampling unit has more than a third of the trials."""
     shares = {
-        (clean(row.group) if row.group.attributes else "everybody", metric_of(row.metric).trial): row.rate.largest_share
+        (
+            clean(row.group) if row.group.attributes else ALL_SUBJECTS,
+            metric_of(row.metric).trial,
+        ): row.rate.largest_share
         for row in rows
         if row.labelled
         and row.other is None
@@ -117,7 +121,7 @@ def held_notes(rows: Sequence[RateRow], cluster: Sequence[str], counted: str) ->
     }
     who = f"unit of {clean(' and '.join(cluster))}" if cluster else "person"
     return [
-        f"One {who} holds {share:.0%} of the {trials_in_words(trial, counted)} of {group}."
+        f"One {who} has {share:.0%} of the {trials_in_words(trial, counted)} of {group}."
         for (group, trial), share in shares.items()
     ]
 
@@ -184,7 +188,7 @@ def no_error_notes(rates: Iterable[Rate]) -> tuple[str, ...]:
 
 def age_table(run: Run) -> TextTable:
     """Mean absolute age error by group."""
-    return table_of("error of age, years", AGE_COLUMNS, age_rows(run))
+    return table_of("age error, years", AGE_COLUMNS, age_rows(run))
 
 
 AGE_COLUMNS = (

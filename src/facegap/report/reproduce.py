@@ -97,10 +97,8 @@ def hash_table(run: Run, folder: Path | None) -> TextTable:
     rows += [(f"model {clean(name)}", value) for name, value in record.execution.models.items()]
     if folder is not None:
         rows += [(name, sha256(folder / name)) for name in RESULTS if (folder / name).is_file()]
-        rows += [("every file of the run but report.html (root hash)", root_hash(folder))]
-    return TextTable(
-        "what went in, and what came out", ("file", "sha256"), tuple((name, clean(value)) for name, value in rows)
-    )
+        rows += [("every file of the run except report.html (root hash)", root_hash(folder))]
+    return TextTable("inputs and outputs", ("file", "sha256"), tuple((name, clean(value)) for name, value in rows))
 
 
 def version_table(run: Run) -> TextTable:
@@ -113,8 +111,8 @@ def isolation_words(one: Isolation) -> str:
     """How a model was isolated from the audit, in words."""
     if not one.isolated:
         return "none: it ran in the process of the audit (--no-isolation), without limits on time, memory and files"
-    limits = f"{one.timeout_s:g} s a batch" + (f", {one.memory_bytes / 1024**3:.1f} GiB" if one.memory_bytes else "")
-    absent = f"; not here: {', '.join(one.absent)}" if one.absent else ""
+    limits = f"{one.timeout_s:g} s per batch" + (f", {one.memory_bytes / 1024**3:.1f} GiB" if one.memory_bytes else "")
+    absent = f"; not available: {', '.join(one.absent)}" if one.absent else ""
     return f"{', '.join(one.restrictions)} ({limits}){absent}"
 
 
@@ -122,9 +120,9 @@ def execution_table(run: Run) -> TextTable:
     """The devices and settings with which the models actually ran, as found after they were opened."""
     used = run.record.execution
     rows = [
-        ("device asked for", used.device_asked),
+        ("requested device", used.device_asked),
         ("device", used.device_name),
-        ("provider asked for", ", ".join(used.providers_asked)),
+        ("requested provider", ", ".join(used.providers_asked)),
         ("provider used", ", ".join(used.providers_used)),
         ("workers, threads each", f"{used.workers}, {used.threads}"),
         ("batch", str(used.batch)),

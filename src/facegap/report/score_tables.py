@@ -26,13 +26,13 @@ from facegap.report.text import NO_NUMBER, clean, errors_of_trials, number, p_va
 from facegap.store.run import Run
 
 LABEL_AT_USE = (
-    "What if: a threshold for each group can be used only where the group label of the person is known at the time of use, and "
-    "a wrong label then gives a wrong threshold. Changes in percentage points, negative where fewer are falsely rejected."
+    "A threshold for each group can be used only if the person's group label is known at the time of use, and "
+    "a wrong label then gives a wrong threshold. Changes are in percentage points, negative if fewer are falsely rejected."
 )
 MEASURE_TITLES = {
-    "max_min_difference": "largest less smallest",
-    "max_min_ratio": "largest over smallest",
-    "max_over_geometric_mean": "largest over geometric mean",
+    "max_min_difference": "largest minus smallest",
+    "max_min_ratio": "largest / smallest",
+    "max_over_geometric_mean": "largest / geometric mean",
     "gini": "Gini",
     "garbe": "GARBE",
     "fairness_discrepancy_rate": "fairness discrepancy rate",
@@ -51,7 +51,7 @@ def score_table(run: Run) -> TextTable:
     compared = run.record.comparison
     plot = compared.all_pairs.plot if compared and compared.all_pairs else None
     if plot and any(math.isfinite(row.impostor_mean) for row in rows):
-        notes.append(f"Mean scores of impostors are estimates from {plot.pairs:,} sampled pairs and the exact list.")
+        notes.append(f"Mean impostor scores are estimates from {plot.pairs:,} sampled pairs and the exact list.")
     return table_of("scores and equal error rate", SCORES, rows, notes=notes)
 
 
@@ -80,20 +80,20 @@ def transfer_table_text(run: Run) -> TextTable:
     """Overall rates, and those of the group furthest from the target, at each group's threshold."""
     silent = [point for point in run.record.transfer_points if point.threshold is None]
     notes = [f"No threshold of {clean(point.on)}: {clean(point.reason)}." for point in silent]
-    return table_of("what each group's threshold does to everybody", TRANSFERS, transfer_rows(run), notes=notes)
+    return table_of("overall error rates at each group's threshold", TRANSFERS, transfer_rows(run), notes=notes)
 
 
 def own_threshold_table(run: Run) -> TextTable:
     """The effect on each group of a threshold set on it alone."""
     rows = own_threshold_rows(run)
-    return table_of("each group at a threshold of its own", OWN_THRESHOLDS, rows, notes=(LABEL_AT_USE,) if rows else ())
+    return table_of("each group at its own threshold", OWN_THRESHOLDS, rows, notes=(LABEL_AT_USE,) if rows else ())
 
 
 def measure_table(run: Run) -> TextTable:
     """The published measures of unequal rates, each with its value by chance."""
     rows = measure_rows(run)
-    note = "By chance: the middle of 500 deals of the labels, and what 5 in 100 of them exceed."
-    return table_of("how unequal the rates are, in one number", MEASURES, rows, notes=(note,) if rows else ())
+    note = "By chance: the median over 500 permutations of the labels, and the value that 5 in 100 of them exceed."
+    return table_of("summary measures of differences between groups", MEASURES, rows, notes=(note,) if rows else ())
 
 
 def refused(row: TransferRow) -> str:
@@ -119,25 +119,25 @@ def by_chance(row: MeasureRow) -> str:
 SCORES = (
     Column[ScoreRow]("group", lambda row: clean(row.group)),
     Column[ScoreRow]("genuine pairs", lambda row: f"{row.genuine_pairs:,}"),
-    Column[ScoreRow]("mean score", lambda row: number(row.genuine_mean, 3)),
+    Column[ScoreRow]("mean genuine score", lambda row: number(row.genuine_mean, 3)),
     Column[ScoreRow]("impostor pairs", lambda row: f"{row.impostor_pairs:,}"),
-    Column[ScoreRow]("mean score of impostors", lambda row: number(row.impostor_mean, 3)),
+    Column[ScoreRow]("mean impostor score", lambda row: number(row.impostor_mean, 3)),
     Column[ScoreRow]("EER", lambda row: percent(row.equal_error_rate)),
 )
 TRANSFERS = (
     Column[TransferRow]("set on", lambda row: clean(row.set_on) + (", the strictest" if row.is_strictest else "")),
     Column[TransferRow]("threshold", lambda row: score(row.threshold)),
-    Column[TransferRow]("FMR of everybody", lambda row: count_text(row.fmr)),
-    Column[TransferRow]("FNMR of everybody", refused),
+    Column[TransferRow]("overall FMR", lambda row: count_text(row.fmr)),
+    Column[TransferRow]("overall FNMR", refused),
     Column[TransferRow]("change of FNMR", lambda row: signed_points(row.fnmr_change)),
 )
 OWN_THRESHOLDS = (
     Column[OwnThresholdRow]("group", lambda row: clean(row.group)),
     Column[OwnThresholdRow]("target FMR", lambda row: f"{row.target:g}"),
     Column[OwnThresholdRow]("threshold of the run", lambda row: score(row.run_threshold)),
-    Column[OwnThresholdRow]("its own", lambda row: score(row.threshold)),
-    Column[OwnThresholdRow]("FMR at the run's", lambda row: percent(row.fmr_before)),
-    Column[OwnThresholdRow]("FMR at its own", lambda row: NO_NUMBER if row.fmr is None else count_text(row.fmr)),
+    Column[OwnThresholdRow]("own threshold", lambda row: score(row.threshold)),
+    Column[OwnThresholdRow]("FMR at the run's threshold", lambda row: percent(row.fmr_before)),
+    Column[OwnThresholdRow]("FMR at own threshold", lambda row: NO_NUMBER if row.fmr is None else count_text(row.fmr)),
     Column[OwnThresholdRow]("FNMR at the run's", lambda row: percent(row.fnmr_before)),
     Column[OwnThresholdRow]("FNMR at its own", lambda row: count_text(row.fnmr) if row.fnmr.trials else NO_NUMBER),
     Column[OwnThresholdRow]("change of FNMR", lambda row: signed_points(row.fnmr_change)),
@@ -148,7 +148,7 @@ MEASURES = (
     Column[MeasureRow]("groups", lambda row: str(row.groups)),
     Column[MeasureRow]("threshold", lambda row: score(row.threshold)),
     Column[MeasureRow]("value", measure_value),
-    Column[MeasureRow]("if all were alike", lambda row: f"{row.fair_value:g}"),
+    Column[MeasureRow]("if all rates were equal", lambda row: f"{row.fair_value:g}"),
     Column[MeasureRow]("by chance", by_chance),
     Column[MeasureRow]("p", lambda row: p_value(row.p)),
 )

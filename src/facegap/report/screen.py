@@ -56,7 +56,7 @@ def gaps_in_short(run: Run, found: Contrast | None) -> TextTable:
     rows = rows[:MOST_GAPS]
     more = len(every) - len(rows)
     explored = " (exploratory, without a verdict)" if len(rows) == sum(row.widest.primary for row in every) else ""
-    notes = [f"{more} further lines of gaps{explored} are in the report and in gaps.csv."] if more > 0 else []
+    notes = [f"{more} further rows of gaps{explored} are in the report and in gaps.csv."] if more > 0 else []
     metrics = {row.widest.metric for row in rows}
     if len(metrics) == 1:
         return table_of(f"widest gaps: {title_of(*metrics)}", OF_ONE_METRIC, rows, notes=notes)
@@ -81,7 +81,7 @@ def by_text(row: VerdictRow) -> str:
 
 
 GAPS = (
-    Column[VerdictRow]("error, by", lambda row: measured(row.widest)),
+    Column[VerdictRow]("metric and grouping", lambda row: measured(row.widest)),
     Column[VerdictRow]("worst against best", lambda row: who(row.widest)),
     Column[VerdictRow]("gap", gap_text),
     Column[VerdictRow]("interval", interval_text),
@@ -102,7 +102,7 @@ def rates_in_short(run: Run, found: Contrast) -> TextTable:
     level = f"{100 * run.record.level:g}% interval"
     notes = [f"{left_out} groups between these are in the report."] if left_out > 0 else []
     if any(not row.reliable for row in rows):
-        notes.append(f"* fewer than {run.record.min_subjects} effective subjects: shown, never ranked.")
+        notes.append(f"* fewer than {run.record.min_subjects} effective subjects: shown but not ranked.")
     return table_of(
         f"{metric}, by {by}{at}",
         (

@@ -12,5 +12,5 @@ def unit_in_words(record: RunRecord) -> str:
     """One sentence: subjects, the units of --cluster, or images that were treated as different people."""
     if record.cluster:
         named = clean(" and ".join(record.cluster))
-        return f"Units of {named}, not people or images, are what varies independently."
-    return "Subjects, not images, are what varies." if record.manifest.has_subjects else NO_PEOPLE
+        return f"The sampling unit is {named}, not the person or image."
+    return "The sampling unit is the subject, not the image." if record.manifest.has_subjects else NO_PEOPLE

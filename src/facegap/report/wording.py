@@ -22,6 +22,7 @@ LIGHT_AND_DARK = frozenset({"darker", "lighter", "dark", "light", "medium", "dar
 ORIGINS = frozenset({"race", "ethnicity", "ethnic_group", "race_ethnicity"})
 PEOPLE = "people"
 OF_AGE: Mapping[str, str] = MappingProxyType({"female": "women", "male": "men"})
+ALL_SUBJECTS = "all subjects"  # name of the row or panel of all groups together
 OF_ANY_AGE: Mapping[str, str] = MappingProxyType({"female": "women and girls", "male": "men and boys"})
 ADULT_FROM = 18.0  # years
 WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|[ _'-])*")  # a label that can stand before a noun

@@ -187,7 +187,7 @@ def band_figure(run: Run, grouping: Grouping, groups: Sequence[Group], taken: se
         return []
     x = alt.X("ages:O", title="labelled age, years", sort=bands, axis=alt.Axis(labelAngle=0))
     y = alt.Y("value:Q", title="estimated above or below, years", axis=alt.Axis(tickCount=6))
-    title = f"Signed error of age by band, {by_words(grouping)}"
+    title = f"Signed age error by band, {by_words(grouping)}"
     ends = (bands[0], bands[-1])
     told = "; ".join(
         f"{point['group']} at {point['ages']}: {point['said']}" for point in points if point["ages"] in ends
@@ -200,7 +200,7 @@ def band_figure(run: Run, grouping: Grouping, groups: Sequence[Group], taken: se
             name=slug(f"age-errors-{'-'.join(grouping) or 'everybody'}", taken),
             title=title,
             alt_text=f"{title}. {told}.",
-            caption=f"signed error of age, {by_words(grouping)}",
+            caption=f"signed age error, {by_words(grouping)}",
             note=f"Above 0: estimated too old. Bands of fewer than {FEWEST_IMAGES} images are omitted. Vertical "
             f"lines: intervals.",
             grouping=grouping,

@@ -85,9 +85,9 @@ def answer_chart(rows: Sequence[Row], grouping: Grouping, name: str, level: floa
     answer, output = spoken(str(rows[0]["answer"])), spoken(str(rows[0]["output"]))
     base = alt.Chart(data(points)).encode(
         y=alt.Y("group:N", sort=groups, title=None, axis=alt.Axis(grid=False, ticks=False, domain=False)),
-        tooltip=tooltips(group="group", rate="answer rate", counted="answers"),
+        tooltip=tooltips(group="group", rate="answer rate", counted="predictions"),
     )
-    title_x = f"images answered “{answer}”, {level_text(level)} interval"
+    title_x = f"images predicted “{answer}”, {level_text(level)} interval"
     sure = base.mark_rule(color=PALETTE[0], strokeWidth=2).encode(
         x=alt.X("low:Q", title=title_x, scale=alt.Scale(zero=True), axis=alt.Axis(labelExpr=PER_CENT)),
         x2=alt.X2("high:Q"),
@@ -95,7 +95,7 @@ def answer_chart(rows: Sequence[Row], grouping: Grouping, name: str, level: floa
     middle = base.mark_point(color=PALETTE[0], filled=True, size=60).encode(x=alt.X("value:Q"))
     outside = label_px(groups) + 30
     chart = alt.layer(sure, middle).properties(width=ROOM_PX - outside, height=ROW_PX * len(points) + 10)
-    title = f"{output.capitalize()}: how often “{answer}” was answered, {by_words(grouping)}"
+    title = f"{output.capitalize()}: how often “{answer}” was predicted, {by_words(grouping)}"
     told = "; ".join(f"{point['group']}: {point['rate']}" for point in points[:8])
     return finished(
         chart,
@@ -103,7 +103,7 @@ def answer_chart(rows: Sequence[Row], grouping: Grouping, name: str, level: floa
         title=title,
         alt_text=f"{title}. {told}.",
         outside_px=outside,
-        caption=f"answered “{answer}”, {by_words(grouping)}",
+        caption=f"predicted “{answer}”, {by_words(grouping)}",
         note=NOTE,
         grouping=grouping,
     )

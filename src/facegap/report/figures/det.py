@@ -29,12 +29,12 @@ from facegap.report.figures.style import (
 )
 from facegap.report.rows.frames import groupings_of, own_rates, records
 from facegap.report.text import clean, interval, percent, score
+from facegap.report.wording import ALL_SUBJECTS
 from facegap.store.run import Run
 from facegap.types import Group
 
 COLUMNS, MOST_PANELS, OUTSIDE_PX, HEIGHT_PX = 2, 16, 78, 160
 LEAST_POINTS = 3  # of a curve that shows more than its ends
-EVERYBODY = "everybody"
 
 
 def det_figures(run: Run) -> list[Figure]:
@@ -79,18 +79,18 @@ def det(
     """Panels of curves with the operating point of each; a curve ends where it reaches no error, as a log axis has no 0."""
     groups = [group for group in dict.fromkeys(curves["group"]) if group.attributes]
     place = places(groups)
-    panels = list(dict.fromkeys(panel for panel, _ in place.values()))[:MOST_PANELS] or [EVERYBODY]
+    panels = list(dict.fromkeys(panel for panel, _ in place.values()))[:MOST_PANELS] or [ALL_SUBJECTS]
     series = list(dict.fromkeys(one for _, one in place.values()))
     floor_x, floor_y = (least(curves, points, metric) for metric in (FMR.name, FNMR.name))
     reference = [
-        line(row, panel, EVERYBODY) for row in records(curves) if not row["group"].attributes for panel in panels
+        line(row, panel, ALL_SUBJECTS) for row in records(curves) if not row["group"].attributes for panel in panels
     ]
     own = [line(row, *place[row["group"]]) for row in records(curves) if row["group"] in place]
     marks = [dot(group, both, place[group], floor_x, floor_y) for group, both in points.items() if group in place]
     if not groups:
-        marks = [dot(group, both, (EVERYBODY, EVERYBODY), floor_x, floor_y) for group, both in points.items()]
+        marks = [dot(group, both, (ALL_SUBJECTS, ALL_SUBJECTS), floor_x, floor_y) for group, both in points.items()]
     drawn = [row for row in [*reference, *own] if row[FMR.name] > 0 and row[FNMR.name] > 0 and row["panel"] in panels]
-    colour, dash, shape = looks([EVERYBODY, *series])
+    colour, dash, shape = looks([ALL_SUBJECTS, *series])
     base = alt.Chart().encode(x=axis(FMR, floor_x), y=axis(FNMR, floor_y))
     legend = alt.Legend(title=None)
     lines = (
@@ -173,7 +173,7 @@ def line(row: Mapping[str, Any], panel: str, series: str) -> dict[str, Any]:
         "kind": "curve",
         "panel": clean(panel),
         "series": clean(series),
-        "group": clean(row["group"]) if row["group"].attributes else EVERYBODY,
+        "group": clean(row["group"]) if row["group"].attributes else ALL_SUBJECTS,
         "threshold": row["threshold"],
         FMR.name: row[FMR.name],
         FNMR.name: row[FNMR.name],
@@ -192,7 +192,7 @@ def dot(
         "kind": "point",
         "panel": clean(place[0]),
         "series": clean(place[1]),
-        "group": clean(group) if group.attributes else EVERYBODY,
+        "group": clean(group) if group.attributes else ALL_SUBJECTS,
         FMR.name: max(float(fmr["value"]), floor_x),
         FNMR.name: max(float(fnmr["value"]), floor_y),
         "at": score(fmr["threshold"]),
@@ -224,7 +224,7 @@ def axis(metric: Metric, floor: float) -> Any:
 def alt_of(title: str, points: Mapping[Group, Mapping[str, Any]], threshold: str) -> str:
     """The chart in words: the operating points of the first groups."""
     said = "; ".join(
-        f"{clean(group) if group.attributes else EVERYBODY}: FMR {percent(both[FMR.name]['value'])}, "
+        f"{clean(group) if group.attributes else ALL_SUBJECTS}: FMR {percent(both[FMR.name]['value'])}, "
         f"FNMR {percent(both[FNMR.name]['value'])} ({both[FNMR.name]['errors']} of {both[FNMR.name]['trials']})"
         for group, both in list(points.items())[:6]
     )

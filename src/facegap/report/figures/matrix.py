@@ -27,6 +27,7 @@ from facegap.report.figures.style import (
 from facegap.report.rows.frames import group_of, groupings_of, records
 from facegap.report.rows.rates import MatrixRows, RateRow, matrix_rows, rate_rows
 from facegap.report.text import clean, interval, level_text, percent, rough_percent, score
+from facegap.report.wording import ALL_SUBJECTS
 from facegap.store.record import TransferPoint
 from facegap.store.run import Run
 from facegap.types import Group
@@ -85,7 +86,7 @@ def anchor_of(run: Run, matrix: MatrixRows) -> Anchor:
     if not everybody > 0:
         return Anchor(NO_ERROR_ANCHOR, rough_percent(NO_ERROR_ANCHOR))
     value = everybody * size if is_ratio else everybody + size
-    return Anchor(value, f"{rough_percent(value)}, the margin above the rate of everybody, {rough_percent(everybody)}")
+    return Anchor(value, f"{rough_percent(value)}, the margin above the overall rate, {rough_percent(everybody)}")
 
 
 def shade_of(value: float, anchor: float) -> float:
@@ -293,8 +294,8 @@ def transfer_cell(row: Mapping[str, Any], on: str, group: Group, target: float, 
     few = not row.get("effective_subjects", row["subjects"]) >= min_subjects
     return {
         "row": clean(on),
-        "column": clean(group) if group.attributes else "everybody",
-        "pair": f"set on {clean(on)}; evaluated on {clean(group) if group.attributes else 'everybody'}",
+        "column": clean(group) if group.attributes else ALL_SUBJECTS,
+        "pair": f"set on {clean(on)}; evaluated on {clean(group) if group.attributes else ALL_SUBJECTS}",
         "value": value,
         "text": short(value),
         "shade": shade,

@@ -190,7 +190,7 @@ def overall_line(overall: float, floor: float, metric: str) -> list[Any]:
     if not overall > 0:
         return []
     # The overall rate includes pairs between groups, so it may lie below the rates of all groups.
-    everybody = "all pairs, of two groups too" if metric_of(metric).is_impostor else "all"
+    everybody = "all pairs, also between groups" if metric_of(metric).is_impostor else "all"
     at = data([{"x": max(overall, floor), "said": f"{everybody}: {percent(overall, 1)}"}])
     line = alt.Chart(at).mark_rule(strokeDash=[4, 3], color=INK, opacity=0.6).encode(x=alt.X("x:Q"))
     text = alt.Chart(at).mark_text(dy=-7, baseline="bottom", color=INK, fontSize=11)
@@ -223,7 +223,7 @@ def alt_of(rows: Sequence[dict[str, Any]], title: str, overall: float) -> str:
     ranked = [row for row in rows if row["trials"] and not row["small"]]
     said = f"Dots with intervals: {title}. {len(rows)} groups"
     if overall == overall:
-        said += f", everybody {percent(overall, 1)}"
+        said += f", all subjects {percent(overall, 1)}"
     if not ranked:
         return said + "; none is large enough to rank."
     worst, best = ranked[0], ranked[-1]

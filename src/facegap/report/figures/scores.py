@@ -162,4 +162,4 @@ def alt_of(rows: pd.DataFrame, title: str, threshold: float) -> str:
     counts = " and ".join(f"{everybody[kind]:,} {kind} pairs" for kind in KINDS if kind in everybody.index)
     at = "" if threshold != threshold else f" The dashed line is the threshold {score(threshold)}."
     groups = rows["group"].nunique()
-    return f"{title}: proportions of pairs by score in {groups} panels, everybody first ({counts}).{at}"
+    return f"{title}: proportions of pairs by score in {groups} panels, all subjects first ({counts}).{at}"

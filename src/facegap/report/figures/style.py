@@ -17,6 +17,7 @@ import altair as alt
 from facegap.derive.groupings import Grouping
 from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.report.text import clean
+from facegap.report.wording import ALL_SUBJECTS
 from facegap.types import Group
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#882255", "#3a9bd9", "#1b1b1b")  # the fifth is darkened
@@ -106,7 +107,7 @@ def finished(
 
 def by_words(grouping: Sequence[str]) -> str:
     """The grouping of a chart in its caption."""
-    return f"by {' x '.join(grouping)}" if grouping else "everybody"
+    return f"by {' x '.join(grouping)}" if grouping else ALL_SUBJECTS
 
 
 CONFIG: dict[str, Any] = {

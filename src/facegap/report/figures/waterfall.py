@@ -36,19 +36,19 @@ from facegap.store.run import Run
 from facegap.types import Group
 
 STAGE_NAMES: Mapping[str, str] = {
-    "decoded": "shown to a model",
+    "decoded": "processed",
     "detected": "face found",
     "enrolled": "face usable",
     "labelled": "label known",
-    "answered": "answer given",
-    "right": "answer right",
-    "judged": "left to judge",
+    "answered": "prediction made",
+    "right": "prediction correct",
+    "judged": "evaluated",
     "compared": "compared",
     "with_mate": "has a second photograph",
-    "matched": "own photograph accepted",
+    "matched": "second photograph accepted",
 }
-CHAINS: Mapping[str, str] = {"face": "Finding a face", "answer": "Answering", "comparison": "Comparing"}
-PARTS = ("reached", "lost by the model", "left out by the data", "never shown to a model")
+CHAINS: Mapping[str, str] = {"face": "Face detection", "answer": "Classification", "comparison": "Comparison"}
+PARTS = ("reached", "lost by the model", "excluded by the data", "not processed")
 PART_OF_KIND: Mapping[str, str] = {"failure": PARTS[1], "limit": PARTS[2], "never shown": PARTS[3]}
 NEVER = "#1b1b1b"
 # Lost images of a group end at one of these steps, in order; each has its own colour and position in the bar.
@@ -204,7 +204,7 @@ def lost_by_group(rows: Sequence[tuple[Group, list[Step], int]], grouping: Group
             ),
             x2="stop:Q",
             color=alt.Color("lost:N", scale=scale, legend=alt.Legend(title=None)),
-            tooltip=tooltips(group="group", lost="lost as", of=counted, share="share"),
+            tooltip=tooltips(group="group", lost="lost as", of=counted, share="proportion"),
         )
     )
     text = (
