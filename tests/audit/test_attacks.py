@@ -1,4 +1,4 @@
-"""Files that somebody else made to do harm: each ends in an error or an outcome, soon, and touches nothing else."""
+"""Malicious files: each leads to an error or an outcome quickly, and nothing else is touched."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_a_small_parquet_file_of_very_many_rows_is_refused_unread(tmp_path: Path
 
 def test_a_text_of_megabytes_in_every_row_of_a_parquet_file_is_refused(tmp_path: Path) -> None:
     table = tmp_path / "long.parquet"
-    rows = 100_000  # 1 TB, were every cell unpacked
+    rows = 100_000  # 1 TB if every cell were expanded
     long = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int8)), pa.array(["a" * 10_000_000]))
     pq.write_table(pa.table({"image": long}), table, compression="zstd")
     assert table.stat().st_size < 500_000
@@ -252,7 +252,7 @@ def test_a_label_that_a_spreadsheet_would_run_is_disarmed_and_read_back_as_it_wa
     assert not cell.startswith(store.FORMULA_STARTS)
     for apart in re.split(
         r"[;|\t\n]", (tmp_path / "rates.csv").read_text("utf-8")
-    ):  # as spreadsheets of other countries split
+    ):  # as spreadsheets of some locales split
         assert not apart.lstrip(' "').startswith(store.FORMULA_STARTS) or apart.lstrip(' "').startswith("-0.5"), apart
     pd.testing.assert_frame_equal(store.read_csv(tmp_path / "rates.csv"), frame)
 
@@ -271,7 +271,7 @@ def test_a_record_of_other_shapes_ends_in_one_error_that_names_file_and_key(
     assert str(run) in str(caught.value)
 
 
-# ---- what leaves, what is printed, what is written ----
+# ---- what is sent, printed and written ----
 
 
 def test_an_error_of_several_lines_keeps_them_and_loses_its_escapes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Audits of a service that enrols a gallery and searches it, asked on this machine in the dialect of CompreFace."""
+"""Audits of a search service, simulated on this machine with the API of CompreFace."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CARD, PEOPLE, IMAGES = "compreface_search", 8, 3
 BLANK, UNKNOWN = (
     "p1_1.png",
     "p5_0.png",
-)  # pictures without a face, where a test makes them: a probe, and one of the gallery
+)  # images without a face in some tests: a probe, and a gallery image
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def ask(people: Path, server: DialectServer, **words: Any) -> Run:
-    """The audit of the service at a threshold, unless a test says otherwise."""
+    """The audit of the service, at a threshold unless a test gives other settings."""
     given = {
         "search_service": str(card_for(CARD, server, people.parent)),
         "send_images": True,
@@ -75,7 +75,7 @@ def ask(people: Path, server: DialectServer, **words: Any) -> Run:
 
 
 def by_hand(people: Path, run: Run, threshold: float) -> dict[str, tuple[int, int]]:
-    """Errors and trials of FNIR at ranks 1 and 3 and of FPIR, from the pictures and the roles alone."""
+    """Errors and trials of FNIR at ranks 1 and 3 and of FPIR, computed from the images and the roles."""
     assert run.searched is not None
     names, subjects, roles = run.manifest["image"], run.manifest["subject"], run.searched.roles
     faces = [by_colours((people.parent / name).read_bytes()) for name in names]
@@ -121,16 +121,16 @@ def test_rates_of_a_service_that_searches_are_those_of_its_pictures(
     assert 0 < expected["fnir 1"][0] < expected["fnir 1"][1]
     assert expected["fpir"][1] > 0
     paths = [path.partition("?")[0].rpartition("/")[2] for path, _, _ in server.seen]
-    assert paths == sorted(paths)  # all are enrolled ("faces") before the first is searched ("recognize")
+    assert paths == sorted(paths)  # all are enrolled ("faces") before the first search ("recognize")
     assert len(paths) == PEOPLE * IMAGES
-    assert all(name.startswith("facegap-") for name in gallery.faces)  # and no name of a file or a person
+    assert all(name.startswith("facegap-") for name in gallery.faces)  # no name of a file or subject
     outcomes = run.faces.set_index("image")["outcome"]
     assert {name for name in outcomes.index if outcomes[name] == "no_face"} == set(blank)
     fta = run.rates[(run.rates["metric"] == "fta") & (run.rates["gender"] == "any")].iloc[0]
     assert (fta["errors"], fta["trials"]) == (len(blank), 24)
     steps = run.extra["waterfall.csv"].set_index("gender").loc["any"]
     assert steps["enrolled"] == 24 - len(blank)
-    assert "detected" not in steps  # no detector ran here, so that nothing says where a face was lost
+    assert "detected" not in steps  # no detector ran here, so it is unknown where a face was lost
     told = "1 of 6 images of the gallery were not enrolled (failures to enrol, FTE)"
     assert any(told in warning for warning in run.record.warnings) == bool(blank)
     assert recheck(tmp_path / "run") == []
@@ -170,7 +170,7 @@ def test_an_empty_list_of_a_person_who_is_not_enrolled_is_a_search_without_an_al
     run = ask(people, server, threshold=None, in_sample=True, fpir=(0.2, 0.5), out=tmp_path / "other")
     fpir = run.rates[(run.rates["metric"] == "fpir") & (run.rates["gender"] == "any")].set_index("threshold")
     assert fpir["trials"].tolist() == [6, 6]
-    assert fpir["errors"].tolist() == [1, 2]  # one of six is allowed, then three, of whom two have a candidate
+    assert fpir["errors"].tolist() == [1, 2]  # one of six is allowed, then three, two of which have a candidate
     assert fpir.index.tolist() == pytest.approx([tops[0], 0.0])
     assert "2 of 6 searches, at the lowest score of a list (0)" in fpir["threshold_from"][0.0]
 
@@ -193,7 +193,7 @@ def test_every_service_that_was_opened_is_closed(
     monkeypatch.setattr(client.Service, "__init__", opens)
     monkeypatch.setattr(client.Service, "close", closes)
     ask(people, server)
-    assert len(opened) == 3  # to announce what is sent, to enrol and to search
+    assert len(opened) == 3  # for the announcement, enrolment and search
     assert sorted(opened) == sorted(closed)
 
 
@@ -224,7 +224,7 @@ def garbage(handler: Handler) -> None:
 @pytest.mark.parametrize(
     ("fault", "calls"), [(status(429), 25), (status(500), 25), (half_a_body, 25), (garbage, 24), (status(404), 24)]
 )
-@pytest.mark.parametrize("at", [2, 10])  # while the six of the gallery are enrolled, and later
+@pytest.mark.parametrize("at", [2, 10])  # during enrolment of the six gallery images, and later
 def test_a_fault_is_repeated_or_an_outcome(
     people: Path, server: DialectServer, monkeypatch: pytest.MonkeyPatch, fault: Any, calls: int, at: int
 ) -> None:
@@ -234,13 +234,13 @@ def test_a_fault_is_repeated_or_an_outcome(
 
     def says(path: str, images: Any) -> Any:
         if len(server.seen) == at:
-            server.faults.append(fault)  # of the next call
+            server.faults.append(fault)  # for the next call
         return fine(path, images)
 
     server.says = says
     run = ask(people, server, workers=1)
     assert len(server.seen) == calls
-    lost = 25 - calls if not (at == 2 and fault is garbage) else 0  # whoever enrols reads nothing in the body
+    lost = 25 - calls if not (at == 2 and fault is garbage) else 0  # enrolment does not read the response body
     assert run.faces["outcome"].tolist().count("no_template") == lost
     assert recheck(people.with_name("run")) == []
 
@@ -264,7 +264,7 @@ def test_a_budget_ends_in_searches_that_count_in_no_rate_and_a_larger_one_goes_o
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing may catch it."""
+    """Simulates a kill: nothing may catch it."""
 
 
 @pytest.mark.parametrize("moment", [5, 21])
@@ -298,7 +298,7 @@ def test_a_gallery_that_holds_others_is_refused(
     with pytest.raises(RunError, match=r"1 candidates of one response were not enrolled.*Clear the service's gallery"):
         ask(people, server, workers=1)
     enrolled = sum("faces" in path for path, _, _ in server.seen)
-    assert len(server.seen) <= enrolled + 3  # the first search, and what was on its way
+    assert len(server.seen) <= enrolled + 3  # the first search, and calls in progress
 
 
 def test_a_card_that_reads_no_list_stops_before_all_is_paid_for(people: Path, server: DialectServer) -> None:

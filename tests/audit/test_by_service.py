@@ -1,4 +1,4 @@
-"""Audits of a service that compares two images, asked on this machine in the dialect of three real ones."""
+"""Audits of a service that compares two images, simulated on this machine with three real APIs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fixtures.dialects import DIALECTS, EMBEDDING, KEYS, DialectServer, by_colou
 from fixtures.settings import audit_scores, audited
 
 PEOPLE, IMAGES = 4, 2
-BLANK = "p0_1.png"  # a picture without a face, where a test makes one
+BLANK = "p0_1.png"  # an image without a face in some tests
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def people(tmp_path: Path) -> Path:
 
 
 def ask(people: Path, card: Path, **words: Any) -> Run:
-    """The audit of a service by every pair, at a threshold unless a test says otherwise."""
+    """The audit of a service for every pair, at a threshold unless a test gives other settings."""
     given = {
         "verify_service": str(card),
         "pairs": people.with_name("pairs.csv"),
@@ -74,7 +74,7 @@ def ask(people: Path, card: Path, **words: Any) -> Run:
 
 
 def local(people: Path, card: str) -> dict[tuple[str, str], float]:
-    """The score of each pair as the service computes it, higher means more similar; NaN where a face is missing."""
+    """The score of each pair as computed by the service, higher means more similar; NaN if a face is missing."""
     pairs = pd.read_csv(people.with_name("pairs.csv"))
     found = {}
     for left, right in zip(pairs["left"], pairs["right"], strict=True):
@@ -94,7 +94,7 @@ def rates(run: Run) -> pd.DataFrame:
     return run.rates.drop(columns=["model", "threshold_from"])
 
 
-# ---- the three dialects ----
+# ---- the three APIs ----
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -141,7 +141,7 @@ def test_a_distance_is_the_negative_of_what_the_service_says_and_so_is_its_thres
     assert "published by the service's card" in run.record.operating[0].source
 
 
-# ---- no face is not a score ----
+# ---- a missing face is not a score ----
 
 
 @pytest.mark.parametrize(
@@ -162,8 +162,8 @@ def test_a_picture_without_a_face_is_a_failure_to_acquire_and_never_a_score(
     assert set(pairs["outcome"][probe]) == {as_probe}
     assert set(pairs["outcome"][reference]) == {as_reference}
     assert pairs["score"].isna().tolist() == (probe | reference).tolist()
-    assert len(server.seen) == 28  # a face that is not there is said once
-    known = dialect == "deepface_verify"  # it says in which picture
+    assert len(server.seen) == 28  # a missing face is reported once
+    known = dialect == "deepface_verify"  # it says in which image
     assert run.faces.set_index("image")["outcome"][BLANK] == ("no_face" if known else "ok")
     everybody = run.rates[run.rates["gender"] == "any"].set_index("metric")
     assert (everybody["errors"]["fta"], everybody["trials"]["fta"]) == (int(known), 8)
@@ -174,7 +174,7 @@ def test_a_picture_without_a_face_is_a_failure_to_acquire_and_never_a_score(
     assert (row["pairs"], row["scored"]) == (4, 3)
 
 
-# ---- answers that are none ----
+# ---- invalid responses ----
 
 
 def test_a_card_that_reads_no_score_stops_before_all_pairs_are_paid_for(
@@ -296,7 +296,7 @@ def test_images_in_no_pair_that_was_sent_are_no_trial(people: Path, server: Dial
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing may catch it."""
+    """Simulates a kill: nothing may catch it."""
 
 
 @pytest.mark.parametrize("moment", [0, 7])
@@ -320,7 +320,7 @@ def test_after_a_kill_no_kept_answer_is_paid_for_again(
     monkeypatch.setattr(client, "write_call", real)
     run = ask(people, card, threshold=0.5, resume=True)
     assert scores(run) == pytest.approx(local(people, "insightface_server_verify"), abs=1e-12)
-    assert len(server.seen) - 28 == moment % 2  # the one whose answer was lost between call and ledger
+    assert len(server.seen) - 28 == moment % 2  # the one whose response was lost between call and ledger
     assert run.record.sent is not None and run.record.sent.calls >= len(server.seen)
 
 
@@ -449,7 +449,7 @@ def test_the_kept_answers_of_a_person_are_forgotten_with_the_pairs(
 
 
 def ask_for_templates(people: Path, server: DialectServer, name: str, **words: Any) -> Run:
-    """The audit of a service whose templates are compared here, everyone with everyone."""
+    """The audit of a service whose templates are compared here, all pairs."""
     card = card_for(name, server, people.parent, **{f"dimension = {EMBEDDING[name]}": "dimension = 108"})
     given = {"send_images": True, "calls_per_second": 1000.0, "out": people.with_name("run"), "by": "gender", **words}
     return audited(people, embed=str(card), detect="none", threshold=0.5, **given)

@@ -62,7 +62,7 @@ def test_people_stay_people_and_units_vary(tmp_path: Path) -> None:
         assert (before["effective_subjects"], after["effective_subjects"]) == (12, 4)
     assert women(clustered, "fmr")["effective_trials"] != women(plain, "fmr")["effective_trials"]
     assert "--cluster: the sampling unit is session: 24 people in 8 units" in clustered.record.warnings
-    assert clustered.extra["differentials.csv"]["p"].isna().all()  # labels cannot be dealt out person by person
+    assert clustered.extra["differentials.csv"]["p"].isna().all()  # labels cannot be permuted person by person
 
 
 def test_the_minimum_counts_units(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_unit_is_in_one_fold_whole_and_its_people_are_never_set_aside(tmp_path
     assert run.matched.folds is not None
     folds = pd.Series(run.matched.folds)
     assert folds.groupby(table["session"]).nunique().max() == 1
-    assert folds.nunique() == table["session"].nunique() == 8  # as many folds as there are units, where these are few
+    assert folds.nunique() == table["session"].nunique() == 8  # as many folds as units if there are few
     assert set(run.matched.roles) == {"evaluation"}
 
 

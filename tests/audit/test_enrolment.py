@@ -1,4 +1,4 @@
-"""Who is enrolled and who is searched, by a column or by a rule, and what is refused beforehand."""
+"""Gallery and probe roles from a column or by a rule, and settings that are rejected beforehand."""
 
 from __future__ import annotations
 

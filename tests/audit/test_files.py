@@ -1,4 +1,4 @@
-"""Image files that are not there or cannot be read: refused before the first image, or soon after."""
+"""Missing or unreadable image files: rejected before the first image, or soon after."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fixtures.settings import audited
 
 
 def people(folder: Path, draw: Any, *, written: str = "{}.png", there: str = "{}.png") -> Path:
-    """Twenty women, whose files may have other names than the manifest says, and twenty men."""
+    """Twenty women, whose file names may differ from the manifest, and twenty men."""
     lines = ["image,gender"]
     for number in range(40):
         woman = number < 20
@@ -39,7 +39,7 @@ def test_files_with_capitals_in_their_suffix_stop_the_audit_before_a_model_is_op
     assert "20 of 20 female, 0 of 20 male; this differs between groups (Fisher's exact test" in said
     assert "20 of them have a similar name on the disk that differs in upper and lower case (20)" in said
     assert "--allow-missing" in said
-    assert "0.png" not in said  # names only where they were asked for
+    assert "0.png" not in said  # names only if requested
 
 
 def test_missing_files_that_are_allowed_make_no_gap(tmp_path: Path, toys: Any, draw: Any) -> None:

@@ -1,4 +1,4 @@
-"""Thresholds by folds: everybody is evaluated, each pair at a threshold that neither of its people had a part in."""
+"""Thresholds by folds: all subjects are evaluated, each pair at a threshold set without either subject."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from fixtures.settings import audit_embeddings, audit_scores
 PEOPLE, IMAGES = 24, 2
 
 
-# ---- dealing ----
+# ---- assigning folds ----
 
 
 def test_every_unit_is_in_one_fold_and_folds_are_even_in_every_group() -> None:
@@ -53,11 +53,11 @@ def test_a_few_units_are_a_fold_each_and_three_are_too_few() -> None:
         deal_folds(pd.Series(list("abc")), np.zeros(3, np.int64), 0)
 
 
-# ---- thresholds, against a computation without any of it ----
+# ---- thresholds, against an independent computation ----
 
 
 def scored(people: int, images: int, seed: int, *, rounded: int = 9) -> tuple[Comparisons, Any]:
-    """All pairs of some people with scores at random, and the scores by row in a table (n, n)."""
+    """All pairs of some people with random scores, and the scores by row in a table (n, n)."""
     rng = np.random.default_rng(seed)
     subjects = np.repeat(np.arange(people), images)
     size = people * images

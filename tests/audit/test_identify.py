@@ -1,4 +1,4 @@
-"""Candidate lists against brute force with ties, thresholds for FPIR, whole audits of drawn and of real people."""
+"""Candidate lists against brute force with ties, thresholds for FPIR, whole audits of illustrated and real people."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def test_a_list_holds_the_best_candidates_in_order() -> None:
 def test_of_the_person_itself_only_the_best_image_is_listed_however_many_there_are() -> None:
     gallery = side([0, 0, 0, 1, 0], [[1.0], [1.0], [1.0], [1.0], [0.5]])
     probes = side([0, 1], [[1.0], [1.0]], first_row=10)
-    # Equal scores of own images would fill a list of two, and the tied stranger would not be seen.
+    # Tied scores of own images would fill a list of two, and the tied non-mate would not be seen.
     assert listed(gallery, probes, 2) == [(10, 1, 0, 1.0), (10, 2, 3, 1.0), (11, 1, 0, 1.0), (11, 2, 1, 1.0)]
 
 
 def test_a_reviewed_pair_makes_room_for_the_next_candidate() -> None:
     gallery = side([0, 1, 2], np.eye(3))
     probes = side([9], [[0.75, 0.25, 0.5]], first_row=10)
-    excluded = np.array([[0, 10]])  # in the order of the manifest, whoever is searched
+    excluded = np.array([[0, 10]])  # in the order of the manifest, whichever is the probe
     assert listed(gallery, probes, 2, excluded) == [(10, 1, 2, 0.5), (10, 2, 1, 0.25)]
 
 
@@ -81,7 +81,7 @@ def test_without_a_template_on_either_side_there_are_no_lists() -> None:
 @settings(max_examples=80, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_every_outcome_equals_brute_force_over_all_pairs(seed: int) -> None:
-    """Few distinct scores, so that ties are everywhere; several images of a person in the gallery; lost templates."""
+    """Few distinct scores, so that there are many ties; several gallery images per person; lost templates."""
     rng = np.random.default_rng(seed)
     images = int(rng.integers(4, 30))
     subjects = rng.integers(0, rng.integers(2, 9), images)
@@ -118,7 +118,7 @@ def test_every_outcome_equals_brute_force_over_all_pairs(seed: int) -> None:
 def brute_force(
     templates: Any, ok: Any, subjects: Any, roles: Any, excluded: Any, metric: str, rank: int | None, threshold: float
 ) -> list[tuple[bool, bool]]:
-    """(trial, error) of each image, from every score."""
+    """(trial, error) of each image, from all scores."""
     scores = templates.astype(np.float64) @ templates.astype(np.float64).T
     reviewed = {frozenset(pair) for pair in excluded.tolist()}
     threshold = -math.inf if math.isnan(threshold) else threshold
@@ -158,7 +158,7 @@ def test_only_lists_are_kept_never_all_pairs() -> None:
 
 
 def calibrated(*, target: float = 0.5, elsewhere: Templates | None = None, **verify: Any) -> Any:
-    """Two people enrolled, a stranger searched at evaluation, two probes and a gallery image of threshold-set people."""
+    """Two people enrolled, one non-mate searched at evaluation, two probes and a gallery image of threshold-set people."""
     manifest = manifest_of(["a", "b", "a", "z", "c", "d", "d"], role=["gallery"] * 2 + ["probe"] * 4 + ["gallery"])
     templates = np.array([[1, 0], [0, 1], [0.75, 0], [0.5, 0.25], [0.25, 0.375], [0.125, 0.625], [1, 0]], np.float32)
     roles = np.array(["evaluation"] * 4 + ["threshold_set"] * 3)
@@ -191,7 +191,7 @@ def test_people_of_another_manifest_are_left_out_where_they_are_enrolled_here() 
 def test_an_in_sample_fpir_is_labelled_so() -> None:
     with pytest.raises(StatisticsError, match=r"--fpir 0.5 needs at least 2 searches .* there are 1"):
         calibrated(in_sample=True)
-    found = calibrated(in_sample=True, target=1.0)  # of z alone: a is a mate, whatever its score
+    found = calibrated(in_sample=True, target=1.0)  # only of z: a has a mate, whatever its score
     assert found.record.operating == (
         Operating(0.5, "FPIR 1 on the same searches on which it is evaluated (IN-SAMPLE): 1 of 1 searches"),
     )
@@ -213,7 +213,7 @@ def test_an_impossible_fpir_is_refused() -> None:
 
 
 def test_searches_that_returned_nobody_count_where_a_threshold_for_an_fpir_is_set() -> None:
-    tops = 0.5 + np.arange(100) / 1000  # 0.500 to 0.599; 900 more searches returned nobody
+    tops = 0.5 + np.arange(100) / 1000  # 0.500 to 0.599; 900 more searches returned no candidate
     where, least = "1,000 strangers", "at the lowest score of a list (0.4), as the others returned no candidate"
     for target, threshold, count, reaches in (
         (0.001, 0.599, 1, False),
@@ -228,7 +228,7 @@ def test_searches_that_returned_nobody_count_where_a_threshold_for_an_fpir_is_se
         words = f"FPIR {target:g} on {where}: {count} of 1000 searches"
         assert found.source == (f"{words}, {least}" if reaches else words)
     assert fpir_point_of_lists(tops, 900, 0.0, where, 0.4).threshold == np.nextafter(tops[-1], 1)
-    # A card may say a higher score than the lists show; without any candidate the lowest score is the threshold.
+    # A card may state a higher minimum than the lists show; without any candidate the lowest score is the threshold.
     assert fpir_point_of_lists(tops, 900, 0.2, where, 0.55).threshold == 0.5
     for target in (0.0, 0.5, 1.0):
         nobody = fpir_point_of_lists(np.empty(0), 4, target, where, 0.4)
@@ -238,7 +238,7 @@ def test_searches_that_returned_nobody_count_where_a_threshold_for_an_fpir_is_se
 
 # ---- whole audits ----
 
-# subject: ratio of green in each image; None draws no face. The embedder sees direction only.
+# subject: proportion of green in each image; None: no face. The embedder uses the direction only.
 DRAWN: dict[str, tuple[int | None, ...]] = {
     "ada": (0, 0, None),
     "bea": (60, 60),
@@ -251,7 +251,7 @@ DRAWN: dict[str, tuple[int | None, ...]] = {
 
 @pytest.fixture
 def drawn(tmp_path: Path, draw: Any) -> Path:
-    """A manifest of thirteen drawn faces of six people; three pictures show no face."""
+    """A manifest of thirteen illustrated faces of six people; three images show no face."""
     folder = tmp_path / "people"
     folder.mkdir()
     lines = ["image,subject,gender,role"]
@@ -289,9 +289,9 @@ def rate(run: Run, metric: str, gender: str = "any") -> dict[str, Any]:
 def test_an_audit_counts_failed_enrolments_and_probes_and_rechecks(drawn: Path, toys: Any, tmp_path: Path) -> None:
     out = tmp_path / "run"
     run = searched_audit(drawn, toys, role_column="role", threshold=(0.999,), rank=(1,), out=out)
-    assert run.record.groupings == (("gender",),)  # a role is no group of people
+    assert run.record.groupings == (("gender",),)  # a role does not define a group of people
     rates = run.rates[run.rates["metric"] == "fnir"]
-    # Mated: ada1, ada2 (lost), bea1, cyd1, dan1, eli1 (never enrolled); fox is in nobody's gallery.
+    # Mated: ada1, ada2 (lost), bea1, cyd1, dan1, eli1 (never enrolled); fox is not in the gallery.
     for threshold in (math.nan, 0.999):
         at = rates[rates["threshold"].isna()] if math.isnan(threshold) else rates[rates["threshold"] == threshold]
         counted = {row["gender"]: (row["errors"], row["trials"]) for row in at.to_dict("records")}
@@ -374,7 +374,7 @@ def test_the_command_line_searches(drawn: Path, toys: Any, tmp_path: Path) -> No
 
 @pytest.mark.real
 def test_members_of_congress_are_found_nine_years_later(congress_run: Any, test_data: Path, tmp_path: Path) -> None:
-    """198 members, their portrait of 2015 enrolled and that of 2024 searched, and 60 who came later."""
+    """198 members, their portrait of 2015 enrolled and that of 2024 searched, and 60 later members."""
     data = test_data / "data" / "congress"
     members = pd.read_csv(congress_run.manifest, dtype=str)
     same_photo = set(pd.read_csv(data / "same_photo_subjects.csv", dtype=str)["subject"])

@@ -1,4 +1,4 @@
-"""A run taken up again: what was damaged is computed again, what was exchanged stops it, a broken report is made again."""
+"""Resumed runs: damaged parts are computed again, replaced images are an error, an incomplete report is made again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TIMED = {"run.json", "report.html", "SHA256SUMS", ".lock"}
 
 @pytest.fixture
 def manifest(tmp_path: Path, draw: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Twelve drawn people in three parts; the last file is damaged."""
+    """Twelve illustrated people in three parts; the last file is damaged."""
     monkeypatch.setattr(pipeline, "PART_ROWS", 4)
     return drawn(tmp_path / "images", draw)
 
@@ -55,7 +55,7 @@ def tables(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def broken_off(manifest: Path, toys: Any, tmp_path: Path) -> Callable[..., Any]:
-    """A run whose three parts are there and whose end is not, a whole one beside it; a call takes the first up again."""
+    """A run with its three parts but without its end, next to a complete one; a call resumes the first."""
     return broken(manifest, toys, tmp_path)
 
 
@@ -74,7 +74,7 @@ def broken(manifest: Path, toys: Any, folder: Path) -> Callable[..., Any]:
 
 @pytest.fixture(scope="module")
 def pieces(tmp_path_factory: pytest.TempPathFactory, toys: Any, draw: Any) -> Path:
-    """Images, a run that was broken off and a whole one, as in `broken_off`; not to be changed."""
+    """Images, an interrupted run and a complete one, as in `broken_off`; not to be changed."""
     folder = tmp_path_factory.mktemp("pieces")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "PART_ROWS", 4)
@@ -84,7 +84,7 @@ def pieces(tmp_path_factory: pytest.TempPathFactory, toys: Any, draw: Any) -> Pa
 
 @pytest.fixture
 def broken_parts(pieces: Path, toys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """A copy of the broken-off run, whose images stay as they are; a call takes it up again."""
+    """A copy of the interrupted run, whose images are unchanged; a call resumes it."""
     monkeypatch.setattr(pipeline, "PART_ROWS", 4)
     shutil.copytree(pieces / "run", tmp_path / "run")
     manifest = pieces / "images" / "people.csv"
@@ -96,7 +96,7 @@ def test_the_sha256_of_every_image_that_was_read_stands_in_the_faces(manifest: P
     said = [hashlib.sha256((manifest.parent / f"{k}.png").read_bytes()).hexdigest() for k in range(IMAGES)]
     assert run.faces["sha256"].tolist() == said
     assert run.faces["outcome"].tolist()[-1] == "unreadable"
-    assert "stamp" not in run.faces.columns  # times of files are nobody's result
+    assert "stamp" not in run.faces.columns  # times of files are not a result
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "sha256"])
@@ -120,7 +120,7 @@ def test_a_damaged_part_is_computed_again(
             path.rmdir()
     elif damage == "of another part":
         path.write_bytes((folder / "parts" / f"000000.{suffix}").read_bytes())
-    else:  # whole, hashes and all, and about other rows
+    else:  # complete with valid hashes, but of other rows
         rows = store.read_part(folder, 0)
         store.write_part(folder, 1, rows.assign(row=rows["row"] + 400), None)
     if damage == "a folder" and suffix == "sha256":
@@ -142,11 +142,11 @@ def test_images_that_were_exchanged_meanwhile_stop_the_run_and_are_named(
     first, second = (manifest.parent / f"{k}.png" for k in (3, 5))
     before, times = first.read_bytes(), first.stat()
     first.write_bytes(second.read_bytes())
-    os.utime(first, ns=(times.st_atime_ns, times.st_mtime_ns))  # as a careful hand does it
+    os.utime(first, ns=(times.st_atime_ns, times.st_mtime_ns))  # as careful tampering would
     with pytest.raises(RunError) as error:
         broken_off()
     assert "people.csv: 1 images differ from the files that this run has read (line 5: '3.png')" in str(error.value)
-    first.write_bytes(before)  # put back: another time, the same bytes
+    first.write_bytes(before)  # restored: another time, the same bytes
     broken_off()
     assert tables(tmp_path / "run") == tables(tmp_path / "whole")
 
@@ -226,7 +226,7 @@ def test_a_changed_table_still_stops_it_and_the_report_stays(manifest: Path, toy
 
 
 def box_of(kind: str, manifest: Path, folder: Path) -> Callable[..., Any]:
-    """An audit of a black box of that kind, with a folder and whether it is resumed still to be given."""
+    """An audit of a black box of this kind, for which the folder and whether it is resumed are given later."""
     import numpy as np
 
     if kind == "predictions":
@@ -275,7 +275,7 @@ def test_an_audit_of_a_black_box_that_was_broken_off_anywhere_is_resumed(
         finally:
             monkeypatch.setattr(files, "writing", real)
     assert kill_at > 4
-    audit(folder=folder, resume=True)  # one that is whole is read and left as it is
+    audit(folder=folder, resume=True)  # a complete run is read and left unchanged
     assert recheck(folder) == []
 
 
@@ -293,7 +293,7 @@ def test_another_file_of_answers_is_not_taken_for_the_one_of_the_run(manifest: P
 
 
 def test_parts_made_to_look_right_end_in_one_error(broken_parts: Any, tmp_path: Path) -> None:
-    """Whole by its own hashes, the rows those of the manifest, and yet no part that this version wrote."""
+    """A part with valid hashes and the rows of the manifest, but not written by this version."""
     folder = tmp_path / "run"
     rows = store.read_part(folder, 1)
     for forged in (

@@ -1,4 +1,4 @@
-"""Whole audits of drawn people with measured and annotated tone: by toy models, as black boxes, killed, checked again."""
+"""Whole audits of illustrated people with measured and annotated tone: with toy models, as black boxes, killed, rechecked."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BY = "gender*measured_tone,annotated_tone"
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> dict[str, Path]:
-    """Drawn people, every third of whom the toy model gets wrong if darker; their tone, measured and annotated."""
+    """Illustrated people, every third of whom is misclassified by the toy model if darker; their tone, measured and annotated."""
     folder, rng = tmp_path_factory.mktemp("toned"), np.random.default_rng(4)
     darker, female = rng.random(PEOPLE) < 0.5, rng.random(PEOPLE) < 0.5
     wrong = rng.random(PEOPLE) < np.where(darker, 0.4, 0.1)
@@ -53,7 +53,7 @@ def files(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> dict[str, Path
 
 
 def write_tone(folder: Path, images: list[str], chance: np.ndarray, lost: np.ndarray) -> None:
-    """A TONE table; tones between .2 and .8 are not called."""
+    """A TONE table; tones between 0.2 and 0.8 are not labelled."""
     called = np.select([lost, chance > 0.8, chance < 0.2], ["", "darker", "lighter"], "unknown")
     frame = pd.DataFrame(
         {
@@ -185,7 +185,7 @@ def test_a_run_is_not_gone_on_with_under_other_labels(files: dict[str, Path], to
             audited(**request(files, toys, **more), out=whole, resume=True)
 
 
-# One process loads what an audit needs and forks it once for each moment.
+# One process imports what an audit needs and forks once for each moment.
 KILLED = """
 import json, os, sys
 import facegap
@@ -221,7 +221,7 @@ MOMENTS = (("write_parquet", "labels.parquet"), ("finish", None))
 
 @pytest.fixture(scope="module")
 def killed_runs(files: dict[str, Path], toys: Any, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """For each moment the arguments of a run that was killed at it."""
+    """For each moment, the arguments of a run that was killed at it."""
     folder = tmp_path_factory.mktemp("killed")
     runs = [request(files, toys, out=str(folder / str(k) / "run")) for k in range(len(MOMENTS))]
     jobs = json.dumps([(asked(**arguments), *moment) for arguments, moment in zip(runs, MOMENTS, strict=True)])

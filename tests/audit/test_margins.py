@@ -1,4 +1,4 @@
-"""The margins of a run: every metric's own, and the auditor's in their place."""
+"""The margins of a run: those of the metrics, and those of the auditor instead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shards run alone and put together give the files of one process; what does not belong together is refused by name."""
+"""Merged shards give the files of a single process; what does not belong together is rejected by name."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def small_parts() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    """A manifest of drawn people beside their pictures, and one of others whom thresholds are set on; not to be changed."""
+    """A manifest of illustrated people with their images, and one of others for setting thresholds; not to be changed."""
     folder = tmp_path_factory.mktemp("drawn")
     rng = np.random.default_rng(1)
     for name, count in (("people", PEOPLE), ("others", 18)):
@@ -53,13 +53,13 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
 
 @pytest.fixture
 def people(drawn: Path, tmp_path: Path) -> Path:
-    """A copy of the manifest and its pictures."""
+    """A copy of the manifest and its images."""
     return Path(shutil.copytree(drawn.parent, tmp_path / "images")) / "people.csv"
 
 
 @pytest.fixture
 def words(people: Path, toys: Any) -> dict[str, Any]:
-    """An audit of all three models with a threshold set of its own, as single words."""
+    """The settings of an audit of all three models with a separate threshold set, as keywords."""
     return words_of(people, toys)
 
 
@@ -102,7 +102,7 @@ def test_four_shards_in_any_order_give_the_files_of_one_process(
     people: Path, words: dict[str, Any], shards: list[Path], tmp_path: Path
 ) -> None:
     audit(people, settings_from({**words, "folder": tmp_path / "one"}))
-    shutil.rmtree(people.parent)  # nothing of it is opened again
+    shutil.rmtree(people.parent)  # nothing in it is opened again
     merged(shards[::-1], tmp_path / "merged")
     one, other = (tables(tmp_path / name, frozenset({"run.json"})) for name in ("one", "merged"))
     assert {
@@ -240,11 +240,11 @@ def test_shards_of_another_version_of_a_model_file_are_refused(shards: list[Path
         merged(shards, tmp_path / "m")
 
 
-# ---- folders that somebody packed ----
+# ---- folders from other people ----
 
 
 def damage(folder: Path, how: str) -> None:
-    """Make a shard what no shard is."""
+    """Turn a shard into something that is not a shard."""
     parts = folder / "parts"
     if how == "cut":
         (parts / "000001.npy").write_bytes((parts / "000001.npy").read_bytes()[:-8])

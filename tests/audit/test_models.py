@@ -1,4 +1,4 @@
-"""Faces that no detector found: points of a file and aligned crops give what the photographs themselves gave, to the byte."""
+"""Faces without a detector: points from a file and aligned crops give the same results as the photographs, to the byte."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALIKE = {"by": "gender", "min_subjects": 2, "allow_missing": False}
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    """A folder of drawn people, two pictures each, every one with its own pattern."""
+    """A folder of illustrated people, two images each, each person with a distinct pattern."""
     folder = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(3)
     lines = ["image,subject,gender"]
@@ -59,7 +59,7 @@ def pointed(pictures: Path, toys: Any, points: Path, **more: Any) -> Any:
 
 
 def crops_of(run: Any, images: Path, card: Any, folder: Path) -> Path:
-    """The crops that a run showed to a model, as PNG files with their manifest."""
+    """The crops that a run passed to a model, as PNG files with their manifest."""
     folder.mkdir()
     for image, face in zip(run.faces["image"], run.faces.to_dict("records"), strict=True):
         picture = cv2.imread(str(images / image))
@@ -205,4 +205,4 @@ def test_flip_equals_what_onnxruntime_and_opencv_alone_compute(test_data: Path, 
         one, mirrored = session.run(None, {"data": fed})[0].astype(np.float64)
         expected = (one + mirrored) / np.linalg.norm(one + mirrored)
         assert stored == pytest.approx(expected, abs=2e-5)
-        assert float(stored @ (one / np.linalg.norm(one))) < 0.9999  # without the mirror image it is another template
+        assert float(stored @ (one / np.linalg.norm(one))) < 0.9999  # without the mirror image the template differs

@@ -1,4 +1,4 @@
-"""--no-ids: no file of a run names an image or a person, and every number is what it would have been."""
+"""--no-ids: no file of a run contains names of images or subjects, and all numbers are unchanged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PEOPLE = ("ada", "bea", "cyd", "dan", "eli", "fox")
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    """Two pictures of each of six people, and one more file that is no picture."""
+    """Two images of each of six people, and a file that is not an image."""
     folder = tmp_path_factory.mktemp("pictures")
     lines = []
     for k, name in enumerate(PEOPLE):

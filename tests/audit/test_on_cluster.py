@@ -1,4 +1,4 @@
-"""Audits on real worker processes, killed in the middle, give the files of one process; workers that differ are refused."""
+"""Audits on real worker processes that are killed in between give the files of one process; differing workers are rejected."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def small_parts() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    """A manifest of drawn people beside their pictures: one file is missing, one is no picture, one is a link."""
+    """A manifest of illustrated people with their images: one file is missing, one is not an image, one is a link."""
     folder = tmp_path_factory.mktemp("people")
     rng = np.random.default_rng(2)
     for k in range(IMAGES):
@@ -73,19 +73,19 @@ def people(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
 
 @pytest.fixture
 def words(toys: Any) -> dict[str, Any]:
-    """An audit of all three models, as single words."""
+    """The settings of an audit of all three models, as keywords."""
     return {**toys.three, "by": "gender", "no_isolation": True, "allow_missing": True, "many_faces": "refuse"}
 
 
 def unequal(one: Path, other: Path) -> list[str]:
-    """Names of files that differ, run.json apart, which says how a run was made."""
+    """Names of files that differ, except run.json, which records how a run was made."""
     first, second = (tables(folder, frozenset({"run.json"})) for folder in (one, other))
     assert {"rates.csv", "counts.npz", "faces.parquet", "embeddings.npy"} <= set(first)
     return [name for name in {**first, **second} if first.get(name) != second.get(name)]
 
 
 def counted_calls(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[str]:
-    """One entry for each call of a function from now on."""
+    """A list that gets an entry for each call of a function from now on."""
     plain, calls = getattr(module, name), list[str]()
 
     def called(*given: Any) -> Any:
@@ -100,7 +100,7 @@ def counted_calls(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> li
 def test_workers_that_are_killed_change_no_byte(
     kills: int, people: Path, words: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster_search, "FEWEST_PROBES", 4)  # so that there are blocks of searches to share out
+    monkeypatch.setattr(cluster_search, "FEWEST_PROBES", 4)  # so that there are several blocks of searches
 
     def settings(**more: Any) -> AuditSettings:
         return replace(settings_from({**words, **more}), identify=Identify(rank=(1, 3)))
@@ -132,7 +132,7 @@ def models_of(words: dict[str, Any]) -> tuple[Any, AuditSettings, dict[Any, byte
 
 @pytest.fixture
 def setup(words: dict[str, Any]) -> Iterator[Setup[Part]]:
-    """What workers are sent; nothing stays open afterwards."""
+    """What workers receive; nothing stays open afterwards."""
     chosen, settings, contents = models_of(words)
     yield Setup("a", LOOK, chosen, settings, contents, machine_here("cpu"), mixed=False)
     while worker_side._OPEN:
@@ -197,7 +197,7 @@ def test_images_that_are_sent_are_bounded(table: Manifest, monkeypatch: pytest.M
 
 
 class Future:
-    """What a cluster gives for a part."""
+    """The result of a cluster for a part."""
 
     def __init__(self, result: Any) -> None:
         self.given = result
@@ -211,7 +211,7 @@ class Future:
 
 
 class Client:
-    """A cluster that gives for each start of a part what the test says: an error, None for a lost one, else a true part."""
+    """A cluster that returns for each start of a part what the test specifies: an error, None for a lost part, else a real one."""
 
     status = "running"
 
@@ -235,7 +235,7 @@ class Client:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Futures that are done when they are asked for."""
+    """Futures that are done when they are queried."""
     monkeypatch.setattr(client_side, "ended", lambda client, running: list(running))
 
 
@@ -403,7 +403,7 @@ def test_the_recipe_for_kubernetes_lets_nobody_but_its_own_pods_and_the_command_
 
     recipe, policy = yaml.safe_load_all((RECIPES / "kubernetes.yaml").read_text())
     name, rules = recipe["metadata"]["name"], policy["spec"]
-    # The labels that the operator gives to the scheduler and the workers of a cluster of this name.
+    # The labels that the operator gives to the scheduler and workers of a cluster with this name.
     own, command = ({"podSelector": {"matchLabels": one}} for one in ({OPERATOR: name}, {"facegap": "audit"}))
     assert recipe["spec"]["scheduler"]["service"]["selector"][OPERATOR] == name
     assert rules["podSelector"] == own["podSelector"]
@@ -423,11 +423,11 @@ def test_the_recipe_for_slurm_calls_what_dask_jobqueue_has_and_a_command_that_is
     require_accepted(["audit", *words, "--scheduler", "tcp://10.0.0.5:8786"])
 
 
-# ---- a scheduler and workers of their own, on addresses of their own ----
+# ---- a separate scheduler and workers, on separate addresses ----
 
 
 def started(folder: Path, *words: str) -> subprocess.Popen[bytes]:
-    """A program of dask in a folder of its own."""
+    """A program of dask in a separate folder."""
     folder.mkdir()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     return subprocess.Popen(
@@ -515,7 +515,7 @@ def test_a_model_that_stopped_is_opened_anew_and_one_in_use_is_left_open(
     monkeypatch.setattr(worker_side, "_IN_USE", Counter())
     other = replace(setup, name="other")
     with worker_side.models_of(setup) as mine, worker_side.models_of(other):
-        assert stopped == []  # a part of the first audit still runs here
+        assert stopped == []  # a part of the first audit is still running here
 
     def part_that_fails() -> None:
         with worker_side.models_of(setup) as again:

@@ -1,4 +1,4 @@
-"""Audits whose workers are on two hosts, with networks and folders of their own, give the files of one process."""
+"""Audits with workers on two hosts, with separate networks and folders, give the files of one process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytest.importorskip("distributed")
 IMAGES = 224  # seven parts
 WAIT_S = 3000.0
 WORKER = ("--nthreads", "1", "--no-dashboard", "--no-nanny")
-# Without the report, which says when it was made.
+# Without the report, which contains its date.
 AUDIT = """
 import json, sys
 from pathlib import Path
@@ -42,9 +42,9 @@ audit(Path(sys.argv[1]), settings_from({**json.loads(sys.argv[2]), "notice": pri
 
 @dataclass
 class Lab:
-    """Hosts with a scheduler and a worker on each, ready for commands on the desk.
+    """Hosts with a scheduler and a worker on each, ready for commands.
 
-    place    : of what they write
+    place    : folder for what they write
     programs : the scheduler, then the workers
     """
 
@@ -74,7 +74,7 @@ class Lab:
     def audit(
         self, manifest: Path, words: dict[str, Any], meanwhile: Callable[[str], None] = lambda said: None
     ) -> tuple[Path, str]:
-        """The run of an audit that the desk asks for, and what it said. meanwhile : called with that again and again"""
+        """The run of an audit started on the desk, and its output. meanwhile : called with the output repeatedly"""
         run, log = self.place / "run", self.place / "said.txt"
         chosen = {**words, "scheduler": f"tcp://{self.hosts.desk.address}:8786", "folder": str(run)}
         with log.open("wb") as output:
@@ -91,14 +91,14 @@ class Lab:
         return run, log.read_text()
 
     def require_both_worked(self, said: str) -> None:
-        """Each of the hosts did a part of the images."""
+        """Check that each of the hosts ran a part of the images."""
         for host in self.hosts.workers:
             assert re.search(rf"worker tcp://{host.address}:\d+: [\d,]+ images", said), said
 
 
 @contextmanager
 def lab(place: Path, record: Callable[[str, object], None]) -> Iterator[Lab]:
-    """Hosts and what runs on them, ended afterwards; which kind they are is put down with the result of the test."""
+    """Hosts and their programs, ended afterwards; the kind of host is recorded with the result of the test."""
     with two_hosts() as hosts:
         record("hosts", hosts.kind)
         found = Lab(hosts, place)
@@ -112,7 +112,7 @@ def lab(place: Path, record: Callable[[str, object], None]) -> Iterator[Lab]:
 
 @pytest.fixture
 def people(tmp_path: Path, draw: Any) -> Path:
-    """A manifest of illustrated people beside their pictures; one file is missing, one is no picture."""
+    """A manifest of illustrated people with their images; one file is missing, one is not an image."""
     folder = tmp_path / "people"
     folder.mkdir()
     rng = np.random.default_rng(4)
@@ -133,7 +133,7 @@ def words(toys: Any) -> dict[str, Any]:
 
 
 def require_same(one: Path, other: Path) -> None:
-    """Every file of two runs is the same to the byte, run.json apart, which says how a run was made."""
+    """Check that all files of two runs are identical, except run.json, which records how a run was made."""
     first, second = (tables(folder, frozenset({"run.json"})) for folder in (one, other))
     assert {"rates.csv", "counts.npz", "faces.parquet", "embeddings.npy"} <= set(first)
     assert [name for name in {**first, **second} if first.get(name) != second.get(name)] == []
@@ -161,7 +161,7 @@ def test_workers_of_two_loopback_addresses_give_the_files_of_one_process(
     record_testsuite_property: Callable[[str, object], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What the tests fall back to where the kernel gives no namespaces."""
+    """The fallback of the tests if the kernel provides no namespaces."""
     monkeypatch.setattr(hosts, "TOOLS", ("no such tool",))
     audit(people, settings_from({**words, "folder": tmp_path / "one"}))
     with lab(tmp_path, record_testsuite_property) as found:
@@ -181,7 +181,7 @@ def test_a_host_that_is_cut_off_and_one_that_dies_change_no_byte(
     tmp_path: Path,
     record_testsuite_property: Callable[[str, object], None],
 ) -> None:
-    """The cable of one host is pulled in the middle, and then the worker of the other is killed and another is started."""
+    """The cable of one host is disconnected during the audit, then the other worker is killed and a third is started."""
     audit(people, settings_from({**words, "folder": tmp_path / "one"}))
     with lab(tmp_path, record_testsuite_property) as found:
         if not found.hosts.apart:
@@ -212,7 +212,7 @@ def test_a_host_that_is_cut_off_and_one_that_dies_change_no_byte(
 def test_fairface_on_two_hosts_gives_the_files_of_one_process(
     test_data: Path, tmp_path: Path, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
-    """5,000 validation faces by race x gender; each host has copies of them at the same path where it can have that."""
+    """5,000 validation faces by race x gender; each host has copies of them at the same path if possible."""
     folder = test_data / "data" / "fairface_val"
     words = {
         "detect": "yunet",

@@ -1,4 +1,4 @@
-"""Outputs besides gender and age end to end: recall, answer rates, attack detection, and the words for each."""
+"""Outputs besides gender and age end to end: recall, answer rates, attack detection, and the text for each."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def rate(run: Run, metric: str, gender: str = "any") -> tuple[int, int]:
 
 
 def labelled(**words: Any) -> Run:
-    """Women happy or sad in turn, men calm or sad; every answer is right but that three sad women are called calm."""
+    """Women happy or sad in turn, men calm or sad; all predictions are correct except that three sad women are predicted calm."""
     truth = ["happy", "calm", "sad", "sad"] * 15
     answers = list(truth)
     for k in (2, 6, 10):
@@ -53,7 +53,7 @@ def labelled(**words: Any) -> Run:
 def test_recall_of_each_class_by_group_is_one_less_the_rate_of_missed() -> None:
     run = labelled()
     assert rate(run, "mood.missed") == (4, 60)
-    assert rate(run, "mood.missed.sad", "female") == (4, 15)  # three answered calm, one not answered
+    assert rate(run, "mood.missed.sad", "female") == (4, 15)  # three predicted calm, one without a prediction
     assert rate(run, "mood.missed.sad", "male") == (0, 15)
     assert rate(run, "mood.missed.happy", "male") == (0, 0)
     assert np.isnan(
@@ -91,7 +91,7 @@ def test_a_label_that_is_no_class_is_an_error_with_its_line(word: str, tmp_path:
 
 
 def unlabelled(out: Path | None = None, women: int = 30) -> Run:
-    """`women` of 60 women are called happy, and 6 of 60 men."""
+    """`women` of 60 women are predicted happy, and 6 of 60 men."""
     answers = [("happy" if k // 2 < (women, 6)[k % 2] else "calm") if k not in (118, 119) else "" for k in range(120)]
     return audit_predictions(said(answers), people(120), output="mood", classes=MOODS, by="gender", out=out)
 
@@ -99,7 +99,7 @@ def unlabelled(out: Path | None = None, women: int = 30) -> Run:
 def test_answers_without_labels_are_counted_and_never_called_wrong(tmp_path: Path) -> None:
     run = unlabelled(tmp_path / "run")
     table = run.extra["answer_rates.csv"].set_index(["answer", "gender"])
-    assert (table.loc[("happy", "female"), ["count", "trials"]] == [30, 59]).all()  # one woman got no answer
+    assert (table.loc[("happy", "female"), ["count", "trials"]] == [30, 59]).all()  # one woman has no prediction
     assert (table.loc[("sad", "male"), ["count", "trials"]] == [0, 59]).all()
     assert not run.rates["metric"].str.startswith("mood").any()
     assert run.predictions["mood_outcome"].value_counts().to_dict() == {"unlabelled": 118, "no_answer": 2}
@@ -127,7 +127,7 @@ def test_answer_rates_are_drawn_as_the_table_has_them_those_furthest_apart_first
     assert [happy.name, calm.name] == [
         "answers-mood-happy-by-gender",
         "answers-mood-calm-by-gender",
-    ]  # nobody was called sad
+    ]  # nobody was predicted sad
     drawn = [row for text in happy.spec["datasets"].values() for row in json.loads(text)]
     table = run.extra["answer_rates.csv"].set_index(["answer", "gender"]).loc["happy"]
     for row in drawn:
@@ -167,7 +167,7 @@ def test_bpcer_is_of_bona_fide_presentations_and_apcer_of_each_species() -> None
         ["live"] * 36 + ["spoof"] * 3 + [""] + ["spoof"] * 19 + ["live"] + ["live"] * 5 + ["spoof"] * 5 + ["live"] * 2
     )
     run = attacks(kinds, answers)
-    assert rate(run, "bpcer") == (3, 39)  # one got no answer: a non-response, no error
+    assert rate(run, "bpcer") == (3, 39)  # one has no prediction, which is not an error
     assert rate(run, "apcer.print") == (1, 20)
     assert rate(run, "apcer.replay") == (5, 10)
     assert run.record.outputs[0].species == ("print", "replay")

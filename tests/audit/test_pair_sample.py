@@ -1,4 +1,4 @@
-"""Audits of a sample of pairs: what they are said to show beforehand, and what they show against all pairs."""
+"""Audits of a sample of pairs: their expected precision, and their results compared with all pairs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def people_file(folder: Path, people: int = 40, images: int = 2) -> Path:
 
 
 def with_scores(pairs: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Scores that depend on the names alone, so that a pair has the same one in every list."""
+    """Scores that depend only on the names, so that a pair has the same score in every list."""
     one, other = (pairs[name].str.split("/").str[0] for name in ("left", "right"))
     effect = dict(zip((f"p{k}" for k in range(40)), np.random.default_rng(seed).normal(0, 0.08, 40), strict=True))
     sides = zip(pairs["left"], pairs["right"], strict=True)

@@ -1,4 +1,4 @@
-"""Groups in which nothing can be compared are refused before anything is."""
+"""Groups without comparisons are rejected before the audit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The phases of an audit: each that is announced is in the list, in its order."""
+"""The phases of an audit: all announced phases are in the list, in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan decides an audit, refuses what contradicts it, and is named in the record and in the report."""
+"""A plan fixes settings of an audit, contradicting options are rejected, and the record and report name it."""
 
 import hashlib
 import shlex

@@ -1,4 +1,4 @@
-"""Audits of templates that are pooled from several images, from the files to the tables and back."""
+"""Audits of templates pooled from several images, from the files to the tables and back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PEOPLE, FRAMES = 12, 3
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    """Two templates of each of twelve people, three images each in two media; one template has no face at all."""
+    """Two templates of each of twelve people, three images each in two media; one template has no face."""
     folder = tmp_path_factory.mktemp("pooled")
     rng, lines = np.random.default_rng(3), []
     for k in range(PEOPLE):
@@ -78,7 +78,7 @@ def test_every_image_has_one_outcome_and_every_template_one_of_its_own(written: 
 
 @pytest.fixture(scope="module")
 def plain(pictures: Path, toys: Any) -> Run:
-    """The same images, each a template."""
+    """The same images, one template each."""
     frame = pd.read_csv(pictures / "people.csv", dtype=str)
     frame.drop(columns=["template", "media"]).to_csv(pictures / "plain.csv", index=False)
     return audited(pictures / "plain.csv", **two(toys), by="gender", min_subjects=2)
@@ -200,7 +200,7 @@ def test_a_classifier_beside_pooled_templates_is_refused(pictures: Path, toys: A
         pictures / "people.csv",
         **asked(detect=toys.card("detector"), classify=toys.card("classifier"), allow_missing=True, no_isolation=True),
     )
-    assert len(alone.faces) == PEOPLE * 2 * FRAMES  # each image by itself
+    assert len(alone.faces) == PEOPLE * 2 * FRAMES  # each image separately
 
 
 def test_given_embeddings_are_pooled_and_opposite_media_are_no_template(tmp_path: Path) -> None:

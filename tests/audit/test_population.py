@@ -1,4 +1,4 @@
-"""--weights and --shares from the manifest to the tables: by hand, refused where they make no population, said in words."""
+"""--weights and --shares from the manifest to the tables: by hand, rejected if they do not define a population, and in words."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from facegap.report.summary import all_tables
 from facegap.store.run import Run
 from fixtures.settings import audit_embeddings, audit_predictions
 
-# gender, age, weight, wrong: 30 people of each of four cells; the k-th is wrong where k is below the number.
+# gender, age, weight, wrong: 30 people in each of four cells; the k-th is wrong if k is below this number.
 CELLS = (("female", "old", 3.0, 12), ("female", "young", 1.0, 3), ("male", "old", 3.0, 6), ("male", "young", 1.0, 3))
 SHARES = "age,share\nold,0.8\nyoung,0.2\n"
 
@@ -61,7 +61,7 @@ def test_weighted_rates_stand_beside_what_was_counted(tmp_path: Path) -> None:
     assert gap["difference"] == pytest.approx((3 * 12 + 3 - 3 * 6 - 3) / 120)
     assert (gap["errors_a"], gap["trials_b"]) == (15, 60)
     counted = run.gaps[run.gaps["metric"] == "error_rate_all"].iloc[0]
-    assert counted["difference"] == pytest.approx(15 / 60 - 9 / 60)  # gaps.csv stays what it was
+    assert counted["difference"] == pytest.approx(15 / 60 - 9 / 60)  # gaps.csv is unchanged
     assert recheck(tmp_path / "run") == []
 
 
@@ -125,7 +125,7 @@ def test_a_column_that_is_no_weight_is_refused(tmp_path: Path) -> None:
 
 
 def test_false_non_matches_are_weighted_by_their_people_and_false_matches_not(tmp_path: Path) -> None:
-    """Ten people of two images; the first five weigh 4. Two of these and one of the others are refused."""
+    """Ten people with two images; the first five have weight 4. Two of these and one of the others are rejected."""
     rows = np.zeros((20, 16))
     for person in range(10):
         rows[2 * person, person] = rows[2 * person + 1, person] = 1.0
@@ -145,7 +145,7 @@ def test_false_non_matches_are_weighted_by_their_people_and_false_matches_not(tm
 
 
 def aged(folder: Path, **groups: Any) -> Run:
-    """300 people from 20 to 69 years; those of more years are misclassified more often, up to 60%."""
+    """300 people from 20 to 69 years; older people are misclassified more often, up to 60%."""
     age = np.arange(300) % 50 + 20
     gender = np.where(np.arange(300) // 50 % 2, "female", "male")
     wrong = (np.arange(300) * 7919 % 300) / 300 < (age - 20) / 80

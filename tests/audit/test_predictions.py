@@ -1,4 +1,4 @@
-"""Black boxes end to end: audits by a vendor's answers alone, and by asking a service on this machine."""
+"""Black boxes end to end: audits of a vendor's predictions, and of a service on this machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fixtures.settings import audit_predictions, audited
 
 KEY = "secret-key-0123456789"
 
-# ---- answers in a file ----
+# ---- predictions in a file ----
 
 MANIFEST = """image,subject,gender,age
 a.jpg,Ann,f,30
@@ -46,7 +46,7 @@ f.jpg,female,0.5,30
 
 
 def with_silence(predictions: str, manifest: str) -> str:
-    """The predictions with a row without an answer for every image that they leave out."""
+    """The predictions with an empty prediction for every image that they omit."""
     header, *rows = predictions.splitlines()
     said = {row.partition(",")[0] for row in rows}
     silent = [name for name in (line.partition(",")[0] for line in manifest.splitlines()[1:]) if name not in said]
@@ -187,7 +187,7 @@ def test_classes_that_are_named_turn_other_words_into_no_answer(tmp_path: Path) 
     assert found.loc["d.jpg", "detail"] == "outside the classes of the black box: child"
     assert found.loc["d.jpg", "prediction"] == ""
     free = audit_predictions(*write(tmp_path, answers), by="gender")
-    assert free.record.classes == ("female", "male", "x")  # of the labels; child is no answer
+    assert free.record.classes == ("female", "male", "x")  # from the labels; child is never predicted
     assert free.predictions.set_index("image").loc["f.jpg", "outcome"] == "right"
     for wrong in ("female", "female,female", "female,unknown"):
         with pytest.raises(TableError, match="--classes"):
@@ -240,7 +240,7 @@ def test_answers_of_a_model_give_the_rates_of_the_model(tmp_path: Path, toys: An
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Says F of green pictures and M of others; the test may put other answers first."""
+    """Predicts F for green images and M for others; a test may queue other responses."""
 
     server: Server
 
@@ -310,7 +310,7 @@ key_env = "VENDOR_KEY"
 def people(
     server: Server, tmp_path: Path, draw: Any, encode: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Run]:
-    """An audit of six drawn people, one of them unreadable, by the service; keywords go to `audit`."""
+    """An audit of six illustrated people by the service, one of them unreadable; keywords are passed to `audit`."""
     greens = (250, 240, 230, 20, 10)
     for k, green in enumerate(greens):
         quadrants = (0,) if k else ()  # the toy detector finds no face on the first
@@ -339,7 +339,7 @@ def people(
 
 
 def flat(green: int) -> np.ndarray[Any, Any]:
-    """A picture without a blue quadrant, so that the toy detector finds nothing on it."""
+    """An image without a blue quadrant, so that the toy detector finds nothing."""
     return np.full((64, 64, 3), (0, green, 0), np.uint8)
 
 
@@ -419,7 +419,7 @@ def test_a_larger_budget_takes_a_run_up_where_the_smaller_was_spent(
 ) -> None:
     run = people(max_calls=2)
     assert run.predictions["detail"].tolist()[2:5] == ["the budget of 2 calls was spent"] * 3
-    assert rates(run)["error_rate_all"] == (0, 2)  # images that were never sent are no trials
+    assert rates(run)["error_rate_all"] == (0, 2)  # images that were never sent are not trials
     assert len(people(max_calls=2, resume=True).predictions) == 6
     assert len(server.seen) == 2
     more = people(max_calls=4, resume=True)
@@ -542,7 +542,7 @@ def test_the_auditors_margins_and_alpha_are_recorded_and_judge_every_family(tmp_
     assert (after["p"], after["decided_low"] > 1.5) == (pytest.approx(after["p_adjusted"]), True)
     (answered,) = own.gaps[own.gaps["metric"] == "error_rate_answered"].to_dict("records")
     assert (answered["scale"], answered["margin"]) == ("difference", 0.6)
-    assert answered["verdict"] == "exploratory"  # 40 points, within the margin and different from 0 all the same
+    assert answered["verdict"] == "exploratory"  # 40 points, within the margin, but different from 0
     assert answered["within_margin"]
     assert answered["differs"]
     stated = json.loads((tmp_path / "run" / "run.json").read_text("utf-8"))["request"]

@@ -1,4 +1,4 @@
-"""An audit with a quality from a file: the same tables as with the same numbers measured, what is told, and what resumes."""
+"""An audit with a quality from a file: the same tables as for the same measured numbers, the notes, and resuming."""
 
 from __future__ import annotations
 

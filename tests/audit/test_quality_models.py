@@ -1,4 +1,4 @@
-"""`--quality MODEL`: a quality model runs beside the others, and what its word may mean is never guessed."""
+"""`--quality MODEL`: a quality model runs with the others, and an ambiguous name is an error."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def gated(pictures: Path, toys: Any, quality: str, **words: Any) -> Any:
 def test_a_model_says_the_quality_of_each_face_behind_the_walls_and_the_gate_uses_it(
     pictures: Path, toys: Any, tmp_path: Path
 ) -> None:
-    """Of 15 qualities the gate may refuse 3: the three darkest reds, all of women, of whom 7 images have a quality."""
+    """Of 15 qualities the gate may reject 3: the three darkest reds, all of women, of whom 7 images have a quality."""
     out = tmp_path / "run"
     run = gated(pictures, toys, toys.card("quality"), quality_discard=0.2, out=out, workers=1, no_isolation=False)
     expected = [np.nan if (k, shot) == (3, 1) else 20.0 * k + 10 * shot for k in range(PEOPLE) for shot in (0, 1)]
@@ -96,7 +96,7 @@ def test_a_quality_model_runs_on_aligned_crops_and_beside_a_detector_alone(
 def test_a_quality_that_is_no_number_ends_the_audit_and_names_the_image(
     pictures: Path, toys: Any, graphs: Any, card_writer: Any, tmp_path: Path
 ) -> None:
-    """The logarithm of red less 25 is a number for the simulated pictures, and for no face with a red below 25."""
+    """The logarithm of red minus 25 is a number for the simulated images, and undefined for a face with a red below 25."""
     model = graphs.build(
         [
             ("GlobalAveragePool", ["input"], ["pooled"], {}),
@@ -160,7 +160,7 @@ def test_what_cannot_be_a_quality_model_is_refused_in_words(pictures: Path, toys
 def test_the_length_of_a_real_embedding_as_a_quality_model_is_the_template_norm(
     test_data: Path, tmp_path: Path
 ) -> None:
-    """mobileface_v2 with the length of its output behind it is a quality model of one number per face."""
+    """mobileface_v2 followed by the norm of its output is a quality model with one number per face."""
     import hashlib
 
     import onnx

@@ -1,4 +1,4 @@
-"""The audit on real portraits with real models: the numbers that were published for them, reached again."""
+"""Audits of real portraits with real models reproduce their published numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fixtures.settings import audited
 
 pytestmark = pytest.mark.real
 
-# The error of faceapi_age_gender among FairFace adults, women and men, measured once with yunet and margin .05.
+# The error of faceapi_age_gender for FairFace adults, women and men, measured once with yunet and margin 0.05.
 FAIRFACE_ERRORS = {
     "Black": (0.308, 0.039),
     "East Asian": (0.136, 0.115),
@@ -46,7 +46,7 @@ def congress(congress_run: Any) -> Path:
 
 
 def written(members: pd.DataFrame, folder: Path, where: Path) -> Path:
-    """The members as a manifest that names the images by their whole path."""
+    """The members as a manifest with absolute image paths."""
     whole = members.assign(image=[str(folder / image) for image in members["image"]])
     whole.to_csv(where / "people.csv", index=False)
     return where / "people.csv"
@@ -96,7 +96,7 @@ def model_of(name: str, test_data: Path, *, rows: int = 8) -> Embedder:
 
 
 def crops_of(portraits: Any, model: Embedder, images: list[str]) -> list[Any]:
-    """The faces that the audit found, cut out for another embedder."""
+    """The faces found by the audit, cropped for another embedder."""
     faces = portraits.faces.set_index("image").loc[images]
     columns = [
         f"{point}_{axis}" for point in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"
@@ -132,7 +132,7 @@ def test_templates_are_the_same_at_batch_1_8_and_32(portraits: Any, test_data: P
     one, eight, thirty_two = (embed(model_of(name, test_data, rows=rows), crops) for rows in (1, 8, 32))
     assert cosines(one, eight).min() >= 0.9999
     assert cosines(one, thirty_two).min() >= 0.9999
-    if name == "face_reid_0095":  # and the audit gave them too
+    if name == "face_reid_0095":  # the audit also gave these
         assert cosines(one, portraits.embeddings[:64]).min() >= 0.9999
 
 

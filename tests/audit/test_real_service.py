@@ -1,4 +1,4 @@
-"""A real model behind a service on this machine: pair by pair and by its embeddings it is audited as the model itself is here."""
+"""A real model behind a service on this machine: audits of its pairs and of its embeddings agree with an audit of the model."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def loaded(test_data: Path) -> Iterator[Loaded]:
 
 @pytest.fixture
 def brain(loaded: Loaded) -> Brain:
-    """What the model says of a portrait, as it runs here."""
+    """Output of the model for a portrait when run here."""
 
     def embedding(data: bytes) -> Embedding | None:
         picture = decode(data)
@@ -54,7 +54,7 @@ def server(brain: Brain) -> Iterator[DialectServer]:
 
 @pytest.fixture
 def portraits(test_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Two photographs of each of eight legislators, their genuine pairs and as many impostor pairs as follow in the list."""
+    """Two photographs of each of eight legislators, their genuine pairs, and all impostor pairs of their first photographs."""
     for name, key in KEYS.items():
         monkeypatch.setenv(name, key)
     congress = test_data / "data" / "congress"
@@ -114,7 +114,7 @@ def test_a_service_that_searches_is_audited_as_the_model_behind_it(
         assert len(server.seen) == 2 * PEOPLE
     searches = columns(here)[columns(here)["metric"].isin(["fnir", "fpir"])].reset_index(drop=True)
     found = columns(there)[columns(there)["metric"].isin(["fnir", "fpir"])].reset_index(drop=True)
-    different = ["threshold"]  # the service says (1 + cosine) / 2
+    different = ["threshold"]  # the service returns (1 + cosine) / 2
     pd.testing.assert_frame_equal(found.drop(columns=different), searches.drop(columns=different))
     assert here.searched is not None and there.searched is not None
     columns_of_lists = ["probe", "rank", "gallery"]

@@ -1,4 +1,4 @@
-"""Verification of real portraits: the published means and error rates reached again, and verdicts that admit their limits."""
+"""Verification of real portraits reproduces published means and error rates, and verdicts state their limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fixtures.settings import audit_embeddings
 
 pytestmark = pytest.mark.real
 
-# Genuine and impostor mean over all 1,418 portraits without the pairs of one photograph, and the range of the EER.
+# Genuine and impostor mean over all 1,418 portraits without pairs of the same photograph, and the range of the EER.
 PUBLISHED = {
     "face_reid_0095": (0.724, 0.022, 0.0, 0.002),
     "mobileface_v2": (0.692, 0.028, 0.001, 0.01),

@@ -1,4 +1,4 @@
-"""What an audit rests on is read and decided once, before the first image, and never again."""
+"""The inputs of an audit are read and resolved once, before the first image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fixtures.settings import audited
 
 @pytest.fixture
 def files(tmp_path: Path, draw: Any) -> dict[str, Path]:
-    """Twelve drawn people with two images each, other people, and lists of pairs."""
+    """Twelve illustrated people with two images each, other people, and lists of pairs."""
     lines = ["image,subject,gender,role"]
     for k in range(24):
         cv2.imwrite(str(tmp_path / f"{k:02d}.png"), draw(red=40 + 8 * k, green=240 - 9 * k))
@@ -48,7 +48,7 @@ def files(tmp_path: Path, draw: Any) -> dict[str, Path]:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often each table is read."""
+    """Counts how often each table is read."""
     seen: Counter[str] = Counter()
     real = records._content
 
@@ -62,7 +62,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 @pytest.fixture
 def decisions(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often groupings, roles, thresholds and pairs are decided, wherever the decision is imported."""
+    """Counts how often groupings, roles, thresholds and pairs are resolved, wherever the function is imported."""
     seen: Counter[str] = Counter()
     modules = (resolved, thresholds, pair_lists, enrolment, verify)
     monkeypatch.setattr(manifests, "read_manifest", counting(seen, "read_manifest", manifests.read_manifest))

@@ -1,4 +1,4 @@
-"""A run survives: killed again and again at random moments, it ends with the tables of an unbroken run, byte for byte."""
+"""A run that is killed repeatedly at random moments ends with the same tables as an uninterrupted run, byte for byte."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from fixtures.campaigns import short_and_full
 from fixtures.interrupted import drawn_people, tables
 from fixtures.settings import asked
 
-# One process loads every module once and forks the audits, so that an attempt costs no start-up. It kills each at a
-# random moment within the time that an unbroken one takes, one in each part of that time in any order, and begins a new
-# folder when one is finished.
+# One process imports every module once and forks the audits, so that an attempt needs no start-up. It kills each at a
+# random moment within the duration of an uninterrupted run, one in each part of that duration in any order, and begins a new
+# folder after one is finished.
 NURSERY = """
 import importlib, json, os, random, signal, sys, time
 from facegap.vision import pipeline

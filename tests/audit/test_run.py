@@ -1,4 +1,4 @@
-"""Whole audits of drawn people by toy models: every outcome, every rate by hand, and what must be refused."""
+"""Whole audits of illustrated people by toy models: every outcome, every rate by hand, and what must be rejected."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from facegap.vision import pipeline
 from fixtures.campaigns import campaign
 from fixtures.settings import audited
 
-# name: (gender, race, age label, what is drawn). Green 204 is female with .8, red 51 is 20 years old.
+# name: (gender, race, age label, properties). Green 204 is female with 0.8, red 51 is 20 years old.
 PEOPLE: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "right.png": ("f", "a", "20-29", {"green": 204, "red": 51}),
     "wrong.png": ("Female", "b", "20-29", {"green": 51, "red": 102}),  # 40 years: 11 beyond 29
@@ -58,7 +58,7 @@ ANSWERS = [
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    """A manifest beside its pictures, one of each kind; not to be changed."""
+    """A manifest with its images, one of each kind; not to be changed."""
     folder = tmp_path_factory.mktemp("people")
     for name, (_, _, _, drawn) in PEOPLE.items():
         picture = draw(**drawn)
@@ -78,7 +78,7 @@ REQUEST: dict[str, Any] = {"many_faces": "refuse", "by": ["gender", "gender*race
 
 @pytest.fixture(scope="module")
 def run(people: Path, toys: Any) -> Any:
-    """The people through all three models, in memory; pictures with two faces are refused."""
+    """The people through all three models, in memory; images with two faces are rejected."""
     return audited(people, **toys.three, **REQUEST, workers=2)
 
 
@@ -118,8 +118,8 @@ def test_every_outcome_occurs_once_per_row_of_the_manifest(run: Any) -> None:
 
 def test_rates_of_everybody_and_of_each_gender_are_those_counted_by_hand(run: Any) -> None:
     expected = {
-        # of everybody, women, men, nonbinary, without a label
-        "fta": [(4, 9), (1, 3), (3, 4), (0, 1), (0, 1)],  # one unreadable and one missing file are no trials
+        # all, women, men, nonbinary, without a label
+        "fta": [(4, 9), (1, 3), (3, 4), (0, 1), (0, 1)],  # an unreadable and a missing file are not trials
         "error_rate_answered": [(1, 4), (1, 2), (0, 2), (0, 0), (0, 0)],
         "error_rate_all": [(4, 7), (2, 3), (2, 4), (0, 0), (0, 0)],
         "age_error_over_5": [(2, 4), (1, 2), (1, 2), (0, 0), (0, 0)],
@@ -180,7 +180,7 @@ def test_without_an_embedder_a_face_needs_no_template(people: Path, toys: Any) -
     assert run.faces["outcome"].tolist()[8] == "ok"
     assert run.embeddings is None
     assert set(run.faces["embedding_row"]) == {-1}
-    # and the larger of two faces answers, where refusing is not asked for
+    # and the larger of two faces is used by default
     assert run.faces["outcome"].tolist()[4] == "ok"
     assert run.faces["faces"].tolist()[4] == 2
     assert set(run.faces["policy"]) == {"largest"}
@@ -274,7 +274,7 @@ def test_a_run_in_memory_writes_the_files_of_a_run_on_disk(run: Any, whole: Path
         "age.csv",
     }
     assert tables <= names
-    for name in names - {"run.json", "SHA256SUMS"}:  # those two tell the time
+    for name in names - {"run.json", "SHA256SUMS"}:  # these two contain times
         assert (whole / name).read_bytes() == (tmp_path / "memory" / name).read_bytes(), name
     assert recheck(tmp_path / "memory") == []
 

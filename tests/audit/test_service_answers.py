@@ -1,4 +1,4 @@
-"""Services that answer with a class besides gender, and with ranges of ages, audited end to end on this machine."""
+"""Services that predict a class besides gender, and ranges of ages, audited end to end on this machine."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ confidence_scale = 0.01
 label = "expression"
 """
 )
-# What is true and what is said of each person: age, expression; age, mood.
+# Truth and prediction for each person: age, expression; age, mood.
 TRUE_AND_SAID: list[tuple[str, str, Any, str]] = [
     ("16", "happy", "25-32", "JOY"),  # under the limit, passes
     ("17", "happy", "16-20", "ANGER"),
-    ("17-18", "angry", "25-32", "ANGER"),  # straddles the limit: no trial
+    ("17-18", "angry", "25-32", "ANGER"),  # includes the limit: not a trial
     ("30", "happy", "22-30", "JOY"),  # the lower end is below the challenge age: must show a document
     ("40", "angry", {"low": 35, "high": 45}, "ANGER"),
-    ("50", "angry", [48, 52], "SURPRISE"),  # a word that the card does not know
+    ("50", "angry", [48, 52], "SURPRISE"),  # a word that is not in the card
     ("60", "happy", "old", "JOY"),  # no age
 ]
 
 
 def says(path: str, images: Mapping[str, bytes]) -> tuple[int, Any]:
-    """What is said of the person whose number the blue of the picture is."""
+    """The prediction for the person whose number is the blue of the image."""
     pixels = cv2.imdecode(np.frombuffer(images["image"], np.uint8), cv2.IMREAD_COLOR)
     _, _, age, mood = TRUE_AND_SAID[int(pixels[0, 0, 0])]
     return 200, {"face": {"age": age, "mood": mood, "sure": 90}}

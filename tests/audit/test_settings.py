@@ -1,4 +1,4 @@
-"""Settings: one home for a default, options and printed commands that follow from it."""
+"""Settings: one place for each default; options and printed commands are derived from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""On whom a threshold is found: never silently on those it is evaluated on, never too few, never a group that is not one."""
+"""Subjects on whom a threshold is set: never those evaluated unless stated, never too few, never an unknown group."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_threshold_is_that_of_all_scores_however_few_are_listed(
     numbers: list[int], target: float, listed: int
 ) -> None:
     scores = np.sort(np.array(numbers, float) / 8)[::-1]
-    # A list keeps pairs of one score together, as the matching loop does.
+    # A list keeps all pairs of a tied score, like the matching loop.
     listed = min(listed, len(scores))
     while 0 < listed < len(scores) and scores[listed - 1] == scores[listed]:
         listed -= 1
@@ -70,7 +70,7 @@ def test_the_threshold_is_that_of_all_scores_however_few_are_listed(
             threshold_among(scores[:listed], len(scores), target, pairs)
         return
     found = threshold_among(scores[:listed], len(scores), target, pairs)
-    # Without any listed pair the threshold may be lower than the list knows: nothing matches at either.
+    # Without any listed pair the threshold may be below the list: there are no matches at either.
     if listed or len(scores) == 0:
         assert found == expected
     assert (scores >= found.threshold).sum() == found.false_matches <= target * len(scores) + 1e-9

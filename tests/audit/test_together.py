@@ -1,4 +1,4 @@
-"""Audits of several models in one pass: each run is the one that it would have been alone, and images are looked at once."""
+"""Audits of several models in one pass: each run is the same as a separate one, and images are decoded once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GIVEN = Verify(threshold=(0.5,))
 
 @pytest.fixture
 def manifest(tmp_path: Path, draw: Any, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Twelve illustrated people in three parts: one image without a face, one that is damaged."""
+    """Twelve illustrated people in three parts: one image without a face, one damaged."""
     monkeypatch.setattr(pipeline, "PART_ROWS", 4)
     (tmp_path / "images").mkdir()
     for k in range(IMAGES):
@@ -97,7 +97,7 @@ def test_an_image_is_decoded_and_searched_once_and_a_crop_is_cut_once_for_all_wh
     together(manifest, asked)
     assert seen["decode"] == IMAGES
     assert seen["find_faces"] == IMAGES - 1  # one cannot be decoded
-    assert seen["embedder_crop"] == IMAGES - 2  # and one has no face; of two embedders that take the same crop
+    assert seen["embedder_crop"] == IMAGES - 2  # and one has no face; once for two embedders with the same crop
     assert seen["cut_crops"] == 2 * (IMAGES - 2)  # for the embedders, and for the classifier
 
 

@@ -1,4 +1,4 @@
-"""Scores that name nobody: two columns, counts and rates, and no false certainty."""
+"""Scores without names: two columns, counts and rates, and no narrow intervals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fixtures.settings import audit_scores
 
 @pytest.fixture
 def scores(tmp_path: Path) -> Path:
-    """Ten impostor scores 0 to .9, four genuine ones of which one was lost."""
+    """Ten impostor scores 0 to 0.9, and four genuine ones, one of which was lost."""
     path = tmp_path / "scores.csv"
     impostor = [f"0,{k / 10}" for k in range(10)]
     path.write_text("\n".join(["genuine,score", *impostor, "1,0.95", "1,0.85", "1,0.75", "1,nan"]) + "\n")

@@ -1,4 +1,4 @@
-"""Audits that ask a service about people at random, until every gap is decided."""
+"""Audits that call a service for subjects in random order until every gap is decided."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PEOPLE = 100
 
 
 def says(path: str, images: Mapping[str, bytes]) -> tuple[int, dict[str, str]]:
-    """The gender that the blue of a picture says."""
+    """The gender encoded in the blue of an image."""
     pixels = cv2.imdecode(np.frombuffer(images["image"], np.uint8), cv2.IMREAD_COLOR)
     return 200, {"gender": "Female" if pixels[0, 0, 0] > 100 else "Male"}
 
@@ -46,7 +46,7 @@ def server() -> Iterator[DialectServer]:
 
 @pytest.fixture
 def people(tmp_path: Path, server: DialectServer) -> Path:
-    """Two images each of 100 people; of every second woman, and of no man, the service says the wrong gender."""
+    """Two images of each of 100 people; the service misclassifies every second woman, and no man."""
     lines = ["image,subject,gender,site"]
     for person in range(PEOPLE):
         woman = person % 2 == 0
@@ -138,7 +138,7 @@ def test_one_look_earlier_the_gap_was_open(people: Path, server: DialectServer, 
 
 
 def test_every_gap_of_every_grouping_must_be_decided(people: Path, server: DialectServer) -> None:
-    run = ask(people, by="gender,site", max_calls=2 * PEOPLE)  # which is spent with nobody left
+    run = ask(people, by="gender,site", max_calls=2 * PEOPLE)  # which is spent when all images are sent
     stopping = run.record.stopping
     assert stopping is not None
     assert (stopping.gaps, stopping.ended, stopping.undecided) == (2, "everybody", 1)
@@ -164,7 +164,7 @@ def test_a_budget_ended_an_audit_only_if_somebody_was_left(
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing may catch it."""
+    """Simulates a kill: nothing may catch it."""
 
 
 def test_after_a_kill_the_same_people_are_asked_and_no_kept_answer_is_paid_for_again(
@@ -179,7 +179,7 @@ def test_after_a_kill_the_same_people_are_asked_and_no_kept_answer_is_paid_for_a
     def write(folder: Path, call: Any) -> None:
         nonlocal written
         written += 1
-        if written == 61:  # before the 31st call is on record
+        if written == 61:  # before the 31st call is recorded
             raise Killed
         real(folder, call)
 
@@ -223,7 +223,7 @@ def test_a_person_in_two_groups_is_refused_with_the_line(people: Path, server: D
 
 @pytest.fixture
 def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two pictures of 160 people; those of one woman in two have nothing in common. All genuine pairs, and ten others."""
+    """Two images of 160 people; those of every second woman have nothing in common. All genuine pairs, and ten others."""
     for name, key in KEYS.items():
         monkeypatch.setenv(name, key)
     rng = np.random.default_rng(3)
@@ -267,7 +267,7 @@ def test_genuine_pairs_are_asked_for_until_fnmr_is_decided_and_impostor_pairs_al
         assert everybody["trials"] == stopping.asked
         gap = run.gaps[run.gaps["primary"]]
         assert gap["metric"].tolist() == ["fnmr"]
-        assert gap["verdict"].tolist() == ["gap"]  # nobody of the men is refused, so that the ratio has no upper limit
+        assert gap["verdict"].tolist() == ["gap"]  # no man is falsely rejected, so the ratio has no upper limit
         assert recheck(tmp_path / "run") == []
         without = {name: value for name, value in given.items() if name != "threshold"}
         with pytest.raises(SettingError, match="give --threshold instead of --fmr"):
@@ -275,7 +275,7 @@ def test_genuine_pairs_are_asked_for_until_fnmr_is_decided_and_impostor_pairs_al
 
 
 def test_lost_pairs_leave_the_cases_unknown_where_every_person_weighs_the_same(pairs: Path, tmp_path: Path) -> None:
-    for person in range(1, 160, 8):  # of every fourth man a picture has no face
+    for person in range(1, 160, 8):  # one image of every fourth man has no face
         cv2.imwrite(str(tmp_path / f"{person}_1.png"), np.full((48, 48, 3), 90, np.uint8))
     with serving() as server:
         run = audited(

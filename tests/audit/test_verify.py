@@ -1,4 +1,4 @@
-"""From templates to thresholds and counts: lists of pairs, where thresholds come from, the end of the list, resume, recheck."""
+"""From templates to thresholds and counts: lists of pairs, sources of thresholds, the end of the list, resume, recheck."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def threshold(found: Matching) -> tuple[float, str]:
 
 
 def impostor_scores(images: Templates, kept: Any) -> Any:
-    """Scores of the impostor pairs among the images that are kept, by brute force."""
+    """Scores of the impostor pairs among the kept images, by brute force."""
     rows = images.vectors[kept].astype(np.float64)
     subjects = images.subjects[kept]
     left, right = np.triu_indices(len(rows), 1)
@@ -250,7 +250,7 @@ def test_too_few_impostor_pairs_for_a_target_are_refused_with_the_number_needed(
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory, draw: Any) -> Path:
-    """Pictures of 14 people, two each; the toy embedder tells them by their share of red. One has no face."""
+    """Images of 14 people, two each; the toy embedder distinguishes them by their proportion of red. One has no face."""
     folder = tmp_path_factory.mktemp("drawn")
     lines = ["image,subject,gender"]
     for k in range(28):
@@ -330,7 +330,7 @@ def test_a_run_without_templates_in_its_folder_has_the_same_tables(
 
 
 class Killed(BaseException):
-    """What stands for a kill."""
+    """Simulates a kill."""
 
 
 def killed(*_: Any, **__: Any) -> Any:
@@ -389,7 +389,7 @@ def test_what_can_only_fail_is_refused_before_the_first_image(
         audited(drawn, **request(toys, **chosen))
 
 
-# ---- in-sample is said ----
+# ---- in-sample results are labelled ----
 
 
 @pytest.fixture(scope="module")
@@ -435,7 +435,7 @@ def test_a_split_sets_half_of_the_subjects_aside(drawn: Path, toys: Any) -> None
 def test_the_floor_of_the_list_is_not_set_by_a_genuine_pair_among_the_sampled_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of a million rows few pairs are wanted, and one genuine pair among 200,000 sampled ones would set the floor."""
+    """If few pairs are requested from a million rows, one genuine pair among 200,000 sampled pairs would set the floor."""
     monkeypatch.setattr(floors, "MOST_SAMPLED", 400_000)
     rng = np.random.default_rng(0)
     vectors = np.repeat(rng.normal(size=(500, 16)), 2, axis=0).astype(np.float32)

@@ -37,7 +37,7 @@ THRESHOLD = 0.68
 
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two clips of each of six illustrated people, and a file that is no video; not to be changed."""
+    """Two clips of each of six illustrated people, and a file that is not a video; not to be changed."""
     folder = tmp_path_factory.mktemp("clips")
     manifest = clips_of_people(folder, PEOPLE, drawings=DRAWINGS)
     (folder / "list.mp4").write_text("#EXTM3U\nhttp://127.0.0.1/a.ts\n")
@@ -83,7 +83,7 @@ def test_each_video_is_a_template_with_one_outcome_and_counts_of_its_frames(run:
     assert table.loc["list.mp4", "outcome"] == "unreadable"
     assert run.pooled.frames["time_s"].tolist() == [0.0, 0.5, 1.0] * 2 * PEOPLE
     fta = run.rates[(run.rates["metric"] == "fta") & (run.rates["gender"] == "any")].iloc[0]
-    assert (fta["errors"], fta["trials"]) == (1, 2 * PEOPLE)  # a file that was never shown is in no rate
+    assert (fta["errors"], fta["trials"]) == (1, 2 * PEOPLE)  # a file that was never processed is in no rate
 
 
 def test_the_run_is_derived_again_from_its_files_and_its_videos(
@@ -133,7 +133,7 @@ def test_alarms_per_hour_are_false_positives_over_the_time_of_the_clips(run: Run
     assert run.pooled is not None
     assert run.searched is not None
     seconds = seconds_of(run.pooled, 2.0)
-    assert seconds.tolist() == [1.5] * 2 * PEOPLE + [0.0]  # the last frame stands for half a second too
+    assert seconds.tolist() == [1.5] * 2 * PEOPLE + [0.0]  # the last frame also represents half a second
     alarms = run.extra["alarms.csv"]
     fpir = run.rates[(run.rates["metric"] == "fpir")]
     for gender in ("any", "female", "male"):
@@ -169,7 +169,7 @@ def test_a_person_is_forgotten_with_clips_and_frames(written: Path, tmp_path: Pa
     assert left.pooled.frames is not None
     assert len(left.pooled.frames) == DRAWINGS * 2 * (PEOPLE - 1)
     assert recheck(folder) == []
-    assert set(left.extra["frames.csv"]["metric"]) == {"fta", "fnmr"}  # searches with first frames cannot be made again
+    assert set(left.extra["frames.csv"]["metric"]) == {"fta", "fnmr"}  # searches with first frames cannot be repeated
 
 
 def test_a_broken_off_run_goes_on_and_notices_another_video(

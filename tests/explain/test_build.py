@@ -1,4 +1,4 @@
-"""Gaps before and after balancing on runs whose covariates are known: numbers, marks, refusals, and what is written."""
+"""Gaps before and after balancing in runs with known covariates: numbers, notes, rejected settings, and files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CAUSAL = re.compile(r"\b(because|caus\w+|due to|explained by|leads? to|driven by
 
 @dataclass(frozen=True)
 class Town:
-    """300 people with two images each; those of tone darker are photographed darker, and errors go with darkness alone."""
+    """300 people with two images each; those with darker tone are photographed darker, and errors depend only on darkness."""
 
     folder: Path
     run: Path

@@ -1,7 +1,7 @@
-"""On illustrated people, whose light and tone are known, balancing the light gives the gap that light at random gives.
+"""On illustrated people with known exposure and tone, balancing exposure gives the same gap as randomised exposure.
 
-The darker people are photographed darker. The truth is an experiment that no audit of real people can make: the same people are
-photographed again with light that is assigned at random, and the gap is counted.
+The darker people are photographed with lower exposure. The reference is an experiment that is impossible with real people: the
+same people are photographed again with randomly assigned exposure, and the gap is counted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from facegap.explain.build import explain
 from fixtures.campaigns import short_and_full
 
 DARKEST, BRIGHTEST = -2.2, 0.4  # EV
-MIDDLE, APART, SPREAD = -0.4, 0.9, 0.6  # of the lighter people; how much darker the darker are photographed, on average
+MIDDLE, APART, SPREAD = -0.4, 0.9, 0.6  # of the lighter people; mean difference of the darker people
 
 
 def photographed(folder: Path, people: int, light: Callable[[bool, np.random.Generator], float]) -> Path:
@@ -55,12 +55,12 @@ def photographed(folder: Path, people: int, light: Callable[[bool, np.random.Gen
 
 
 def assigned(darker: bool, rng: np.random.Generator) -> float:
-    """The exposure that goes with tone."""
+    """Exposure that depends on tone."""
     return float(rng.normal(MIDDLE - APART * darker, SPREAD))
 
 
 def at_random(darker: bool, rng: np.random.Generator) -> float:
-    """The same exposures, whoever is photographed."""
+    """The same exposures, randomly assigned."""
     return float(rng.normal(MIDDLE - APART * (rng.random() < 0.5), SPREAD))
 
 

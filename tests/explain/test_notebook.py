@@ -1,4 +1,4 @@
-"""Gaps before and after balancing in Python: what is taken, what comes back, and how it looks in a notebook."""
+"""Gaps before and after balancing in Python: arguments, results, and display in a notebook."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 @pytest.fixture(scope="module")
 def run() -> fg.Run:
-    """240 people; those of the hostile town err more, and are older."""
+    """240 people; those of the hostile town have more errors, and are older."""
     rng = np.random.default_rng(1)
     away = np.arange(240) < 100
     age = rng.normal(40, 8, 240) + 8 * away

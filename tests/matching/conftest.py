@@ -1,4 +1,4 @@
-"""Made-up faces, and an oracle that scores every pair in float64 with numpy alone."""
+"""Simulated faces, and a reference that scores every pair in float64 with numpy only."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ PAIR = [("left", "i8"), ("right", "i8"), ("score", "f8")]
 
 @dataclass
 class Oracle:
-    """What count_scores must return, and what must be cut from its tail."""
+    """The expected result of count_scores, and of its tail."""
 
     impostor: Array
     genuine: Array
     impostor_pairs: Array
     genuine_pairs: Array
-    impostor_scores: Array  # all of them, by falling score, then left, then right
+    impostor_scores: Array  # all of them, by descending score, then left, then right
     genuine_scores: Array
     unknown_pairs: int
     full_impostor: Array
@@ -42,7 +42,7 @@ def oracle_scores(rows: Array, others: Array) -> Array:
 
 
 def oracle_bin(score: float, edges: Array) -> int:
-    """Bin of one score, found by walking the edges."""
+    """Bin of one score, found by searching the edges."""
     place = 0
     while place + 2 < len(edges) and score >= edges[place + 1]:
         place += 1
@@ -61,7 +61,7 @@ def brute_force(
     probes: tuple[Array, Array, Array] | None = None,
     full_bins: int = 8,
 ) -> Oracle:
-    """Every pair scored in float64 and sorted into counts; no filter, no block, no shortcut but numpy's."""
+    """Every pair scored in float64 and sorted into counts: no filters or blocks, numpy only."""
     others, other_subjects, other_groups = (rows, subjects, groups) if probes is None else probes
     dropped = np.zeros((len(rows), len(others)), bool)
     for pair in [] if exclude is None else exclude.tolist():
@@ -108,7 +108,7 @@ def brute_force(
 
 
 def expected_tail(listed: Array, floor: float, limit: int) -> tuple[Array, float]:
-    """The tail by its own words: the highest pairs, ties whole, and the float64 above the highest one cut."""
+    """The tail by its definition: the highest pairs, complete ties, and the float64 above the highest one excluded."""
     if len(listed) <= limit:
         return listed, floor
     cut = listed.score[limit]
@@ -116,7 +116,7 @@ def expected_tail(listed: Array, floor: float, limit: int) -> tuple[Array, float
 
 
 def assert_counts(counts: Any, oracle: Oracle, *, limit: int, full: bool = False) -> None:
-    """Every integer and every listed score of `counts` is that of the oracle."""
+    """Check that every integer and every listed score of `counts` equals that of the reference."""
     np.testing.assert_array_equal(counts.impostor, oracle.impostor)
     np.testing.assert_array_equal(counts.genuine, oracle.genuine)
     np.testing.assert_array_equal(counts.impostor_pairs, oracle.impostor_pairs)
@@ -135,7 +135,7 @@ def assert_counts(counts: Any, oracle: Oracle, *, limit: int, full: bool = False
 def made_faces(
     rng: np.random.Generator, n: int, depth: int, *, clustered: bool = True, groups: int = 3
 ) -> tuple[Array, Array, Array]:
-    """Unit rows, subjects (four rows each) and groups; clustered rows have genuine scores around .6."""
+    """Unit rows, subjects (four rows each) and groups; clustered rows have genuine scores around 0.6."""
     subjects = np.arange(n) // 4
     rows = rng.standard_normal((n, depth))
     if clustered:
@@ -147,7 +147,7 @@ def made_faces(
 
 
 def hard_faces(rng: np.random.Generator, n: int, depth: int) -> tuple[Array, Array, Array]:
-    """made_faces with duplicates, an opposite, nearly parallel rows, norms from 1e-4 to 3, and unknown rows."""
+    """made_faces with duplicates, an opposite row, nearly parallel rows, norms from 1e-4 to 3, and unknown rows."""
     rows, subjects, groups = made_faces(rng, n, depth)
     rows[5] = rows[1] = rows[0]
     rows[20] = -rows[22]
@@ -159,7 +159,7 @@ def hard_faces(rng: np.random.Generator, n: int, depth: int) -> tuple[Array, Arr
 
 
 def assert_same_counts(a: Any, b: Any) -> None:
-    """Two ScoreCounts are equal in every integer and every listed score."""
+    """Check that two ScoreCounts are equal in every integer and every listed score."""
     assert (a.groups, a.tail_floor, a.tail_limit, a.unknown_pairs) == (
         b.groups,
         b.tail_floor,

@@ -1,4 +1,4 @@
-"""Which prefixes are tried: what passes is counted for every number of components, and only the likely ones are timed."""
+"""Which prefixes are tried: passing pairs are counted for every number of components, and only likely prefixes are timed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_prefix_is_tried_where_it_is_likely_to_pay_and_isotropic_rows_try_none
     assert found == [80, 96] and len(found) == TRIED
     assert likeliest("fused", np.ones(17), 256, {"fused": 4.0}) == []
     assert likeliest("int8", falls, 256, {"fused": 4.0, "int8": 2.0}) == [80, 96]
-    dear = np.where(falls > 0, falls, 200 / LOOK)  # so many pass that no number of components spares their second look
+    dear = np.where(falls > 0, falls, 200 / LOOK)  # too many pass for any number of components
     assert 80 not in likeliest("fused", dear, 256, {"fused": 4.0})
     rows = face_like(rng, 4000, 128, "isotropic")[0]
     passing = proportions_passing(principal_basis(rows), rows[:100], rows[3000:], 0.28)

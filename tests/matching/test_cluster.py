@@ -1,4 +1,4 @@
-"""The same integers from many processes, also when one of them is killed in the middle."""
+"""The same integers from many processes, even if one of them is killed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from facegap.matching.cluster import count_scores_on_cluster, mapped_file
 
 pytest.importorskip("distributed")
 
-# numpy loops: each process would else spend seconds on loading numba.
+# numpy loops: otherwise each process would spend seconds on loading numba.
 SETTINGS: dict[str, Any] = {"floor": 0.2, "bins": 32, "tail_limit": 60, "filter": "float32", "kernels": "numpy"}
 
 
 @pytest.fixture
 def many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Super-blocks so small that a few hundred rows make many of them."""
+    """Super-blocks so small that a few hundred rows give many of them."""
     monkeypatch.setattr(counts, "super_rows", lambda depth: 64)
 
 
@@ -109,7 +109,7 @@ def test_mapped_tables_are_read_where_they_lie_and_probes_travel_too(
 
 
 class InProcess:
-    """A stand-in for a client: what is submitted runs here, the latest first."""
+    """A simulated client: what is submitted runs here, the latest first."""
 
     def __init__(self) -> None:
         self.futures: list[Any] = []
@@ -156,7 +156,7 @@ def test_a_name_that_is_no_cluster_is_refused(name: str, monkeypatch: pytest.Mon
 def test_two_processes_one_of_them_killed_give_the_candidates_of_one_search(
     rng: np.random.Generator, tools: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    rows, _, _ = tools.hard_faces(rng, 900, 16)  # with rows that are the same, so that ranks are decided by place
+    rows, _, _ = tools.hard_faces(rng, 900, 16)  # with identical rows, so that ranks depend on row numbers
     gallery, probes = rows[:400], rows[200:]
     words = {"filter": "float32", "kernels": "numpy"}
     expected = search(gallery, probes, 7, **words)

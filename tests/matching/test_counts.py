@@ -1,4 +1,4 @@
-"""Counts of all pairs are the integers of brute force, whatever does the work and in whatever parts."""
+"""Counts of all pairs equal the integers of brute force, for every method and any division of the work."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_four_faces_are_counted_as_by_hand() -> None:
     assert found.groups == ("darker", "lighter")
     np.testing.assert_allclose(found.edges, [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0])
     expected = np.zeros((2, 2, 6), int)
-    expected[0, 1, 1] = 2  # .5 belongs to the bin that it begins
+    expected[0, 1, 1] = 2  # 0.5 belongs to the bin that it begins
     expected[1, 1, 4] = 1  # .866
     np.testing.assert_array_equal(found.impostor, expected)
     np.testing.assert_array_equal(found.impostor_pairs, [[0, 4], [0, 1]])

@@ -1,4 +1,4 @@
-"""The bounds of the filters hold, their self-tests can fail, and the choice among them has a reason."""
+"""The bounds of the filters hold, their self-tests can fail, and the choice among them is explained."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fixtures.processors import able_to_run
 
 
 def every_product(left: Any, right: Any) -> Any:
-    """Products of all left rows with a block, whether the filter writes them or looks for those above a limit."""
+    """Products of all left rows with a block, whether the filter writes them or compares them with a limit."""
     products = np.empty((len(left.norms.row), right.columns), np.float32)
     if right.multiply:
         right.multiply(left.codes, products)

@@ -1,4 +1,4 @@
-"""What a run may take: a bounded amount of memory, and no place on disk to compile its loops."""
+"""Resources of a run: bounded memory, and no folder required for compiled loops."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ for name in sys.argv[2:]:
     print(name, peak_mib() - before)
 """
 
-# One loop of each kind of `compiled`: that all of them are decorated alike is seen when their module is imported.
+# One loop of each kind of `compiled`: all loops are decorated alike, which shows when their modules are imported.
 LOOPS = """
 from facegap.matching.kernels import choose_kernels
 import numpy as np
@@ -52,7 +52,7 @@ print(largest.tolist(), loops.row_norms(rows).tolist())
 @pytest.mark.campaign
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peak memory is reset through Linux's /proc")
 def test_a_run_takes_less_than_half_a_gibibyte_beyond_the_embeddings(rng: np.random.Generator, tmp_path: Path) -> None:
-    # The second of three blocks, two whole super-blocks of 64 MiB: what is in memory at once in a run of any length.
+    # The second of three blocks, two whole super-blocks of 64 MiB: the content of memory at any time in a run of any length.
     rows = rng.standard_normal((2 * 4096, 4096), dtype=np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     np.save(tmp_path / "rows.npy", rows)
@@ -62,7 +62,7 @@ def test_a_run_takes_less_than_half_a_gibibyte_beyond_the_embeddings(rng: np.ran
     assert done.returncode == 0, done.stderr
     taken = {line.split()[0]: float(line.split()[1]) for line in done.stdout.splitlines()}
     assert set(taken) == set(names)
-    # The pages of the mapped file that were read are counted too, and are no part of what a run takes.
+    # Pages read from the mapped file are counted too, but are not memory of the run.
     assert max(taken.values()) - rows.nbytes / 2**20 < 512, taken
 
 
@@ -77,7 +77,7 @@ def test_a_finished_run_keeps_none_of_its_buffers(rng: np.random.Generator) -> N
             )
             search(rows, rows[:50], 3, filter=name)
 
-    run()  # the compiler, where it is still needed, keeps the frames that called it for a while
+    run()  # the compiler, if it is still needed, keeps the calling frames alive for a while
     gc.collect()
     gc.disable()
     try:
@@ -89,7 +89,7 @@ def test_a_finished_run_keeps_none_of_its_buffers(rng: np.random.Generator) -> N
 
 
 def test_where_numba_may_write_nowhere_the_loops_are_compiled_in_memory(tmp_path: Path) -> None:
-    # A package on a read-only file system and no home: numba then finds no place for its cache and raises.
+    # A package on a read-only file system and no home: numba finds no place for its cache and raises an error.
     blocked = tmp_path / "blocked"
     blocked.write_text("a file where a folder is expected")
     hook = f"""

@@ -1,4 +1,4 @@
-"""Scores of a pair list are the definition's, bit for bit, however the rows lie in memory."""
+"""Scores of a pair list follow the definition bit for bit, however the rows are stored in memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facegap.matching import score_pairs
 
 @pytest.mark.parametrize("kernels", ["numba", "numpy"])
 def test_the_order_of_additions_is_the_documented_one(kernels: Any) -> None:
-    # In index order 1e16 + 1 - 1e16 + 1 would be 1; with 16 lanes 1e16 and -1e16 meet first (lanes 0 and 8), leaving 2.
+    # In index order 1e16 + 1 - 1e16 + 1 would be 1; with 16 lanes 1e16 and -1e16 are added first (lanes 0 and 8), leaving 2.
     row = np.zeros((1, 16), np.float32)
     row[0, [0, 1, 8, 9]] = np.sqrt(1e16), 1, np.sqrt(1e16), 1
     other = row.copy()
@@ -38,7 +38,7 @@ def test_scores_of_any_list_are_those_of_the_definition_and_symmetric(
         found = score_pairs(rows, left, right, kernels=kernels, workers=workers)
         np.testing.assert_array_equal(found, expected)
         np.testing.assert_array_equal(score_pairs(rows, right, left, kernels=kernels), expected)
-    # An outside oracle: numpy's own float64 product, whose order of additions is another.
+    # Independent reference: numpy's float64 product, which adds in another order.
     np.testing.assert_allclose(expected, (rows.astype(float) @ rows.T.astype(float))[left, right], atol=1e-12)
 
 
@@ -61,7 +61,7 @@ def test_probes_are_the_right_side_where_they_are_given(rng: np.random.Generator
 def test_an_unfit_row_is_refused_only_where_it_is_asked_for() -> None:
     rows = np.eye(6, dtype=np.float32)
     rows[2], rows[4, 1] = 0, np.nan
-    # Rows 0 and 1 are orthogonal: a score of 0 between fit rows is an answer.
+    # Rows 0 and 1 are orthogonal: a score of 0 between fit rows is valid.
     assert score_pairs(rows, np.array([0, 0]), np.array([1, 0])).tolist() == [0.0, 1.0]
     for row, fault in ((2, "row 2 is zero"), (4, "row 4 is not finite")):
         with pytest.raises(MatchingError, match=fault):

@@ -1,4 +1,4 @@
-"""The filter over a prefix of the components: its bound holds, its second look drops nothing, its tiles are numpy's."""
+"""The filter over a prefix of the components: its bound holds, its second stage drops no pair, its tiles equal numpy's."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fixtures.processors import able_to_run, products_of_codes
 
 
 def uneven_rows(rng: np.random.Generator, n: int, depth: int, size: float) -> Any:
-    """Rows of which most of the energy lies in few directions, of very different lengths."""
+    """Rows with most of their energy in few directions, with very different norms."""
     spread = np.exp(-np.arange(depth) / max(1.0, depth / 6))
     turned = rng.standard_normal((n, depth)) * spread @ np.linalg.qr(rng.standard_normal((depth, depth)))[0]
     return (turned * 10.0 ** rng.uniform(size - 1, size, (n, 1))).astype(np.float32)
@@ -116,7 +116,7 @@ def test_no_pair_that_reaches_the_floor_is_dropped_and_every_pair_comes_once(
 def test_products_compared_in_registers_are_those_that_numpy_compares(
     rng: np.random.Generator, shape: tuple[int, int], diagonal: bool
 ) -> None:
-    # Whole numbers, whose float32 sums are exact in any order: a limit amid them must split alike.
+    # Whole numbers, whose float32 sums are exact in any order: a limit among them must separate them identically.
     rows = rng.integers(-9, 10, (sum(shape), 32)).astype(np.float32)
     rows[:, 0] += 20
     loops, each = choose_kernels(), FILTERS["fused"]
@@ -177,7 +177,7 @@ def test_a_basis_that_fits_the_rows_badly_costs_time_and_no_pair(
 
 
 def test_rows_that_differ_only_beyond_the_prefix_are_told_apart(tools: Any) -> None:
-    # All rows share their first two components, and the rest of each lies along the rest of others or against it.
+    # All rows share their first two components, and the others are parallel or opposite to those of other rows.
     angles = np.tile([1.0, -1.0], 40)[:, None] * np.linspace(0.5, 0.5001, 80)[:, None]
     rows = np.concatenate([np.full((80, 2), 0.6), angles, np.zeros((80, 61))], axis=1).astype(np.float32)
     subjects, groups = np.arange(80), np.arange(80) % 2

@@ -1,4 +1,4 @@
-"""Which filter each processor may use: every branch of the choice and both orders of refusal, on any machine."""
+"""The filters allowed on each processor: every branch of the choice and both orders of rejection, on any machine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def counted(**change: Any) -> Any:
     return count_scores(**(given | {"floor": 0.0, "bins": 2, "tail_limit": 5} | change))
 
 
-# ---- what each processor may use ----
+# ---- filters allowed on each processor ----
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -167,7 +167,7 @@ def test_a_search_that_chooses_for_itself_ranks_as_float32_does(
     gallery, probes = tools.made_faces(rng, FEW_ROWS, 24)[0], tools.made_faces(rng, 8, 24)[0]
     expected = search(gallery, probes, 5, filter="float32")
     asked: list[str] = []
-    module = sys.modules["facegap.matching.search"]  # in the package the function has taken the name of its module
+    module = sys.modules["facegap.matching.search"]  # in the package, the name of the module refers to the function
     plain = module.filter_named  # type: ignore[attr-defined]
     with able_to_run(filter), running_on(AMX if filter == "amx" else CODES), pytest.MonkeyPatch.context() as patch:
         patch.setattr(
@@ -180,7 +180,7 @@ def test_a_search_that_chooses_for_itself_ranks_as_float32_does(
     np.testing.assert_array_equal(found[1], expected[1])
 
 
-# ---- settings are refused before the processor is asked, and the processor's own refusal comes where they are sound ----
+# ---- settings are checked before the processor, and the processor's rejection comes if they are valid ----
 
 CONTRADICTIONS = [
     ({"full_range": 4, "filter": "int8"}, "full_range needs float32"),
@@ -272,7 +272,7 @@ def test_a_processor_that_saturates_is_found_out(monkeypatch: pytest.MonkeyPatch
     plain = kernels_fused.emit_fused
 
     def saturating(*given: Any) -> Any:
-        # What a kernel without VNNI does with codes that are too large: neighbouring products are added in int16.
+        # A kernel without VNNI overflows for codes that are too large: adjacent products are added in int16.
         found, row = plain(*given)
         np.minimum(given[-2], 32_767, out=given[-2])
         return found, row

@@ -1,4 +1,4 @@
-"""A histogram over all scores from the exact list and a sample: what is exact in it, and how far the rest is off."""
+"""A histogram over all scores from the exact list and a sample: which bins are exact, and the error of the others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def counted(rows: Any, subjects: Any, groups: Any, **change: Any) -> Any:
 
 
 def test_three_faces_are_those_worked_out_by_hand() -> None:
-    # Scores 0 (0 and 1), .6 (0 and 2), .8 (1 and 2): the last is in the list, the others are all there is to draw from.
+    # Scores 0 (0 and 1), 0.6 (0 and 2), 0.8 (1 and 2): the last is in the list, the others can be sampled.
     rows = np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32)
     found = with_sampled_range(
         counted(rows, np.arange(3), np.zeros(3, int), floor=0.7), rows, np.arange(3), np.zeros(3, int), bins=4
@@ -72,7 +72,7 @@ def test_the_sample_is_that_of_its_seed_and_lies_around_the_counts_without_bias(
     spread = drawn.std(axis=0, ddof=1) / np.sqrt(len(drawn))
     large = exact > 500
     assert (np.abs(drawn.mean(axis=0) - exact)[large] <= 4 * spread[large] + 1).all()
-    # Of 3,000 pairs the distribution function is off by about 1 / sqrt(3,000); 0.06 is three times that.
+    # For 3,000 pairs the error of the distribution function is about 1 / sqrt(3,000); 0.06 is three times that.
     assert np.abs(np.cumsum(drawn - exact, axis=1)).max() / exact.sum() < 0.06
 
 

@@ -1,4 +1,4 @@
-"""Counts over embeddings of real portraits are the integers of brute force, by every filter."""
+"""Counts of embeddings of real portraits equal the integers of brute force, for every filter."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIDE = 128
 
 @pytest.fixture(scope="module")
 def congress_embeddings(test_data: Path) -> tuple[Any, Any]:
-    """Unit embeddings and subjects of every third person's portraits; crudely cropped, real all the same."""
+    """Unit embeddings and subjects of every third person's portraits, roughly cropped."""
     images = sorted((test_data / "data" / "congress").glob("*/*.jpg"))
     kept = sorted({path.stem for path in images})[::3]
     images = [path for path in images if path.stem in set(kept)]
@@ -33,7 +33,7 @@ def congress_embeddings(test_data: Path) -> tuple[Any, Any]:
 
 
 def centre(image: Any) -> Any:
-    """The upper middle square, where an official portrait has its face, as the model's input (3, 128, 128)."""
+    """The upper middle square, which contains the face in an official portrait, as input of the model (3, 128, 128)."""
     side = min(image.shape[:2])
     left = (image.shape[1] - side) // 2
     return cv2.resize(image[:side, left : left + side], (SIDE, SIDE)).transpose(2, 0, 1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""A sample of pairs: without replacement, by seed, whatever the order of the table, and never by listing all pairs."""
+"""A sample of pairs: without replacement, seeded, independent of the order of the table, without listing all pairs."""
 
 import numpy as np
 import pytest
@@ -60,7 +60,7 @@ def test_the_order_of_the_table_does_not_change_the_sample():
 
 
 def test_every_pair_of_a_stratum_has_the_same_chance():
-    images, subjects = people([0, 0, 0, 1, 2, 2, 3])  # numbers of images that a careless choice of people would favour
+    images, subjects = people([0, 0, 0, 1, 2, 2, 3])  # numbers of images that a biased choice of people would favour
     often = np.zeros((7, 7))
     for seed in range(600):
         found = sample_pairs(images, subjects, np.zeros(7, np.int64), ["all"], pairs=9, seed=seed)

@@ -1,4 +1,4 @@
-"""Ranks of a 1:N search are those of brute force, ties to the lower row, whatever does the work."""
+"""Ranks of a 1:N search equal those of brute force, with ties to the lower row, for every method."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def test_any_gallery_cut_in_super_blocks_ranks_as_brute_force(
     asked = tools.made_faces(rng, probes, depth)[0]
     asked[: probes // 2] = gallery[0]
     with pytest.MonkeyPatch.context() as patch:
-        # By the table of modules: in the package the function has taken the name of its module.
+        # From the table of modules: in the package, the name of the module refers to the function.
         patch.setattr(sys.modules["facegap.matching.search"], "super_rows", lambda depth: size)
-        patch.setattr(sys.modules["facegap.matching.search"], "WAITING", 1)  # so that room must be made in the middle
+        patch.setattr(sys.modules["facegap.matching.search"], "WAITING", 1)  # so that room must be made in between
         found = search(gallery, asked, k, filter=filter, shape=TileShape(64, 16))
     expected = expected_ranks(tools, gallery, asked, k)
     filled = min(k, rows)

@@ -1,4 +1,4 @@
-"""Codes of 6 and 7 bits, as processors with AVX2 alone multiply them: exact, and the same counts."""
+"""Codes of 6 and 7 bits, as multiplied by processors with AVX2 only: exact, and the same counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts: what they draw is what the tables say, the same bytes every time, and hostile names are text."""
+"""Charts: they show the numbers of the tables, with the same bytes every time, and hostile names are text."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 @pytest.fixture(scope="module")
 def figures(compared_run: tuple[Path, Run], answered_run: tuple[Path, Run]) -> dict[str, Figure]:
-    """Every figure of both runs by name, with what it is about in front."""
+    """Every figure of both runs by name, prefixed with its section."""
     return {
         f"{part}/{figure.name}": figure
         for _, run in (compared_run, answered_run)
@@ -43,7 +43,7 @@ def figures(compared_run: tuple[Path, Run], answered_run: tuple[Path, Run]) -> d
 
 @pytest.fixture(scope="module")
 def hostile_pictures(hostile_run: tuple[Path, Run]) -> list[Drawn]:
-    """Every figure of the hostile run, drawn."""
+    """Every figure of the hostile run, rendered."""
     return [drawn(figure) for found in figures_of(hostile_run[1]).values() for figure in found]
 
 
@@ -72,7 +72,7 @@ def test_a_verification_run_has_a_figure_for_every_part_and_a_run_of_answers_onl
 
 
 def test_every_spec_fits_the_schema_of_vega_lite(figures: dict[str, Figure]) -> None:
-    # The schema that altair holds its charts to, asked once a spec; altair itself asks once for each kind of chart.
+    # The schema against which altair validates charts, used once per spec; altair would use it once per kind of chart.
     schema = Draft7Validator(core.load_schema())
     assert len(figures) >= 12
     for name, figure in figures.items():
@@ -117,7 +117,7 @@ def test_svg_and_png_are_the_same_bytes_every_time(compared_run: tuple[Path, Run
     for one, other in zip(first, second, strict=True):
         assert one.svg == other.svg, one.figure.name
         assert spec_json(one.figure.spec) == spec_json(other.figure.spec)
-    one, other = first[0].files(), second[0].files()  # the PNG of the others is made of the same SVG in the same way
+    one, other = first[0].files(), second[0].files()  # the PNG of the others is made from the same SVG in the same way
     assert one.keys() == other.keys()
     for name, content in one.items():
         if not name.endswith(".pdf"):
@@ -205,7 +205,7 @@ def test_rates_that_are_compared_as_ratios_get_a_log_axis_where_they_are_far_apa
     rows = [{"value": 0.04, "low": 0.02}, {"value": 0.004, "low": 0.003}, {"value": 0.0, "low": 0.0}]
     logarithmic, floor = log_axis(rows, "fmr")
     assert logarithmic
-    assert floor == pytest.approx(0.002)  # the lowest end above 0, less a third
+    assert floor == pytest.approx(0.002)  # the lowest nonzero limit, minus a third
     assert log_axis(rows, "error_rate_all") == (False, 0.0)
     assert log_axis(rows[:1], "fmr") == (False, 0.0)
     assert log_axis(rows[2:], "fmr") == (False, 0.0)
@@ -235,7 +235,7 @@ def test_names_beside_marks_cover_neither_marks_nor_each_other() -> None:
     rows = [row("alone", 0.001, 0.1), row("left of two", 0.01, 0.2), row("just beside", 0.0101, 0.2)]
     rows += [row("at the very edge", 0.02, 0.05)]
     place_names(rows, logarithmic=False)
-    assert [one["place"] for one in rows] == [0, 2, 0, 2]  # to the left where the right is taken, or ends
+    assert [one["place"] for one in rows] == [0, 2, 0, 2]  # on the left if the right is occupied, or too narrow
     crowd = [row(f"group {k}", 0.01 + k * 1e-5, 0.2) for k in range(9)]
     place_names(crowd, logarithmic=True)
     places = [one["place"] for one in crowd]
@@ -299,7 +299,7 @@ def test_tone_columns_are_found_by_name_and_put_on_their_scale(tmp_path: Path, m
 
 # ---- the palette ----
 
-# Machado, Oliveira and Fernandes (2009), severity 1: linear RGB as seen without one kind of cone.
+# Machado, Oliveira and Fernandes (2009), severity 1: linear RGB as seen without one type of cone.
 WITHOUT = {
     "red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
     "green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
@@ -332,7 +332,7 @@ def test_colours_stay_apart_for_every_kind_of_colour_blindness(missing: str) -> 
     seen = [lab(np.array(WITHOUT[missing]) @ linear(colour)) for colour in PALETTE]
     apart = [float(np.linalg.norm(a - b)) for k, a in enumerate(seen) for b in seen[:k]]
     assert min(apart) > 10  # 2.3 is just noticeable
-    assert float(np.linalg.norm(seen[0] - seen[1])) > 40  # the two of nearly every chart
+    assert float(np.linalg.norm(seen[0] - seen[1])) > 40  # the two colours of nearly every chart
 
 
 def test_marks_differ_by_shape_as_well_and_stand_out_from_paper() -> None:
@@ -348,7 +348,7 @@ def test_colours_of_losses_and_of_what_stands_aside_stay_apart_too(missing: str)
 
 
 def light(colours: tuple[str, ...], place: float) -> float:
-    """Luminance at a place, 0 to 1, of a scale that goes from colour to colour through CIELAB."""
+    """Luminance at a position, 0 to 1, of a colour scale interpolated in CIELAB."""
     k = min(int(place * (len(colours) - 1)), len(colours) - 2)
     share = place * (len(colours) - 1) - k
     lightness = (1 - share) * lab(linear(colours[k]))[0] + share * lab(linear(colours[k + 1]))[0]
@@ -357,7 +357,7 @@ def light(colours: tuple[str, ...], place: float) -> float:
 
 
 def ink_contrast(luminance: float, *, white: bool) -> float:
-    """WCAG contrast of white or black letters on a colour of some luminance."""
+    """WCAG contrast of white or black letters with a colour of some luminance."""
     return 1.05 / (luminance + 0.05) if white else (luminance + 0.05) / 0.05
 
 
@@ -371,7 +371,7 @@ def test_numbers_in_heat_maps_stand_out_from_every_shade_behind_them() -> None:
 
 
 def heat_maps(figures: dict[str, Figure]) -> list[Figure]:
-    """The matrices and the maps of thresholds of one group."""
+    """The FMR matrices and the heat maps of thresholds set on one group."""
     return [figure for name, figure in figures.items() if name.startswith(("matrix/", "transfer/"))]
 
 
@@ -432,7 +432,7 @@ def test_a_det_chart_that_would_be_empty_is_not_made(
     tmp_path: Path, make_compared: Any, compared_run: tuple[Path, Run]
 ) -> None:
     assert figures_of(compared_run[1])["det"]
-    apart = make_compared(tmp_path, ["Ayr", "Bonn"], noise=0.01)  # every pair on its own side of every threshold
+    apart = make_compared(tmp_path, ["Ayr", "Bonn"], noise=0.01)  # every pair far from every threshold
     assert figures_of(apart)["det"] == []
 
 
@@ -441,7 +441,7 @@ def test_a_det_chart_that_would_be_empty_is_not_made(
 
 def test_the_narrow_version_of_every_chart_is_no_wider_than_a_phone(figures: dict[str, Figure]) -> None:
     made = {name: with_narrow(Drawn(figure, svg="")) for name, figure in figures.items()}
-    assert sum(bool(picture.narrow) for picture in made.values()) >= 10  # those of very many marks have none
+    assert sum(bool(picture.narrow) for picture in made.values()) >= 10  # those with very many marks have none
     for name, picture in made.items():
         if not picture.narrow:
             continue

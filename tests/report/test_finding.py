@@ -1,4 +1,4 @@
-"""What the finding is about: the groups with the highest and the lowest rate, and the gap between them."""
+"""The groups of the finding: those with the highest and the lowest rate, and the gap between them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first screen: who was tested on what and when, and one sentence per metric that says no more than was decided."""
+"""The first screen: what was tested, and one sentence per metric that states no more than was decided."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from facegap.store.run import Run
 
 
 def judged(run: Run, verdict: str, **columns: Any) -> Run:
-    """The run with one verdict for all gaps of its primary family."""
+    """The run with the same verdict for all gaps of its primary family."""
     primary = run.gaps["primary"]
     return replace(run, gaps=run.gaps.assign(verdict=run.gaps["verdict"].mask(primary, verdict), **columns))
 
 
 def only(run: Run) -> Line:
-    """The one line of a run of answers."""
+    """The only line of a run of predictions."""
     (line,) = lines_of(run)
     return line
 
@@ -117,7 +117,7 @@ def test_a_gap_that_was_found_is_told_before_a_wider_one_that_was_not(tmp_path: 
 
 
 def with_rates(run: Run, **columns: Any) -> Run:
-    """The run with other values in all rates of wrong or missing answers."""
+    """The run with other values in all rates of wrong or missing predictions."""
     rates = run.rates.copy()
     rates.loc[rates["metric"] == "error_rate_all", list(columns)] = list(columns.values())
     return replace(run, rates=rates)
@@ -219,7 +219,7 @@ def test_a_tone_that_was_measured_is_not_told_as_if_it_were_the_persons(tmp_path
     assert re.search(r"people measured as (darker|lighter)", said)
 
 
-# ---- who was tested ----
+# ---- what was tested ----
 
 
 def test_the_data_set_the_day_people_and_images_per_group_are_named(compared_run: tuple[Path, Run]) -> None:
@@ -233,7 +233,7 @@ def test_the_data_set_the_day_people_and_images_per_group_are_named(compared_run
     assert "6 groups by town x gender" in found.groups
     assert found.table is not None
     assert len(found.table.rows) == 8
-    assert "set aside" not in " ".join(found.missing)  # by folds nobody is
+    assert "set aside" not in " ".join(found.missing)  # with folds, nobody is held out
 
 
 def test_people_set_aside_for_the_threshold_are_counted(compared_run: tuple[Path, Run]) -> None:

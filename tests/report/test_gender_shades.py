@@ -1,4 +1,4 @@
-"""The Gender Shades view: the paper's columns and labels over a run's own rows, and what it must never make up."""
+"""The Gender Shades table: the paper's columns and labels for a run's own rows, and what it must never invent."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from facegap.tables import FACES, MANIFEST, check
 from facegap.types import Rate
 from fixtures.records import made_record
 
-# Largest distance of a rebuilt cell from print, in points; where no count fits, the paper left faces out.
+# Largest distance of a reconstructed cell from print, in points; where no count fits, the paper excluded faces.
 FARTHEST = {"PPV": 0.4, "Error": 0.4, "TPR": 0.7, "FPR": 0.7}
 
 
@@ -45,9 +45,9 @@ def made_run(
     min_subjects: int = 20,
     with_tables: bool = False,
 ) -> Run:
-    """A run over made-up rows: `people` has prediction ("" for none), gender, and any of subject and other labels.
+    """A run of invented rows: `people` has prediction ("" for none), gender, and optionally subject and other labels.
 
-    The view needs neither rates nor gaps; `with_tables` derives them all the same.
+    The table needs neither rates nor gaps; `with_tables` computes them anyway.
     """
     rows = len(people["prediction"])
     frame = pd.DataFrame(people)
@@ -88,8 +88,8 @@ def rows_of(*cells: tuple[str, str, str, int]) -> dict[str, list[str]]:
     return {name: [cell[k] for cell in repeated] for k, name in enumerate(("tone", "gender", "prediction"))}
 
 
-# Ten darker women of whom four are called male, ten darker men all right, five lighter women right,
-# five lighter men of whom one is called female.
+# Ten darker women, four of whom are predicted male, ten darker men all correct, five lighter women correct,
+# five lighter men, one of whom is predicted female.
 BY_HAND = rows_of(
     ("darker", "female", "male", 4),
     ("darker", "female", "female", 6),
@@ -101,13 +101,13 @@ BY_HAND = rows_of(
 
 
 def run_of_the_paper(vendor: str) -> Run:
-    """The 1,270 people rebuilt from the printed table, as a run."""
+    """The 1,270 people reconstructed from the printed table, as a run."""
     people = rebuild_people(vendor)
     return made_run({"tone": people.tone, "gender": people.gender, "prediction": people.prediction})
 
 
 def line(table: TextTable, start: str, nth: int = 0) -> dict[str, str]:
-    """The nth line of a table that starts so, by column head."""
+    """The nth line of a table with this beginning, by column heading."""
     found = [row for row in table.rows if row[0].startswith(start)][nth]
     return dict(zip(table.columns[1:], found[1:], strict=True))
 
@@ -131,7 +131,7 @@ def test_every_cell_of_thirty_people_is_what_a_hand_counts() -> None:
         "LM": (1, 5),
     }
     assert found["PPV"] == {head: (n - k, n) for head, (k, n) in found["Error"].items()}
-    # Called female: 6 darker and 5 + 1 lighter; called male: 4 + 10 darker and 4 lighter.
+    # Predicted female: 6 darker and 5 + 1 lighter; predicted male: 4 + 10 darker and 4 lighter.
     assert found["TPR"] == {
         "All": (25, 30),
         "F": (11, 12),

@@ -1,4 +1,4 @@
-"""The glossary of pages: each term once, in one order, and none that is not explained."""
+"""The glossary of reports: each term once, in a fixed order, and all explained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cross-group matrix and the gaps: every threshold with its source, no worst among equals, one style on all surfaces."""
+"""The cross-group matrix and the gaps: thresholds with their source, no worst group in ties, one style everywhere."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_the_gap_table_says_what_its_intervals_decided_and_by_which_margins(town
 
 
 def line(**changed: Any) -> tuple[str, ...]:
-    """The line of a family of one gap on a terminal."""
+    """The terminal line of a family with one gap."""
     row = verdict_row([gap_row(GAP | changed)])
     return tuple(column.say(row) for column in TERMINAL)
 

@@ -64,7 +64,7 @@ def test_an_alarm_stands_in_both_views(answered_run: Stored) -> None:
 
 def test_a_part_of_the_report_gives_its_first_chart_and_a_name_that_chart(compared_run: Stored) -> None:
     run = Run.of(compared_run[1])
-    # Charts are held to the schema in test_figures.py; it takes a second for each.
+    # test_figures.py validates charts against the schema, which takes a second for each.
     by_part, by_name = (run.plot(name).to_dict(validate=False) for name in ("rates", "error-fmr-by-gender"))
     assert by_part == by_name
     assert by_part["$schema"].startswith("https://vega.github.io/schema/vega-lite/")

@@ -1,4 +1,4 @@
-"""The page and the files beside it: order, terms explained once, what is left out, and that no image is opened."""
+"""The report and its files: order, terms explained once, omissions, and that no image is opened."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_the_first_lines_say_who_was_tested_on_what_and_when(
     assert f"<h1>Black box {run.record.models['embed']}</h1>" in header
     assert f"{len(run.manifest):,} images of {run.manifest['subject'].nunique():,} people" in header
     assert day(run.record.date) in header
-    assert "set aside" not in header  # by folds nobody is
+    assert "set aside" not in header  # with folds, nobody is held out
     assert "detector" not in header
 
 
@@ -191,7 +191,7 @@ def test_figures_are_written_beside_the_page_and_the_run_still_holds(
     assert len(pages["compared"].encode()) < 3 * 2**20
 
 
-@campaign  # that of six groups is under 3 MiB in the plain suite
+@campaign  # the size for six groups, under 3 MiB, is tested in the plain suite
 def test_the_page_of_a_verification_run_of_fourteen_groups_is_under_4_mib(tmp_path: Path, make_compared: Any) -> None:
     towns = ["Black", "East Asian", "Indian", "Latino_Hispanic", "Middle Eastern", "Southeast Asian", "White"]
     run = make_compared(tmp_path, towns, people=60, noise=0.8, out=tmp_path / "run")
@@ -255,7 +255,7 @@ def test_making_the_report_again_opens_no_image_and_loads_no_image_library(
         "sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == 'open' else None)\n"
         "from pathlib import Path\n"
         "import vl_convert\n"
-        f"vl_convert.vegalite_to_svg = lambda spec, **options: {PICTURE!r}\n"  # drawing takes most of the time
+        f"vl_convert.vegalite_to_svg = lambda spec, **options: {PICTURE!r}\n"  # rendering takes most of the time
         "from facegap.report.page import report_again\n"
         f"report_again(Path({str(tmp_path / 'run')!r}), include_ids=True)\n"
         "kinds = ('.jpg', '.jpeg', '.bmp', '.tif', '.webp')\n"
@@ -270,7 +270,7 @@ def test_making_the_report_again_opens_no_image_and_loads_no_image_library(
 
 @pytest.fixture(scope="module")
 def drawn_run(tmp_path_factory: pytest.TempPathFactory, draw: Any, toys: Any) -> tuple[Path, Run]:
-    """Drawn people of whom some are told wrongly and two have no face; the folder of the manifest and the run."""
+    """Illustrated people, some misclassified and two without a face; the folder of the manifest and the run."""
     folder = tmp_path_factory.mktemp("people")
     lines = []
     for number in range(12):
@@ -293,7 +293,7 @@ def test_failed_images_are_shown_only_when_asked_for_small_and_unnamed(drawn_run
     assert "do not share this page" in text
     assert "no face" in text
     assert "name4.png" not in text
-    assert "(an image)" in text  # a warning of one picture under two names
+    assert "(an image)" in text  # a warning on one image under two names
     add_report(folder / "run", run, include_ids=True, images=Images(folder))
     assert "name4.png" in (folder / "run" / "report.html").read_text()
 
@@ -307,7 +307,7 @@ def test_images_that_are_not_there_or_lie_outside_are_an_error(drawn_run: tuple[
         add_report(folder / "run", outside, include_ids=False, images=Images(folder))
 
 
-# ---- words ----
+# ---- text ----
 
 
 def test_the_command_of_a_run_is_one_that_a_shell_takes_apart_as_it_was(drawn_run: tuple[Path, Run]) -> None:
@@ -438,12 +438,12 @@ def test_small_words() -> None:
     assert hash_source("") == "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 
 
-# ---- the kept script ----
+# ---- the cached script ----
 
 
 @pytest.fixture
 def small_bundle(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
-    """A bundle of a line instead of Vega, whose hash is the pinned one, and a cache of its own; what was bundled."""
+    """A bundle of a line instead of Vega, with the pinned hash, and a separate cache; the list of bundled versions."""
     import vl_convert
 
     made: list[str] = []
@@ -462,7 +462,7 @@ def kept_file(tmp_path: Path) -> Path:
 
 
 def test_the_hash_of_the_bundle_stands_in_the_package() -> None:
-    """Where this fails after a new vl-convert: add its version and the hash that the message shows to bundle.PINNED."""
+    """If this fails after a new vl-convert, add its version and the hash in the message to bundle.PINNED."""
     import vl_convert
 
     script = vl_convert.javascript_bundle(bundle.SNIPPET, vl_version=written_for())
@@ -503,7 +503,7 @@ def test_a_process_of_its_own_bundles_the_same_script(monkeypatch: pytest.Monkey
     begun = begin_bundle(written_for())
     assert begun is not None
     assert bundle.hash_of(bundle.vega(written_for(), begun)) == bundle.pinned(written_for())
-    assert begin_bundle(written_for()) is None  # kept now
+    assert begin_bundle(written_for()) is None  # cached now
 
 
 def test_a_picture_in_the_page_loses_its_words_for_readers_and_nothing_that_is_seen() -> None:

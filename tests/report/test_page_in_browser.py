@@ -1,4 +1,4 @@
-"""The page of a run in Chromium: no request, no foreign script, charts that answer, nothing cut off on any width."""
+"""The report in Chromium: no request, no foreign script, interactive charts, nothing cut off at any width."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facegap.report.page import add_report
 from facegap.store.run import Run
 from fixtures.settings import audited
 
-PATIENCE_MS = 120_000  # other work may keep the processors busy
+PATIENCE_MS = 120_000  # other processes may be running
 HOSTILE = '<script>document.title="owned"</script><img src=x onerror=alert(1)>'
 PAGE = "report.html"
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory: pytest.TempPathFactory, draw: Any, toys: Any) -> Path:
-    """A run over drawn people of whom some have a label that is HTML."""
+    """A run of illustrated people, some with a label that is HTML."""
     folder = tmp_path_factory.mktemp("hostile")
     lines = []
     for number in range(6):
@@ -40,7 +40,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, draw: Any, toys: Any) -
 
 @pytest.fixture
 def page(chromium: Any, run_folder: Path) -> Iterator[Any]:
-    """The page, opened, with every request and dialog noted on it."""
+    """The opened page, with every request and dialog recorded on it."""
     opened = chromium.new_page(viewport={"width": 390, "height": 800})
     opened.set_default_timeout(PATIENCE_MS)
     opened.asked = []
@@ -61,7 +61,7 @@ OVERFLOWING = """
   (shown) => shown.getClientRects().length && shown.getBoundingClientRect().right > document.documentElement.clientWidth + 1
 ).map((shown) => shown.textContent.slice(0, 60))
 """
-# WCAG contrast of every text against the nearest background behind it; large letters need 3, others 4.5.
+# WCAG contrast of every text with the nearest background behind it; large letters need 3, others 4.5.
 FAINT = """
 () => {
   const part = (c) => { const s = c / 255; return s <= 0.04045 ? s / 12.92 : ((s + 0.055) / 1.055) ** 2.4; };
@@ -90,7 +90,7 @@ FAINT = """
 
 
 def open_page(chromium: Any, folder: Path, width: int, **options: Any) -> Any:
-    """A page at some width, with its charts drawn where scripts run."""
+    """A page of a given width, with its charts rendered if scripts run."""
     opened = chromium.new_page(viewport={"width": width, "height": 900}, **options)
     opened.set_default_timeout(PATIENCE_MS)
     opened.goto((folder / PAGE).as_uri())
@@ -101,7 +101,7 @@ def open_page(chromium: Any, folder: Path, width: int, **options: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def verification(compared_run: tuple[Path, Run]) -> Path:
-    """The folder of a verification run of three towns by two genders, with its page."""
+    """The folder of a verification run of three towns by two genders, with its report."""
     folder, run = compared_run
     add_report(folder, run, include_ids=True)
     return folder
@@ -147,7 +147,7 @@ def test_every_table_has_a_caption_and_headers_for_its_rows_and_columns(page: An
 
 @pytest.fixture(scope="module")
 def wide(chromium: Any, verification: Path) -> Iterator[Any]:
-    """The page of a verification run on a desk, for tests that leave it as it is."""
+    """The report of a verification run on a desktop, for tests that do not change it."""
     page = open_page(chromium, verification, 1280)
     yield page
     page.close()
@@ -168,7 +168,7 @@ SIZES = ((1280, 800), (390, 844))
 SCREENS_OF_BEFORE = {
     1280: 10_341,
     390: 16_501,
-}  # px of the page of a verification run by one grouping, before it was halved
+}  # height in px of the report of a verification run by one grouping, before it was halved
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)

@@ -43,7 +43,7 @@ def test_every_call_and_every_process_writes_the_same_bytes(svg: str) -> None:
 
 
 def words(data: bytes) -> list[bytes]:
-    """What the streams of a document hold, names of fonts left aside, whatever their order."""
+    """The content of the streams of a document without font names, sorted."""
     objects, _ = parsed(data)
     streams = [re.search(rb"stream\n(.*)\nendstream", content, re.DOTALL) for content in objects.values()]
     return sorted(re.sub(rb"/fo\d+ ", b"/fo ", plain_of(found[1])) for found in streams if found)

@@ -1,4 +1,4 @@
-"""Rates by group: no number without its people, and both limits of a rate without error."""
+"""Rates by group: every number with its people, and both limits of a rate without error."""
 
 from __future__ import annotations
 

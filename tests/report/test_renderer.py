@@ -1,4 +1,4 @@
-"""The process that renders charts: Python sees Ctrl-C meanwhile, and a process that ends is one error."""
+"""The process that renders charts: Ctrl-C works meanwhile, and the end of the process is one error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An audit on one screen: the finding first, what was left out named, the rest on request."""
+"""An audit on one screen: the finding first, omissions are stated, the rest on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table of text is rows of values under a list of columns."""
+"""A text table is made of rows of values and a list of columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress: a pace and the time that is left are told only when they are known."""
+"""Progress: speed and remaining time are shown only when they are known."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Clock:
 
 
 def paced(clock: Clock, *items: tuple[float, int]) -> Pace:
-    """What is known after these counts, each so many seconds after the start."""
+    """The estimate after these counts, each this many seconds after the start."""
     pace, start = Pace(clock), clock.now
     for seconds, done in items:
         clock.now = start + seconds

@@ -1,4 +1,4 @@
-"""One place decides how numbers and hostile text are written."""
+"""Numbers and hostile text are formatted in one place."""
 
 from __future__ import annotations
 

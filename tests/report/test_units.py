@@ -1,4 +1,4 @@
-"""What varies independently, in words, on every surface that prints intervals."""
+"""The sampling unit in words, on every surface that shows intervals."""
 
 from __future__ import annotations
 

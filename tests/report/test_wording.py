@@ -1,4 +1,4 @@
-"""Groups in words: people with their gender, tone and origin as labels say them; any other label behind its column."""
+"""Groups in words: people with gender, tone and origin as labelled; any other label with its column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is looked at in the bytes of an ONNX file before anything is built from them."""
+"""Checks on the bytes of an ONNX file before anything is built from them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_external_data_is_refused_in_whatever_field_it_hides(form: str, path: st
 
 
 def test_a_location_that_protobuf_cuts_to_external_is_refused() -> None:
-    """The parser in C++ keeps 32 bits of an enumeration: 2**32 + 1 is 1 there."""
+    """The C++ parser keeps 32 bits of an enumeration: 2**32 + 1 becomes 1."""
     tensor = TensorProto(dims=[1], data_type=1, name="w")
     long_one = tensor.SerializeToString() + b"\x70" + b"\x81\x80\x80\x80\x10"  # field 14, value 2**32 + 1
     graph = onnx.GraphProto(name="g")
@@ -122,7 +122,7 @@ def test_whatever_bytes_come_the_answer_is_a_model_error_or_nothing(data: bytes)
 @given(st.data())
 @settings(max_examples=200, deadline=None)
 def test_nothing_that_passes_points_to_another_file(data: Any) -> None:
-    """The walk held against the messages that protobuf itself makes of the same bytes."""
+    """The walk compared with the messages that protobuf itself parses from the same bytes."""
     good = hostile.outside(data.draw(st.sampled_from(hostile.OUTSIDE_FORMS)), "w")
     at = data.draw(st.integers(0, len(good) - 1))
     changed = good[:at] + bytes([data.draw(st.integers(0, 255))]) + good[at + 1 :]

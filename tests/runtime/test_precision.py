@@ -1,4 +1,4 @@
-"""Lower precision: half-precision weights, and 8-bit ranges that are those of the calibration batches and no others."""
+"""Lower precision: half-precision weights, and 8-bit ranges from exactly the calibration batches."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIDE = 4
 
 
 def pointwise(graphs: Any) -> bytes:
-    """A graph that gives the mean of three times each channel: a 1 x 1 convolution, then the mean."""
+    """A graph that returns the mean of three times each channel: a 1 x 1 convolution, then the mean."""
     weight = np.zeros((3, 3, 1, 1), np.float32)
     weight[range(3), range(3)] = 3
     return bytes(

@@ -1,4 +1,4 @@
-"""Providers other than the CPU: what is asked of each, plugins that offer no device, and graphs that another provider runs."""
+"""Providers other than the CPU: their options, plugins without a device, and graphs that another provider runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OPENVINO = PROVIDERS["openvino"]
 
 
 def plugin(monkeypatch: Any, name: str = "toy_ep_plugin") -> None:
-    """An installed plugin of OpenVINO that has no library of its own."""
+    """An installed OpenVINO plugin without a library."""
     module = ModuleType(name)
     module.get_library_path = lambda: f"/nowhere/{name}.so"  # type: ignore[attr-defined]
     module.__spec__ = SimpleNamespace(name=name)  # type: ignore[assignment]
@@ -29,7 +29,7 @@ def plugin(monkeypatch: Any, name: str = "toy_ep_plugin") -> None:
 
 
 class Onnxruntime:
-    """What `plugin_devices` asks of onnxruntime."""
+    """The part of onnxruntime that `plugin_devices` uses."""
 
     __version__ = "1.32.0"
 

@@ -1,4 +1,4 @@
-"""Sessions: a device is kept or refused, a damaged or dangerous file is an error, the record says what was found."""
+"""Sessions: a device is used or rejected, a damaged or dangerous file is an error, the record states what was found."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_an_unknown_operator_is_a_model_error(graphs: Any) -> None:
 def relu_model(
     *, ir_version: int = 8, operator: str = "Relu", opsets: tuple[tuple[str, int], ...] = (("", 13),)
 ) -> bytes:
-    """A model of one operator, of the last domain named."""
+    """A model with one operator, of the last domain given."""
     from onnx import TensorProto, helper
 
     ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("a", "b")]
@@ -199,7 +199,7 @@ def test_a_failing_operator_is_named_without_the_place_in_the_source_of_onnxrunt
 
 
 def with_external_data(place: str) -> bytes:
-    """A model that asks for a further file: in an initialiser, in a constant, or in a constant of a branch."""
+    """A model that refers to another file: in an initialiser, in a constant, or in a constant of a branch."""
     from onnx import TensorProto, helper
 
     outside = helper.make_tensor("w", TensorProto.FLOAT, [1], [1.0])
@@ -325,7 +325,7 @@ open_session(open(sys.argv[1], "rb").read(), name="toy")
 
 
 def test_onnxruntime_reports_nothing_to_its_makers_and_keeps_no_identifier(graphs: Any, tmp_path: Path) -> None:
-    """From 1.29 on it writes an identifier and what it is going to send below the user's cache when it is loaded."""
+    """From 1.29 on, it writes an identifier and its pending reports to the user's cache when it is loaded."""
     (tmp_path / "toy.onnx").write_bytes(graphs.mean_of_channels())
     (tmp_path / "home").mkdir()
     kept_silent = (
@@ -335,7 +335,7 @@ def test_onnxruntime_reports_nothing_to_its_makers_and_keeps_no_identifier(graph
         "GITHUB_",
         "TF_BUILD",
         "PYTEST",
-    )  # where it suspects tests it sends nothing anyway
+    )  # it sends nothing anyway if it detects tests
     env = {name: value for name, value in os.environ.items() if not name.startswith(kept_silent)}
     subprocess.run(
         [sys.executable, "-c", LEAVES_NOTHING, str(tmp_path / "toy.onnx")],

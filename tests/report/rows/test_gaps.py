@@ -1,4 +1,4 @@
-"""Gaps as values: the worse group first, with its ratio and intervals turned round."""
+"""Gaps as values: the worse group first, with its ratio and intervals oriented accordingly."""
 
 from __future__ import annotations
 

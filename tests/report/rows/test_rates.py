@@ -39,7 +39,7 @@ def test_a_matrix_holds_every_pair_of_groups_in_both_orders(towns_run: Run) -> N
     assert all(low.cells[group, other] is low.cells[other, group] for group in low.groups for other in low.groups)
     assert low.has_pairs
     ayr, bonn = low.groups[:2]
-    assert low.cells[ayr, ayr].rate.trials == 15 * 14 // 2 - 3  # 15 images, less the 3 pairs of one person each
+    assert low.cells[ayr, ayr].rate.trials == 15 * 14 // 2 - 3  # 15 images, minus the 3 pairs of the same person
     assert low.cells[ayr, bonn].rate.trials == 15 * 12
 
 

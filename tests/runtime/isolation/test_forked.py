@@ -1,4 +1,4 @@
-"""Processes of models as copies of the fork server: the same restrictions as those that are started anew, and the same ends."""
+"""Processes of models as copies of the fork server: the same restrictions as newly started ones, and the same ends."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def opened(content: bytes | None = None, **words: Any) -> Any:
 
 @pytest.fixture
 def anew(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
-    """Opens a model whose process is started anew, as where no process can be copied."""
+    """Opens a model in a newly started process, as on systems where processes cannot be forked."""
 
     def made() -> Any:
         with monkeypatch.context() as patch:
@@ -52,7 +52,7 @@ def copy_of(made: Any) -> Forked:
 
 
 def stated(pid: int) -> dict[str, str]:
-    """What the system says of the restrictions of a process."""
+    """What the system reports on the restrictions of a process."""
     status = Path(f"/proc/{pid}/status").read_text("ascii")
     limits = Path(f"/proc/{pid}/limits").read_text("ascii")
     named = {name: re.search(rf"^{name}:\s*(.*)$", status, re.M)[1] for name in ("Seccomp", "NoNewPrivs")}  # type: ignore[index]
@@ -63,7 +63,7 @@ def stated(pid: int) -> dict[str, str]:
 
 
 def handles(pid: int) -> list[str]:
-    """What a process holds open, without numbers."""
+    """The open handles of a process, without numbers."""
     return sorted(re.sub(r"\d+", "", str(path.readlink())) for path in Path(f"/proc/{pid}/fd").iterdir())
 
 
@@ -73,7 +73,7 @@ def variables(pid: int) -> list[bytes]:
 
 
 def gone(pid: int) -> bool:
-    """Whether a process ends soon; one that nobody waited for is gone too."""
+    """Whether a process ends soon; zombies count as ended."""
     until = time.monotonic() + ENDS_WITHIN_S
     while time.monotonic() < until:
         try:
@@ -106,7 +106,7 @@ def test_models_are_copies_of_one_server_which_has_one_thread_and_no_model() -> 
     assert copy_of(other)._server is server
     assert copy_of(one).pid != copy_of(other).pid
     assert len(list(Path(f"/proc/{server.popen.pid}/task").iterdir())) == 1
-    assert len(handles(server.popen.pid)) == 4  # none of a copy's: three of /dev/null, and its socket
+    assert len(handles(server.popen.pid)) == 4  # none of a copy: three for /dev/null, and its socket
     stop_model(one)
     assert other.run(None, {"x": PICTURES})[0].shape == (3, 3)
     stop_model(other)
@@ -129,7 +129,7 @@ def test_a_server_that_was_killed_takes_no_model_with_it_and_the_next_model_gets
     server.popen.kill()
     server.popen.wait()
     assert made.run(None, {"x": PICTURES})[0].shape == (3, 3)
-    second, third = opened(), opened()  # the second finds that there is none any more
+    second, third = opened(), opened()  # the second finds that the server has ended
     assert all(model.run(None, {"x": PICTURES})[0].shape == (3, 3) for model in (second, third))
     assert copy_of(third)._server is not server
     pid = copy_of(made).pid
@@ -144,7 +144,7 @@ def test_an_answer_that_was_not_waited_for_is_not_taken_for_that_of_the_next_req
     server = copy_of(made)._server
 
     class Interrupted:
-        """A socket whose answer Ctrl-C comes before."""
+        """A socket whose reply is preceded by Ctrl-C."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(control, name)

@@ -1,4 +1,4 @@
-"""A model in a separate process: the same numbers, and every way to do harm is an error that names the file."""
+"""A model in a separate process: the same numbers, and every attempt to do harm is an error that names the file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def mean() -> Iterator[Any]:
 
 
 def gone(pid: int, within_s: float = 10) -> bool:
-    """Whether a process ends soon; one that nobody waited for is gone too."""
+    """Whether a process ends soon; zombies count as ended."""
     until = time.monotonic() + within_s
     while time.monotonic() < until:
         try:
@@ -142,7 +142,7 @@ def test_the_process_knows_no_key_of_a_service_and_stands_in_an_empty_folder(mon
     made = opened(hostile.sound())
     pid = made._process.popen.pid
     assert b"very secret" not in Path(f"/proc/{pid}/environ").read_bytes()
-    # Nothing can be put into a folder that is gone, and no kill of the audit leaves it behind.
+    # A removed folder cannot contain files, and is not left behind if the audit is killed.
     assert str(Path(f"/proc/{pid}/cwd").readlink()).endswith(" (deleted)")
     assert made._process.folder is None
     stop_model(made)
@@ -197,7 +197,7 @@ def test_a_loop_that_never_ends_is_an_error_that_names_the_file_and_the_option()
     endless._process.held_to = replace(
         endless._process.held_to, timeout_s=2.0
     )  # opening may take longer on a busy machine
-    for _ in range(2):  # the second at once
+    for _ in range(2):  # the second fails immediately
         with pytest.raises(
             ModelStoppedError, match=r"toy: the model toy\.onnx did not respond within 2 s on input .*--model-timeout"
         ):
@@ -297,7 +297,7 @@ def test_no_process_outlives_the_audit_that_started_it_however_it_ends(how: sign
         assert gone(pid)
 
 
-# ---- a process that lies ----
+# ---- a process that sends false messages ----
 
 
 @pytest.mark.parametrize(
@@ -340,7 +340,7 @@ def test_batches_of_changing_shapes_are_answered_as_in_this_process(mean: Any) -
 def test_batches_that_are_sent_ahead_are_answered_in_their_order(
     monkeypatch: pytest.MonkeyPatch, room_bytes: int
 ) -> None:
-    # A picture takes 48 KiB: of three in half of 256 KiB, and of all without shared memory, the numbers follow the header.
+    # An image takes 48 KiB: with three in half of 256 KiB, or without shared memory, the numbers follow the header.
     monkeypatch.setattr(process, "ROOM_BYTES", room_bytes)
     if not room_bytes:
         monkeypatch.setattr(process, "shared_memory", lambda size: None)
@@ -406,7 +406,7 @@ def test_what_is_made_of_something_is_made_once_and_the_last_two_are_kept() -> N
 @pytest.mark.parametrize("before", [0, 2])
 def test_the_process_that_lies_is_ended(monkeypatch: pytest.MonkeyPatch, before: int) -> None:
     made = opened(hostile.sound())
-    for _ in range(before):  # a process that was honest is believed no more for it
+    for _ in range(before):  # earlier valid messages do not make a process trusted
         made.run(None, {"x": PICTURES[:1]})
     monkeypatch.setattr(messages, "header_in", lambda content: {"arrays": [["<f4", [9], 2**39]]})
     with pytest.raises(
