@@ -351,7 +351,7 @@ def test_a_merge_that_was_broken_off_goes_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(import_module("facegap.audit.merge"), "seen", killed)
+        patch.setattr(import_module("facegap.audit.merge"), "evidence_of", killed)
         with pytest.raises(KeyboardInterrupt):
             merged(shards, tmp_path / "m")
     with pytest.raises(RunError, match="not empty"):

@@ -149,7 +149,7 @@ def test_every_gap_of_every_grouping_must_be_decided(people: Path, server: Diale
 
 
 @pytest.mark.parametrize(
-    ("left", "everybody", "budget", "ended"),
+    ("left", "all_sent", "budget", "ended"),
     [
         (0, True, True, "decided"),
         (1, True, True, "everybody"),
@@ -157,10 +157,8 @@ def test_every_gap_of_every_grouping_must_be_decided(people: Path, server: Diale
         (1, False, False, "everybody"),
     ],
 )
-def test_a_budget_ended_an_audit_only_if_somebody_was_left(
-    left: int, everybody: bool, budget: bool, ended: str
-) -> None:
-    assert ended_of(left, everybody, budget) == ended
+def test_a_budget_ended_an_audit_only_if_somebody_was_left(left: int, all_sent: bool, budget: bool, ended: str) -> None:
+    assert ended_of(left, all_sent, budget) == ended
 
 
 class Killed(BaseException):
@@ -294,6 +292,6 @@ def test_lost_pairs_leave_the_cases_unknown_where_every_person_weighs_the_same(p
     assert gap["lost_a"] == 0 < gap["lost_b"]
     assert gap[["loss_difference_low", "loss_difference_high", "loss_ratio_low", "loss_ratio_high"]].isna().all()
     assert not gap["loss_stands"]
-    assert "In 1 of 1 gaps people have equal weight, and the cases are not known." in " ".join(loss_notes(run))
+    assert "In 1 of 1 gaps people have equal weight, and the cases are unknown." in " ".join(loss_notes(run))
     assert any("it is not known whether the verdict would change" in line for line in finding(run))
     assert recheck(tmp_path / "run") == []

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from facegap.matching import count_scores, with_sampled_range
-from facegap.matching.range_sample import shared_out
+from facegap.matching.range_sample import distributed
 
 Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -89,9 +89,9 @@ def test_a_group_of_one_person_and_a_few_strangers_is_drawn_from_too(rng: np.ran
 
 def test_pairs_are_shared_out_whole_by_largest_remainders_and_none_gets_lost() -> None:
     edges = np.linspace(-1, 1, 5)
-    assert shared_out(10, np.array([0, 1, 2, 0]), edges, 0.9).tolist() == [0, 3, 7, 0]
-    assert shared_out(7, np.zeros(4, int), edges, 0.5).tolist() == [0, 0, 7, 0]  # just below the floor
-    assert shared_out(7, np.zeros(4, int), edges, 0.6).tolist() == [0, 0, 0, 7]
+    assert distributed(10, np.array([0, 1, 2, 0]), edges, 0.9).tolist() == [0, 3, 7, 0]
+    assert distributed(7, np.zeros(4, int), edges, 0.5).tolist() == [0, 0, 7, 0]  # just below the floor
+    assert distributed(7, np.zeros(4, int), edges, 0.6).tolist() == [0, 0, 0, 7]
 
 
 def test_no_pair_at_all_leaves_a_histogram_of_zeros() -> None:

@@ -21,7 +21,7 @@ from facegap.report.figures.dark import DARK, DARK_PAPER, dark_rules, with_dark
 from facegap.report.figures.matrix import ABOVE, BELOW, TICKS, WHITE_FROM, shade_of, short
 from facegap.report.figures.rates import log_axis, place_names, rows_of
 from facegap.report.figures.render import PHONE_PX, Drawn, drawn, spec_json, with_narrow
-from facegap.report.figures.style import ASIDE, INHERITED, MUTED, PALETTE, SHAPES, as_json, slug, told_apart
+from facegap.report.figures.style import ASIDE, INHERITED, MUTED, PALETTE, SHAPES, as_json, slug, with_safe_names
 from facegap.report.figures.tone import scale_of, tone_columns
 from facegap.report.figures.waterfall import LOSSES
 from facegap.report.rows.frames import own_rates
@@ -181,11 +181,11 @@ def test_groups_named_as_every_object_of_javascript_names_its_own_parts_are_draw
 
 
 def test_a_name_that_objects_have_is_kept_apart_by_a_blank_and_every_other_text_is_as_it_was() -> None:
-    assert told_apart({"sort": ["constructor", "a"], "constructor": 1}) == {
+    assert with_safe_names({"sort": ["constructor", "a"], "constructor": 1}) == {
         "sort": ["constructor\u00a0", "a"],
         "constructor": 1,
     }
-    assert as_json("valueOf") == told_apart("valueOf") == "valueOf\u00a0"
+    assert as_json("valueOf") == with_safe_names("valueOf") == "valueOf\u00a0"
     assert as_json("valueOf female") == "valueOf female"
     assert {"constructor", "__proto__", "toString"} <= INHERITED
 

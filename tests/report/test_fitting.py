@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from facegap.report.fitting import fitted, shared_out, widths_within, without, wrapped
+from facegap.report.fitting import distributed, fitted, widths_within, without, wrapped
 from facegap.report.tables import TextTable
 
 GAPS = TextTable(
@@ -108,7 +108,7 @@ def test_every_word_of_every_cell_is_printed_whole(rows: list[tuple[str, ...]], 
 
 @pytest.mark.parametrize("room", [6, 10, 30, 60])
 def test_room_is_shared_out_to_the_letter_and_never_beyond_what_is_wanted(room: int) -> None:
-    widths = shared_out([1, 2, 3], [4, 20, 30], room)
+    widths = distributed([1, 2, 3], [4, 20, 30], room)
     assert sum(widths) == min(room, 54)
     assert all(low <= width <= high for low, width, high in zip([1, 2, 3], widths, [4, 20, 30], strict=True))
 

@@ -375,8 +375,8 @@ def test_black_boxes_name_their_own_commands(compared_run: tuple[Path, Run], ans
 def test_limits_and_methods_are_those_of_the_run(
     compared_run: tuple[Path, Run], answered_run: tuple[Path, Run]
 ) -> None:
-    assert any("does not identify people" in limit for limit in limits_of(answered_run[1]))
-    assert not any("does not identify people" in limit for limit in limits_of(compared_run[1]))
+    assert any("do not identify people" in limit for limit in limits_of(answered_run[1]))
+    assert not any("do not identify people" in limit for limit in limits_of(compared_run[1]))
     names = {method.name for method in methods_of(answered_run[1])}
     assert FMR.title not in names
     assert {"Gender Shades table", ERROR_RATE_ALL.title, NO_ANSWER_RATE.title} < names
@@ -425,7 +425,7 @@ def test_the_methods_say_how_the_intervals_are_really_made(compared_run: tuple[P
     rate = run.rates[(run.rates["metric"] == "fnmr") & (run.rates["errors"] > 0)].iloc[0]
     # nobody has a second pair of photographs
     assert rate["method"] == "wilson, threshold uncertainty included"
-    assert told["Interval of a rate of images or searches"].startswith("if nobody has two trials, Wilson's interval")
+    assert told["Interval of a rate of images or searches"].startswith("if no subject has two trials, Wilson's interval")
     assert "jackknife" in told["Interval of FMR and FNMR"]
     assert "squared and added" in told["Interval of FMR and FNMR at a target"]
 

@@ -348,8 +348,8 @@ def test_onnxruntime_reports_nothing_to_its_makers_and_keeps_no_identifier(graph
 
 def test_whoever_decided_about_reports_is_not_overruled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(runtime.NO_TELEMETRY, "0")
-    runtime.keep_to_ourselves()
+    runtime.disable_telemetry()
     assert os.environ[runtime.NO_TELEMETRY] == "0"
     monkeypatch.delenv(runtime.NO_TELEMETRY)
-    runtime.keep_to_ourselves()
+    runtime.disable_telemetry()
     assert os.environ[runtime.NO_TELEMETRY] == "1"

@@ -68,7 +68,7 @@ def require_ages(
             f"{table.name}, column age: no age is known to be under --age-limit {limit:g} or at least that, so there "
             f"is nothing to evaluate"
         )
-    return tuple(said_of_sides(table, sides, limit, groupings))
+    return tuple(side_sentences(table, sides, limit, groupings))
 
 
 def require_other_names(table: Manifest, groupings: Sequence[Grouping]) -> None:
@@ -82,7 +82,7 @@ def require_other_names(table: Manifest, groupings: Sequence[Grouping]) -> None:
             )
 
 
-def said_of_sides(table: Manifest, sides: np.ndarray, limit: float, groupings: Sequence[Grouping]) -> list[str]:
+def side_sentences(table: Manifest, sides: np.ndarray, limit: float, groupings: Sequence[Grouping]) -> list[str]:
     """How many images are not trials, by group, and which of the two rates cannot be measured."""
     said = []
     whole: list[tuple[BoolArray, str]] = [

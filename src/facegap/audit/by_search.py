@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.audit.by_service import limit_of, require_single_images, source_of, stages_of, thresholds_of, workers_of
-from facegap.audit.consent import open_service, require_leave, take_up_again
+from facegap.audit.consent import open_service, reopen_for_calls, require_leave
 from facegap.audit.enrolment import roles_in_words
 from facegap.audit.files import Unreadable, colour_record, require_files
 from facegap.audit.finish import Evidence, Place, finish, run_folder
@@ -140,18 +140,18 @@ def searched_in(place: Place, resolved: ResolvedAudit, card: ModelCard) -> Run:
         begun = store.read_any_record(folder)
         request = as_first_read(request, begun.request)
         require_same_request(folder, begun.request, request)
-        take_up_again(folder, begun, settings.service)
+        reopen_for_calls(folder, begun, settings.service)
         if store.is_whole(folder):
             return read_to_resume(folder)
     else:
         store.write_record(folder, BegunRecord(request, settings.service.max_calls))
     settings.output.phase(SEARCHES)
     originals = Originals(resolved.manifest.frame, resolved.manifest.folder, stages_of(settings), limit_of(card))
-    asked = ask_gallery(resolved, card, folder, originals)
-    rows = rows_of_images(originals, asked.answers)
+    responses = enrol_and_search(resolved, card, folder, originals)
+    rows = rows_of_images(originals, responses.answers)
     people = subject_codes(resolved.manifest.frame)
     assert resolved.search_roles is not None and settings.identify is not None
-    searched = Searched(resolved.search_roles, lists_of(asked, people, max(settings.identify.rank) + 1))
+    searched = Searched(resolved.search_roles, lists_of(responses, people, max(settings.identify.rank) + 1))
     record = black_box_record(resolved, {"detect": card.name, "embed": card.name}, request)
     record = replace(
         record,
@@ -160,10 +160,10 @@ def searched_in(place: Place, resolved: ResolvedAudit, card: ModelCard) -> Run:
             roles_in_words(settings.identify, settings.verify.seed),
             (
                 *(replace(point, source=source_of(card, settings)) for point in resolved.given),
-                *fpir_points(resolved, searched, asked.answers, card),
+                *fpir_points(resolved, searched, responses.answers, card),
             ),
         ),
-        sent=asked.service.sent(),
+        sent=responses.service.sent(),
         colour=colour_record(rows, settings.faces.colour),
         conventions=replace(record.conventions, exif=EXIF_RULE),
         warnings=(
@@ -182,7 +182,7 @@ def searched_in(place: Place, resolved: ResolvedAudit, card: ModelCard) -> Run:
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class Responses:
     """Responses of the service. answers : by manifest row; names : of enrolled images -> manifest row; service : in its last state"""
 
     answers: dict[int, Answered]
@@ -190,7 +190,7 @@ class Asked:
     service: Service
 
 
-def ask_gallery(resolved: ResolvedAudit, card: ModelCard, folder: Path, originals: Originals) -> Asked:
+def enrol_and_search(resolved: ResolvedAudit, card: ModelCard, folder: Path, originals: Originals) -> Responses:
     """Enrol all images of the gallery, then search with every probe.
 
     Raises
@@ -202,7 +202,7 @@ def ask_gallery(resolved: ResolvedAudit, card: ModelCard, folder: Path, original
     assert roles is not None
     gallery, probes = (np.flatnonzero(roles == role).tolist() for role in (GALLERY, PROBE))
     workers = workers_of(settings)
-    look_at_all(originals, [*gallery, *probes], workers, settings)
+    check_all(originals, [*gallery, *probes], workers, settings)
     searching = open_service(card, folder, settings, len(gallery) + len(probes))
     limits = Limits(settings.service.max_calls, settings.service.calls_per_second)
     enrolling = Service(card.model_copy(update={"request": card.enrol}), read_key(card), folder, limits)
@@ -210,7 +210,7 @@ def ask_gallery(resolved: ResolvedAudit, card: ModelCard, folder: Path, original
     answers: dict[int, Answered] = {}
     done = Progress(settings.output.progress, len(gallery) + len(probes))
     try:
-        ask_rows(
+        send_rows(
             gallery,
             originals,
             enrolling,
@@ -222,7 +222,7 @@ def ask_gallery(resolved: ResolvedAudit, card: ModelCard, folder: Path, original
         searching.close()
         searching = Service(card, read_key(card), folder, limits)  # its budget excludes the calls made for enrolment
         rows_of_names = {name: row for row, name in names.items()}
-        ask_rows(
+        send_rows(
             probes,
             originals,
             searching,
@@ -235,7 +235,7 @@ def ask_gallery(resolved: ResolvedAudit, card: ModelCard, folder: Path, original
     finally:
         enrolling.close()
         searching.close()
-    return Asked(answers, rows_of_names, searching)
+    return Responses(answers, rows_of_names, searching)
 
 
 @dataclass
@@ -252,7 +252,7 @@ class Progress:
         self.report(self.done, self.total)
 
 
-def ask_rows(
+def send_rows(
     rows: Sequence[int],
     originals: Originals,
     service: Service,
@@ -300,7 +300,7 @@ def name_of_gallery(folder: Path) -> str:
     return name
 
 
-def look_at_all(originals: Originals, rows: Sequence[int], workers: int, settings: AuditSettings) -> None:
+def check_all(originals: Originals, rows: Sequence[int], workers: int, settings: AuditSettings) -> None:
     """Decode every image before the first call.
 
     Raises
@@ -309,7 +309,7 @@ def look_at_all(originals: Originals, rows: Sequence[int], workers: int, setting
     """
     unreadable = Unreadable(len(rows), settings.faces.allow_missing)
     with quiet_decoders():
-        for record in in_order(originals.look_at, [(row,) for row in rows], workers, lambda: None):
+        for record in in_order(originals.check_image, [(row,) for row in rows], workers, lambda: None):
             unreadable.add(pd.DataFrame([record]))
 
 
@@ -335,13 +335,13 @@ def rows_of_images(originals: Originals, answers: dict[int, Answered]) -> pd.Dat
     return pd.DataFrame(found)
 
 
-def lists_of(asked: Asked, people: IntArray, length: int) -> pd.DataFrame:
+def lists_of(responses: Responses, people: IntArray, length: int) -> pd.DataFrame:
     """Stored candidate lists, see `Searched`; of the probe's own subject, only the best image is listed."""
     found: list[tuple[int, int, int, float]] = []
-    for probe, said in asked.answers.items():
+    for probe, said in responses.answers.items():
         rank, mate_seen = 0, False
         for name, score in said.candidates:
-            gallery = asked.names[name]
+            gallery = responses.names[name]
             is_mate = people[gallery] == people[probe]
             if (is_mate and mate_seen) or rank == length:
                 continue

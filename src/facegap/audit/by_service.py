@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facegap.audit.consent import open_service, require_leave, take_up_again
+from facegap.audit.consent import open_service, reopen_for_calls, require_leave
 from facegap.audit.files import Unreadable, colour_record, require_files
 from facegap.audit.finish import Evidence, Place, finish, run_folder
 from facegap.audit.phases import PAIRS
@@ -23,13 +23,13 @@ from facegap.audit.record import (
 )
 from facegap.audit.resolved import ResolvedAudit, people_of, resolve
 from facegap.audit.scores import DECISIONS, require_both_kinds
-from facegap.audit.service_pairs import Originals, ask_pairs, in_order, rows_of_images
+from facegap.audit.service_pairs import Originals, in_order, rows_of_images, send_pairs
 from facegap.audit.settings import NO_DETECT, PUBLISHED, AuditSettings, Verify, default_of
 from facegap.audit.until_decided import (
-    ask_pairs_until_decided,
     pairs_by_person,
     require_one_group_each,
     require_stoppable,
+    send_pairs_until_decided,
     stopping_sentences,
 )
 from facegap.audit.verify import listed_matching
@@ -91,7 +91,7 @@ def audit_by_service(manifest: Path, settings: AuditSettings) -> Run:
         require_files(table, resolved.groupings)
     require_leave(card, settings, f"{len(pairs):,} pairs of images")
     with run_folder(settings.output) as place:
-        return asked_in(place, resolved, card, pairs)
+        return run_in(place, resolved, card, pairs)
 
 
 def require_alone(settings: AuditSettings) -> None:
@@ -183,7 +183,7 @@ def require_enough(pairs: pd.DataFrame, settings: AuditSettings) -> None:
         allowed_false_matches(target, within_budget)
 
 
-def asked_in(place: Place, resolved: ResolvedAudit, card: ModelCard, pairs: pd.DataFrame) -> Run:
+def run_in(place: Place, resolved: ResolvedAudit, card: ModelCard, pairs: pd.DataFrame) -> Run:
     """Call the service for the pairs that are not done yet in a folder, then compute the tables."""
     settings, folder = resolved.settings, place.folder
     request = replace(request_of(resolved, "images"), cards={"verify": card.model_dump(mode="json")})
@@ -191,7 +191,7 @@ def asked_in(place: Place, resolved: ResolvedAudit, card: ModelCard, pairs: pd.D
         begun = store.read_any_record(folder)
         request = as_first_read(request, begun.request)
         require_same_request(folder, begun.request, request)
-        take_up_again(folder, begun, settings.service)
+        reopen_for_calls(folder, begun, settings.service)
         if store.is_whole(folder):
             return read_to_resume(folder)
     else:
@@ -200,7 +200,7 @@ def asked_in(place: Place, resolved: ResolvedAudit, card: ModelCard, pairs: pd.D
     workers = workers_of(settings)
     settings.output.phase(PAIRS)
     with quiet_decoders():
-        look_at_all(originals, pairs, workers, settings)
+        check_all(originals, pairs, workers, settings)
     service = open_service(card, folder, settings, len(pairs), "pairs of images")
     done = 0
 
@@ -212,22 +212,22 @@ def asked_in(place: Place, resolved: ResolvedAudit, card: ModelCard, pairs: pd.D
     record, stopping = black_box_record(resolved, {"detect": card.name, "embed": card.name}, request), None
     try:
         if settings.service.stop_when_decided:
-            asked, stopping = ask_pairs_until_decided(
+            sent_pairs, stopping = send_pairs_until_decided(
                 pairs, originals, service, resolved, record, workers=workers, on_pair=on_pair
             )
         else:
-            asked = ask_pairs(pairs, originals, service, workers=workers, on_pair=on_pair)
+            sent_pairs = send_pairs(pairs, originals, service, workers=workers, on_pair=on_pair)
     finally:
         service.close()
-    require_some_score(asked, card)
-    rows = rows_of_images(originals, asked)
+    require_some_score(sent_pairs, card)
+    rows = rows_of_images(originals, sent_pairs)
     faces = faces_table(rows, embedded=False)
-    matching = listed_matching(asked_pairs(asked), resolved, None, (faces["outcome"] == "ok").to_numpy(np.bool_))
+    matching = listed_matching(asked_pairs(sent_pairs), resolved, None, (faces["outcome"] == "ok").to_numpy(np.bool_))
     warnings = (
         *never_shown_sentences(resolved.manifest.frame, rows["outcome"], resolved.groupings),
         *record.warnings,
         *card_warnings({"verify": card}),
-        *asked_sentences(asked, card),
+        *missing_score_sentences(sent_pairs, card),
         *stopping_sentences(stopping),
     )
     sent = replace(service.sent(), decisions=card.answer is not None and card.answer.decision is not None)
@@ -239,9 +239,9 @@ def asked_in(place: Place, resolved: ResolvedAudit, card: ModelCard, pairs: pd.D
         colour=colour_record(rows, settings.faces.colour),
         conventions=replace(record.conventions, exif=EXIF_RULE),
         warnings=warnings,
-        alarms=alarms_of(asked, card),
+        alarms=alarms_of(sent_pairs, card),
     )
-    matched = replace(matching.matched, pairs=asked)
+    matched = replace(matching.matched, pairs=sent_pairs)
     evidence = Evidence(record, faces, predictions_table(rows, resolved.manifest.frame, ()), matched=matched)
     return finish(resolved, evidence, place)
 
@@ -264,7 +264,7 @@ def workers_of(settings: AuditSettings) -> int:
     return settings.models.workers or max(usable_cores(), by_rate)
 
 
-def look_at_all(originals: Originals, pairs: pd.DataFrame, workers: int, settings: AuditSettings) -> None:
+def check_all(originals: Originals, pairs: pd.DataFrame, workers: int, settings: AuditSettings) -> None:
     """Decode every image of the pairs before the first call.
 
     Raises
@@ -273,42 +273,42 @@ def look_at_all(originals: Originals, pairs: pd.DataFrame, workers: int, setting
     """
     rows = np.unique(pairs[["left", "right"]].to_numpy(np.int64)).tolist()
     unreadable = Unreadable(len(rows), settings.faces.allow_missing)
-    for record in in_order(originals.look_at, [(row,) for row in rows], workers, lambda: None):
+    for record in in_order(originals.check_image, [(row,) for row in rows], workers, lambda: None):
         unreadable.add(pd.DataFrame([record]))
 
 
-def require_some_score(asked: pd.DataFrame, card: ModelCard) -> None:
+def require_some_score(sent_pairs: pd.DataFrame, card: ModelCard) -> None:
     """Raise TableError if no pair has a score, and report the most common reason."""
-    if (asked["outcome"] == SCORED).any():
+    if (sent_pairs["outcome"] == SCORED).any():
         return
-    reasons = asked["detail"].value_counts()
+    reasons = sent_pairs["detail"].value_counts()
     raise TableError(
-        f"{card.name}: none of {len(asked):,} pairs has a score: {reasons.index[0]} ({reasons.iloc[0]:,}). Compare "
+        f"{card.name}: none of {len(sent_pairs):,} pairs has a score: {reasons.index[0]} ({reasons.iloc[0]:,}). Compare "
         f"the paths of [answer] in its card with a response in the folder answers of the run"
     )
 
 
-def asked_sentences(asked: pd.DataFrame, card: ModelCard) -> list[str]:
+def missing_score_sentences(sent_pairs: pd.DataFrame, card: ModelCard) -> list[str]:
     """Notes on pairs without a score, with the most common reasons first."""
     found = []
-    unsent = int((asked["outcome"] == NOT_SENT).sum())
+    unsent = int((sent_pairs["outcome"] == NOT_SENT).sum())
     if unsent:
-        why = asked.loc[asked["outcome"] == NOT_SENT, "detail"].iloc[0]
-        found.append(f"{unsent:,} of {len(asked):,} pairs were not sent ({why}); they are excluded from all rates")
-    lost = asked[~asked["outcome"].isin((SCORED, NOT_SENT))]
+        why = sent_pairs.loc[sent_pairs["outcome"] == NOT_SENT, "detail"].iloc[0]
+        found.append(f"{unsent:,} of {len(sent_pairs):,} pairs were not sent ({why}); they are excluded from all rates")
+    lost = sent_pairs[~sent_pairs["outcome"].isin((SCORED, NOT_SENT))]
     if len(lost):
         reasons = "; ".join(
             f"{reason} ({count:,})" for reason, count in list(lost["detail"].value_counts().items())[:5]
         )
         found.append(
-            f"{card.name}: {len(lost):,} of {len(asked) - unsent:,} pairs that were sent have no score: {reasons}"
+            f"{card.name}: {len(lost):,} of {len(sent_pairs) - unsent:,} pairs that were sent have no score: {reasons}"
         )
     return found
 
 
-def alarms_of(asked: pd.DataFrame, card: ModelCard) -> tuple[str, ...]:
+def alarms_of(sent_pairs: pd.DataFrame, card: ModelCard) -> tuple[str, ...]:
     """Warnings if scores contradict the card: constant scores, or genuine pairs with lower scores than impostor pairs."""
-    made = asked[asked["outcome"] == SCORED]
+    made = sent_pairs[sent_pairs["outcome"] == SCORED]
     scores, genuine = made["score"].to_numpy(np.float64), made["genuine"].to_numpy(np.bool_)
     found: list[str] = []
     if len(scores) > 1 and scores.min() == scores.max():

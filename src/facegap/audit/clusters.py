@@ -33,17 +33,17 @@ def require_clusters(table: Manifest, columns: Sequence[str], groupings: Sequenc
             f"same value, or because subjects with several values connect them; there are no independent units, so "
             f"no interval can be given. Omit --cluster, or give a finer column"
         )
-    told = [f"--cluster: the sampling unit is {named}: {people:,} people in {units:,} units"]
+    sentences = [f"--cluster: the sampling unit is {named}: {people:,} people in {units:,} units"]
     for name in columns:
         empty = int((table.frame[name] == UNKNOWN).sum())
         if empty:
-            told.append(f"--cluster: {empty:,} rows have no {name}; for them the subject is the unit")
+            sentences.append(f"--cluster: {empty:,} rows have no {name}; for them the subject is the unit")
         if any(name in grouping for grouping in groupings):
-            told.append(
+            sentences.append(
                 f"--cluster: {name} is also a column of --by, so each of its groups is a single unit, for which no "
                 f"interval or gap can be computed"
             )
-    return tuple(told)
+    return tuple(sentences)
 
 
 def require_column(table: Manifest, name: str) -> None:

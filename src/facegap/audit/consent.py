@@ -55,7 +55,7 @@ def open_service(card: ModelCard, folder: Path, settings: AuditSettings, number:
     return Service(card, read_key(card), folder, Limits(limits.max_calls, limits.calls_per_second))
 
 
-def take_up_again(folder: Path, record: RunRecord | BegunRecord | ShardRecord, limits: ServiceSettings) -> None:
+def reopen_for_calls(folder: Path, record: RunRecord | BegunRecord | ShardRecord, limits: ServiceSettings) -> None:
     """Reopen a run that stopped at its call limit if it may now make more calls; stored responses are not requested again."""
     new = limits.max_calls
     if isinstance(record, ShardRecord):

@@ -45,11 +45,11 @@ def with_enrolments(
     known = set(enrolled.enrolled_images)
     kept = np.array([same_image(image) in known for image in stated.frame["image"]], np.bool_)
     left_out = int((~kept).sum())
-    told = f"{left_out:,} of {len(kept):,} images of the manifest have no line in {enrolled.log_names} and are excluded"
+    note = f"{left_out:,} of {len(kept):,} images of the manifest have no line in {enrolled.log_names} and are excluded"
     shown = replace(
         stated,
         frame=stated.frame[kept].reset_index(drop=True),
-        warnings=(*stated.warnings, *((told,) if left_out else ())),
+        warnings=(*stated.warnings, *((note,) if left_out else ())),
         excluded=stated.excluded + left_out,
         left_out=stated.left_out.union(stated.frame["image"][~kept]),
     )

@@ -96,7 +96,7 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
     """The run with every table computed from the evidence, written with its SHA256SUMS if the folder is kept."""
     import pandas as pd
 
-    from facegap.audit.nameless import salt_of, without_names
+    from facegap.audit.hashed_names import salt_of, without_names
     from facegap.audit.outputs import rejected_alarms
     from facegap.audit.phases import RATES
     from facegap.derive.run import derived
@@ -127,7 +127,7 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
     )
     run = derived(seen if resolved.settings.output.keep_ids else without_names(seen, salt_of(place.folder)))
     groupings = run.record.groupings
-    told = (
+    notes = (
         *concentrated_trials(run.rates, groupings, run.record.cluster, run.counted),
         *dominated_rates(run.rates, groupings),
         *rates_by_weight(run.rates, groupings),
@@ -136,7 +136,7 @@ def finish(resolved: ResolvedAudit, evidence: Evidence, place: Place) -> Run:
     run = replace(
         run,
         record=replace(
-            run.record, warnings=(*run.record.warnings, *doubts, *told), alarms=(*run.record.alarms, *doubts)
+            run.record, warnings=(*run.record.warnings, *doubts, *notes), alarms=(*run.record.alarms, *doubts)
         ),
     )
     if place.lasting:

@@ -48,10 +48,10 @@ def deal_folds(units: pd.Series, strata: IntArray, seed: int) -> IntArray:
             f"{count} subjects are too few to set the threshold of each pair on other subjects; give --threshold, "
             "--threshold-on, or --in-sample"
         )
-    held = np.zeros((count, int(strata.max(initial=0)) + 1), np.int64)
-    np.add.at(held, (codes, strata), 1)
+    rows_of_stratum = np.zeros((count, int(strata.max(initial=0)) + 1), np.int64)
+    np.add.at(rows_of_stratum, (codes, strata), 1)
     shuffled = np.random.default_rng(seed).permutation(count)
-    order = shuffled[np.argsort(held.argmax(axis=1)[shuffled], kind="stable")]
+    order = shuffled[np.argsort(rows_of_stratum.argmax(axis=1)[shuffled], kind="stable")]
     fold = np.empty(count, np.int64)
     fold[order] = np.arange(count) % min(FOLDS, count)
     return fold[codes]

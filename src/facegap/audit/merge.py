@@ -12,16 +12,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from facegap.audit.again import MANIFEST, kept_inputs, models_again, settings_again
+from facegap.audit.evidence import evidence_of
 from facegap.audit.files import Unreadable
 from facegap.audit.finish import finish, run_folder
-from facegap.audit.kept import rows_of
-from facegap.audit.models import ChosenModels, Told
+from facegap.audit.kept_parts import rows_of
+from facegap.audit.models import ChosenModels, ModelFacts
 from facegap.audit.on_cluster.machines import mixed_sentence
 from facegap.audit.record import differing_keys, request_of, require_same_request, with_models
 from facegap.audit.resolved import ResolvedAudit
+from facegap.audit.restored import MANIFEST, kept_inputs, models_again, settings_again
 from facegap.audit.run import resolved_audit
-from facegap.audit.seen import seen
 from facegap.audit.settings import Output
 from facegap.errors import RunError
 from facegap.inputs.cards.diagnoses import StoredFindings
@@ -70,10 +70,10 @@ def merge(folders: Sequence[Path], output: Output, *, mixed_workers: bool = Fals
     with store.fitting_together(first.folder):
         inputs = kept_inputs(first.folder, first.record.files)
         settings = replace(settings_again(request, inputs), output=output_of(request, output))
-        told = told_of(pieces, models_again(request, settings))
-        resolved = with_warnings(resolved_audit(inputs[MANIFEST], settings, chosen=told.models), pieces)
-    require_as_recorded(first, request, resolved, told)
-    require_parts(pieces, resolved, embedded=told.dimension is not None)
+        facts = facts_of(pieces, models_again(request, settings))
+        resolved = with_warnings(resolved_audit(inputs[MANIFEST], settings, chosen=facts.models), pieces)
+    require_as_recorded(first, request, resolved, facts)
+    require_parts(pieces, resolved, embedded=facts.dimension is not None)
     with run_folder(settings.output) as place:
         if (place.folder / store.RECORD).exists():
             require_same_request(place.folder, store.read_any_record(place.folder).request, request)
@@ -82,9 +82,9 @@ def merge(folders: Sequence[Path], output: Output, *, mixed_workers: bool = Fals
         else:
             store.write_record(place.folder, BegunRecord(request))
         started = time.perf_counter_ns()
-        copy_parts(pieces, place.folder, resolved, embedded=told.dimension is not None)
+        copy_parts(pieces, place.folder, resolved, embedded=facts.dimension is not None)
         with store.fitting_together(first.folder):
-            evidence = seen(place.folder, resolved, told, request, started)
+            evidence = evidence_of(place.folder, resolved, facts, request, started)
             warnings = (*evidence.record.warnings, *mixed_warnings(pieces))
             return finish(resolved, replace(evidence, record=replace(evidence.record, warnings=warnings)), place)
 
@@ -180,7 +180,7 @@ def output_of(request: RequestRecord, output: Output) -> Output:
     return replace(output, keep_embeddings=embeddings, keep_ids=ids)
 
 
-def told_of(pieces: Sequence[Piece], models: ChosenModels) -> Told:
+def facts_of(pieces: Sequence[Piece], models: ChosenModels) -> ModelFacts:
     """What is known of the models from all shards; run.json says that the run was merged."""
     records = [piece.record.models for piece in pieces]
 
@@ -192,7 +192,7 @@ def told_of(pieces: Sequence[Piece], models: ChosenModels) -> Told:
         workers=usable_cores(),
         notes=(*records[0].execution.notes, f"merged from {len(pieces)} shards"),
     )
-    return Told(
+    return ModelFacts(
         models,
         execution,
         records[0].dimension,
@@ -201,7 +201,7 @@ def told_of(pieces: Sequence[Piece], models: ChosenModels) -> Told:
     )
 
 
-def require_as_recorded(first: Piece, request: RequestRecord, resolved: ResolvedAudit, told: Told) -> None:
+def require_as_recorded(first: Piece, request: RequestRecord, resolved: ResolvedAudit, facts: ModelFacts) -> None:
     """Raise RunError if the files of a shard do not match its record, or this facegap is not the version of the shards."""
     other = {name: version_of(name) for name in DERIVES if version_of(name) != request.versions.get(name)}
     if other:
@@ -211,7 +211,7 @@ def require_as_recorded(first: Piece, request: RequestRecord, resolved: Resolved
         raise RunError(
             f"{first.folder}: its parts have {request.part_rows} rows, and those of this version {pipeline.PART_ROWS}"
         )
-    again = with_reading(with_models(request_of(resolved, "images"), told), request)
+    again = with_reading(with_models(request_of(resolved, "images"), facts), request)
     if changed := differing_keys(request, again):
         raise RunError(f"{first.folder}: the files in it do not match its record, which differs in {listed(changed)}")
 

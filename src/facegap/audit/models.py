@@ -88,7 +88,7 @@ class ChosenModels:
 
 
 @dataclass(frozen=True)
-class Told:
+class ModelFacts:
     """What is known of the models of a run after they ran, whether or not they are open here.
 
     dimension : length of a template; None without an embedder
@@ -122,9 +122,9 @@ class Loaded:
         return self.models.cards
 
     @property
-    def told(self) -> Told:
+    def facts(self) -> ModelFacts:
         """What remains known of the models after they are closed."""
-        return Told(self.models, self.execution, self.stages.dimension, self.remembered, self.remarks)
+        return ModelFacts(self.models, self.execution, self.stages.dimension, self.remembered, self.remarks)
 
     def close(self) -> None:
         """End the processes of the models; what they were remains known."""

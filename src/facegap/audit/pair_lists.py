@@ -105,8 +105,8 @@ def lfw_names(path: Path, manifest: pd.DataFrame) -> Listed:
     stems = manifest["image"].map(lambda image: PurePosixPath(image).stem)
     again = stems[stems.duplicated()]
     pairs, sha256 = read_lfw(path)
-    asked = {stem for pair in pairs for stem in pair.stems}
-    torn = next((stem for stem in again if stem in asked), None)
+    wanted = {stem for pair in pairs for stem in pair.stems}
+    torn = next((stem for stem in again if stem in wanted), None)
     if torn is not None:
         raise TableError(f"{path.name}: two images of the manifest are named {torn!r}, so LFW's list is ambiguous")
     named = dict(zip(stems, manifest["image"], strict=True))

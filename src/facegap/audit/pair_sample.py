@@ -127,7 +127,7 @@ def planned_pairs(
         sample.weight[order],
         sample.genuine[order],
         sample,
-        tuple(str(group) if group.attributes else "everybody" for group in cells.groups),
+        tuple(str(group) if group.attributes else "all subjects" for group in cells.groups),
     )
 
 
@@ -178,7 +178,7 @@ def precisions(plan: PairPlan, table: pd.DataFrame, groupings: Sequence[Grouping
     for grouping in dict.fromkeys(((), *groupings)):
         cells = cells_of(table, grouping)
         for code in np.flatnonzero(cells.known):
-            name = str(cells.groups[code]) if grouping else "everybody"
+            name = str(cells.groups[code]) if grouping else "all subjects"
             yield precision(plan, name, people, cells.codes == code, level)
 
 

@@ -58,20 +58,20 @@ def require_impostors(
     evaluated: BoolArray,
     pairs: IntArray | None = None,
     *,
-    asked: bool,
+    by_is_given: bool,
 ) -> tuple[str, ...]:
     """Raise an error if a requested group has no impostor pair; otherwise sentences on the groups that have none.
 
     evaluated : bool (rows of the manifest,), images of the evaluated subjects
     pairs     : int64 (m, 2), rows of the only pairs to compare; None: all pairs
-    asked     : whether --by names the groupings; otherwise nothing is raised
+    by_is_given : whether --by names the groupings; otherwise nothing is raised
 
     Raises
     ------
     TableError : if a group of two or more subjects has no impostor pair, or no two groups have one
     """
     subjects = pd.factorize(manifest["subject"])[0]
-    told = []
+    sentences = []
     for grouping in groupings:
         cells = cells_of(manifest, grouping)
         known = [k for k in range(len(cells.groups)) if cells.known[k]]
@@ -92,10 +92,10 @@ def require_impostors(
         sentence = f"by {' x '.join(grouping)}, {where} have no impostor pair of: {named}{more}"
         if pairs is None:
             sentence = sentence.replace("have", "has")
-        if asked and len(known) > 1 and (sum(has) < 2 or any(count > 1 for _, count in lacking)):
+        if by_is_given and len(known) > 1 and (sum(has) < 2 or any(count > 1 for _, count in lacking)):
             raise TableError(
                 f"{sentence}; so no FMR of such a group can be measured. Add people or pairs, or exclude the groups "
                 f"with --where or another --by"
             )
-        told.append(f"{sentence}; their FMR is not measured")
-    return tuple(told)
+        sentences.append(f"{sentence}; their FMR is not measured")
+    return tuple(sentences)

@@ -97,6 +97,6 @@ def without_sum(made: Pooled, templates: IntArray) -> Pooled:
 
 def frames_table(rows: pd.DataFrame) -> pd.DataFrame | None:
     """FRAMES from the pipeline's rows; None if no video gave a frame."""
-    told = rows["frames"].to_numpy()
-    found = [{"row": row, **frame} for row in np.flatnonzero(told != "") for frame in json.loads(str(told[row]))]
+    frames = rows["frames"].to_numpy()
+    found = [{"row": row, **frame} for row in np.flatnonzero(frames != "") for frame in json.loads(str(frames[row]))]
     return check(pd.DataFrame(found), FRAMES, "frames") if found else None

@@ -56,7 +56,7 @@ def require_slopes(table: Manifest, columns: Sequence[str]) -> tuple[str, ...]:
     ------
     TableError : if a column is missing, a value is neither missing nor a number (with its line), or all values are equal
     """
-    told = []
+    sentences = []
     for name in columns:
         require_label(table, name, "--slope")
         values = values_of(table.frame, name)
@@ -72,8 +72,8 @@ def require_slopes(table: Manifest, columns: Sequence[str]) -> tuple[str, ...]:
             raise TableError(f"--slope {name}: all rows have the same value, so no slope can be estimated")
         lost = f"; {int((~known).sum()):,} rows have none and are in no curve" if not known.all() else ""
         ends = f"from {values[known].min():g} to {values[known].max():g}"
-        told.append(f"--slope: {name} runs {ends}; images are not weighted{lost}")
-    return tuple(told)
+        sentences.append(f"--slope: {name} runs {ends}; images are not weighted{lost}")
+    return tuple(sentences)
 
 
 def is_weight(text: str) -> bool:

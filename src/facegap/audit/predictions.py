@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from facegap.audit.ages import require_ages
 from facegap.audit.finish import Evidence, begun, finish, run_folder
-from facegap.audit.judgeable import absent_rows, require_answers, require_labels, rows_without_answer, words_seen
+from facegap.audit.label_checks import absent_rows, common_words, require_answers, require_labels, rows_without_answer
 from facegap.audit.manifests import prediction_words
 from facegap.audit.outputs import output_warnings
 from facegap.audit.plan_file import with_plan
@@ -73,10 +73,10 @@ def audit_predictions(
     aged = require_ages(table, settings, resolved.groupings, says_age=bool(ages.notna().any()))
     resolved = replace(resolved, notes=(*resolved.notes, *aged))
     absent = absent_rows(table.frame, answers.frame["image"])
-    told = rows_without_answer(table.frame, absent, resolved.groupings)
-    if told and not settings.faces.allow_missing:
+    missing = rows_without_answer(table.frame, absent, resolved.groupings)
+    if missing and not settings.faces.allow_missing:
         raise TableError(
-            f"{predictions.name}: {told} Add them, with an empty prediction if the black box returned none, exclude "
+            f"{predictions.name}: {missing} Add them, with an empty prediction if the black box returned none, exclude "
             f"the images with --where, or pass --allow-missing, which excludes them from all rates"
         )
     rows = answered_rows(table.frame, answers, chosen)
@@ -95,7 +95,7 @@ def audit_predictions(
         outputs=resolved.outputs,
         says_age=bool(answers.frame["age"].notna().any()),
         warnings=(
-            *([told] if told else []),
+            *([missing] if missing else []),
             *record.warnings,
             *answer_warnings(answers, chosen),
             *(label_warnings(table, chosen) if output is None else output_warnings(resolved.outputs)),
@@ -166,7 +166,7 @@ def category_of(
     if classes is None:
         raise SettingError(
             f"--output {output} needs --classes with every possible prediction; the file contains "
-            f"{words_seen(said, '')}"
+            f"{common_words(said, '')}"
         )
     named = [class_word(word) for word in (classes.split(",") if isinstance(classes, str) else classes)]
     try:
@@ -177,9 +177,11 @@ def category_of(
             {"classes": tuple(named), "label": label, "bona_fide": class_word(bona_fide) if bona_fide else None}
         )
     except ValidationError as error:
-        told = "; ".join(f"--{one['loc'][0] if one['loc'] else 'bona-fide'!s}: {one['msg']}" for one in error.errors())
+        problems = "; ".join(
+            f"--{one['loc'][0] if one['loc'] else 'bona-fide'!s}: {one['msg']}" for one in error.errors()
+        )
         raise SettingError(
-            f"--output {output}: {told}; classes are of a-z, 0-9 and _, and begin with a letter"
+            f"--output {output}: {problems}; classes are of a-z, 0-9 and _, and begin with a letter"
         ) from None
     except ValueError as error:
         raise SettingError(f"--output {output}: {str(error).replace('outputs.', '')}") from None
@@ -199,7 +201,7 @@ def answer_warnings(answers: Predictions, classes: Sequence[str]) -> list[str]:
     if not classes or not len(foreign):
         return []
     return [
-        f"{len(foreign):,} predictions are none of {', '.join(classes)} and count as missing: {words_seen(foreign, '')}"
+        f"{len(foreign):,} predictions are none of {', '.join(classes)} and count as missing: {common_words(foreign, '')}"
     ]
 
 

@@ -57,11 +57,11 @@ def with_qualities(resolved: ResolvedAudit) -> ResolvedAudit:
         return resolved
     given = read_qualities(Path(faces.quality), faces.quality_column)
     found = match_qualities(given, table.frame["image"].tolist(), table.name, table.left_out)
-    said = said_of_qualities(found, table.frame, resolved.groupings)
+    said = quality_sentences(found, table.frame, resolved.groupings)
     return replace(resolved, qualities=found, notes=(*resolved.notes, *said))
 
 
-def said_of_qualities(found: MatchedQualities, manifest: pd.DataFrame, groupings: Sequence[Grouping]) -> list[str]:
+def quality_sentences(found: MatchedQualities, manifest: pd.DataFrame, groupings: Sequence[Grouping]) -> list[str]:
     """Notes: images without a quality, by group and reason; unmatched rows of the file; how images were matched."""
     given, rows = found.given, len(manifest)
     said = [

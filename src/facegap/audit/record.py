@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from facegap.audit.files import colour_record
-from facegap.audit.models import ChosenModels, Told
+from facegap.audit.models import ChosenModels, ModelFacts
 from facegap.audit.outputs import output_warnings
 from facegap.audit.resolved import ResolvedAudit
 from facegap.audit.settings import SETTING, AuditSettings, CallableModel, leaves, recorded
@@ -49,10 +49,10 @@ LABELS_AS_STATED = "as stated by the source of the manifest"
 SAME_ON_RESUME = ("onnxruntime", "onnxruntime-gpu", "opencv-python", "numpy", "facegap")
 
 
-def record_of(resolved: ResolvedAudit, told: Told, request: RequestRecord, rows: pd.DataFrame) -> RunRecord:
+def record_of(resolved: ResolvedAudit, facts: ModelFacts, request: RequestRecord, rows: pd.DataFrame) -> RunRecord:
     """The content of run.json: the request, the execution environment, timings, and warnings for the reader."""
-    table, models, groups = resolved.manifest, told.models, resolved.settings.groups
-    remembered, remarks = told.remembered, told.remarks
+    table, models, groups = resolved.manifest, facts.models, resolved.settings.groups
+    remembered, remarks = facts.remembered, facts.remarks
     labels = label_warnings(
         table.joined,
         resolved.groupings,
@@ -70,7 +70,7 @@ def record_of(resolved: ResolvedAudit, told: Told, request: RequestRecord, rows:
         cluster=groups.cluster,
         per_person=groups.per_person,
         shares=resolved.shares,
-        execution=told.execution,
+        execution=facts.execution,
         conventions=ConventionsRecord(EXIF_RULE, LABELS_AS_STATED),
         classes=tuple(models.classes),
         says_age=models.says_age,
@@ -205,9 +205,9 @@ def request_of(resolved: ResolvedAudit, kind: AuditKind) -> RequestRecord:
     )
 
 
-def with_models(request: RequestRecord, told: Told) -> RequestRecord:
+def with_models(request: RequestRecord, facts: ModelFacts) -> RequestRecord:
     """The request completed with the properties of the opened models that must be unchanged for --resume."""
-    return with_cards(request, told.models.cards, told.execution.versions)
+    return with_cards(request, facts.models.cards, facts.execution.versions)
 
 
 def with_cards(request: RequestRecord, cards: Mapping[Task, ModelCard], versions: Mapping[str, str]) -> RequestRecord:

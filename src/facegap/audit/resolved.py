@@ -17,7 +17,7 @@ from facegap.audit.ages import require_ages, with_stated_ages
 from facegap.audit.clusters import names_of_units, require_clusters
 from facegap.audit.enrolment import require_possible, search_roles
 from facegap.audit.folds import deal_folds, least_outside, named_folds, require_allowed
-from facegap.audit.judgeable import require_labels
+from facegap.audit.label_checks import require_labels
 from facegap.audit.manifests import manifest_of, other_manifest
 from facegap.audit.margins import margins_of
 from facegap.audit.models import ChosenModels, choose_models
@@ -145,13 +145,13 @@ def groupings_of(
         found, notes = default_groupings(
             table.frame, [name for name in table.labels if name not in no_groups and name not in lost]
         )
-        told = tuple(
+        unused = tuple(
             f"column {name} is not used for groups, because a result table has a column with that name; rename it in "
             f"the manifest"
             for name in lost
             if name not in no_groups
         )
-        return found, (*notes, *told)
+        return found, (*notes, *unused)
     groupings = parse_by(settings.by, table.labels)
     require_kept(groupings, quality=quality)
     for grouping in groupings:
@@ -209,8 +209,8 @@ def resolve(
     require_planned_groups(plan, table)
     cluster = settings.groups.cluster
     weights = settings.groups.weights
-    shares, told = shares_of(settings.groups.shares, table, weights)
-    notes = (*notes, *require_clusters(table, cluster, groupings), *require_weights(table, weights), *told)
+    shares, share_notes = shares_of(settings.groups.shares, table, weights)
+    notes = (*notes, *require_clusters(table, cluster, groupings), *require_weights(table, weights), *share_notes)
     notes = (*notes, *require_slopes(table, settings.groups.slope))
     require_covariates(
         settings.groups.covariates, table, groupings, measured=runs_models, embeds=settings.embed is not None
@@ -273,8 +273,8 @@ def resolve(
         excluded = read_pairs(verify.exclude_pairs, table.frame, meaning="--exclude-pairs", repeats=True)
     searched = None if identify is None else search_roles(table.frame, identify, verify.seed, roles == EVALUATION)
     listed = scored if pairs is None else pairs.rows
-    asked = settings.by is not None
-    notes = (*notes, *require_impostors(table.frame, groupings, roles == EVALUATION, listed, asked=asked))
+    by_is_given = settings.by is not None
+    notes = (*notes, *require_impostors(table.frame, groupings, roles == EVALUATION, listed, by_is_given=by_is_given))
     resolved = ResolvedAudit(
         settings,
         margins,

@@ -147,14 +147,14 @@ def run_loaded(resolved: ResolvedAudit, loaded: Loaded) -> Run:
     from facegap.audit.finish import run_folder
 
     table, settings = resolved.manifest, resolved.settings
-    say_remarks(loaded, settings)
+    print_remarks(loaded, settings)
     if (card := service_among(loaded.cards)) is not None:
         require_leave(card, settings, f"{len(table.by_image.frame):,} images")
     with run_folder(settings.output) as place:
         return run_in(place, resolved, loaded)
 
 
-def say_remarks(loaded: Loaded, settings: AuditSettings) -> None:
+def print_remarks(loaded: Loaded, settings: AuditSettings) -> None:
     """Print remarks on the models before the first image; the report repeats them above the result."""
     remarks = loaded.remarks
     for said in (*loaded.remembered.alarms, *remarks.alarms, *remarks.notices):
@@ -164,13 +164,13 @@ def say_remarks(loaded: Loaded, settings: AuditSettings) -> None:
 def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
     """Run the parts that are not done yet in a folder, then compute the tables."""
     from facegap.audit.consent import open_service, service_among
+    from facegap.audit.evidence import evidence_of
     from facegap.audit.finish import finish
     from facegap.audit.phases import ASKED, IMAGES, THRESHOLD_SET
-    from facegap.audit.seen import seen
     from facegap.store import run as store
 
     settings, folder = resolved.settings, place.folder
-    request, done = taken_up(place, resolved)
+    request, done = begun_or_finished(place, resolved)
     if done is not None:
         return done
     started = time.perf_counter_ns()
@@ -182,13 +182,13 @@ def run_in(place: Place, resolved: ResolvedAudit, loaded: Loaded) -> Run:
         service = open_service(card, folder, settings, len(resolved.manifest.by_image.frame))
         loaded = replace(loaded, stages=replace(loaded.stages, service=service))
         if settings.service.stop_when_decided:
-            from facegap.audit.until_decided import ask_images
+            from facegap.audit.until_decided import send_images_until_decided
 
             settings.output.phase(ASKED)
-            stopping = ask_images(resolved, loaded, request, service)
+            stopping = send_images_until_decided(resolved, loaded, request, service)
     settings.output.phase(IMAGES)
     process(folder, resolved.manifest.by_image, loaded, settings)
-    evidence = seen(folder, resolved, loaded.told, request, started, loaded.cluster)
+    evidence = evidence_of(folder, resolved, loaded.facts, request, started, loaded.cluster)
     if loaded.stages.service is not None:
         evidence = replace(evidence, record=replace(evidence.record, sent=loaded.stages.service.sent()))
     if stopping is not None:
@@ -206,14 +206,14 @@ def stopped(record: RunRecord, stopping: StoppingRecord) -> RunRecord:
     return replace(record, stopping=stopping, warnings=(*record.warnings, *stopping_sentences(stopping)))
 
 
-def taken_up(place: Place, resolved: ResolvedAudit) -> tuple[RequestRecord, Run | None]:
+def begun_or_finished(place: Place, resolved: ResolvedAudit) -> tuple[RequestRecord, Run | None]:
     """The request, and the run in a folder if it is complete; otherwise the request is recorded there.
 
     Raises
     ------
     RunError : if the folder contains another run, or a run that was changed after it finished
     """
-    from facegap.audit.consent import service_among, take_up_again
+    from facegap.audit.consent import reopen_for_calls, service_among
     from facegap.audit.record import as_first_read, request_of, require_same_request, with_cards
     from facegap.audit.refused import require_same_functions
     from facegap.errors import RunError
@@ -237,7 +237,7 @@ def taken_up(place: Place, resolved: ResolvedAudit) -> tuple[RequestRecord, Run 
             f"{folder}: shard {record.shard} of this audit; continue it with --shard {record.shard} --resume"
         )
     if card is not None:
-        take_up_again(folder, record, settings.service)
+        reopen_for_calls(folder, record, settings.service)
     return request, read_to_resume(folder) if store.is_whole(folder) else None
 
 
@@ -249,7 +249,7 @@ def process(folder: Path, table: Manifest, loaded: Loaded, settings: AuditSettin
     TableError : if more than a few images could not be passed to a model; committed parts are kept
     RunError   : if an image of a committed part has changed since it was passed to the models
     """
-    from facegap.audit.kept import kept_parts
+    from facegap.audit.kept_parts import kept_parts
     from facegap.vision.pipeline import PART_ROWS
 
     committed = kept_parts(folder, table, PART_ROWS, embedded=loaded.stages.dimension is not None)
@@ -279,8 +279,8 @@ def counted(
     from facegap.vision.pipeline import PART_ROWS
 
     rows = len(table.frame)
-    asked = rows_in(parts, rows, PART_ROWS)
-    counter = Counter(asked, settings.output.progress, asked - rows_in(todo, rows, PART_ROWS))
+    requested = rows_in(parts, rows, PART_ROWS)
+    counter = Counter(requested, settings.output.progress, requested - rows_in(todo, rows, PART_ROWS))
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)  # workers decode different images in parallel; OpenCV threads would compete with them
     try:

@@ -24,7 +24,7 @@ from facegap.vision.service.answers import Query
 from facegap.vision.service.client import Service
 from facegap.vision.service.compare import FACELESS, NO_ANSWER, Compared, compare
 
-SHOWN_BY_NOBODY = "one of the two images could not be sent"
+IMAGE_NOT_SENT = "one of the two images could not be sent"
 FIRST_LOOK = 20  # pairs after which a card that reads no score is an error, before more calls are paid for
 AHEAD = 2  # queued pairs per worker
 NOT_SHOWN = "not_shown"
@@ -45,7 +45,7 @@ class Originals:
     largest_bytes: int | None = None
     rows: dict[int, dict[str, Any]] = field(default_factory=dict)
 
-    def look_at(self, row: int) -> dict[str, Any]:
+    def check_image(self, row: int) -> dict[str, Any]:
         """Read and decode an image: only images that decode here are sent."""
         image, path = str(self.table["image"].iloc[row]), str(self.table["path"].iloc[row])
         record = look(int(self.table["row"].iloc[row]), image, self.folder, path, self.stages).record
@@ -87,7 +87,7 @@ class Originals:
         return self.rows[row]["outcome"] not in NEVER_SHOWN
 
 
-def ask_pairs(
+def send_pairs(
     plan: pd.DataFrame,
     originals: Originals,
     service: Service,
@@ -119,7 +119,7 @@ def ask_pairs(
 
     def one(left: int, right: int) -> Compared:
         if not (originals.can_be_sent(left) and originals.can_be_sent(right)):
-            return Compared(np.nan, NOT_SHOWN, SHOWN_BY_NOBODY)
+            return Compared(np.nan, NOT_SHOWN, IMAGE_NOT_SENT)
         return compare(service, Query(left, right), originals.data(left), originals.data(right))
 
     said = list[Compared]()
@@ -169,15 +169,15 @@ def in_order(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def rows_of_images(originals: Originals, asked: pd.DataFrame) -> pd.DataFrame:
+def rows_of_images(originals: Originals, sent_pairs: pd.DataFrame) -> pd.DataFrame:
     """Outcome of each image of the manifest: the columns of the pipeline, one row per image.
 
     An image has no face if the service reported none on its side and never gave a score for it. An image that no call sent
     was never passed to a model.
     """
     size = len(originals.table)
-    sides = {side: asked[side].to_numpy(np.int64) for side in ("left", "right")}
-    outcome = asked["outcome"].to_numpy()
+    sides = {side: sent_pairs[side].to_numpy(np.int64) for side in ("left", "right")}
+    outcome = sent_pairs["outcome"].to_numpy()
     sent = rows_in(sides, ~np.isin(outcome, (NOT_SENT, NOT_SHOWN)), size)
     scored = rows_in(sides, outcome == SCORED, size)
     faceless = np.zeros(size, np.bool_)

@@ -10,14 +10,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from facegap.audit.again import files_read, keep_inputs, plain_name
 from facegap.audit.consent import service_among
 from facegap.audit.finish import run_folder
-from facegap.audit.models import Loaded, Told, open_models
+from facegap.audit.models import Loaded, ModelFacts, open_models
 from facegap.audit.phases import IMAGES, THRESHOLD_SET
 from facegap.audit.record import as_first_read, request_of, require_same_request, with_models
 from facegap.audit.resolved import ResolvedAudit
-from facegap.audit.run import process, require_all_files, resolved_audit, say_remarks, share_of
+from facegap.audit.restored import files_read, keep_inputs, plain_name
+from facegap.audit.run import print_remarks, process, require_all_files, resolved_audit, share_of
 from facegap.audit.settings import AuditSettings, CallableModel
 from facegap.errors import RunError, SettingError
 from facegap.runtime import without_cores
@@ -71,7 +71,7 @@ def audit_shard(manifest: Path, settings: AuditSettings, shard: Shard) -> ShardD
     require_all_files(resolved, shard)
     loaded = open_models(resolved.models, resolved.settings)
     try:
-        say_remarks(loaded, settings)
+        print_remarks(loaded, settings)
         with run_folder(settings.output) as place:
             run_shard(place.folder, manifest, resolved, loaded, shard)
     finally:
@@ -106,11 +106,11 @@ def run_shard(folder: Path, manifest: Path, resolved: ResolvedAudit, loaded: Loa
     """Run the parts of a shard that are not done yet. The record is written first, so that an interrupted shard can be resumed."""
     settings = resolved.settings
     files = files_read(manifest, settings)
-    request = with_models(request_of(resolved, "images"), loaded.told)
+    request = with_models(request_of(resolved, "images"), loaded.facts)
     names = {name: plain_name(path) for name, path in files.items()}
-    record = ShardRecord(request, shard, names, resolved.manifest.warnings, models_record(loaded.told))
+    record = ShardRecord(request, shard, names, resolved.manifest.warnings, models_record(loaded.facts))
     if (folder / store.RECORD).exists():
-        take_up(folder, record)
+        require_same_shard(folder, record)
     else:
         store.write_record(folder, record)
     keep_inputs(folder, files)
@@ -121,15 +121,15 @@ def run_shard(folder: Path, manifest: Path, resolved: ResolvedAudit, loaded: Loa
     process(folder, resolved.manifest.by_image, loaded, settings, shard)
 
 
-def take_up(folder: Path, asked: ShardRecord) -> None:
+def require_same_shard(folder: Path, expected: ShardRecord) -> None:
     """Raise RunError unless a folder contains the requested shard, started on the same type of processor."""
     found = store.read_any_record(folder)
     if not isinstance(found, ShardRecord):
         raise RunError(f"{folder}: a complete run, not a shard; resume it without --shard, or choose another --out")
-    if found.shard != asked.shard:
-        raise RunError(f"{folder}: shard {found.shard}, not {asked.shard}; choose another --out")
-    require_same_request(folder, found.request, as_first_read(asked.request, found.request))
-    before, now = (without_cores(one.models.execution.device_name) for one in (found, asked))
+    if found.shard != expected.shard:
+        raise RunError(f"{folder}: shard {found.shard}, not {expected.shard}; choose another --out")
+    require_same_request(folder, found.request, as_first_read(expected.request, found.request))
+    before, now = (without_cores(one.models.execution.device_name) for one in (found, expected))
     if before != now:
         raise RunError(
             f"{folder}: started on {before}, but this is {now}, which may round differently; resume it there, or "
@@ -137,12 +137,12 @@ def take_up(folder: Path, asked: ShardRecord) -> None:
         )
 
 
-def models_record(told: Told) -> ModelsRecord:
+def models_record(facts: ModelFacts) -> ModelsRecord:
     """The record of the models in run.json of a shard."""
-    remembered, remarks = told.remembered, told.remarks
+    remembered, remarks = facts.remembered, facts.remarks
     return ModelsRecord(
-        told.execution,
-        told.dimension,
+        facts.execution,
+        facts.dimension,
         remembered.alarms,
         remembered.warnings,
         remembered.checked,

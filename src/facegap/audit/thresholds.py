@@ -153,10 +153,10 @@ def folds_in_words(people: pd.Series, folds: int, settings: Verify) -> str:
     return f"other people of {folds} folds ({dealt}); threshold for use set on all {people.nunique()} subjects"
 
 
-def elsewhere_in_words(people: pd.Series, judged: pd.Series) -> str:
+def elsewhere_in_words(people: pd.Series, evaluated: pd.Series) -> str:
     """Name of the subjects of --threshold-on; those that are also evaluated, by name, make it partly in-sample."""
     names = people.unique()
-    known = int(np.isin(names, judged.unique()).sum())
+    known = int(np.isin(names, evaluated.unique()).sum())
     if not known:
         return f"{len(names)} other subjects (--threshold-on)"
     return f"{len(names)} subjects of --threshold-on; {known} of these names are also evaluated (partly IN-SAMPLE)"

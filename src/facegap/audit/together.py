@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facegap.audit.consent import service_among
+from facegap.audit.evidence import evidence_of
 from facegap.audit.finish import Place, finish, run_folder
-from facegap.audit.kept import kept_parts
+from facegap.audit.kept_parts import kept_parts
 from facegap.audit.models import Loaded, open_models
 from facegap.audit.phases import IMAGES, THRESHOLD_SET
 from facegap.audit.resolved import ResolvedAudit
-from facegap.audit.run import counted, require_all_files, resolved_audit, say_remarks, taken_up, write_parts
-from facegap.audit.seen import seen
+from facegap.audit.run import begun_or_finished, counted, print_remarks, require_all_files, resolved_audit, write_parts
 from facegap.audit.settings import AuditSettings, CallableModel
 from facegap.errors import SettingError
 from facegap.inputs.manifests.read import Manifest
@@ -41,25 +41,25 @@ class Lane:
     loaded: Loaded
 
 
-def resolved_together(manifest: Path, asked: Sequence[AuditSettings]) -> list[ResolvedAudit]:
+def resolved_together(manifest: Path, requests: Sequence[AuditSettings]) -> list[ResolvedAudit]:
     """The inputs of each audit, resolved before a model is opened.
 
-    asked : settings that differ only in the models other than the detector, and in the folder
+    requests : settings that differ only in the models other than the detector, and in the folder
 
     Raises
     ------
     SettingError : if there is no model, detectors differ, or a model is a black-box service or a function
     FacegapError : see `resolved_audit`
     """
-    if not asked:
+    if not requests:
         raise SettingError("no model is given")
-    for settings in asked:
+    for settings in requests:
         if settings.models.scheduler is not None:
             raise SettingError("audits in one pass run in one process; omit the scheduler")
         functions = [model for model in (settings.embed, settings.classify) if isinstance(model, CallableModel)]
-        if functions or settings.detect != asked[0].detect or settings.service.verify_service is not None:
+        if functions or settings.detect != requests[0].detect or settings.service.verify_service is not None:
             raise SettingError("audits in one pass accept model files and one detector; audit anything else separately")
-    found = [resolved_audit(manifest, settings) for settings in asked]
+    found = [resolved_audit(manifest, settings) for settings in requests]
     for resolved in found:
         if (card := service_among(resolved.models.cards)) is not None:
             raise SettingError(f"{card.name} is a black-box service, which is audited separately: facegap audit")
@@ -78,7 +78,7 @@ def audit_together(audits: Sequence[ResolvedAudit]) -> list[Run]:
     started = time.perf_counter_ns()
     with ExitStack() as stack:
         places = [stack.enter_context(run_folder(resolved.settings.output)) for resolved in audits]
-        found = [taken_up(place, resolved) for place, resolved in zip(places, audits, strict=True)]
+        found = [begun_or_finished(place, resolved) for place, resolved in zip(places, audits, strict=True)]
         done: list[Run | None] = [run for _, run in found]
         todo = [k for k, run in enumerate(done) if run is None]
         lanes: list[Lane] = []
@@ -86,12 +86,12 @@ def audit_together(audits: Sequence[ResolvedAudit]) -> list[Run]:
             settings = audits[k].settings
             loaded = open_models(audits[k].models, settings, beside=lanes[0].loaded if lanes else None)
             stack.callback(loaded.close)
-            say_remarks(loaded, settings)
+            print_remarks(loaded, settings)
             lanes.append(Lane(places[k], audits[k], found[k][0], loaded))
         if lanes:
             process_together(lanes)
         for k, lane in zip(todo, lanes, strict=True):
-            whole = seen(lane.place.folder, lane.resolved, lane.loaded.told, lane.request, started)
+            whole = evidence_of(lane.place.folder, lane.resolved, lane.loaded.facts, lane.request, started)
             done[k] = finish(lane.resolved, whole, lane.place)
     return [run for run in done if run is not None]
 

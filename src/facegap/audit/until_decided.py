@@ -16,7 +16,7 @@ import pandas as pd
 from facegap.audit.models import Loaded
 from facegap.audit.record import record_of
 from facegap.audit.resolved import ResolvedAudit
-from facegap.audit.service_pairs import Originals, ask_pairs, in_order
+from facegap.audit.service_pairs import Originals, in_order, send_pairs
 from facegap.audit.settings import AuditSettings
 from facegap.derive.groupings import Cells, cells_of
 from facegap.derive.margins import margin_of
@@ -145,7 +145,7 @@ def groups_of(cells: Cells, codes: IntArray, people: IntArray, fewest: int) -> G
     return Groups(codes, (heads >= fewest) & np.array(cells.known, np.bool_))
 
 
-def so_far(
+def family_of(
     record: RunRecord, groupings: Sequence[Groups], metric: str, trials: BoolArray, errors: BoolArray, people: IntArray
 ) -> Iterator[FamilySoFar]:
     """The family of a metric in every grouping. trials, errors : bool (n,); people : int64 (n,)."""
@@ -155,15 +155,17 @@ def so_far(
         yield FamilySoFar(seen, one.tested, margin.size, margin.scale == "ratio")
 
 
-def ended_of(open_gaps: int, everybody: bool, budget: bool) -> Ended:
-    """Why an audit stopped. everybody : all images were sent, whether or not the budget is spent too."""
-    return "decided" if not open_gaps else "budget" if budget and not everybody else "everybody"
+def ended_of(open_gaps: int, all_sent: bool, budget: bool) -> Ended:
+    """Why an audit stopped. all_sent : all images were sent, whether or not the budget is spent too."""
+    return "decided" if not open_gaps else "budget" if budget and not all_sent else "everybody"
 
 
 # ---- services that classify ----
 
 
-def ask_images(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, service: Service) -> StoppingRecord:
+def send_images_until_decided(
+    resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, service: Service
+) -> StoppingRecord:
     """Send images, subject by subject, until every gap is decided; the service then only returns stored responses.
 
     Raises
@@ -182,7 +184,7 @@ def ask_images(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, 
         groups_of(cells, cells.codes, people, fewest)
         for cells in (cells_of(table.frame, grouping) for grouping in resolved.groupings)
     ]
-    record = record_of(resolved, loaded.told, request, timed(rows))
+    record = record_of(resolved, loaded.facts, request, timed(rows))
     queue = queue_of(people, settings.verify.seed)
     metrics = primary_family(record, run_metrics(run_of(record, resolved, loaded, rows))).metrics
     stopping = StoppingRecord(metrics, 0, PEOPLE_PER_LOOK, settings.verify.seed, queue.people, 0, 0, 0, "everybody")
@@ -198,10 +200,12 @@ def ask_images(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, 
                 rows[row] = said
             counted = run_metrics(run_of(record, resolved, loaded, rows))
             families = [
-                family for name in metrics for family in so_far(record, groupings, name, *counted[name], people)
+                family for name in metrics for family in family_of(record, groupings, name, *counted[name], people)
             ]
-            everybody = all(row["sent"] for row in rows)
-            stopping = looked(stopping, families, settings, asked_people(queue, rows), everybody, spent(service))
+            all_sent = all(row["sent"] for row in rows)
+            stopping = record_after_look(
+                stopping, families, settings, people_sent(queue, rows), all_sent, spent(service)
+            )
             settings.output.progress(stopping.asked, stopping.people)
             if stopping.ended != "everybody":
                 break
@@ -210,15 +214,15 @@ def ask_images(resolved: ResolvedAudit, loaded: Loaded, request: RequestRecord, 
     return stopping
 
 
-def looked(
+def record_after_look(
     stopping: StoppingRecord,
     families: Sequence[FamilySoFar],
     settings: AuditSettings,
     asked: int,
-    everybody: bool,
+    all_sent: bool,
     budget: bool,
 ) -> StoppingRecord:
-    """The record after one more look. everybody : whether all images were sent; budget : whether it is spent."""
+    """The record after one more look. all_sent : whether all images were sent; budget : whether it is spent."""
     groups = settings.groups
     left = undecided(families, alpha=groups.alpha, fewest=groups.min_subjects)
     return replace(
@@ -227,7 +231,7 @@ def looked(
         asked=asked,
         looks=stopping.looks + 1,
         undecided=left,
-        ended=ended_of(left, everybody, budget),
+        ended=ended_of(left, all_sent, budget),
     )
 
 
@@ -237,7 +241,7 @@ def spent(service: Service) -> bool:
     return limit is not None and service.sent().calls >= limit
 
 
-def asked_people(queue: Queue, rows: Sequence[dict[str, Any]]) -> int:
+def people_sent(queue: Queue, rows: Sequence[dict[str, Any]]) -> int:
     """Number of subjects with at least one image that was sent."""
     return len(np.unique(queue.person[[bool(row["sent"]) for row in rows]]))
 
@@ -265,7 +269,7 @@ def pairs_by_person(pairs: pd.DataFrame, people: IntArray, seed: int) -> pd.Data
     return ordered
 
 
-def ask_pairs_until_decided(
+def send_pairs_until_decided(
     plan: pd.DataFrame,
     originals: Originals,
     service: Service,
@@ -275,7 +279,7 @@ def ask_pairs_until_decided(
     workers: int,
     on_pair: Callable[[], None],
 ) -> tuple[pd.DataFrame, StoppingRecord]:
-    """`ask_pairs`, for genuine pairs only until the gaps of FNMR at the first threshold are decided, then for impostor pairs.
+    """`send_pairs`, for genuine pairs only until the gaps of FNMR at the first threshold are decided, then for impostor pairs.
 
     plan : from `pairs_by_person`
     """
@@ -290,17 +294,17 @@ def ask_pairs_until_decided(
     stopping = StoppingRecord(("fnmr",), 0, PEOPLE_PER_LOOK, settings.verify.seed, queue.people, 0, 0, 0, "everybody")
     said: list[pd.DataFrame] = []
     for batch in queue.batches():
-        said.append(ask_pairs(genuine.iloc[batch], originals, service, workers=workers, on_pair=on_pair))
+        said.append(send_pairs(genuine.iloc[batch], originals, service, workers=workers, on_pair=on_pair))
         known = pd.concat(said)
         scored = np.zeros(len(genuine), np.bool_)
         scored[: len(known)] = (known["outcome"] == SCORED).to_numpy()
         refused = np.zeros(len(genuine), np.bool_)
         refused[: len(known)] = ~(known["score"].to_numpy(np.float64) >= threshold)
-        families = list(so_far(record, groupings, "fnmr", scored, refused & scored, mates))
+        families = list(family_of(record, groupings, "fnmr", scored, refused & scored, mates))
         sent = (known["outcome"] != NOT_SENT).to_numpy(np.bool_)
         asked = len(np.unique(mates[: len(known)][sent]))
-        everybody = int(sent.sum()) == len(genuine)
-        stopping = looked(stopping, families, settings, asked, everybody, spent(service))
+        all_sent = int(sent.sum()) == len(genuine)
+        stopping = record_after_look(stopping, families, settings, asked, all_sent, spent(service))
         if stopping.ended != "everybody":
             break
     done = sum(map(len, said))
@@ -309,7 +313,7 @@ def ask_pairs_until_decided(
         rest = rest.assign(detail=f"the budget of {service.limits.max_calls} calls was spent")
     for _ in range(len(rest)):
         on_pair()
-    impostors = ask_pairs(plan[~plan["genuine"]], originals, service, workers=workers, on_pair=on_pair)
+    impostors = send_pairs(plan[~plan["genuine"]], originals, service, workers=workers, on_pair=on_pair)
     return pd.concat([*said, rest, impostors], ignore_index=True), stopping
 
 

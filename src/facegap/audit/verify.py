@@ -83,9 +83,9 @@ def match(
     """
     elsewhere = None
     if threshold_set is not None and not resolved.given:
-        everybody = np.ones(len(threshold_set.table), np.bool_)
+        all_rows = np.ones(len(threshold_set.table), np.bool_)
         words = elsewhere_in_words(threshold_set.table["subject"][threshold_set.enrolled], templates.table["subject"])
-        elsewhere = basis_of(threshold_set, everybody, words, resolved, NO_PAIRS, workers=workers, counter=counter)
+        elsewhere = basis_of(threshold_set, all_rows, words, resolved, NO_PAIRS, workers=workers, counter=counter)
     if resolved.pairs is not None:
         pairs = scored_pairs(templates, resolved.pairs, workers=workers)
         return listed_matching(pairs, resolved, elsewhere, templates.enrolled)
@@ -123,10 +123,10 @@ def match_all(
     counts = counted.counts
     require_reach(counts, points)
     screen = counted.screen
-    told = AllPairsRecord(
+    counted_pairs = AllPairsRecord(
         counts.unknown_pairs, len(excluded), screen.name, screen.components, screen.reason, plot_of(counts)
     )
-    record = ComparisonRecord(tuple(points), tuple(transfer), all_pairs=told)
+    record = ComparisonRecord(tuple(points), tuple(transfer), all_pairs=counted_pairs)
     matched = Matched(resolved.roles, excluded, counts, folds=resolved.folds)
     return Matching(matched, record, counted.ns_per_pair)
 

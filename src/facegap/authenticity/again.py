@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facegap.audit.again import cards_again
 from facegap.audit.models import TASKS, ChosenModels, Loaded, open_models
 from facegap.audit.pooling import frames_table
+from facegap.audit.restored import cards_again
 from facegap.audit.settings import ALIGNED, POINTS, AuditSettings, settings_from
 from facegap.errors import RunError, SettingError
 from facegap.inputs.images.decode import quiet_decoders

@@ -182,11 +182,11 @@ def rate_rows(rule: Rule, run: Run) -> list[dict[str, Any]]:
     return [
         row
         for row in records(rows)
-        if is_meant(rule, row["grouping"], [str(row["group"])], row) and is_labelled(row["group"])
+        if applies_to(rule, row["grouping"], [str(row["group"])], row) and is_labelled(row["group"])
     ]
 
 
-def is_meant(rule: Rule, grouping: Grouping, groups: Sequence[str], row: dict[str, Any]) -> bool:
+def applies_to(rule: Rule, grouping: Grouping, groups: Sequence[str], row: dict[str, Any]) -> bool:
     """Whether a row has the grouping, groups and threshold of the rule."""
     if rule.by is not None and set(grouping) != set(rule.by):
         return False
@@ -260,7 +260,7 @@ def gap_rows(rule: Rule, run: Run) -> list[dict[str, Any]]:
     found = []
     for row in records(run.gaps):
         grouping = tuple(str(row["family"]).split(",")[0].split("*"))
-        if row["metric"] == rule.metric and is_meant(rule, grouping, [row["group_a"], row["group_b"]], row):
+        if row["metric"] == rule.metric and applies_to(rule, grouping, [row["group_a"], row["group_b"]], row):
             found.append(row)
     return found
 
@@ -302,7 +302,7 @@ def answer_rows(rule: Rule, run: Run) -> list[dict[str, Any]]:
         {**row, "threshold": math.nan}
         for row in answers_of(run)
         if row["output"] == rule.output and rule.answer in ("", row["answer"])
-        if is_meant(rule, tuple(str(row["family"]).split("*")), [row["group_a"], row["group_b"]], row)
+        if applies_to(rule, tuple(str(row["family"]).split("*")), [row["group_a"], row["group_b"]], row)
     ]
 
 

@@ -90,7 +90,7 @@ def with_sampled_range(
         below = scores[end - len(of) : end]
         below = below[below < counts.tail_floor]
         sampled = np.bincount(bins_of(below, edges), minlength=bins)
-        found[g, h] += shared_out(int(counts.impostor_pairs[g, h] - listed[g, h]), sampled, edges, counts.tail_floor)
+        found[g, h] += distributed(int(counts.impostor_pairs[g, h] - listed[g, h]), sampled, edges, counts.tail_floor)
     genuine = pairs_of_groups(counts, counts.genuine_scores, groups, edges)
     return replace(counts, full_range=ScoreHistogram(edges, found, genuine, sampled=len(every)))
 
@@ -150,7 +150,7 @@ def impostors(pairs: IntArray, subjects: IntArray, dropped: IntArray, rows: int)
     return kept
 
 
-def shared_out(total: int, sampled: IntArray, edges: FloatArray, floor: float) -> IntArray:
+def distributed(total: int, sampled: IntArray, edges: FloatArray, floor: float) -> IntArray:
     """Distribute `total` pairs over the bins in proportion to the sample, in whole pairs by largest remainders.
 
     Without a sampled pair (nearly all are above the floor), they are put in the bin just below the floor.

@@ -145,7 +145,7 @@ def sample_pairs(
         numbers = distinct_numbers(rng, size, int(count))
         left, right = blocks[first].pairs(blocks[second], numbers, first == second, directed=directed)
         strata.append(
-            Stratum(first, second, *blocks[first].people_beside(blocks[second], first == second), size, int(count))
+            Stratum(first, second, *blocks[first].people_in_pairs(blocks[second], first == second), size, int(count))
         )
         sides.append((left, right))
         weights.append(np.full(len(left), size / max(int(count), 1)))
@@ -220,7 +220,7 @@ class Block:
         nth = nth + np.where(nth >= begin[at], end[at] - begin[at], 0)
         return self.rows[at], block.rows[nth]
 
-    def people_beside(self, block: Block, same: bool) -> tuple[int, int]:
+    def people_in_pairs(self, block: Block, same: bool) -> tuple[int, int]:
         """Number of subjects on either side in an impostor pair of the two blocks."""
         own, others = (
             len(np.unique(one.person[one.others(two, same, directed=True)[0] > 0]))

@@ -73,7 +73,7 @@ def widths_within(table: TextTable, width: int, *, lines: int = MOST_LINES) -> t
         return tuple(wanted)
     if sum(least) > room:
         return None
-    widths = shared_out(least, wanted, room)
+    widths = distributed(least, wanted, room)
     needed = max(len(wrapped(cell, widths[k])) for k, column in enumerate(columns) for cell in column)
     return tuple(widths) if needed <= lines else None
 
@@ -89,7 +89,7 @@ def words(cell: str) -> list[str]:
     return [word.replace(TIE, " ") for word in tied.split(" ")]
 
 
-def shared_out(least: Sequence[int], wanted: Sequence[int], room: int) -> list[int]:
+def distributed(least: Sequence[int], wanted: Sequence[int], room: int) -> list[int]:
     """Widths between least and wanted that fill the room: the columns that want least get their full width first."""
     widths = list(least)
     left = room - sum(least)

@@ -8,8 +8,8 @@ from facegap.report.rows.labels import (
     LabelCountRow,
     TrustRow,
     TrustRows,
-    drawn_without_label,
     label_count_rows,
+    simulated_without_label,
     trust_rows,
     uncertain_rows,
 )
@@ -28,7 +28,7 @@ from facegap.report.text import (
 )
 from facegap.store.run import Run
 
-DRAWN_NOTES = (
+SIMULATION_NOTES = (
     "In each resample every person gets a label according to its probability, and the stored predictions are counted again. "
     "The interval includes the variation between resamples (Rubin's rules), and contains both the gap with the labels as "
     "given and the mean of the resamples.",
@@ -67,7 +67,7 @@ def counts_table(run: Run) -> TextTable:
     notes = [
         f"{clean(name)}: {count} rows without a label have probabilities. They are in no gap with the labels as given, but in "
         "every resample."
-        for name, count in drawn_without_label(run).items()
+        for name, count in simulated_without_label(run).items()
     ]
     return table_of("labels of skin tone", COUNTS, label_count_rows(run), notes=notes)
 
@@ -80,7 +80,7 @@ def uncertainty_table(run: Run) -> TextTable:
     rows, stated = uncertain_rows(run), run.record.labels
     assert stated is not None
     draws = f"{uncertainty(rows[0]).draws} resamples, seed {stated.seed}."
-    return table_of("the same gaps with label uncertainty", UNCERTAIN, rows, notes=(draws, *DRAWN_NOTES))
+    return table_of("the same gaps with label uncertainty", UNCERTAIN, rows, notes=(draws, *SIMULATION_NOTES))
 
 
 def trust_table(found: TrustRows) -> TextTable:
@@ -108,7 +108,7 @@ def by_labels(gap: GapRow) -> str:
     return difference(gap.difference.value, gap.difference.low, gap.difference.high)
 
 
-def by_draws(gap: GapRow) -> str:
+def by_simulated_labels(gap: GapRow) -> str:
     """The mean gap over simulated labels, on the same scale."""
     found = uncertainty(gap)
     if gap.is_ratio:
@@ -137,7 +137,7 @@ UNCERTAIN = (
     Column[GapRow]("metric", metric_at),
     Column[GapRow]("worst against best", who),
     Column[GapRow]("labels as given", by_labels),
-    Column[GapRow]("labels resampled", by_draws),
+    Column[GapRow]("labels resampled", by_simulated_labels),
     Column[GapRow]("left", lambda row: percent(uncertainty(row).attenuation, 0)),
     Column[GapRow]("true groups", true_groups),
     Column[GapRow]("p (Holm)", lambda row: p_value(uncertainty(row).p_holm)),

@@ -131,7 +131,7 @@ def page(
     """
     from facegap.report.figures.render import with_narrow
     from facegap.report.first_screen import lines_of
-    from facegap.report.questions import Material, reproduced, sections_of, told_figures
+    from facegap.report.questions import Material, figures_of_finding, reproduced, sections_of
     from facegap.report.tested import about
 
     lines = lines_of(run)
@@ -147,7 +147,7 @@ def page(
             about=about(run),
             record=run.record,
             lines=lines,
-            told=told_figures(material),
+            told=figures_of_finding(material),
             warnings=warnings_of(run, include_ids=include_ids),
             sections=sections,
             last=last,

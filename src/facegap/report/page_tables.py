@@ -21,10 +21,10 @@ def shades_tables(run: Run, width: int) -> list[TextTable]:
     tables = gender_shades_tables(run, title="the table of Gender Shades", width=width)
     if len(rates["Error"]) <= len(COLUMNS):
         return tables
-    return [turned(rates, tables[-1].notes)]
+    return [transposed(rates, tables[-1].notes)]
 
 
-def turned(rates: Mapping[str, Mapping[str, Rate]], notes: tuple[str, ...]) -> TextTable:
+def transposed(rates: Mapping[str, Mapping[str, Rate]], notes: tuple[str, ...]) -> TextTable:
     """One row per group, one column per row of the paper: value, interval and counts."""
     labels = [label for label in rates if label in PLAIN_NAMES]
     counted = "; ".join(f"{label}: {COUNTED_AS[label].format(people='people')}" for label in labels)
@@ -33,7 +33,7 @@ def turned(rates: Mapping[str, Mapping[str, Rate]], notes: tuple[str, ...]) -> T
         *(Column[str](f"{label}: {PLAIN_NAMES[label]}", partial(cell, rates=rates[label])) for label in labels),
     ]
     notes = (f"Counts are {counted}.", *notes)
-    return table_of("the table of Gender Shades, turned", columns, list(rates["Error"]), notes=notes)
+    return table_of("the table of Gender Shades, transposed", columns, list(rates["Error"]), notes=notes)
 
 
 def cell(head: str, *, rates: Mapping[str, Rate]) -> str:

@@ -77,7 +77,7 @@ class Material:
     include_ids: bool
 
 
-def told_figures(of: Material) -> list[Figure]:
+def figures_of_finding(of: Material) -> list[Figure]:
     """The charts of the first screen: one for each line of the finding, in order."""
     return [
         figure
@@ -101,7 +101,7 @@ def sections_of(of: Material) -> list[Section]:
         balanced(of),
         how_sure(of),
         lost(of),
-        turned_away(of),
+        quality_gate(of),
         threshold(of),
         further(of),
     ]
@@ -144,7 +144,7 @@ def who(run: Run) -> Section:
 
 def how_much(of: Material) -> Section:
     """Rates by group: the charts that are not on the first screen, then all numbers."""
-    run, told = of.run, {figure.name for figure in told_figures(of)}
+    run, told = of.run, {figure.name for figure in figures_of_finding(of)}
     figures = tuple(figure for figure in of.figures["errors"] if figure.name not in told)
     searched = [PageTable(table) for table in search_tables(run)]
     tables = [PageTable(table) for table in rate_tables(run)]
@@ -256,7 +256,7 @@ def balanced(of: Material) -> Section:
     )
 
 
-def turned_away(of: Material) -> Section:
+def quality_gate(of: Material) -> Section:
     """The distribution of quality by group, and the effect of a quality gate."""
     lead = "A quality gate reduces errors by rejecting images. This section shows which groups are affected, and the effect on errors."
     shown = tuple(map(PageTable, quality_report(of.run)))

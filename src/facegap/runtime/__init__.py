@@ -87,7 +87,7 @@ def start_session(
     ------
     DeviceError, ModelError : as in `open_session`
     """
-    keep_to_ourselves()
+    disable_telemetry()
     import onnxruntime
 
     provider, options, given = PROVIDERS[device], session_options(threads, fixed or {}), {}
@@ -117,7 +117,7 @@ def start_session(
     return session
 
 
-def keep_to_ourselves() -> None:
+def disable_telemetry() -> None:
     """Prevent onnxruntime from sending usage data to its makers and from storing an identifier of this machine.
 
     From 1.29 on, its official builds for Linux and macOS report processes, sessions and models (including names and hashes)

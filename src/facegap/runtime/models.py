@@ -80,7 +80,7 @@ def finish_models(sessions: Iterable[Any]) -> None:
     """Wait until these models can be run; raises like `open_model`, after which the other models must be stopped."""
     apart = [session for session in sessions if isinstance(session, IsolatedSession)]
     for session in apart:
-        session.take_up()
+        session.send_model()
     for session in apart:
         session.opened()
 

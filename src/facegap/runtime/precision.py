@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from facegap.errors import ModelError
-from facegap.runtime import keep_to_ourselves, reason, refusals, session_options
+from facegap.runtime import disable_telemetry, reason, refusals, session_options
 from facegap.runtime.model_files import require_sound
 from facegap.types import AnyArray
 
@@ -48,7 +48,7 @@ def half_precision(content: bytes, *, name: str) -> bytes:
     kernel in onnxruntime compute in float32 between two casts.
     """
     require_sound(content, name)
-    keep_to_ourselves()
+    disable_telemetry()
     import onnx
 
     with tools_found():
@@ -89,7 +89,7 @@ def eight_bit(
     optimisations; ranges are the minimum and maximum of each tensor; weights are int8 per channel, activations uint8.
     """
     require_sound(content, name)
-    keep_to_ourselves()
+    disable_telemetry()
     with tools_found():
         from onnxruntime.quantization import QuantType
         from onnxruntime.quantization.calibrate import MinMaxCalibrater

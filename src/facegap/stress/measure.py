@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from facegap.audit.kept import changed_images, changed_sentence
+from facegap.audit.kept_parts import changed_images, changed_sentence
 from facegap.audit.models import Loaded
 from facegap.audit.run import Counter, rows_in
 from facegap.errors import ModelError, RunError

@@ -111,7 +111,7 @@ def stress_in(folder: Path, resolved: ResolvedAudit, loaded: Loaded, doses: Sequ
     """Run the remaining parts in a folder, then make the tables."""
     settings = resolved.settings
     requested = {
-        "request": with_models(audit_request(resolved, "images"), loaded.told).to_json(),
+        "request": with_models(audit_request(resolved, "images"), loaded.facts).to_json(),
         "doses": [[dose.name, dose.amount, dose.of.unit] for dose in doses],
         "seed": settings.verify.seed,
         "part_rows": PART_ROWS,

@@ -194,8 +194,8 @@ def test_behind_the_walls_nothing_opens_nothing_is_made_and_nothing_starts(tmp_p
 
 def test_a_loop_that_never_ends_is_an_error_that_names_the_file_and_the_option() -> None:
     endless = opened(hostile.endless())
-    endless._process.held_to = replace(
-        endless._process.held_to, timeout_s=2.0
+    endless._process.guarded = replace(
+        endless._process.guarded, timeout_s=2.0
     )  # opening may take longer on a busy machine
     for _ in range(2):  # the second fails immediately
         with pytest.raises(
@@ -379,7 +379,7 @@ def test_outputs_whose_shape_depends_on_the_numbers_are_answered_as_in_this_proc
 
 def test_each_batch_that_is_sent_ahead_has_the_whole_deadline() -> None:
     lane = process.Lane(process.pair()[0], None)
-    watched: Any = type("Watched", (), {"held_to": type("Held", (), {"timeout_s": 60.0}), "why": None})
+    watched: Any = type("Watched", (), {"guarded": type("Held", (), {"timeout_s": 60.0}), "why": None})
     with session.under_way(watched, lane, "one") as guard:
         first = lane.until
         time.sleep(0.01)

@@ -18,10 +18,10 @@ def require_no_cluster_of_services(settings: AuditSettings) -> None:
     """Raise SettingError for a service that compares or searches: its calls are counted in one process, not on a cluster."""
     from facegap.errors import SettingError
 
-    asked = settings.service.verify_service or settings.service.search_service
-    if asked is not None and settings.models.scheduler is not None:
+    service = settings.service.verify_service or settings.service.search_service
+    if service is not None and settings.models.scheduler is not None:
         raise SettingError(
-            f"--scheduler: calls to the service {asked} must be counted in a single process; omit --scheduler"
+            f"--scheduler: calls to the service {service} must be counted in a single process; omit --scheduler"
         )
 
 
@@ -51,6 +51,6 @@ def on_workers(loaded: Loaded, cluster: Cluster | None) -> Loaded:
     if cluster is None:
         return loaded
     loaded.close()
-    told = f"ran on {cluster.workers} workers of dask.distributed at the start"
-    execution = replace(loaded.execution, device_name=cluster.machine.processor, notes=(*loaded.execution.notes, told))
+    note = f"ran on {cluster.workers} workers of dask.distributed at the start"
+    execution = replace(loaded.execution, device_name=cluster.machine.processor, notes=(*loaded.execution.notes, note))
     return replace(loaded, execution=execution, cluster=cluster)

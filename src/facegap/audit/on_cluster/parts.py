@@ -105,15 +105,15 @@ class Cluster:
         ClusterError : if there is no worker, a worker is rejected, or the scheduler has ended
         RunError     : if a part failed MOST_FAILURES times
         """
-        setup, told = setup_of(loaded, settings, self, job), time.monotonic()
+        setup, reported = setup_of(loaded, settings, self, job), time.monotonic()
         for done in parts_done(self.client, setup, table, todo, ship=self.ship):
             if done.machine not in self.seen:
                 self.seen.append(done.machine)
             self.pace.add(done)
             for _ in range(done.images):
                 on_image()
-            if time.monotonic() - told > TELL_EVERY_S:
-                told = time.monotonic()
+            if time.monotonic() - reported > TELL_EVERY_S:
+                reported = time.monotonic()
                 self.tell(settings.output)
             yield done.number, done.part
         if todo:
@@ -229,8 +229,8 @@ def setup_of(loaded: Loaded, settings: AuditSettings, cluster: Cluster, job: Job
     plain = replace(settings, output=Output(), models=replace(settings.models, workers=1, models_dir=()))
     contents = dict(contents_of(loaded.models, settings))
     hashes = sorted(hashlib.sha256(content).hexdigest() for content in contents.values())
-    told = f"{hashes} {loaded.cards} {plain} {time.time_ns()}"
-    name = hashlib.sha256(told.encode()).hexdigest()
+    identity = f"{hashes} {loaded.cards} {plain} {time.time_ns()}"
+    name = hashlib.sha256(identity.encode()).hexdigest()
     return Setup(name, job, loaded.models, plain, contents, cluster.machine, cluster.mixed)
 
 
@@ -248,7 +248,7 @@ def parts_done(
     """
     if not todo:
         return
-    held = client.submit(same, setup, key=f"facegap-models-{setup.name}", pure=True)
+    shared_setup = client.submit(same, setup, key=f"facegap-models-{setup.name}", pure=True)
     waiting, failures = list(todo)[::-1], Counter[int]()
     running: dict[Any, int] = {}
     shipped_bytes: dict[int, int] = {}
@@ -256,7 +256,7 @@ def parts_done(
     def send(number: int) -> None:
         part = part_to_run(number, table, ship=ship)
         shipped_bytes[number] = sum(part.sizes) if ship else 0
-        running[client.submit(run_here, held, part, pure=False)] = number
+        running[client.submit(run_here, shared_setup, part, pure=False)] = number
 
     def room() -> bool:
         on_the_way = sum(shipped_bytes[number] for number in running.values())
@@ -283,7 +283,7 @@ def parts_done(
         raise ClusterError(f"{LOST} ({type(error).__name__})") from error
     finally:
         if client.status == "running":
-            client.cancel([*running, held])  # type: ignore[no-untyped-call]
+            client.cancel([*running, shared_setup])  # type: ignore[no-untyped-call]
 
 
 def ended(client: Client, running: Mapping[Any, int]) -> list[Any]:

@@ -44,11 +44,11 @@ def score_figures(run: Run) -> list[Figure]:
         rows = table[[entry in ((), grouping) for entry in table["grouping"]]]
         if len(rows):
             name = slug(f"scores-by-{'-'.join(grouping)}" if grouping else "scores", taken)
-            found.append(ridges(rows, grouping, name, first_threshold(run), drawn_pairs(run)))
+            found.append(ridges(rows, grouping, name, first_threshold(run), sampled_pairs(run)))
     return found
 
 
-def drawn_pairs(run: Run) -> int:
+def sampled_pairs(run: Run) -> int:
     """Number of sampled impostor pairs behind the charts; 0 if every pair was counted."""
     compared = run.record.comparison
     plot = compared.all_pairs.plot if compared and compared.all_pairs else None

@@ -98,7 +98,7 @@ def finished(
     said       : further fields of Figure
     """
     whole = chart.configure(**CONFIG).properties(description=clean(alt_text), background=PAPER)
-    spec: dict[str, Any] = told_apart(whole.to_dict(validate=False))
+    spec: dict[str, Any] = with_safe_names(whole.to_dict(validate=False))
     spec["usermeta"] = {"least": least_px, "outside": round(outside_px), "cells": cells}
     spec["padding"] = dict(SLACK_PX)
     texts: dict[str, Any] = {key: clean(value) if isinstance(value, str) else value for key, value in said.items()}
@@ -153,22 +153,22 @@ def data(rows: Sequence[dict[str, Any]]) -> Any:
     return alt.InlineData(values=text, format={"type": "json"})
 
 
-def told_apart(spec: Any) -> Any:
+def with_safe_names(spec: Any) -> Any:
     """A spec in which no text equals an inherited property name of JavaScript objects: a space is appended to such texts.
 
     Keys are unchanged: none comes from outside.
     """
     if isinstance(spec, dict):
-        return {key: told_apart(value) for key, value in spec.items()}
+        return {key: with_safe_names(value) for key, value in spec.items()}
     if isinstance(spec, list):
-        return [told_apart(value) for value in spec]
+        return [with_safe_names(value) for value in spec]
     return f"{spec}{NO_BREAK}" if isinstance(spec, str) and spec in INHERITED else spec
 
 
 def as_json(value: Any) -> Any:
     """A value that JSON can represent; text without characters that hide or reorder others."""
     if isinstance(value, str):
-        return told_apart(clean(value))
+        return with_safe_names(clean(value))
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}") if abs(value) < float("inf") else None
     return value

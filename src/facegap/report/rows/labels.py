@@ -74,7 +74,7 @@ def label_count_rows(run: Run) -> list[LabelCountRow]:
     ]
 
 
-def drawn_without_label(run: Run) -> dict[str, int]:
+def simulated_without_label(run: Run) -> dict[str, int]:
     """Per column the number of rows with probabilities but no label, which are in simulated labels only."""
     return {
         name: stated.without_label_but_drawn

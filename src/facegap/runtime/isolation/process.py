@@ -84,7 +84,7 @@ class Process:
     lifeline: Connection
     lanes: Sequence[Lane]
     folder: Path | None
-    held_to: Guarded
+    guarded: Guarded
     why: Why | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
     owner: int = field(default_factory=os.getpid)
@@ -110,11 +110,11 @@ class Process:
             self.popen.wait(END_WITHIN_S)  # a process that crashes closes its connections shortly before it ends
         self.end(Why("closed its connection", UNTRUE_CURE))
         assert self.why is not None
-        held_to = self.held_to
-        return ModelStoppedError(f"{held_to.name}: the model {held_to.file} {self.why.what} {doing}; {self.why.cure}")
+        guarded = self.guarded
+        return ModelStoppedError(f"{guarded.name}: the model {guarded.file} {self.why.what} {doing}; {self.why.cure}")
 
 
-def started(held_to: Guarded, lanes: int, device: Device, threads: int) -> Process:
+def started(guarded: Guarded, lanes: int, device: Device, threads: int) -> Process:
     """A new process with its connections and shared memory.
 
     Raises
@@ -132,7 +132,7 @@ def started(held_to: Guarded, lanes: int, device: Device, threads: int) -> Proce
             ROOM_BYTES,
             device,
             threads,
-            held_to.memory_bytes,
+            guarded.memory_bytes,
         )
         rooms = rooms_in(memory, lanes)
         popen, folder = running(words)
@@ -140,7 +140,7 @@ def started(held_to: Guarded, lanes: int, device: Device, threads: int) -> Proce
         if memory is not None:
             os.close(memory)
         raise ModelError(
-            f"{held_to.name}: cannot start a process for the model {held_to.file}: {error.strerror or error}; allow "
+            f"{guarded.name}: cannot start a process for the model {guarded.file}: {error.strerror or error}; allow "
             f"more open files and processes (ulimit -n, ulimit -u), or use fewer --workers"
         ) from error
     for _, theirs in ends:
@@ -148,7 +148,7 @@ def started(held_to: Guarded, lanes: int, device: Device, threads: int) -> Proce
     if memory is not None:
         os.close(memory)
     own = [Lane(mine, room) for (mine, _), room in zip(ends[1:], rooms, strict=True)]
-    return Process(popen, ends[0][0], own, folder, held_to)
+    return Process(popen, ends[0][0], own, folder, guarded)
 
 
 def running(words: Words) -> tuple[Running, Path | None]:
@@ -214,22 +214,22 @@ def watch(process: Process) -> None:
     cores = os.cpu_count() or 1
     renew_at = 0.0
     while process.popen.poll() is None and process.why is None:
-        now, held_to = time.monotonic(), process.held_to
+        now, guarded = time.monotonic(), process.guarded
         late = next((lane for lane in process.lanes if (until := lane.until) is not None and now > until), None)
         if late is not None:
-            said = f"did not respond within {held_to.timeout_s:g} s"
+            said = f"did not respond within {guarded.timeout_s:g} s"
             process.end(
                 Why(
                     said,
                     "it was terminated; on a slow machine increase --model-timeout, otherwise do not use this file",
                 )
             )
-        elif held_to.watch_memory and resident_bytes(process.popen.pid) > held_to.memory_bytes:
-            said = f"used more than {held_to.memory_bytes / GIB:.1f} GiB of memory"
+        elif guarded.watch_memory and resident_bytes(process.popen.pid) > guarded.memory_bytes:
+            said = f"used more than {guarded.memory_bytes / GIB:.1f} GiB of memory"
             process.end(Why(said, f"it was terminated; use a smaller --batch, or {TRUSTED}"))
         if now > renew_at:
-            renew_at = now + held_to.timeout_s / 2
-            limit_processor_time(process.popen.pid, 2 * held_to.timeout_s * cores + 60)
+            renew_at = now + guarded.timeout_s / 2
+            limit_processor_time(process.popen.pid, 2 * guarded.timeout_s * cores + 60)
         time.sleep(LOOK_EVERY_S)
 
 

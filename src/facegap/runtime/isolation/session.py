@@ -38,7 +38,7 @@ class IsolatedSession:
         lanes: int = 1,
         batch: int = 1,
     ) -> None:
-        """Start the process, which loads in the background; `take_up` and then `opened` make it ready.
+        """Start the process, which loads in the background; `send_model` and then `opened` make it ready.
 
         Raises
         ------
@@ -46,8 +46,8 @@ class IsolatedSession:
         """
         lanes = min(lanes, MOST_LANES)
         on_cpu = device == "cpu"
-        held_to = Guarded(name, file, timeout_s, memory_limit(len(content), lanes=lanes, batch=batch), not on_cpu)
-        self._process = started(held_to, lanes, device, threads)
+        guarded = Guarded(name, file, timeout_s, memory_limit(len(content), lanes=lanes, batch=batch), not on_cpu)
+        self._process = started(guarded, lanes, device, threads)
         self._finalizer = weakref.finalize(self, self._process.end)
         threading.Thread(target=watch, args=(self._process,), name="facegap watch", daemon=True).start()
         self._content = content
@@ -93,7 +93,7 @@ class IsolatedSession:
         if names is None:
             names = [port.name for port in self.get_outputs() if port.type.startswith("tensor(")]
         if not names:
-            raise ModelError(f"{self._process.held_to.name}: the graph has no numerical output")
+            raise ModelError(f"{self._process.guarded.name}: the graph has no numerical output")
         if not feeds:
             return []
         lane = self._free.get()
@@ -107,20 +107,20 @@ class IsolatedSession:
         """End the process; batches in progress end with ModelStoppedError."""
         self._finalizer()
 
-    def take_up(self) -> None:
+    def send_model(self) -> None:
         """Wait for the restrictions of the process, and send it the model.
 
         Raises
         ------
         ModelStoppedError : if it crashed, or took too long
         """
-        first, held_to = self._process.lanes[0], self._process.held_to
+        first, guarded = self._process.lanes[0], self._process.guarded
         with self._or_stopped():
             with under_way(self._process, first, "before it was given the model", at_least_s=START_WITHIN_S):
                 applied = messages.texts_of(messages.receive(first.connection), "restrictions")
-            self.isolation = isolation_of(held_to, applied, address_space=restrictions.ADDRESS_SPACE in applied)
+            self.isolation = isolation_of(guarded, applied, address_space=restrictions.ADDRESS_SPACE in applied)
             with under_way(self._process, first, "while it was given the model"):
-                messages.send(first.connection, {"name": held_to.name})
+                messages.send(first.connection, {"name": guarded.name})
                 first.connection.send_bytes(self._content)
         del self._content
 
@@ -167,7 +167,7 @@ class under_way:  # noqa: N801  (reads as a statement)
     def next(self, doing: str) -> None:
         """Apply the deadline, and the words of errors, to the next batch from now on."""
         self.doing = doing
-        self.lane.until = time.monotonic() + max(self.process.held_to.timeout_s, self.at_least_s)
+        self.lane.until = time.monotonic() + max(self.process.guarded.timeout_s, self.at_least_s)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         """Clear the deadline; an interrupted batch would leave its reply in the connection, so the process is ended."""
@@ -268,34 +268,34 @@ def answered(content: bytes, count: int, lane: Lane, process: Process) -> list[m
 
 def raise_if_error(header: Mapping[str, Any], process: Process) -> None:
     """Raise the error in a header, if any."""
-    kind, text, held_to = header.get("error"), messages.text_of(header, "text"), process.held_to
+    kind, text, guarded = header.get("error"), messages.text_of(header, "text"), process.guarded
     if kind is None:
         return
     if kind == messages.DEVICE_ERROR:
         raise DeviceError(text)
     short = ("bad_alloc", "Failed to allocate memory", "bad allocation")
     if kind == messages.MEMORY_ERROR or any(words in text for words in short):
-        said = text.removeprefix(f"{held_to.name}: ") or "no more memory"
+        said = text.removeprefix(f"{guarded.name}: ") or "no more memory"
         raise ModelError(
-            f"{held_to.name}: {said}; the model {held_to.file} may use {held_to.memory_bytes / GIB:.1f} GiB; use a "
+            f"{guarded.name}: {said}; the model {guarded.file} may use {guarded.memory_bytes / GIB:.1f} GiB; use a "
             f"smaller --batch, or "
             f"{TRUSTED}"
         )
-    raise ModelError(text or f"{held_to.name}: the process of the model {held_to.file} failed without giving a reason")
+    raise ModelError(text or f"{guarded.name}: the process of the model {guarded.file} failed without giving a reason")
 
 
-def isolation_of(held_to: Guarded, applied: Sequence[str], *, address_space: bool) -> Isolation:
+def isolation_of(guarded: Guarded, applied: Sequence[str], *, address_space: bool) -> Isolation:
     """The record of the restrictions in place."""
     always = {restrictions.OWN_PROCESS, restrictions.DEADLINE, restrictions.EMPTY_FOLDER, restrictions.FEW_VARIABLES}
     if sys.platform == "linux":
         always.add(restrictions.PROCESSOR_TIME)
-        if held_to.watch_memory:
+        if guarded.watch_memory:
             always.add(restrictions.RESIDENT_MEMORY)
     there = always | set(applied)
     return Isolation(
         isolated=True,
-        timeout_s=held_to.timeout_s,
-        memory_bytes=held_to.memory_bytes if address_space or restrictions.RESIDENT_MEMORY in there else 0,
+        timeout_s=guarded.timeout_s,
+        memory_bytes=guarded.memory_bytes if address_space or restrictions.RESIDENT_MEMORY in there else 0,
         restrictions=tuple(restriction for restriction in restrictions.ALL_RESTRICTIONS if restriction in there),
         absent=tuple(restriction for restriction in restrictions.ALL_RESTRICTIONS if restriction not in there),
     )

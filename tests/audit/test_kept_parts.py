@@ -66,7 +66,7 @@ def broken(manifest: Path, toys: Any, folder: Path) -> Callable[..., Any]:
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(import_module("facegap.audit.seen"), "gathered", killed)
+        patch.setattr(import_module("facegap.audit.evidence"), "gathered", killed)
         with pytest.raises(KeyboardInterrupt):
             audited(manifest, **toys.two, by="gender", out=folder / "run")
     return lambda: audited(manifest, **toys.two, by="gender", out=folder / "run", resume=True)
@@ -170,10 +170,10 @@ def test_only_files_whose_size_or_times_changed_are_hashed_again(
     touched = manifest.parent / "2.png"
     os.utime(touched)
     read: list[str] = []
-    from facegap.audit import kept
+    from facegap.audit import kept_parts
 
-    real = kept.read_file
-    monkeypatch.setattr(kept, "read_file", lambda path, **given: read.append(path) or real(path, **given))
+    real = kept_parts.read_file
+    monkeypatch.setattr(kept_parts, "read_file", lambda path, **given: read.append(path) or real(path, **given))
     broken_off()
     assert read == ["2.png"]
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from facegap.audit import nameless
+from facegap.audit import hashed_names
 from facegap.audit.run import recheck
 from facegap.cli.app import main
 from facegap.store import run as store
@@ -92,7 +92,7 @@ def test_a_run_that_is_broken_off_at_its_end_resumes_with_the_same_hashes(
     salts.append((tmp_path / "run" / "parts" / "salt").read_bytes())
     shutil.copytree(tmp_path / "run", tmp_path / "kept")
     resumed = audited(pictures / "people.csv", **asked, resume=True)
-    assert resumed.manifest["subject"][0] == nameless.hashed("ada", salts[0])
+    assert resumed.manifest["subject"][0] == hashed_names.hashed("ada", salts[0])
     assert not (tmp_path / "run" / "parts").exists()
 
 
@@ -104,9 +104,9 @@ def test_a_run_of_templates_hides_names_too(six: Circle, tmp_path: Path) -> None
 
 
 def test_an_empty_name_stays_empty() -> None:
-    assert nameless.hashed("", b"salt") == ""
-    assert len(nameless.hashed("ada", b"salt")) == nameless.HASH_DIGITS
-    assert nameless.hashed("ada", b"salt") != nameless.hashed("ada", b"other")
+    assert hashed_names.hashed("", b"salt") == ""
+    assert len(hashed_names.hashed("ada", b"salt")) == hashed_names.HASH_DIGITS
+    assert hashed_names.hashed("ada", b"salt") != hashed_names.hashed("ada", b"other")
 
 
 @pytest.mark.parametrize("command", ["audit-predictions", "audit-embeddings", "audit-scores"])

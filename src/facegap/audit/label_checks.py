@@ -43,7 +43,7 @@ def require_labels(table: Manifest, classes: Sequence[str], *, says_age: bool) -
     if not labels.isin(list(classes)).any():
         raise TableError(
             f"column gender: no label is one of the predicted classes ({expected}); there are "
-            f"{words_seen(labels, UNKNOWN)}. "
+            f"{common_words(labels, UNKNOWN)}. "
             "Translate them, for example --map gender:weiblich=female,gender:maennlich=male"
         )
 
@@ -69,7 +69,7 @@ def require_answers(said: pd.Series, classes: Sequence[str], ages: pd.Series) ->
         )
     if classes and not said.isin(list(classes)).any():
         raise TableError(
-            f"column prediction: no prediction is one of the classes ({', '.join(classes)}); there are {words_seen(said, '')}. "
+            f"column prediction: no prediction is one of the classes ({', '.join(classes)}); there are {common_words(said, '')}. "
             "Translate them, for example --map prediction:0=female,1=male, or give the classes with --classes"
         )
 
@@ -90,11 +90,11 @@ def rows_without_answer(table: pd.DataFrame, absent: BoolArray, groupings: Seque
     return ". ".join(parts) + "."
 
 
-def words_seen(words: pd.Series, nothing: str) -> str:
+def common_words(words: pd.Series, nothing: str) -> str:
     """The most common words of a column with their counts, for a message."""
     counts = words[words != nothing].value_counts()
-    told = ", ".join(f"{str(word)!r} ({count:,})" for word, count in counts.head(MOST_WORDS).items())
-    return (told + (f" and {len(counts) - MOST_WORDS} more" if len(counts) > MOST_WORDS else "")) or "none"
+    listed = ", ".join(f"{str(word)!r} ({count:,})" for word, count in counts.head(MOST_WORDS).items())
+    return (listed + (f" and {len(counts) - MOST_WORDS} more" if len(counts) > MOST_WORDS else "")) or "none"
 
 
 def absent_rows(table: pd.DataFrame, images: pd.Series) -> BoolArray:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from facegap.audit.finish import Evidence
-    from facegap.audit.models import Told
+    from facegap.audit.models import ModelFacts
     from facegap.audit.on_cluster.parts import Cluster
     from facegap.audit.pooling import Gathered
     from facegap.audit.resolved import ResolvedAudit
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 OF_FRAMES = "parts/frames.npy"  # embeddings before pooling; removed with the parts
 
 
-def seen(
+def evidence_of(
     folder: Path,
     resolved: ResolvedAudit,
-    told: Told,
+    facts: ModelFacts,
     request: RequestRecord,
     started: int,
     cluster: Cluster | None = None,
@@ -43,21 +43,21 @@ def seen(
     from facegap.store import run as store
 
     with store.fitting_together(folder):  # the parts of a resumed run may belong to another run
-        rows, found = gathered(folder, resolved.manifest, told.dimension)
+        rows, found = gathered(folder, resolved.manifest, facts.dimension)
     if resolved.qualities is not None:
         found = replace(found, faces=found.faces.assign(given_quality=resolved.qualities.values))
-    record = record_of(resolved, told, request, rows)
-    answers = rows if found.pooled is None else nothing_said(found.faces)
+    record = record_of(resolved, facts, request, rows)
+    answers = rows if found.pooled is None else without_predictions(found.faces)
     evidence = Evidence(
         record,
         found.faces,
-        predictions_table(answers, resolved.manifest.frame, told.models.classes, resolved.outputs),
+        predictions_table(answers, resolved.manifest.frame, facts.models.classes, resolved.outputs),
         pooled=found.pooled,
     )
     if (templates := found.templates) is not None:
-        threshold_set, workers = None, told.execution.workers
+        threshold_set, workers = None, facts.execution.workers
         if resolved.threshold_set is not None:
-            _, others = gathered(folder / store.THRESHOLD_SET, resolved.threshold_set, told.dimension)
+            _, others = gathered(folder / store.THRESHOLD_SET, resolved.threshold_set, facts.dimension)
             threshold_set = others.templates
             keep_threshold_set(folder, resolved, others)
         resolved.settings.output.phase(PAIRS)
@@ -89,7 +89,7 @@ def with_filter(execution: Execution, comparison: ComparisonRecord) -> Execution
 
 def keep_threshold_set(folder: Path, resolved: ResolvedAudit, found: Gathered) -> None:
     """Write the outcome of the images of a threshold set, without names if --no-ids is given."""
-    from facegap.audit.nameless import hashed_names, salt_of
+    from facegap.audit.hashed_names import hashed_names, salt_of
     from facegap.store import run as store
 
     assert resolved.threshold_set is not None
@@ -132,6 +132,6 @@ def gathered(folder: Path, table: Manifest, dimension: int | None) -> tuple[pd.D
     return rows, gathered_templates(table, faces, mapped_npy(folder / OF_FRAMES), usable, frames)
 
 
-def nothing_said(faces: pd.DataFrame) -> pd.DataFrame:
+def without_predictions(faces: pd.DataFrame) -> pd.DataFrame:
     """FACES without the columns of a classifier that did not run."""
     return faces.assign(prediction="", probability=float("nan"), age=float("nan"))
