@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from facegap.audit.models import TASKS, ChosenModels, given_faces
+from facegap.audit.model_checks import TASKS
+from facegap.audit.models import ChosenModels, given_faces
 from facegap.audit.quality_source import source_of_quality
 from facegap.audit.settings import SETTING, AuditSettings, file_name, leaves, settings_from
 from facegap.errors import RunError, SettingError

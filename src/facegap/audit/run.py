@@ -86,7 +86,7 @@ def resolved_audit(
     ------
     FacegapError : if the audit cannot succeed; see `resolve`
     """
-    from facegap.audit.models import require_a_task
+    from facegap.audit.model_checks import require_a_task
     from facegap.audit.plan_file import with_plan
     from facegap.audit.quality import require_quality, with_qualities
     from facegap.audit.refused import require_askable, require_no_video, require_one_unit

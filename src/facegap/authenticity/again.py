@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from facegap.audit.models import TASKS, ChosenModels, Loaded, open_models
+from facegap.audit.model_checks import TASKS
+from facegap.audit.models import ChosenModels, Loaded, open_models
 from facegap.audit.pooling import frames_table
 from facegap.audit.restored import cards_again
 from facegap.audit.settings import ALIGNED, POINTS, AuditSettings, settings_from
