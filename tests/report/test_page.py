@@ -425,7 +425,9 @@ def test_the_methods_say_how_the_intervals_are_really_made(compared_run: tuple[P
     rate = run.rates[(run.rates["metric"] == "fnmr") & (run.rates["errors"] > 0)].iloc[0]
     # nobody has a second pair of photographs
     assert rate["method"] == "wilson, threshold uncertainty included"
-    assert told["Interval of a rate of images or searches"].startswith("if no subject has two trials, Wilson's interval")
+    assert told["Interval of a rate of images or searches"].startswith(
+        "if no subject has two trials, Wilson's interval"
+    )
     assert "jackknife" in told["Interval of FMR and FNMR"]
     assert "squared and added" in told["Interval of FMR and FNMR at a target"]
 
