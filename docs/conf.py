@@ -6,9 +6,11 @@ import sys
 import tomllib
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from pygments.lexers.shell import BashLexer
 from pygments.lexers.special import TextLexer
+from pygments.token import Name
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -57,6 +59,15 @@ html_theme_options: dict[str, Any] = {
 }
 
 
+class CommandLexer(BashLexer):
+    """Bash in which an option is one token, so that site.css can keep a line from breaking within it."""
+
+    tokens: ClassVar[dict[str, Any]] = {
+        **BashLexer.tokens,
+        "data": [(r"(?<=\s)--?[a-zA-Z][\w-]*", Name.Attribute), *BashLexer.tokens["data"]],
+    }
+
+
 def rewrite_links(_app: Any, page: str, source: list[str]) -> None:
     """Links of a page of the repository as the site needs them, and links to the glossary."""
     if not page.startswith("reference/"):
@@ -71,6 +82,7 @@ def list_notes(_app: Any, _what: str, _name: str, _value: Any, _options: Any, li
 def setup(app: Any) -> None:
     """Generate the reference before Sphinx looks for pages, and rewrite links as they are read."""
     app.add_lexer("csv", TextLexer)
+    app.add_lexer("bash", CommandLexer)
     app.connect("config-inited", lambda *_: write_pages())
     app.connect("source-read", rewrite_links)
     app.connect("autodoc-process-docstring", list_notes, priority=400)  # before numpydoc
