@@ -1,4 +1,4 @@
-"""Results of a benchmark protocol: accuracy by folds and TAR at a FAR, by the common rules."""
+"""Results of a benchmark protocol: accuracy by folds and TAR at a FAR, by the rules in common use."""
 
 from __future__ import annotations
 

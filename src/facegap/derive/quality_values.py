@@ -23,7 +23,7 @@ from facegap.types import FloatArray
 
 BY_GROUP, DIFFERENCES = "quality_by_group.csv", "quality_differences.csv"
 MARGIN_SD = 0.2  # standard deviations of all qualities of the run: a small effect by Cohen's convention
-MOST_DRAWN = 10**8  # draws times images: about a minute; with more images there are fewer draws
+MOST_DRAWN = 10**8  # bound on draws times images, about a minute of work: with more images there are fewer draws
 FEWEST_DRAWS = 200  # the standard error from 200 draws is within 10% of its limit with probability 95%
 QUANTILES = (0.05, 0.25, 0.75, 0.95)
 STATISTICS = ("mean", "median")

@@ -42,7 +42,7 @@ class Trials:
     others: IntArray | None = None
 
     def only(self, rows: BoolArray) -> Trials:
-        """Some of the trials."""
+        """Return the selected trials."""
         others = None if self.others is None else self.others[rows]
         return Trials(self.errors[rows], self.in_group[rows], self.units[rows], self.weights[rows], others)
 
@@ -75,7 +75,7 @@ class Balanced:
 def comparable_trials(
     covariates: FloatArray, in_group: BoolArray, units: IntArray
 ) -> tuple[BoolArray, tuple[int, ...]]:
-    """Trials within the covariates of both groups, and the number of cells of each covariate with only one group.
+    """Trials in the covariate range of both groups, and the number of cells of each covariate with only one group.
 
     Each covariate is divided into ten cells at the quantiles of both groups together, before any model is fitted. A
     cell in which a group has fewer than two sampling units is excluded with all its trials.
