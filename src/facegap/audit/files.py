@@ -80,7 +80,7 @@ class Unreadable:
 
 
 def colour_record(rows: pd.DataFrame, colour: str) -> ColourRecord:
-    """The colour section of run.json: how colour profiles were treated, and how many images have which; `converted` to sRGB."""
+    """The colour section of run.json: treatment of colour profiles, number of images with each, and of those converted to sRGB."""
     counts = rows["profile"].value_counts()
     profiles = {str(name) or "none": int(count) for name, count in counts.items()}
     return ColourRecord(colour, profiles, converted=int(rows["converted"].sum()))

@@ -175,7 +175,7 @@ def with_warnings(resolved: ResolvedAudit, pieces: Sequence[Piece]) -> ResolvedA
 
 
 def output_of(request: RequestRecord, output: Output) -> Output:
-    """The output settings, with what the shards say is kept in the run."""
+    """The output settings, completed with those recorded in the shards."""
     embeddings, ids = (request.setting("output", name) is not False for name in ("keep_embeddings", "keep_ids"))
     return replace(output, keep_embeddings=embeddings, keep_ids=ids)
 

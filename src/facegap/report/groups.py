@@ -219,12 +219,12 @@ def loss_notes(run: Run) -> list[str]:
     """Definition of the best and worst case; empty if no trial was lost."""
     if not (run.gaps["lost_a"] + run.gaps["lost_b"]).any():
         return []
-    judged = run.gaps[run.gaps["primary"]]
-    unknown = ~judged["loss_stands"] & judged["loss_difference_low"].isna()
-    changed = int((~judged["loss_stands"] & ~unknown).sum())
-    said = [f"The verdicts of {changed} of {len(judged)} gaps could change as a result."] if changed else []
+    tested = run.gaps[run.gaps["primary"]]
+    unknown = ~tested["loss_stands"] & tested["loss_difference_low"].isna()
+    changed = int((~tested["loss_stands"] & ~unknown).sum())
+    said = [f"The verdicts of {changed} of {len(tested)} gaps could change as a result."] if changed else []
     said += (
-        [f"In {unknown.sum()} of {len(judged)} gaps people have equal weight, and the cases are unknown."]
+        [f"In {unknown.sum()} of {len(tested)} gaps people have equal weight, and the cases are unknown."]
         if unknown.any()
         else []
     )
@@ -254,9 +254,9 @@ def threshold_notes(run: Run) -> list[str]:
     """The source of each threshold of the gaps."""
     searched = run.record.identification
     points = [*run.record.operating, *(searched.operating if searched else ())]
-    judged = set(run.gaps["threshold"])
+    tested = set(run.gaps["threshold"])
     return [
-        f"Threshold {score(point.threshold)}: {clean(point.source)}." for point in points if point.threshold in judged
+        f"Threshold {score(point.threshold)}: {clean(point.source)}." for point in points if point.threshold in tested
     ]
 
 

@@ -96,7 +96,7 @@ def measure_table(run: Run) -> TextTable:
     return table_of("summary measures of differences between groups", MEASURES, rows, notes=(note,) if rows else ())
 
 
-def refused(row: TransferRow) -> str:
+def fnmr_text(row: TransferRow) -> str:
     """Overall FNMR; a dash without genuine pairs."""
     return count_text(row.fnmr) if row.fnmr is not None and row.fnmr.trials else NO_NUMBER
 
@@ -128,7 +128,7 @@ TRANSFERS = (
     Column[TransferRow]("set on", lambda row: clean(row.set_on) + (", the strictest" if row.is_strictest else "")),
     Column[TransferRow]("threshold", lambda row: score(row.threshold)),
     Column[TransferRow]("overall FMR", lambda row: count_text(row.fmr)),
-    Column[TransferRow]("overall FNMR", refused),
+    Column[TransferRow]("overall FNMR", fnmr_text),
     Column[TransferRow]("change of FNMR", lambda row: signed_points(row.fnmr_change)),
 )
 OWN_THRESHOLDS = (

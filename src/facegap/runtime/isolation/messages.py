@@ -125,13 +125,13 @@ def header_in(content: bytes) -> dict[str, Any]:
 
 
 def text_of(header: Mapping[str, Any], key: str) -> str:
-    """A string of a header, truncated to MOST_TEXT characters."""
+    """A string from a header, truncated to MOST_TEXT characters."""
     value = header.get(key)
     return value[:MOST_TEXT].encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else ""
 
 
 def texts_of(header: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """A list of strings of a header."""
+    """A list of strings from a header."""
     values = header.get(key)
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise Untrue(f"returned no list {key}")
