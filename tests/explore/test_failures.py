@@ -1,4 +1,4 @@
-"""Failures of the explore page: as many as the rates count, sortable by what is shown, with their pictures on request."""
+"""Failures on the explore page: consistent with the rates, sortable by every displayed column, with pictures on request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from facegap.explore.failures import COLUMNS, KINDS, NAMED, failures
 from facegap.explore.page import create_app
 from facegap.explore.pictures import SIDE_PX, Pictures
 from facegap.explore.rates import explored
-from facegap.explore.view import asked_of, frame_of
+from facegap.explore.view import frame_of, settings_of
 from facegap.store.run import Run, read_run
 from fixtures.settings import audit_predictions
 
@@ -33,7 +33,7 @@ WRONG, SILENT = 7, 2
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """40 pictures, each of a colour of its own; 7 answers are wrong, 2 missing; the run beside them."""
+    """40 pictures in different colours; 7 predictions are wrong, 2 missing; with their run."""
     made = tmp_path_factory.mktemp("pictures")
     (made / "faces").mkdir()
     names = [f"faces/{k}.png" for k in range(40)]
@@ -65,9 +65,9 @@ def test_failures_are_as_many_as_the_rates_count(run: Run) -> None:
     assert sum(counts.values()) == errors(run, "error_rate_all")
 
 
-def test_an_image_lost_with_its_face_is_one_failure_and_one_never_shown_is_none_of_a_rate(run: Run) -> None:
+def test_an_image_with_a_lost_face_is_one_failure_and_a_missing_file_is_in_no_rate(run: Run) -> None:
     faces, said = run.faces.copy(), run.predictions.copy()
-    faces.loc[[38, 20], "outcome"] = ["no_face", "missing_file"]  # 38 has no answer, as no face was found
+    faces.loc[[38, 20], "outcome"] = ["no_face", "missing_file"]  # 38 has no prediction, because no face was found
     said.loc[20, "outcome"] = "not_shown"
     from dataclasses import replace
 
@@ -80,8 +80,8 @@ def test_an_image_lost_with_its_face_is_one_failure_and_one_never_shown_is_none_
 @pytest.mark.parametrize("order", ["up", "down"])
 def test_every_column_that_is_shown_sorts(run: Run, column: str, order: str) -> None:
     view = explored(run)
-    asked = asked_of({"sort": column, "order": order}, view, include_ids=True)
-    found = frame_of("failures", view, asked, include_ids=True)
+    settings = settings_of({"sort": column, "order": order}, view, include_ids=True)
+    found = frame_of("failures", view, settings, include_ids=True)
     values = [value for value in found[column] if value == value]
     assert values == sorted(values, reverse=order == "down")
     assert len(found) == WRONG + SILENT
@@ -99,7 +99,7 @@ def test_the_contact_sheet_shows_each_failure_with_label_prediction_and_its_pict
     assert len(sources) == len(set(sources)) == WRONG + SILENT
     assert page.count("labelled female, predicted male") == WRONG
     assert "misclassified (7)" in page and "all kinds (9)" in page
-    assert "faces/" not in page  # not named unless asked for
+    assert "faces/" not in page  # named only on request
     response = site.get(sources[0])
     assert response.headers["content-type"] == "image/jpeg"
     assert response.headers["cache-control"] == "no-store"
@@ -108,7 +108,7 @@ def test_the_contact_sheet_shows_each_failure_with_label_prediction_and_its_pict
     assert np.abs(np.asarray(shown)[50, 50].astype(int) - (0, 255, 128)).max() < 12
 
 
-def test_headings_sort_and_say_so(run: Run, folder: Path) -> None:
+def test_headings_sort_and_state_the_order(run: Run, folder: Path) -> None:
     site = client(run, None)
     site.get(f"/?key={KEY}")
     page = site.get("/?sort=probability&order=down").text
@@ -119,7 +119,7 @@ def test_headings_sort_and_say_so(run: Run, folder: Path) -> None:
     assert "<img" not in page and "--images" in page
 
 
-def test_no_picture_without_the_key_and_none_but_those_of_the_run(run: Run, folder: Path) -> None:
+def test_pictures_need_the_key_and_belong_to_the_run(run: Run, folder: Path) -> None:
     site = client(run, folder)
     source = f"/image/{'0' * 24}.jpg"
     assert site.get(source).status_code == 403
@@ -152,11 +152,11 @@ def test_a_folder_without_the_images_is_refused_before_the_page_opens(run: Run, 
         create_app(run, key=KEY, port=8322, include_ids=False, images=tmp_path)
 
 
-def test_numbers_say_nothing_of_names_and_change_with_every_start(run: Run, folder: Path) -> None:
+def test_picture_numbers_reveal_no_names_and_change_with_every_start(run: Run, folder: Path) -> None:
     first, second = Pictures(run, folder, b"one"), Pictures(run, folder, b"two")
     assert first.number(0) != second.number(0)
     assert len({first.number(row) for row in range(40)}) == 40
 
 
-def test_every_kind_has_words() -> None:
+def test_every_kind_has_a_name() -> None:
     assert all(words and words == words.strip() for words in KINDS.values())

@@ -1,4 +1,4 @@
-"""A run that somebody made, or changed, to look like one of facegap's: the page opens, or says in a sentence why not."""
+"""A forged or modified run: the page opens, or a sentence says why it does not."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VALUES: tuple[Any, ...] = (
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """A run of answers and one of templates."""
+    """A run on predictions and one on templates."""
     from facegap.audit.settings import Verify
 
     folder = tmp_path_factory.mktemp("forged")
@@ -66,7 +66,7 @@ def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
 
 
 def looked_at(folder: Path) -> str:
-    """What becomes of opening the page and taking tables out of it."""
+    """The result of opening the page and exporting its tables."""
     try:
         run = read_finished(folder)
         with store.fitting_together(folder):
@@ -82,7 +82,7 @@ def looked_at(folder: Path) -> str:
 
 
 @short_and_full("count", 25, 600)
-def test_a_changed_record_is_a_sentence_or_a_page_and_never_a_traceback(runs: list[Path], count: int) -> None:
+def test_a_changed_record_gives_a_sentence_or_a_page_and_never_a_traceback(runs: list[Path], count: int) -> None:
     rng = np.random.default_rng(5)
     outcomes = {"opened": 0, "refused": 0}
     for folder in runs:
@@ -94,7 +94,7 @@ def test_a_changed_record_is_a_sentence_or_a_page_and_never_a_traceback(runs: li
                 place = places[int(rng.integers(len(places)))]
                 new = VALUES[int(rng.integers(len(VALUES)))]
                 (folder / "run.json").write_text(json.dumps(changed(record, place, new)))
-                store.finish(folder)  # as whoever changed it would: every hash fits again
+                store.finish(folder)  # as a forger would: every hash is valid again
                 outcomes[looked_at(folder).split(":")[0]] += 1
         finally:
             (folder / "run.json").write_bytes(before)
@@ -103,7 +103,7 @@ def test_a_changed_record_is_a_sentence_or_a_page_and_never_a_traceback(runs: li
     assert outcomes["opened"]
 
 
-def test_a_level_that_no_interval_has_is_refused_by_its_key(runs: list[Path]) -> None:
+def test_an_impossible_level_is_rejected_by_its_key(runs: list[Path]) -> None:
     for folder in runs:
         before = (folder / "run.json").read_bytes()
         try:
@@ -129,7 +129,7 @@ DAMAGED = [
 
 @short_and_full("rounds", 2, 15)
 @pytest.mark.parametrize("name", DAMAGED)
-def test_a_changed_table_is_a_sentence_or_a_page_too(runs: list[Path], name: str, rounds: int) -> None:
+def test_a_changed_table_gives_a_sentence_or_a_page(runs: list[Path], name: str, rounds: int) -> None:
     rng = np.random.default_rng(len(name))
     for folder in runs:
         path = folder / name

@@ -1,4 +1,4 @@
-"""The explore page in Chromium: the slider moves the numbers, with the script and without; narrow screens hold it."""
+"""The explore page in Chromium: the slider changes the numbers, with and without the script; it fits narrow screens."""
 
 from __future__ import annotations
 
@@ -54,20 +54,20 @@ def opened(chromium: Any, address: str, *, script: bool = True, width: int = 128
     page.faults = []
     page.on("console", lambda message: page.faults.append(message.text))
     page.on("pageerror", lambda error: page.faults.append(str(error)))
-    page.asked = []
-    page.on("request", lambda request: page.asked.append(request.url))
+    page.settings = []
+    page.on("request", lambda request: page.settings.append(request.url))
     page.goto(address)
     return page
 
 
 def errors(page: Any, words: str) -> int:
-    """Errors of the first row of such an error on the page."""
+    """Errors in the first row with these words on the page."""
     row = page.locator("tr", has=page.get_by_text(words)).first
     return int(row.locator("td").nth(2).inner_text().split("/")[0])
 
 
 def refused(page: Any) -> int:
-    """Errors of the first FNMR row on the page."""
+    """Errors in the first FNMR row on the page."""
     return errors(page, "falsely rejected (FNMR)")
 
 
@@ -81,7 +81,7 @@ def test_a_moved_slider_changes_the_numbers_at_once(chromium: Any, address: str)
     assert refused(page) > before
     assert errors(page, "falsely matched (FMR)") == 0
     assert page.faults == []
-    assert all(url.startswith(address.split("?")[0]) for url in page.asked)
+    assert all(url.startswith(address.split("?")[0]) for url in page.settings)
     page.context.close()
 
 
@@ -91,7 +91,7 @@ def test_the_keyboard_moves_the_slider_on_and_keeps_its_place(chromium: Any, add
     start = float(slider.input_value())
     slider.focus()
     with page.expect_navigation():
-        for _ in range(4):  # one view for all of them
+        for _ in range(4):  # one view for all four
             page.keyboard.press("ArrowRight")
     assert page.evaluate("document.activeElement.id") == "threshold"
     first = float(slider.input_value())
@@ -103,7 +103,7 @@ def test_the_keyboard_moves_the_slider_on_and_keeps_its_place(chromium: Any, add
     with page.expect_navigation():
         page.keyboard.press("ArrowUp")
     assert page.evaluate("document.activeElement.id") == "by"
-    assert sum("threshold=" in url for url in page.asked) == 3
+    assert sum("threshold=" in url for url in page.settings) == 3
     assert page.faults == []
     page.context.close()
 
@@ -117,12 +117,12 @@ def test_without_a_script_the_form_does_the_same(chromium: Any, address: str) ->
     assert refused(page) > before
     page.get_by_label("Groups by").select_option("everybody")
     page.get_by_role("button", name="Show").click()
-    assert "0.9500" in page.locator("label[for=threshold]").inner_text()  # the threshold stays, to the last bit
+    assert "0.9500" in page.locator("label[for=threshold]").inner_text()  # the threshold keeps its full precision
     assert page.locator("th[scope=row]").first.inner_text() == "all"
     page.context.close()
 
 
-def test_hostile_labels_run_nothing_and_the_page_fits_a_phone(chromium: Any, address: str) -> None:
+def test_hostile_labels_run_no_script_and_the_page_fits_a_phone(chromium: Any, address: str) -> None:
     page = opened(chromium, address, width=390)
     assert page.title() == "Explore a run – facegap"
     assert page.locator("img").count() == 0

@@ -1,4 +1,4 @@
-"""The explore page without a browser: its numbers are the run's, its doors are shut, hostile text stays text."""
+"""The explore page without a browser: its numbers are those of the run, access is controlled, hostile text stays text."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from facegap.audit.settings import Verify
 from facegap.errors import FacegapError
 from facegap.explore.failures import MOST_MATCHES, failures
 from facegap.explore.page import create_app
-from facegap.explore.rates import answers_at, explored, matrix_at, people_moved, rates_at
-from facegap.explore.view import asked_of, frame_of, matrix_frame, people_frame, rates_frame
+from facegap.explore.rates import explored, matrix_at, people_moved, predictions_at, rates_at
+from facegap.explore.view import frame_of, matrix_frame, people_frame, rates_frame, settings_of
 from facegap.store.run import Run, read_run
 from fixtures.settings import audit_embeddings, audit_predictions
 
@@ -34,7 +34,7 @@ HOSTILE = '=cmd|"x"<script>alert(1)</script>'
 
 
 def templates_run(folder: Path, *, tail: int = 100_000) -> Run:
-    """60 people of two towns with two images each; one image gives no template; the first town's name is hostile."""
+    """60 people of two towns with two images each; one image has no template; the first town's name is hostile."""
     rng = np.random.default_rng(1)
     people = np.repeat(np.arange(60), 2)
     rows = np.repeat(rng.normal(size=(60, 10)), 2, axis=0) + 0.6 * rng.normal(size=(120, 10))
@@ -55,7 +55,7 @@ def verified(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def classified(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """40 women and 40 men; right answers have .9, wrong ones (5 women) .6, and 3 men get none."""
+    """40 women and 40 men; correct predictions have probability 0.9, wrong ones (5 women) 0.6, and 3 men have none."""
     folder = tmp_path_factory.mktemp("classified")
     image = [f"secret-{k}.png" for k in range(80)]
     gender = ["female"] * 40 + ["male"] * 40
@@ -140,33 +140,36 @@ def test_below_the_end_of_the_list_false_matches_are_not_known(tmp_path: Path) -
     assert "false matches are not known" in page and "not known" in page
 
 
-def test_a_cut_turns_unsure_answers_into_none(classified: Run) -> None:
+def test_a_cut_removes_uncertain_predictions(classified: Run) -> None:
     view = explored(classified)
     assert view.has_probability
-    plain, cut = rates_frame(answers_at(view, ("gender",), 0.0)), rates_frame(answers_at(view, ("gender",), 0.7))
+    plain, cut = (
+        rates_frame(predictions_at(view, ("gender",), 0.0)),
+        rates_frame(predictions_at(view, ("gender",), 0.7)),
+    )
     women = pick(plain, group="female", metric="error_rate_answered")
     assert (women["errors"], women["trials"]) == (5, 40)
     women = pick(cut, group="female", metric="error_rate_answered")
     assert (women["errors"], women["trials"]) == (0, 35)
-    assert pick(cut, group="female", metric="error_rate_all")["errors"] == 5  # no answer is an error of all
+    assert pick(cut, group="female", metric="error_rate_all")["errors"] == 5  # a missing prediction is an error here
     silent = pick(cut, group="female", metric="no_answer_share")
     assert (silent["errors"], silent["trials"], silent["run_errors"]) == (5, 40, 0)
     assert pick(cut, group="male", metric="no_answer_share")["errors"] == 3
 
 
-def test_failures_name_nobody_unless_asked(classified: Run, verified: Run) -> None:
+def test_failures_have_names_only_on_request(classified: Run, verified: Run) -> None:
     for run in (classified, verified):
         view = explored(run)
-        asked = asked_of({}, view)
-        plain = frame_of("failures", view, asked, include_ids=False)
+        settings = settings_of({}, view)
+        plain = frame_of("failures", view, settings, include_ids=False)
         assert not plain.astype(str).apply(lambda column: column.str.contains("secret")).any().any()
         assert set(plain.columns).isdisjoint({"image", "subject", "detail"})
-        named = frame_of("failures", view, asked, include_ids=True)
+        named = frame_of("failures", view, settings, include_ids=True)
         assert len(named) == len(plain)
         assert named["image"].str.startswith("secret").all()
 
 
-def test_every_failure_is_there_once(classified: Run, verified: Run) -> None:
+def test_every_failure_is_listed_once(classified: Run, verified: Run) -> None:
     found = failures(explored(classified), ("gender",), math.nan, 0.0, include_ids=False)
     assert found["kind"].value_counts().to_dict() == {"wrong": 5, "no_answer": 3}
     view = explored(verified)
@@ -180,8 +183,10 @@ def test_every_failure_is_there_once(classified: Run, verified: Run) -> None:
 
 def test_failures_are_filtered_and_sorted(verified: Run) -> None:
     view = explored(verified)
-    asked = asked_of({"kind": "matched", "sort": "score", "order": "up", "group": "Bonn", "threshold": "0.6"}, view)
-    found = frame_of("failures", view, asked, include_ids=False)
+    settings = settings_of(
+        {"kind": "matched", "sort": "score", "order": "up", "group": "Bonn", "threshold": "0.6"}, view
+    )
+    found = frame_of("failures", view, settings, include_ids=False)
     assert set(found["kind"]) == {"matched"}
     assert found["score"].is_monotonic_increasing
     assert all("Bonn" in group.split(" / ") for group in found["group"])
@@ -196,7 +201,7 @@ def test_failures_are_filtered_and_sorted(verified: Run) -> None:
         {"threshold": "nan"},
         {"cut": "2"},
         {"kind": "all"},
-        {"sort": "image"},  # failures are not named here
+        {"sort": "image"},  # failures have no names here
         {"sort": "row"},
         {"page": "0"},
         {"page": "1.5"},
@@ -205,13 +210,13 @@ def test_failures_are_filtered_and_sorted(verified: Run) -> None:
         {"threshold": "1e999"},
     ],
 )
-def test_what_is_not_offered_is_refused_and_not_replaced(query: dict[str, str], verified: Run) -> None:
+def test_invalid_settings_are_rejected_and_not_replaced(query: dict[str, str], verified: Run) -> None:
     with pytest.raises(FacegapError):
-        asked_of(query, explored(verified))
+        settings_of(query, explored(verified))
     assert entered(verified).get("/", params=query).status_code == 400
 
 
-# ---- doors ----
+# ---- access ----
 
 
 def site(run: Run, *, include_ids: bool = False) -> TestClient:
@@ -225,7 +230,7 @@ def entered(run: Run, *, include_ids: bool = False) -> TestClient:
     return client
 
 
-def test_nobody_comes_in_without_the_key(verified: Run) -> None:
+def test_access_needs_the_key(verified: Run) -> None:
     client = site(verified)
     for path in ("/", "/export.csv?table=rates"):
         assert client.get(path).status_code == 403
@@ -238,7 +243,7 @@ def test_nobody_comes_in_without_the_key(verified: Run) -> None:
     assert client.get("/").status_code == 200
 
 
-def test_wrong_keys_are_slow_and_keep_nobody_out(verified: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_keys_are_slow_and_lock_no_one_out(verified: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("facegap.web.security.WRONG_TOKEN_S", 0.02)
     client = site(verified)
     started = time.monotonic()
@@ -259,13 +264,13 @@ def test_another_host_name_is_refused(host: str, verified: Run) -> None:
     assert entered(verified).get("/", headers={"host": host}).status_code == 421
 
 
-def test_nothing_but_get_is_answered(verified: Run) -> None:
+def test_only_get_is_allowed(verified: Run) -> None:
     client = entered(verified)
     assert client.post("/", data={}).status_code == 405
     assert client.request("DELETE", "/").status_code == 405
 
 
-def test_every_answer_forbids_what_pages_from_elsewhere_could_use(verified: Run) -> None:
+def test_every_response_restricts_other_sites(verified: Run) -> None:
     client = entered(verified)
     for path in ("/", "/export.csv?table=rates", "/static/explore.js", "/nothing"):
         headers = client.get(path).headers
@@ -286,7 +291,7 @@ def test_hostile_names_are_text_on_the_page(verified: Run) -> None:
     assert page.count("<script") == 1 and "style=" not in page and "onclick" not in page
 
 
-def test_the_exported_table_is_the_view_and_runs_no_formula(verified: Run) -> None:
+def test_the_exported_table_equals_the_view_with_escaped_formulas(verified: Run) -> None:
     client = entered(verified, include_ids=True)
     page = client.get("/?by=town&threshold=0.6").text
     links = [html.unescape(link) for link in re.findall(r'href="(/export[^"]+)"', page)]
@@ -304,7 +309,7 @@ def test_the_exported_table_is_the_view_and_runs_no_formula(verified: Run) -> No
     assert client.get("/export.csv?table=answers").status_code == 400  # a run without a classifier
 
 
-def test_pages_of_failures_follow_each_other(verified: Run) -> None:
+def test_pages_of_failures_are_consecutive(verified: Run) -> None:
     client = entered(verified)
     first = client.get("/?threshold=0.3&kind=matched").text
     later = html.unescape(re.search(r'href="([^"]+)#failures" rel="next"', first)[1])  # type: ignore[index]

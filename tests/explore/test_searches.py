@@ -1,4 +1,4 @@
-"""Failed searches of a gallery on the explore page: as many as FNIR and FPIR count, with the picture of both sides."""
+"""Failed searches of a gallery on the explore page: consistent with FNIR and FPIR, with the pictures of both sides."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facegap.explore.failures import failures
 from facegap.explore.page import create_app
 from facegap.explore.rates import explored
 from facegap.explore.searches import BELOW, LOST, first_of, searches_at
-from facegap.explore.view import asked_of, frame_of, thresholds_of
+from facegap.explore.view import frame_of, settings_of, thresholds_of
 from facegap.store.run import Run, read_run
 from fixtures.settings import audited
 
@@ -25,7 +25,7 @@ with warnings.catch_warnings():
     from starlette.testclient import TestClient
 
 KEY, HOST = "a-key-of-this-start-only", "127.0.0.1:8322"
-# Per person the green of each picture, None for one without a face. The first is enrolled, but of the last two people.
+# The green level of each picture per person, None for one without a face. The first is enrolled, except for the last two people.
 DRAWN: dict[str, tuple[int | None, ...]] = {
     "ann": (40, 44),
     "bea": (70, 160),
@@ -114,8 +114,10 @@ def test_a_false_identification_shows_the_candidate_with_the_highest_score(run: 
 
 def test_a_group_is_that_of_the_probe_and_the_export_is_the_view(run: Run) -> None:
     view = explored(run)
-    asked = asked_of({"by": "gender", "threshold": "0.9999", "rank": "3", "kind": "missed", "group": "female"}, view)
-    frame = frame_of("failures", view, asked, include_ids=False)
+    settings = settings_of(
+        {"by": "gender", "threshold": "0.9999", "rank": "3", "kind": "missed", "group": "female"}, view
+    )
+    frame = frame_of("failures", view, settings, include_ids=False)
     (row,) = run.rates[
         (run.rates["metric"] == "fnir")
         & (run.rates["gender"] == "female")
@@ -124,12 +126,12 @@ def test_a_group_is_that_of_the_probe_and_the_export_is_the_view(run: Run) -> No
     ].to_dict("records")
     assert len(frame) == row["errors"] > 0
     assert not {"image", "subject", "row"} & set(frame.columns)
-    assert len(frame_of("searches", view, asked, include_ids=False)) == 4
+    assert len(frame_of("searches", view, settings, include_ids=False)) == 4
 
 
-def test_every_threshold_of_the_run_is_offered_to_the_last_bit(run: Run) -> None:
+def test_every_threshold_of_the_run_is_offered_in_full_precision(run: Run) -> None:
     view = explored(run)
-    offered = [address for _, address in thresholds_of(view, asked_of({}, view))]
+    offered = [address for _, address in thresholds_of(view, settings_of({}, view))]
     assert [f"threshold={value!r}" in address for value, address in zip((0.99, 0.9999), offered, strict=True)] == [
         True,
         True,
@@ -139,7 +141,7 @@ def test_every_threshold_of_the_run_is_offered_to_the_last_bit(run: Run) -> None
 @pytest.mark.parametrize("rank", ["2", "0", "x"])
 def test_a_rank_that_the_run_does_not_have_is_refused(rank: str, run: Run) -> None:
     with pytest.raises(FacegapError, match="rank"):
-        asked_of({"rank": rank}, explored(run))
+        settings_of({"rank": rank}, explored(run))
 
 
 def test_the_page_shows_both_pictures_of_a_failed_search(run: Run, folder: Path) -> None:
@@ -156,6 +158,6 @@ def test_the_page_shows_both_pictures_of_a_failed_search(run: Run, folder: Path)
     assert '<option value="3">first 3</option>' in page
 
 
-def test_a_mate_whose_pair_was_left_out_is_not_shown() -> None:
+def test_a_mate_whose_pair_was_excluded_is_not_shown() -> None:
     assert first_of(5, np.array([1, 2]), {(5, 1), (1, 5)}) == 2
     assert first_of(5, np.array([1]), {(5, 1)}) == -1

@@ -1,4 +1,4 @@
-"""Forms that people file: impact ratios by hand, YAML and JSON-LD that other tools read, and where Annex IV is answered."""
+"""Export formats: impact ratios by hand, YAML and JSON-LD that other tools read, and the entries for Annex IV."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HOSTILE = '"]: <b>|x\n- y: &a *a'
 
 @pytest.fixture(scope="module")
 def classified(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """400 people of three towns, 3 of them in the smallest and 40 without a town; 1 in 5 of the women is misclassified."""
+    """400 people in three towns, 3 of them in the smallest and 40 without a town; 1 in 5 of the women is misclassified."""
     folder = tmp_path_factory.mktemp("classified")
     image = [f"secret-{k}.png" for k in range(400)]
     town = ["Bonn"] * 200 + [HOSTILE.replace("\n", " ")] * 157 + ["Kiel"] * 3 + [""] * 40
@@ -42,7 +42,7 @@ def classified(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def verified(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Templates of 50 people, twice each, at two thresholds."""
+    """Templates of 50 people with two images each, at two thresholds."""
     folder = tmp_path_factory.mktemp("verified")
     rng = np.random.default_rng(0)
     people = np.repeat(np.arange(50), 2)
@@ -71,7 +71,7 @@ def test_an_impact_ratio_divides_by_the_highest_rate() -> None:
     assert women.low_ratio < women.ratio < women.high_ratio
 
 
-def test_a_small_or_unknown_category_is_shown_and_is_in_no_ratio_even_with_the_highest_rate() -> None:
+def test_a_small_or_unknown_category_is_shown_without_ratio_even_with_the_highest_rate() -> None:
     rows = [
         category("a", 40, 100),
         category("b", 50, 100),
@@ -104,13 +104,13 @@ def test_two_per_cent_exactly_is_in_the_ratio() -> None:
     assert small.ratio == 1.0
 
 
-def test_without_anybody_selected_or_without_trials_no_ratio_is_made_up() -> None:
+def test_there_is_no_ratio_without_selected_or_without_trials() -> None:
     none, empty = impact_ratios([category("a", 0, 50), category("b", 0, 0)], 0.95)
     assert math.isnan(none.ratio)
     assert empty.why_not == "no trials"
 
 
-def test_the_table_has_the_counts_of_the_run_and_names_who_is_unknown(classified: Path) -> None:
+def test_the_table_has_the_counts_of_the_run_and_of_unknown_categories(classified: Path) -> None:
     text = exported(classified / "run", "impact-ratios")
     assert re.search(r"\| female \| 200 \| 160 \| 200 \| 80\.00% .* \| 0\.800 ", text)
     assert "| male | 200 | 200 | 200 |" in text
@@ -120,7 +120,7 @@ def test_the_table_has_the_counts_of_the_run_and_names_who_is_unknown(classified
     assert len(text.split("## ")) == 3
 
 
-def test_of_a_verification_run_a_selected_trial_is_a_genuine_pair_that_was_accepted(verified: Path) -> None:
+def test_in_a_verification_run_a_selected_trial_is_an_accepted_genuine_pair(verified: Path) -> None:
     text = exported(verified / "run", "impact-ratios")
     rates = read_run(verified / "run").rates.query("metric == 'fnmr' and gender == 'female' and threshold == 0.5")
     row = rates.iloc[0]
@@ -156,7 +156,7 @@ def test_the_model_index_is_yaml_with_the_keys_that_the_hub_requires(classified:
     assert all(isinstance(metric["value"], float) for metric in result["metrics"])
 
 
-def test_results_for_the_hub_hold_one_value_of_everybody_and_the_day(verified: Path) -> None:
+def test_results_for_the_hub_have_one_value_for_all_people_and_the_date(verified: Path) -> None:
     text = exported(verified / "run", "hugging-face-results", Details(dataset="some-org/faces", metric="fnmr"))
     (entry,) = yaml.safe_load(text)
     rates = read_run(verified / "run").rates.query("metric == 'fnmr' and gender == 'any' and threshold == 0.5")
@@ -180,14 +180,14 @@ def test_results_for_the_hub_need_the_id_of_a_data_set(classified: Path, dataset
         {"date": "2026-11-29", "colon": "a: b", "hash": "# c", "e": "1e3"},
     ],
 )
-def test_what_is_written_as_yaml_reads_back_as_it_was(value: object) -> None:
+def test_written_yaml_reads_back_unchanged(value: object) -> None:
     assert yaml.safe_load(yaml_of(value)) == value
 
 
 # ---- Annex IV ----
 
 
-def test_every_item_of_annex_iv_says_where_it_is_or_that_it_is_not_there(classified: Path) -> None:
+def test_every_item_of_annex_iv_has_its_place_or_is_marked_as_missing(classified: Path) -> None:
     text = exported(classified / "run", "annex-iv")
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][2:]
     assert len(rows) == 28
@@ -201,7 +201,7 @@ def test_every_item_of_annex_iv_says_where_it_is_or_that_it_is_not_there(classif
 def test_the_files_and_keys_that_the_table_names_are_in_the_run(classified: Path) -> None:
     text = exported(classified / "run", "annex-iv")
     whole = json.loads((classified / "run" / "run.json").read_text())
-    # The report is written after the run that this fixture makes.
+    # The report is written later than the run of this fixture.
     for name in set(re.findall(r"[A-Za-z0-9_]+\.(?:json|csv|parquet|html)|SHA256SUMS", text)) - {"report.html"}:
         assert (classified / "run" / name).is_file(), name
     for path in re.findall(r"run\.json, ([a-z_.]+)", text):
@@ -228,13 +228,13 @@ def test_a_manifest_is_described_by_its_columns_and_hash_and_no_row_of_it(verifi
     assert "secret" not in json.dumps(whole)
 
 
-def test_columns_whose_names_differ_in_signs_alone_keep_ids_of_their_own(tmp_path: Path) -> None:
+def test_columns_whose_names_differ_only_in_symbols_have_distinct_ids(tmp_path: Path) -> None:
     (tmp_path / "people.csv").write_text("image,a b,a_b\nx.png,1,2\n")
     fields = json.loads(exported(tmp_path / "people.csv", "croissant"))["recordSet"][0]["field"]
     assert len({field["@id"] for field in fields}) == 3
 
 
-def test_a_run_folder_is_no_manifest_and_a_manifest_no_run(classified: Path) -> None:
+def test_run_folders_and_manifests_are_not_confused(classified: Path) -> None:
     with pytest.raises(SettingError, match=r"give people\.csv"):
         exported(classified / "run", "croissant")
     with pytest.raises(FacegapError):

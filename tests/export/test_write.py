@@ -1,4 +1,4 @@
-"""The JSON holds to its published schema and says what is missing; no name in it, or in the card, is markup."""
+"""The JSON conforms to its published schema and names what is missing; no name in it, or in the card, is markup."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def schema() -> jsonschema.Draft202012Validator:
 
 @pytest.fixture(scope="module")
 def classified(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A black box over 60 people without a subject column, with a town that is hostile text."""
+    """A black box with 60 people, without a subject column, with a hostile town name."""
     folder = tmp_path_factory.mktemp("classified")
     image = [f"secret-{k}.png" for k in range(60)]
     people = pd.DataFrame({"image": image, "gender": ["female", "male"] * 30, "town": [HOSTILE, HOSTILE, "Bonn"] * 20})
@@ -49,7 +49,7 @@ def classified(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def verified(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Templates of 50 people; men and women, none of the women with a second image."""
+    """Templates of 50 people; no woman has a second image."""
     folder = tmp_path_factory.mktemp("verified")
     rng = np.random.default_rng(0)
     people = np.append(np.arange(50), np.arange(25, 50))
@@ -64,7 +64,7 @@ def verified(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory, draw: Any, toys: Any) -> Path:
-    """Drawn faces through the toy models, timed."""
+    """Illustrated faces with the toy models, timed."""
     import cv2
 
     folder = tmp_path_factory.mktemp("drawn")
@@ -85,12 +85,12 @@ def document(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["classified", "verified", "drawn"])
-def test_the_document_holds_to_the_published_schema(name: str, schema: Any, request: pytest.FixtureRequest) -> None:
+def test_the_document_conforms_to_the_published_schema(name: str, schema: Any, request: pytest.FixtureRequest) -> None:
     whole = document(request.getfixturevalue(name))
     assert [error.message for error in schema.iter_errors(whole)] == []
 
 
-def test_the_schema_refuses_what_it_does_not_know(schema: Any, verified: Path) -> None:
+def test_the_schema_rejects_unknown_keys(schema: Any, verified: Path) -> None:
     whole = document(verified)
     for change in ({"version": 2}, {"more": 1}, {"tasks": ["mind reading"]}, {"error_rates": [{"metric": "fmr"}]}):
         assert list(schema.iter_errors({**whole, **change}))
@@ -152,19 +152,19 @@ def test_throughput_by_group_counts_every_image(drawn: Path) -> None:
 
 
 def test_no_image_is_named_in_either(classified: Path, verified: Path, drawn: Path) -> None:
-    assert any("secret-" in warning for warning in read_run(drawn).record.warnings)  # one picture under two names
+    assert any("secret-" in warning for warning in read_run(drawn).record.warnings)  # one picture with two names
     for folder in (classified, verified, drawn):
         for form in ("json", "model-card"):
             assert "secret-" not in exported(folder, form)  # type: ignore[arg-type]
     assert any("(an image)" in warning for warning in document(drawn)["warnings"])
 
 
-def test_numbers_that_json_does_not_have_are_null() -> None:
+def test_numbers_that_json_cannot_express_are_null() -> None:
     whole = {"a": float("nan"), "b": [float("inf"), np.float64(0.5), np.int64(3)], "c": {"d": np.nan}, "e": True}
     assert as_json(whole) == {"a": None, "b": [None, 0.5, 3], "c": {"d": None}, "e": True}
 
 
-def test_json_is_ascii_so_that_no_letter_in_it_moves_a_cursor(classified: Path) -> None:
+def test_json_is_ascii_without_direction_characters(classified: Path) -> None:
     assert exported(classified, "json").isascii()
 
 
@@ -198,7 +198,7 @@ def test_the_card_shows_the_widest_gap_of_each_family_with_counts_the_worse_grou
     families = run.gaps.groupby(["family", "metric", "threshold"], dropna=False)
     assert len(families) > 4
     shown = [line.split(" | ") for line in table.splitlines() if line.startswith("| ") and " against " in line][1:]
-    assert len(shown) == len(run.gaps) == len(families)  # two groups only
+    assert len(shown) == len(run.gaps) == len(families)  # only two groups
     row = run.gaps[(run.gaps["metric"] == "fmr") & (run.gaps["threshold"] == 0.5)].iloc[0]
     first, second = ("a", "b") if row["difference"] >= 0 else ("b", "a")
     (said,) = [line for line in shown if line[0] == "| falsely matched (FMR)" and line[1] == "0.5000"]
@@ -225,7 +225,7 @@ def test_small_rates_are_not_crowded_out_of_the_card_by_large_ones() -> None:
     assert math.isnan(found[4].difference.value)
 
 
-def test_hostile_text_is_no_markup_in_the_card(classified: Path) -> None:
+def test_hostile_text_is_not_markup_in_the_card(classified: Path) -> None:
     card = exported(classified, "model-card")
     assert "<img" not in card and "://evil" not in card
     assert not re.search(r"(?<!\\)\]\(", card)
@@ -249,7 +249,7 @@ def test_the_command_writes_a_file_for_its_owner_only_or_prints(verified: Path, 
     assert CliRunner().invoke(app, ["export"]).exit_code == 2
 
 
-def test_answers_that_nobody_labelled_are_exported_with_rates_and_what_differs(
+def test_unlabelled_predictions_are_exported_with_rates_and_differences(
     tmp_path: Path, schema: jsonschema.Draft202012Validator
 ) -> None:
     image = [f"{k}.png" for k in range(120)]

@@ -1,1 +1,1 @@
-"""`facegap explore`: a local page over a run."""
+"""A local web page for exploring a run (`facegap explore`)."""

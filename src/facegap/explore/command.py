@@ -1,4 +1,4 @@
-"""A page over a finished run."""
+"""A web page for a finished run."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def explore(
 
 
 def _announce(started: Started) -> None:
-    """Say where the page is."""
+    """Announce the address of the page."""
     from facegap.report.terminal import print_sentences
 
     print_sentences([f"{started.images:,} images: open {started.address}", "Stop with Ctrl-C; the run is not changed"])

@@ -1,4 +1,4 @@
-"""The failures of a run as one table that can be sorted and filtered; names of images only where they were asked for."""
+"""The failures of a run as one table for sorting and filtering; images are named only on request."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from facegap.explore.searches import search_failures
 from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.types import AnyArray, IntArray
 
-KINDS = {  # each with as many rows as the rate beside it has errors
+KINDS = {  # each has as many rows as the corresponding rate has errors
     "face": "no usable face",  # failure to acquire
-    "wrong": "misclassified",  # of those answered; with those below and lost faces: misclassified or unanswered
+    "wrong": "misclassified",  # with the next kind and lost faces: misclassified or unanswered
     "no_answer": "no answer for a face",
     "age": "age off by more than 5 years",
     "refused": "falsely rejected",  # FNMR
     "matched": "falsely matched",  # FMR
-    "missed": "not found in the gallery",  # FNIR at the threshold and the rank of the page
+    "missed": "not found in the gallery",  # FNIR at the threshold and rank of the page
     "named": "falsely identified",  # FPIR at that threshold
-    "not_shown": "file missing or unreadable",  # an error of no rate
+    "not_shown": "file missing or unreadable",  # not an error of any rate
 }
-MOST_MATCHES = 100_000  # false matches listed, by falling score
+MOST_MATCHES = 100_000  # maximum number of listed false matches, by decreasing score
 COLUMNS = ("kind", "group", "outcome", "label", "prediction", "probability", "score")
 NAMED = ("image", "other_image", "subject", "other_subject", "detail")
-ROWS = ("row", "other_row")  # of the manifest; never exported
+ROWS = ("row", "other_row")  # manifest rows; never exported
 NUMBERS = ("probability", "score", *ROWS)
 
 
 def failures(
     view: Explored, grouping: Grouping, threshold: float, cut: float, *, include_ids: bool, rank: int = 1
 ) -> pd.DataFrame:
-    """One row per failure: a lost face, a wrong or missing answer, a rejected genuine pair, a false match, a failed search.
+    """One row per failure: a lost face, a wrong or missing prediction, a rejected genuine pair, a false match, a failed search.
 
-    An image that is lost with its face is not listed again as one without an answer. ROWS are -1 where there is no image.
+    An image with a lost face is not listed again as one without a prediction. ROWS are -1 if there is no image.
 
-    rank  : candidates of a search among which its person must be
-    group : of the image, of both images of a pair with " / " between where they are of two groups
+    rank  : length of the candidate list of a search
+    group : of the image, or of both images of a pair, separated by " / " if they differ
     """
     cells = view.cells(grouping)
     groups = np.array([str(group) for group in cells.groups], object)[cells.codes]
@@ -59,7 +59,7 @@ def failures(
 
 
 def lost_faces(view: Explored, groups: AnyArray) -> list[pd.DataFrame]:
-    """Images that were shown and gave no usable face, and images that could not be shown."""
+    """Images without a usable face, and images that could not be read."""
     faces, label = view.run.faces, view.run.predictions["label"].to_numpy()
     lost, shown = (faces["outcome"] != "ok").to_numpy(np.bool_), shown_to_a_model(faces)
     found = []
@@ -75,20 +75,20 @@ def lost_faces(view: Explored, groups: AnyArray) -> list[pd.DataFrame]:
 
 
 def known_labels(labels: AnyArray) -> AnyArray:
-    """Labels, empty where there is none."""
+    """Labels, empty if unknown."""
     return np.where(labels == UNKNOWN, "", labels)
 
 
 def answers(view: Explored, groups: AnyArray, cut: float) -> list[pd.DataFrame]:
-    """Wrong answers, and labelled images without one; with the cut."""
+    """Wrong predictions, and labelled images without one, at the cut."""
     if not view.run.record.classes:
         return []
-    said = cut_predictions(view, cut) if view.has_probability else view.run.predictions
+    predictions = cut_predictions(view, cut) if view.has_probability else view.run.predictions
     has_face = (view.run.faces["outcome"] == "ok").to_numpy(np.bool_)
     found = []
     for kind in ("wrong", "no_answer"):
-        rows = np.flatnonzero((said["outcome"] == kind).to_numpy(np.bool_) & has_face)
-        of = said.iloc[rows]
+        rows = np.flatnonzero((predictions["outcome"] == kind).to_numpy(np.bool_) & has_face)
+        of = predictions.iloc[rows]
         found.append(
             of_images(view, groups, rows, kind).assign(
                 **{name: of[name].to_numpy() for name in ("outcome", "label", "prediction", "probability", "detail")}
@@ -98,20 +98,20 @@ def answers(view: Explored, groups: AnyArray, cut: float) -> list[pd.DataFrame]:
 
 
 def ages(view: Explored, groups: AnyArray) -> pd.DataFrame:
-    """Images whose predicted age is too far from the labelled one; empty where ages are not judged."""
+    """Images whose predicted age is too far from the labelled one; empty if ages were not evaluated."""
     counted = ages_off(view.run)
     rows = np.flatnonzero(counted[1]) if counted is not None else np.empty(0, np.int64)
     frame = of_images(view, groups, rows, "age")
     if not len(rows):
         return frame
-    said = view.run.predictions["age"].to_numpy()[rows]
+    predictions = view.run.predictions["age"].to_numpy()[rows]
     return frame.assign(
-        label=view.run.manifest["age"].astype(str).to_numpy()[rows], prediction=[f"{age:.0f}" for age in said]
+        label=view.run.manifest["age"].astype(str).to_numpy()[rows], prediction=[f"{age:.0f}" for age in predictions]
     )
 
 
 def refusals(view: Explored, groups: AnyArray, threshold: float) -> pd.DataFrame:
-    """Genuine pairs with two templates that score below the threshold."""
+    """Genuine pairs of templates with scores below the threshold."""
     assert view.pairs is not None
     scores = view.pairs.genuine_scores
     wrong = np.flatnonzero(np.isfinite(scores) & (scores < threshold))
@@ -119,14 +119,14 @@ def refusals(view: Explored, groups: AnyArray, threshold: float) -> pd.DataFrame
 
 
 def matches(view: Explored, groups: AnyArray, threshold: float) -> pd.DataFrame:
-    """Impostor pairs at or above the threshold, the highest first; those below the end of the list are not known."""
+    """Impostor pairs at or above the threshold, highest score first; pairs below the end of the list are unknown."""
     assert view.pairs is not None
     listed = view.pairs.false_matches(max(threshold, view.floor))[:MOST_MATCHES]
     return of_pairs(view, groups, listed, view.pairs.impostor_scores[: len(listed)], "matched")
 
 
 def of_images(view: Explored, groups: AnyArray, rows: IntArray, kind: str) -> pd.DataFrame:
-    """Rows of one image each."""
+    """Rows with one image each."""
     manifest = view.run.manifest
     return pd.DataFrame(
         {
@@ -140,7 +140,7 @@ def of_images(view: Explored, groups: AnyArray, rows: IntArray, kind: str) -> pd
 
 
 def of_pairs(view: Explored, groups: AnyArray, rows: IntArray, scores: AnyArray, kind: str) -> pd.DataFrame:
-    """Rows of two images each."""
+    """Rows with two images each."""
     image, subject = (view.run.manifest[name].to_numpy() for name in ("image", "subject"))
     left, right = rows[:, 0], rows[:, 1]
     both = np.where(groups[left] == groups[right], groups[left], groups[left] + " / " + groups[right])
@@ -160,7 +160,7 @@ def of_pairs(view: Explored, groups: AnyArray, rows: IntArray, scores: AnyArray,
 
 
 def chosen(frame: pd.DataFrame, cells: Cells, *, kind: str, group: str, sort: str, descending: bool) -> pd.DataFrame:
-    """The failures of a kind and group (both "" for all), sorted; a pair of two groups belongs to each of them."""
+    """The failures of a kind and group (both "" for all), sorted; a pair of two groups belongs to both."""
     kept = frame[frame["kind"] == kind] if kind else frame
     if group:
         sides = [str(one) for one in cells.groups]

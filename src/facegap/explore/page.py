@@ -1,7 +1,7 @@
-"""A page over one finished run: move the threshold and see rates, the matrix and people move; look through the failures.
+"""A page for one finished run: change the threshold and see its effect on rates, matrix and people; inspect the failures.
 
-It is for this machine only. The address that is printed holds a key that is made at every start; the page asks for it
-once, so that other users of the machine, who can reach the port, cannot read the run. Nothing is changed: all is GET.
+The page is for this machine only. The printed address has a key that is generated at every start; the page requires it
+once, so that other users of the machine cannot read the run. Nothing can be changed: all requests are GET.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ from facegap.explore.searches import ranks_of
 from facegap.explore.view import (
     PAGE_ROWS,
     TABLES,
-    Asked,
-    asked_of,
+    Settings,
     cards,
     chosen_of,
     failures_of,
@@ -36,6 +35,7 @@ from facegap.explore.view import (
     frame_of,
     grouping_name,
     heads,
+    settings_of,
     shown_tables,
     sorts_of,
     text_of,
@@ -62,16 +62,16 @@ def create_app(
     images: Path | None = None,
     allow_outside: bool = False,
 ) -> ASGIApp:
-    """The page, behind the guard.
+    """The page, with access control.
 
-    key    : what the visitor must bring once
-    port   : names the cookie
-    folder : of the run, as errors name it
-    images : folder of the run's manifest, whose photographs are shown; None shows none
+    key    : required once from every visitor
+    port   : part of the cookie's name
+    folder : of the run, for error messages
+    images : folder of the run's manifest, to show photographs; None shows none
 
     Raises
     ------
-    TableError : the folder holds none of the images of the run
+    TableError : the folder has none of the images of the run
     """
     secret = secrets.token_bytes(32)
     pictures = None if images is None else Pictures(run, images, secret, allow_outside=allow_outside)
@@ -98,21 +98,21 @@ class Pages:
         self.render = Renderer("facegap.explore")
 
     async def show(self, request: Request) -> Response:
-        """The view that the address asks for; an address with the key lets its visitor in first."""
+        """The view for an address; an address with the key first starts a session."""
         if "key" in request.query_params:
             return await self.enter(request.query_params["key"])
         if (refusal := self.refusal(request)) is not None:
             return refusal
         try:
             with fitting_together(self.folder):
-                asked = asked_of(dict(request.query_params), self.view, include_ids=self.include_ids)
-                values = await run_in_threadpool(self.values, asked)
+                settings = settings_of(dict(request.query_params), self.view, include_ids=self.include_ids)
+                values = await run_in_threadpool(self.values, settings)
                 return HTMLResponse(self.render("explore.html", values))
         except FacegapError as error:
             return PlainTextResponse(f"{clean(error)}\n", status_code=400)
 
     async def export(self, request: Request) -> Response:
-        """One table of a view as CSV; text that a spreadsheet would run is made harmless."""
+        """One table of a view as CSV, with formulas escaped."""
         if (refusal := self.refusal(request)) is not None:
             return refusal
         name = request.query_params.get("table", "")
@@ -120,8 +120,8 @@ class Pages:
             if name not in TABLES or (name != "failures" and name not in shown_tables(self.view)):
                 raise FacegapError(f"there is no table {clean(name)!r}")
             with fitting_together(self.folder):
-                asked = asked_of(dict(request.query_params), self.view, include_ids=self.include_ids)
-                frame = await run_in_threadpool(frame_of, name, self.view, asked, include_ids=self.include_ids)
+                settings = settings_of(dict(request.query_params), self.view, include_ids=self.include_ids)
+                frame = await run_in_threadpool(frame_of, name, self.view, settings, include_ids=self.include_ids)
                 check_known(frame, EXPLORED[name], name)
         except FacegapError as error:
             return PlainTextResponse(f"{clean(error)}\n", status_code=400)
@@ -139,51 +139,51 @@ class Pages:
             return PlainTextResponse("No such picture.\n", status_code=404)
         return Response(data, media_type="image/jpeg")
 
-    def values(self, asked: Asked) -> dict[str, Any]:
-        """What the template shows."""
+    def values(self, settings: Settings) -> dict[str, Any]:
+        """The values for the template."""
         view = self.view
-        tables = [(name, PageTable(text_of(name, view, asked), layout="wide")) for name in shown_tables(view)]
-        every = failures_of(view, asked, include_ids=self.include_ids)
-        found, counted = chosen_of(every, view, asked), every["kind"].value_counts()
-        below = view.pairs is not None and asked.threshold < view.floor
+        tables = [(name, PageTable(text_of(name, view, settings), layout="wide")) for name in shown_tables(view)]
+        every = failures_of(view, settings, include_ids=self.include_ids)
+        found, counted = chosen_of(every, view, settings), every["kind"].value_counts()
+        below = view.pairs is not None and settings.threshold < view.floor
         return {
-            "asked": asked,
+            "settings": settings,
             "tables": tables,
             "models": view.run.record.models,
             "images": len(view.run.manifest),
             "counted": view.run.counted,
             "people": int(view.subjects.max(initial=-1)) + 1,
             "groupings": [grouping_name(grouping) for grouping in view.groupings],
-            "by": grouping_name(asked.grouping),
-            "groups": [str(group) for group in view.cells(asked.grouping).groups],
+            "by": grouping_name(settings.grouping),
+            "groups": [str(group) for group in view.cells(settings.grouping).groups],
             "kinds": {kind: (words, int(counted.get(kind, 0))) for kind, words in KINDS.items() if counted.get(kind, 0)}
-            | ({asked.kind: (KINDS[asked.kind], int(counted.get(asked.kind, 0)))} if asked.kind else {}),
+            | ({settings.kind: (KINDS[settings.kind], int(counted.get(settings.kind, 0)))} if settings.kind else {}),
             "all_kinds": len(every),
             "sorts": sorts_of(include_ids=self.include_ids),
-            "heads": heads(found, asked),
-            "cards": cards(found, asked) if self.pictures is not None else [],
+            "heads": heads(found, settings),
+            "cards": cards(found, settings) if self.pictures is not None else [],
             "pictures": self.pictures,
             "verifies": view.pairs is not None,
             "ranks": ranks_of(view),
             "cuts": view.has_probability,
             "answered": bool(view.run.record.classes),
-            "thresholds": thresholds_of(view, asked),
-            # a slider holds nothing beyond its ends, and would send back another threshold than it was given
-            "lowest": min(view.lowest, asked.threshold),
-            "highest": max(view.highest, asked.threshold),
+            "thresholds": thresholds_of(view, settings),
+            # a slider cannot hold a value beyond its ends, and would send back a different threshold
+            "lowest": min(view.lowest, settings.threshold),
+            "highest": max(view.highest, settings.threshold),
             "below": floor_note(view) if below else "",
             "score": score,
             "alarms": view.run.record.alarms,
-            "failures": PageTable(failures_text(found, asked), layout="wide"),
+            "failures": PageTable(failures_text(found, settings), layout="wide"),
             "clean": clean,
             "breakable": breakable,
-            "earlier": asked.address(page=str(asked.page - 1)) if asked.page > 1 else "",
-            "later": asked.address(page=str(asked.page + 1)) if asked.page * PAGE_ROWS < len(found) else "",
+            "earlier": settings.address(page=str(settings.page - 1)) if settings.page > 1 else "",
+            "later": settings.address(page=str(settings.page + 1)) if settings.page * PAGE_ROWS < len(found) else "",
             "include_ids": self.include_ids,
         }
 
     async def enter(self, key: str) -> Response:
-        """Let a visitor with the right key in, and take the key out of the address."""
+        """Start a session for a visitor with the correct key, and remove the key from the address."""
         if not await self.sessions.admits(key):
             return PlainTextResponse(
                 "The key is not valid for this session; open the address that facegap printed.\n", status_code=403
@@ -194,7 +194,7 @@ class Pages:
         return response
 
     def refusal(self, request: Request) -> Response | None:
-        """What somebody without a session of ours is told; None for who has one."""
+        """The response to a visitor without a session; None if there is a session."""
         session = self.sessions.read(request.cookies.get(self.cookie_name, ""))
         if session is not None and session.admitted:
             return None
@@ -202,12 +202,12 @@ class Pages:
 
 
 async def no_icon(request: Request) -> Response:  # noqa: ARG001
-    """Browsers ask for it by themselves; there is none."""
+    """Browsers request an icon; there is none."""
     return Response(status_code=204)
 
 
 async def static(request: Request) -> Response:
-    """One of the fixed files that the page needs."""
+    """One of the static files of the page."""
     name = request.path_params["name"]
     if name not in STATIC:
         return PlainTextResponse("No such file.\n", status_code=404)

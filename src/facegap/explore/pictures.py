@@ -1,7 +1,7 @@
-"""Small copies of the photographs of a run for the explore page: those of its manifest and no others.
+"""Small copies of the photographs of a run for the explore page, limited to its manifest.
 
-A browser names a picture by a number that says nothing. What it gets are pixels, encoded anew: no name, no metadata and no
-byte of the file itself.
+A browser identifies a picture by a random-looking number and gets only re-encoded pixels: no name, no metadata, and not
+the file itself.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from facegap.report.rows.frames import records
 from facegap.store.run import Run
 
 SIDE_PX, QUALITY = 224, 80
-LOOKED_FOR = 50  # images, before a folder is called the wrong one
-KEPT = 256  # encoded pictures, at most some 20 kB each
+LOOKED_FOR = 50  # images tried before a folder is rejected
+KEPT = 256  # encoded pictures of up to about 20 kB
 
 
 class Pictures:
     """The photographs of one run.
 
-    folder : of the run's manifest, which its paths start from
+    folder : of the run's manifest, to which its paths are relative
 
     Raises
     ------
-    TableError : not one of the first images lies there
+    TableError : none of the first images is there
     """
 
     def __init__(self, run: Run, folder: Path, secret: bytes, *, allow_outside: bool = False) -> None:
@@ -51,11 +51,11 @@ class Pictures:
             )
 
     def number(self, row: int) -> str:
-        """What the browser calls the image of a row."""
+        """The identifier of a row's image in the browser."""
         return self._numbers[row]
 
     def jpeg(self, number: str) -> bytes | None:
-        """A small copy; None for a number that is no image of the run, and for an image that cannot be shown."""
+        """A small copy; None for an unknown number, and for an image that cannot be shown."""
         row = self._row_of.get(number)
         if row is None:
             return None
@@ -71,11 +71,11 @@ class Pictures:
         return self._folder / str(row["path"])
 
     def _encoded(self, row: int) -> bytes | None:
-        """The face of a row, or the whole image where none was found; None where there is no picture, or outside."""
+        """The face of a row, or the whole image if no face was found; None if the picture is missing or outside the folder."""
         try:
             with quiet_decoders():
                 pixels = picture_of(self._rows[row], self._folder, allow_outside=self._allow_outside)
-        except TableError:  # a path that leads out of the folder: its place on the page stays empty
+        except TableError:  # a path outside the folder: the page shows no picture
             return None
         if pixels is None:
             return None
@@ -84,7 +84,7 @@ class Pictures:
 
 
 def shrunk(pixels: Pixels) -> Pixels:
-    """The picture with its longer side at most SIDE_PX; a small one stays as it is."""
+    """The picture with its longer side at most SIDE_PX; smaller ones are unchanged."""
     height, width = pixels.shape[:2]
     scale = SIDE_PX / max(height, width)
     if scale >= 1:

@@ -1,4 +1,4 @@
-"""A run at another threshold or probability cut: rates, the cross-group matrix and the people who move, as rows of values."""
+"""A run at another threshold or probability cut: rates, cross-group matrix, and people whose state changes."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from facegap.statistics.clusters import clustered_rates
 from facegap.store.run import Run
 from facegap.types import BoolArray, IntArray, Rate
 
-MOST_GROUPS = 16  # of the matrix on the page; wider ones are read by nobody
+MOST_GROUPS = 16  # maximum groups of the matrix on the page
 ANSWERS = (ERROR_RATE_ANSWERED, ERROR_RATE_ALL)
 SILENT = "no_answer_share"
 
 
 @dataclass(frozen=True, eq=False)
 class Explored:
-    """A run with what every view of it needs.
+    """A run with the data that every view needs.
 
-    pairs     : its comparisons, None without any
-    searches  : its searches of a gallery, None without any
+    pairs     : its comparisons, None if there are none
+    searches  : its searches of a gallery, None if there are none
     threshold : the first threshold of the run, NaN without comparisons
-    lowest, highest : ends of the slider; below `floor` false matches are not known
-    has_probability : whether the answers of a classifier come with one, so that they can be cut
+    lowest, highest : ends of the slider; below `floor` false matches are unknown
+    has_probability : whether predictions have probabilities, so that a cut can be applied
     """
 
     run: Run
@@ -51,7 +51,7 @@ class Explored:
 
     @property
     def level(self) -> float:
-        """Of every interval."""
+        """The level of every interval."""
         return self.run.record.level
 
     def cells(self, grouping: Grouping) -> Cells:
@@ -60,14 +60,14 @@ class Explored:
 
 
 def explored(run: Run) -> Explored:
-    """What the views of a run share."""
+    """The data that all views of a run share."""
     pairs, points = all_comparisons_of(run, "facegap explore"), operating_of(run)
     threshold = points[0].threshold if points else math.nan
     scores = np.empty(0) if pairs is None else np.concatenate([pairs.genuine_scores, pairs.impostor_scores])
     made = scores[np.isfinite(scores)]
     ends = (float(made.min()), float(made.max())) if len(made) else (0.0, 1.0)
     floor = -math.inf if pairs is None else pairs.floor
-    # below the floor nothing is listed, so the slider goes a little further to show that it is not known
+    # nothing is listed below the floor; the slider extends slightly further to show that these rates are unknown
     lowest = min(ends[0], floor - 0.05) if math.isfinite(floor) else ends[0]
     known = bool(run.record.classes) and run.predictions["probability"].notna().any()
     return Explored(
@@ -89,9 +89,9 @@ def explored(run: Run) -> Explored:
 
 @dataclass(frozen=True)
 class MovedRate:
-    """A rate where the page stands, and in the run; None where it is not known.
+    """A rate at the settings of the page, and in the run; None if unknown.
 
-    group : by name, as people see it
+    group : its name as displayed
     """
 
     group: str
@@ -101,16 +101,16 @@ class MovedRate:
 
     @property
     def change(self) -> float:
-        """The rate here less that in the run; NaN where either is not known."""
+        """The current rate minus that in the run; NaN if either is unknown."""
         return math.nan if self.now is None or self.before is None else self.now.value - self.before.value
 
 
 @dataclass(frozen=True)
 class MovedPeople:
-    """People of a group in a state, in the run and here, and who came and who left; None where that is not known.
+    """People of a group in a state, in the run and now, and those who entered or left it; None if unknown.
 
-    people : all that were judged
-    state  : "refused" (a photograph of their own was refused) or "mistaken" (taken for somebody else)
+    people : number of evaluated people
+    state  : "refused" (one of their genuine pairs was rejected) or "mistaken" (falsely matched with another person)
     """
 
     group: str
@@ -126,9 +126,9 @@ class MovedPeople:
 
 
 def rates_at(view: Explored, grouping: Grouping, threshold: float) -> list[MovedRate]:
-    """FMR and FNMR of every group, beside those at the run's own threshold.
+    """FMR and FNMR of every group, and those at the run's own threshold.
 
-    FMR is not known where the threshold lies below the end of the stored list.
+    FMR is unknown if the threshold is below the end of the stored list.
     """
     cells = view.cells(grouping)
     rows = []
@@ -141,7 +141,7 @@ def rates_at(view: Explored, grouping: Grouping, threshold: float) -> list[Moved
 
 
 def rate_at(view: Explored, metric: str, threshold: float, inside: BoolArray) -> Rate | None:
-    """One rate; None where it is not known."""
+    """One rate; None if unknown."""
     assert view.pairs is not None
     if metric == FNMR.name:
         return false_non_match_rate(view.pairs, threshold, inside, generalised=False, level=view.level)
@@ -151,7 +151,7 @@ def rate_at(view: Explored, metric: str, threshold: float, inside: BoolArray) ->
 
 
 def matrix_at(view: Explored, grouping: Grouping, threshold: float) -> list[RateRow]:
-    """FMR within and between the first groups of a grouping; empty where it is not known or there is one group."""
+    """FMR within and between the first groups of a grouping; empty if unknown or if there is one group."""
     assert view.pairs is not None
     cells = view.cells(grouping)
     if threshold < view.floor or len(cells.groups) < 2:
@@ -168,9 +168,9 @@ def matrix_at(view: Explored, grouping: Grouping, threshold: float) -> list[Rate
 
 
 def people_moved(view: Explored, grouping: Grouping, threshold: float) -> list[MovedPeople]:
-    """Per group and state the judged people with a refused photograph of their own, or taken for somebody else.
+    """Per group and state, the evaluated people with a rejected genuine pair, or with a false match.
 
-    A person counts once however many pairs; a false match counts for both of its people, whatever the other's group.
+    Each person counts once, regardless of the number of pairs; a false match counts for both people in any groups.
     """
     cells = view.cells(grouping)
     moved: list[MovedPeople] = []
@@ -195,7 +195,7 @@ def movement(group: str, state: str, now: BoolArray | None, before: BoolArray | 
 
 
 def refused_people(view: Explored, threshold: float) -> BoolArray:
-    """Per person whether a genuine pair with two templates is refused, bool (S,)."""
+    """Whether each person has a rejected genuine pair of templates, bool (S,)."""
     assert view.pairs is not None
     found = np.zeros(int(view.subjects.max(initial=-1)) + 1, np.bool_)
     wrong = np.isfinite(view.pairs.genuine_scores) & (view.pairs.genuine_scores < threshold)
@@ -204,7 +204,7 @@ def refused_people(view: Explored, threshold: float) -> BoolArray:
 
 
 def mistaken_people(view: Explored, threshold: float) -> BoolArray | None:
-    """Per person whether they are in a false match, bool (S,); None where the list does not reach."""
+    """Whether each person is in a false match, bool (S,); None if the list does not reach the threshold."""
     assert view.pairs is not None
     if threshold < view.floor:
         return None
@@ -217,14 +217,14 @@ def mistaken_people(view: Explored, threshold: float) -> BoolArray | None:
 
 
 def cut_predictions(view: Explored, cut: float) -> pd.DataFrame:
-    """PREDICTIONS where answers with less probability than the cut are no answers."""
-    said = view.run.predictions
-    silent = said["outcome"].isin(("right", "wrong")) & (said["probability"] < cut)
-    return said.assign(outcome=said["outcome"].mask(silent, "no_answer"))
+    """PREDICTIONS, in which predictions with a probability below the cut count as missing."""
+    predictions = view.run.predictions
+    below_cut = predictions["outcome"].isin(("right", "wrong")) & (predictions["probability"] < cut)
+    return predictions.assign(outcome=predictions["outcome"].mask(below_cut, "no_answer"))
 
 
-def answers_at(view: Explored, grouping: Grouping, cut: float) -> list[MovedRate]:
-    """Error rates of every group with the cut, the proportion without an answer, and the values without a cut."""
+def predictions_at(view: Explored, grouping: Grouping, cut: float) -> list[MovedRate]:
+    """Error rates of every group with the cut, the proportion without a prediction, and the values without a cut."""
     cells = view.cells(grouping)
     now, before = (
         {name: rates_by_group(view, trials, errors, cells) for name, (trials, errors) in answer_counts(at).items()}
@@ -238,7 +238,7 @@ def answers_at(view: Explored, grouping: Grouping, cut: float) -> list[MovedRate
 
 
 def answer_counts(run: Run) -> dict[str, TrialsAndErrors]:
-    """Trials and errors of the answers of a classifier, and of those that it does not give."""
+    """Trials and errors of the predictions of a classifier, and of missing predictions."""
     found = {metric.name: counts for metric in ANSWERS if (counts := counts_of(run, metric)) is not None}
     labelled = found[ERROR_RATE_ALL.name][0]
     return {**found, SILENT: (labelled, (run.predictions["outcome"] == "no_answer").to_numpy(np.bool_))}
@@ -260,7 +260,7 @@ def rates_by_group(view: Explored, trials: BoolArray, errors: BoolArray, cells: 
 
 
 def faces_at(view: Explored, grouping: Grouping) -> list[MovedRate]:
-    """Proportion of images without a usable face, by group; nothing moves it here."""
+    """Proportion of images without a usable face, by group; independent of the threshold."""
     cells = view.cells(grouping)
     everybody = np.ones(len(view.subjects), np.bool_)
     lost = (view.run.faces["outcome"] != "ok").to_numpy(np.bool_)

@@ -1,4 +1,4 @@
-"""The searches of a gallery (1:N) at the threshold of the page: their rates, and each miss and false identification."""
+"""Searches of a gallery (1:N) at the threshold of the page: their rates, and each miss and false identification."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from facegap.derive.units import units_of_run
 from facegap.explore.rates import Explored, MovedRate
 from facegap.types import AnyArray, BoolArray, IntArray
 
-LOST, BELOW, OTHERS = "no template", "below the threshold", "others ranked first"  # why somebody was not found
+LOST, BELOW, OTHERS = "no template", "below the threshold", "others ranked first"  # reasons for a miss
 
 
 def ranks_of(view: Explored) -> tuple[int, ...]:
-    """The lengths of candidate lists that the run was judged at, rising; none without searches."""
+    """The lengths of candidate lists evaluated in the run, increasing; empty without searches."""
     return () if view.run.searched is None else tuple(search_record(view.run).ranks)
 
 
 def points_at(threshold: float, rank: int) -> tuple[SearchPoint, ...]:
-    """What is judged at a threshold: who is not found among so many candidates, and who is taken for somebody."""
+    """The evaluated operating points at a threshold: misses for this list length, and false identifications."""
     missed = SearchPoint(FNIR.name, rank, threshold, "", "")
     return (missed,) if math.isnan(threshold) else (missed, SearchPoint(FPIR.name, None, threshold, "", ""))
 
 
 def searches_at(view: Explored, grouping: Grouping, threshold: float, rank: int) -> list[MovedRate]:
-    """FNIR and FPIR of every group, beside those at the run's own threshold; none without searches."""
+    """FNIR and FPIR of every group, and those at the run's own threshold; empty without searches."""
     if view.searches is None:
         return []
     cells, units = view.cells(grouping), units_of_run(view.run)
@@ -57,9 +57,9 @@ def searches_at(view: Explored, grouping: Grouping, threshold: float, rank: int)
 
 
 def search_failures(view: Explored, groups: AnyArray, threshold: float, rank: int) -> list[pd.DataFrame]:
-    """A row per search that went wrong: the probe, and the enrolled image that it missed or was taken for.
+    """One row per failed search: the probe, and the enrolled image that it missed or falsely matched.
 
-    groups : of each manifest row, text (rows,); the group of a search is its probe's
+    groups : of each manifest row, str (rows,); the group of a search is that of its probe
     """
     if view.searches is None:
         return []
@@ -71,7 +71,7 @@ def search_failures(view: Explored, groups: AnyArray, threshold: float, rank: in
 
 
 def missed(view: Explored, groups: AnyArray, rows: IntArray, threshold: float) -> pd.DataFrame:
-    """Searches for people of the gallery that did not find them. rows : of the manifest, the probes."""
+    """Mated searches that did not find the person. rows : manifest rows of the probes"""
     assert view.searches is not None
     place = np.searchsorted(view.searches.rows, rows)
     mates = np.where(view.searches.is_mate[place], view.searches.scores[place], -np.inf)
@@ -88,7 +88,7 @@ def missed(view: Explored, groups: AnyArray, rows: IntArray, threshold: float) -
 
 
 def named(view: Explored, groups: AnyArray, rows: IntArray) -> pd.DataFrame:
-    """Searches for people who are not in the gallery that name somebody: with the first candidate."""
+    """Non-mated searches that return a candidate, with the first candidate."""
     assert view.searches is not None
     place = np.searchsorted(view.searches.rows, rows)
     scores = np.where(np.isfinite(view.searches.scores[place]), view.searches.scores[place], -np.inf)
@@ -98,7 +98,7 @@ def named(view: Explored, groups: AnyArray, rows: IntArray) -> pd.DataFrame:
 
 
 def enrolled_mates(view: Explored, rows: IntArray) -> IntArray:
-    """An enrolled image of the person of each row that was not left out after review; manifest rows, -1 where none."""
+    """An enrolled image of each row's person that is not excluded; manifest rows, -1 if there is none."""
     run = view.run
     assert run.searched is not None
     enrolled = np.flatnonzero(roles_shown(run, run.searched) == GALLERY)
@@ -111,7 +111,7 @@ def enrolled_mates(view: Explored, rows: IntArray) -> IntArray:
 
 
 def first_of(row: int, mates: Sequence[int] | IntArray, excluded: set[tuple[int, int]]) -> int:
-    """The first mate whose pair with the row was not left out; -1 where there is none."""
+    """The first mate whose pair with the row is not excluded; -1 if there is none."""
     return next((int(mate) for mate in mates if (int(row), int(mate)) not in excluded), -1)
 
 
@@ -124,7 +124,7 @@ def of_searches(
     why: AnyArray | None,
     kind: str,
 ) -> pd.DataFrame:
-    """Rows of a probe and an enrolled image each."""
+    """Rows with a probe and an enrolled image each."""
     image, subject = (view.run.manifest[name].to_numpy() for name in ("image", "subject"))
     there: BoolArray = others >= 0
     return pd.DataFrame(

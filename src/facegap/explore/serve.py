@@ -1,4 +1,4 @@
-"""`facegap explore RUN`: a page over a finished run, on this machine only."""
+"""Serve a page for a finished run on this machine (`facegap explore RUN`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Started:
-    """What is announced once the page can be opened. address : with the key that lets its visitor in."""
+    """What is announced once the page can be opened. address : includes the access key."""
 
     address: str
     images: int
@@ -32,12 +32,12 @@ def explore(
 ) -> None:
     """Serve the page until Ctrl-C.
 
-    images : folder of the run's manifest, whose photographs are shown; None shows none
+    images : folder of the run's manifest, to show photographs; None shows none
 
     Raises
     ------
-    RunError     : no finished run, or one that was changed after it finished
-    FacegapError : the packages of the web pages are missing, or the port is taken
+    RunError     : the run is unfinished, or was changed after it finished
+    FacegapError : the packages of the web pages are missing, or the port is in use
     """
     from facegap.web.serve import address, listening_socket, require_web, serve
 

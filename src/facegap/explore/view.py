@@ -1,4 +1,4 @@
-"""What a visitor asks of the explore page, checked; and the answer as tables of text and as frames for CSV."""
+"""The checked request of a visitor of the explore page, and the answer as text tables and as frames for CSV."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from facegap.explore.rates import (
     Explored,
     MovedPeople,
     MovedRate,
-    answers_at,
     faces_at,
     matrix_at,
     people_moved,
+    predictions_at,
     rates_at,
 )
 from facegap.explore.searches import ranks_of, searches_at
@@ -40,14 +40,14 @@ KEYS = ("by", "threshold", "exact", "rank", "cut", "kind", "group", "sort", "ord
 NOT_KNOWN = "not known"
 FAILURE_TITLES = {"other_image": "other image", "other_subject": "other subject"}
 
-Failure = Mapping[str, Any]  # a row of `failures`, whose columns depend on what was asked for
+Failure = Mapping[str, Any]  # a row of `failures`; its columns depend on the request
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A view: groups of one grouping at a threshold and a cut, and which failures in which order.
+class Settings:
+    """A view: groups of one grouping at a threshold and a cut, with filtered and sorted failures.
 
-    rank : candidates of a search among which its person must be; 0 without searches
+    rank : length of the candidate list of a search; 0 without searches
     """
 
     grouping: Grouping
@@ -61,8 +61,8 @@ class Asked:
     rank: int = 0
 
     def address(self, path: str = "/", **changed: str) -> str:
-        """The address of this view, or of one that differs in some keys."""
-        said = {
+        """The address of this view, or of one with some keys changed."""
+        query = {
             "by": grouping_name(self.grouping),
             "threshold": plain(self.threshold),
             "cut": plain(self.cut),
@@ -74,32 +74,32 @@ class Asked:
             "page": str(self.page),
             **changed,
         }
-        return f"{path}?{urlencode({key: value for key, value in said.items() if value})}"
+        return f"{path}?{urlencode({key: value for key, value in query.items() if value})}"
 
 
 def grouping_name(grouping: Grouping) -> str:
-    """A grouping as the address says it."""
+    """The name of a grouping in an address."""
     return "*".join(grouping) or EVERYBODY
 
 
 def plain(value: float) -> str:
-    """A number in an address, to the last bit; empty for none."""
+    """A number in an address with full precision; empty for None."""
     return "" if math.isnan(value) else repr(value)
 
 
 def sorts_of(*, include_ids: bool) -> tuple[str, ...]:
-    """The columns that failures can be sorted by: all that are shown."""
+    """The columns by which failures can be sorted: all displayed ones."""
     return (*COLUMNS, *NAMED) if include_ids else COLUMNS
 
 
-def asked_of(query: Mapping[str, str], view: Explored, *, include_ids: bool = False) -> Asked:
-    """The view that an address asks for.
+def settings_of(query: Mapping[str, str], view: Explored, *, include_ids: bool = False) -> Settings:
+    """The view requested by an address.
 
-    include_ids : whether failures are named, and so can be sorted by name
+    include_ids : whether failures have names, by which they can be sorted
 
     Raises
     ------
-    FacegapError : a key or value that the page does not offer; nothing is silently replaced by something else
+    FacegapError : an unknown key or value; nothing is silently replaced
     """
     for key in query:
         if key not in KEYS:
@@ -117,9 +117,9 @@ def asked_of(query: Mapping[str, str], view: Explored, *, include_ids: bool = Fa
     if not 1 <= page <= 1e9 or page != int(page):
         raise FacegapError("page numbers start at 1")
     groups = tuple(str(group) for group in view.cells(grouping).groups)
-    # With other groups chosen the one that was filtered by is gone; the filter goes with it.
+    # If other groups are chosen, the filtered group no longer exists, so the filter is removed.
     group = query.get("group", "") if query.get("group", "") in groups else ""
-    return Asked(
+    return Settings(
         grouping,
         threshold,
         cut,
@@ -132,16 +132,16 @@ def asked_of(query: Mapping[str, str], view: Explored, *, include_ids: bool = Fa
     )
 
 
-def thresholds_of(view: Explored, asked: Asked) -> list[tuple[str, str]]:
-    """The thresholds of the run, those of its searches too: as text, and the address of the view at each to the last bit."""
+def thresholds_of(view: Explored, settings: Settings) -> list[tuple[str, str]]:
+    """The thresholds of the run, including its searches: as text, with the address of the view at each in full precision."""
     record = view.run.record
     points = [*record.operating, *(record.identification.operating if record.identification else ())]
     values = dict.fromkeys(point.threshold for point in points)
-    return [(score(value), asked.address(threshold=plain(value), page="1")) for value in values]
+    return [(score(value), settings.address(threshold=plain(value), page="1")) for value in values]
 
 
 def rank_of(query: Mapping[str, str], view: Explored) -> int:
-    """The rank that is asked for, one of those of the run, else the first; 0 without searches."""
+    """The requested rank, one of those of the run, by default the first; 0 without searches."""
     ranks = [str(rank) for rank in ranks_of(view)]
     return int(one_of(query, "rank", tuple(ranks), ranks[0])) if ranks else 0
 
@@ -155,7 +155,7 @@ def one_of(query: Mapping[str, str], key: str, allowed: tuple[str, ...], default
 
 
 def a_number(query: Mapping[str, str], key: str, default: float) -> float:
-    """A finite number, or what holds without one."""
+    """A finite number, or the default."""
     text = query.get(key, "")
     if not text:
         return default
@@ -168,49 +168,55 @@ def a_number(query: Mapping[str, str], key: str, default: float) -> float:
     return value
 
 
-# ---- the answer ----
+# ---- tables ----
 
 
-def frame_of(name: str, view: Explored, asked: Asked, *, include_ids: bool) -> pd.DataFrame:
-    """One table of a view, whole, as it is exported; text as it is in the run."""
+def frame_of(name: str, view: Explored, settings: Settings, *, include_ids: bool) -> pd.DataFrame:
+    """One complete table of a view for export, with unescaped text."""
     if name == "failures":
-        every = failures_of(view, asked, include_ids=include_ids)
-        return chosen_of(every, view, asked).drop(columns=list(ROWS))
+        every = failures_of(view, settings, include_ids=include_ids)
+        return chosen_of(every, view, settings).drop(columns=list(ROWS))
     if name == "people":
-        return people_frame(people_moved(view, asked.grouping, asked.threshold))
+        return people_frame(people_moved(view, settings.grouping, settings.threshold))
     if name == "matrix":
-        return matrix_frame(matrix_at(view, asked.grouping, asked.threshold))
-    return rates_frame(rates_of(name, view, asked))
+        return matrix_frame(matrix_at(view, settings.grouping, settings.threshold))
+    return rates_frame(rates_of(name, view, settings))
 
 
-def failures_of(view: Explored, asked: Asked, *, include_ids: bool) -> pd.DataFrame:
-    """All failures where the page stands."""
-    return failures(view, asked.grouping, asked.threshold, asked.cut, include_ids=include_ids, rank=max(asked.rank, 1))
-
-
-def chosen_of(every: pd.DataFrame, view: Explored, asked: Asked) -> pd.DataFrame:
-    """The failures that are asked for, in the order that is asked for."""
-    return chosen(
-        every,
-        view.cells(asked.grouping),
-        kind=asked.kind,
-        group=asked.group,
-        sort=asked.sort,
-        descending=asked.descending,
+def failures_of(view: Explored, settings: Settings, *, include_ids: bool) -> pd.DataFrame:
+    """All failures at the settings of the view."""
+    return failures(
+        view, settings.grouping, settings.threshold, settings.cut, include_ids=include_ids, rank=max(settings.rank, 1)
     )
 
 
-def rates_of(name: str, view: Explored, asked: Asked) -> list[MovedRate]:
+def chosen_of(every: pd.DataFrame, view: Explored, settings: Settings) -> pd.DataFrame:
+    """The failures selected by the view, in its order."""
+    return chosen(
+        every,
+        view.cells(settings.grouping),
+        kind=settings.kind,
+        group=settings.group,
+        sort=settings.sort,
+        descending=settings.descending,
+    )
+
+
+def rates_of(name: str, view: Explored, settings: Settings) -> list[MovedRate]:
     """The rows of one of the tables of rates."""
     if name == "rates":
-        return rates_at(view, asked.grouping, asked.threshold)
+        return rates_at(view, settings.grouping, settings.threshold)
     if name == "searches":
-        return searches_at(view, asked.grouping, asked.threshold, asked.rank)
-    return answers_at(view, asked.grouping, asked.cut) if name == "answers" else faces_at(view, asked.grouping)
+        return searches_at(view, settings.grouping, settings.threshold, settings.rank)
+    return (
+        predictions_at(view, settings.grouping, settings.cut)
+        if name == "answers"
+        else faces_at(view, settings.grouping)
+    )
 
 
 def rates_frame(rows: Sequence[MovedRate]) -> pd.DataFrame:
-    """Rates with full numbers, for a file; what is not known has no value and a count of -1."""
+    """Rates with full precision, for a file; unknown rates have no value and a count of -1."""
     unknown = Rate(-1, -1, -1)
     return pd.DataFrame(
         {
@@ -234,7 +240,7 @@ def view_level(row: MovedRate) -> float:
 
 
 def matrix_frame(rows: Sequence[RateRow]) -> pd.DataFrame:
-    """Rates between groups with full numbers, for a file."""
+    """Rates between groups with full precision, for a file."""
     numbers = ("errors", "trials", "subjects", "value", "low", "high")
     return pd.DataFrame(
         {"group": str(row.group), "other": str(row.other), **{name: getattr(row.rate, name) for name in numbers}}
@@ -243,13 +249,13 @@ def matrix_frame(rows: Sequence[RateRow]) -> pd.DataFrame:
 
 
 def people_frame(rows: Sequence[MovedPeople]) -> pd.DataFrame:
-    """People who move, for a file; -1 where a number is not known."""
+    """People whose state changes, for a file; -1 if a number is unknown."""
     found = [asdict(row) for row in rows]
     return pd.DataFrame([{name: -1 if value is None else value for name, value in row.items()} for row in found])
 
 
 def shown_tables(view: Explored) -> tuple[str, ...]:
-    """The tables that a run has something for."""
+    """The tables that are not empty for a run."""
     verifies, answered = view.pairs is not None, bool(view.run.record.classes)
     return tuple(
         name
@@ -265,15 +271,17 @@ def shown_tables(view: Explored) -> tuple[str, ...]:
     )
 
 
-def text_of(name: str, view: Explored, asked: Asked) -> TextTable:
+def text_of(name: str, view: Explored, settings: Settings) -> TextTable:
     """A table as text."""
     if name == "people":
         note = "Each person counts once, regardless of the number of photographs or pairs."
-        return table_of("people who move", PEOPLE, people_moved(view, asked.grouping, asked.threshold), notes=(note,))
+        return table_of(
+            "people who move", PEOPLE, people_moved(view, settings.grouping, settings.threshold), notes=(note,)
+        )
     if name == "matrix":
-        return matrix_text(matrix_at(view, asked.grouping, asked.threshold), view, asked)
-    rows, least = rates_of(name, view, asked), view.run.record.min_subjects
-    title = RATE_TITLES[name] + (f", rank {asked.rank}" if name == "searches" else "")
+        return matrix_text(matrix_at(view, settings.grouping, settings.threshold), view, settings)
+    rows, least = rates_of(name, view, settings), view.run.record.min_subjects
+    title = RATE_TITLES[name] + (f", rank {settings.rank}" if name == "searches" else "")
     small = any(is_small(row, least) for row in rows)
     return table_of(
         title,
@@ -285,7 +293,7 @@ def text_of(name: str, view: Explored, asked: Asked) -> TextTable:
 
 
 def is_small(row: MovedRate, least: int) -> bool:
-    """Whether a rate is known and rests on too few people to be ranked."""
+    """Whether a rate is known but based on too few people to be ranked."""
     return row.now is not None and row.now.subjects < least
 
 
@@ -331,9 +339,9 @@ PEOPLE = (
 )
 
 
-def matrix_text(rows: Sequence[RateRow], view: Explored, asked: Asked) -> TextTable:
-    """FMR between groups, as a square."""
-    groups = view.cells(asked.grouping).groups[:MOST_GROUPS]
+def matrix_text(rows: Sequence[RateRow], view: Explored, settings: Settings) -> TextTable:
+    """FMR between groups, as a square matrix."""
+    groups = view.cells(settings.grouping).groups[:MOST_GROUPS]
     title = "FMR by pair of groups"
     if not rows:
         why = "At least two groups are needed." if len(groups) < 2 else floor_note(view)
@@ -349,16 +357,16 @@ def matrix_text(rows: Sequence[RateRow], view: Explored, asked: Asked) -> TextTa
 
 
 def floor_note(view: Explored) -> str:
-    """Why false matches are not known."""
+    """Why false matches are unknown."""
     return (
         f"The run contains the impostor pairs with scores of at least {score(view.floor)}. Below that, false matches "
         f"are not known; repeat the audit with a larger --tail-limit."
     )
 
 
-def failures_text(frame: pd.DataFrame, asked: Asked) -> TextTable:
+def failures_text(frame: pd.DataFrame, settings: Settings) -> TextTable:
     """One page of failures."""
-    start = (asked.page - 1) * PAGE_ROWS
+    start = (settings.page - 1) * PAGE_ROWS
     shown = frame.iloc[start : start + PAGE_ROWS]
     names = columns_of(frame)
     columns = [Column[Failure](FAILURE_TITLES.get(name, name), partial(failure_cell, name=name)) for name in names]
@@ -373,7 +381,7 @@ def failures_text(frame: pd.DataFrame, asked: Asked) -> TextTable:
 
 
 def columns_of(frame: pd.DataFrame) -> list[str]:
-    """The columns of failures that say something."""
+    """The columns of failures that are not empty."""
     return [
         name for name in frame.columns if name not in ROWS and (name in ("kind", "group") or has_content(frame[name]))
     ]
@@ -381,26 +389,26 @@ def columns_of(frame: pd.DataFrame) -> list[str]:
 
 @dataclass(frozen=True)
 class Head:
-    """A column heading that sorts. address : of the view sorted by it; state : as aria-sort says it."""
+    """A column heading that sorts. address : of the view sorted by it; state : value of aria-sort."""
 
     address: str
     state: str
 
 
-def heads(frame: pd.DataFrame, asked: Asked) -> list[Head]:
-    """Per column of the table of failures where its heading leads: a second click turns the order round."""
+def heads(frame: pd.DataFrame, settings: Settings) -> list[Head]:
+    """The target of each column heading of the failures; a second click reverses the order."""
     found = []
     for name in columns_of(frame):
-        own = asked.sort == name
-        order = "up" if own and asked.descending else "down"
-        state = ("descending" if asked.descending else "ascending") if own else "none"
-        found.append(Head(asked.address(sort=name, order=order, page="1"), state))
+        own = settings.sort == name
+        order = "up" if own and settings.descending else "down"
+        state = ("descending" if settings.descending else "ascending") if own else "none"
+        found.append(Head(settings.address(sort=name, order=order, page="1"), state))
     return found
 
 
 @dataclass(frozen=True)
 class Card:
-    """One failure of the contact sheet. rows : of the manifest, one image or the two of a pair."""
+    """One failure of the contact sheet. rows : manifest rows of the image, or of both images of a pair."""
 
     rows: tuple[int, ...]
     kind: str
@@ -408,14 +416,14 @@ class Card:
     lines: tuple[str, ...]
 
 
-def cards(frame: pd.DataFrame, asked: Asked) -> list[Card]:
+def cards(frame: pd.DataFrame, settings: Settings) -> list[Card]:
     """One page of failures as a contact sheet."""
-    start = (asked.page - 1) * PAGE_ROWS
+    start = (settings.page - 1) * PAGE_ROWS
     return [card_of(row) for row in records(frame.iloc[start : start + PAGE_ROWS])]
 
 
 def card_of(row: Failure) -> Card:
-    """What stands below the picture or the two pictures of a failure."""
+    """The lines below the picture or pictures of a failure."""
     rows = tuple(int(row[name]) for name in ROWS if row[name] >= 0)
     lines = []
     if row["prediction"]:
@@ -433,7 +441,7 @@ def card_of(row: Failure) -> Card:
 
 
 def has_content(column: pd.Series) -> bool:
-    """Whether any value of a column says something."""
+    """Whether any value of a column is not empty."""
     return bool((column.notna() & (column.astype(str) != "")).any())
 
 

@@ -1,1 +1,1 @@
-"""`facegap export`: a run as JSON or as a model card."""
+"""Export a run as JSON or as a model card (`facegap export`)."""

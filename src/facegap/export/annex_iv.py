@@ -1,6 +1,6 @@
-"""Where a run holds what Annex IV of the EU's AI Act asks technical documentation to contain; no claim of conformity.
+"""The parts of a run that cover items of Annex IV of the EU's AI Act (technical documentation); no claim of conformity.
 
-Items and their letters are those of Annex IV of Regulation (EU) 2024/1689, in our words.
+Items and their letters follow Annex IV of Regulation (EU) 2024/1689, paraphrased.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ABSENT = "not in this run"
 
 @dataclass(frozen=True)
 class Requirement:
-    """One item. where : the file and the part of a run that speaks of it; "" where nothing does."""
+    """One item. where : the file and part of a run that cover it; "" if none does."""
 
     item: str
     asks: str
@@ -44,7 +44,7 @@ def annex_iv(record: RunRecord, whole: Mapping[str, Any]) -> str:
 
 
 def requirements(record: RunRecord, whole: Mapping[str, Any]) -> list[Requirement]:
-    """Every item in the order of the annex, with where this run speaks of it."""
+    """Every item in the order of the annex, with the part of this run that covers it."""
     system, data = whole["system"], whole["data"]
     trained = [entry["name"] for entry in system["models"] if entry["training_data"]]
     hashed = [entry["name"] for entry in system["models"] if entry["sha256"]]

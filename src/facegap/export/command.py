@@ -1,4 +1,4 @@
-"""Export of a run in formats that others use."""
+"""Export of a run in standard formats."""
 
 from __future__ import annotations
 

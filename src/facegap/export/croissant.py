@@ -1,4 +1,4 @@
-"""A manifest as a Croissant description: JSON-LD that names its file, its columns and their types, and no row.
+"""A manifest as a Croissant description: JSON-LD with its file, columns and types, but no rows.
 
 Source: the Croissant format, version 1.0, docs.mlcommons.org/croissant.
 """
@@ -69,8 +69,8 @@ def croissant(manifest: Path, *, name: str, licence: str | None, address: str | 
     Parameters
     ----------
     manifest : path of the CSV file
-    name : what the data set is called
-    licence, address : the data set's own; left out where None, and the document then lacks what the format recommends
+    name : name of the data set
+    licence, address : of the data set; omitted if None, although the format recommends them
 
     Raises
     ------
@@ -114,7 +114,7 @@ def croissant(manifest: Path, *, name: str, licence: str | None, address: str | 
 
 
 def field_of(column: str, place: int) -> dict[str, Any]:
-    """One column. All are texts in a manifest: an age may be a range."""
+    """One column. All columns of a manifest are text: an age may be a range."""
     return {
         "@type": "cr:Field",
         "@id": f"images/{column if PLAIN.fullmatch(column) else f'column-{place + 1}'}",

@@ -1,8 +1,8 @@
-"""A run as one JSON document, in the order in which ISO/IEC 19795-10 asks for things to be reported; its gaps named.
+"""A run as one JSON document, in the reporting order of ISO/IEC 19795-10, with missing items named.
 
 The items are those of the published scope of ISO/IEC 19795-10:2024 (failure to enrol, shifts in comparison score,
 recognition error rates, throughput; group membership, phenotypic measures, uncertainty, threshold settings). The
-document says what a run reports of each and what is missing; it claims no conformity.
+document states what a run reports for each item and what is missing; it claims no conformity.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SCOPE = (
     "item and names what is missing; it claims no conformity."
 )
 RATE_NUMBERS = ("errors", "trials", "subjects", "effective_trials", "value", "low", "high", "level", "method")
-# The interval of a gap is the one that decided its verdict; those of each difference and ratio by itself are in gaps.csv.
+# The interval of a gap is the one that decided its verdict; the separate ones of difference and ratio are in gaps.csv.
 GAP_NUMBERS = (
     "difference",
     "ratio",
@@ -74,7 +74,7 @@ POLICIES = {
 
 @dataclass(frozen=True)
 class Item:
-    """One thing that the standard asks to be reported. where : key of the document; missing : what is not there."""
+    """One item that the standard requires to be reported. where : key of the document; missing : what the run lacks."""
 
     item: str
     where: str
@@ -82,14 +82,14 @@ class Item:
 
 
 def schema_text() -> str:
-    """The JSON Schema of the document, with every metric that is known here."""
+    """The JSON Schema of the document, with every known metric."""
     schema = json.loads(files("facegap.export").joinpath(SCHEMA_FILE).read_text(encoding="utf-8"))
     schema["$defs"]["metric"]["enum"] = list(metrics())
     return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
 
 
 def run_export(run: Run) -> dict[str, Any]:
-    """The document; only what JSON can hold, with null for every number that is not defined or has no bound."""
+    """The document as JSON values; null for every number that is undefined or unbounded."""
     whole = {
         "format": FORMAT,
         "version": VERSION,
@@ -121,7 +121,7 @@ def run_export(run: Run) -> dict[str, Any]:
 
 
 def items_of(run: Run, whole: Mapping[str, Any]) -> list[Item]:
-    """What the standard asks for, and what of it this run lacks."""
+    """The items of the standard, and what this run lacks."""
     verifies, throughput = run.matched is not None, whole["throughput"]
     named = run.record.manifest.has_subjects
     asked = (
@@ -130,7 +130,7 @@ def items_of(run: Run, whole: Mapping[str, Any]) -> list[Item]:
         (
             "how groups were labelled",
             "groups",
-            groups_told(run),
+            labels_described(run),
             "the run does not describe the source of the manifest's labels",
         ),
         ("phenotypic measures", "groups", has_phenotype(run), "skin tone was not measured or annotated; add --tone"),
@@ -167,8 +167,8 @@ def items_of(run: Run, whole: Mapping[str, Any]) -> list[Item]:
     return [Item(item, where, "" if there else missing) for item, where, there, missing in asked]
 
 
-def groups_told(run: Run) -> bool:
-    """Whether the run says by whom or what the labels of its groups were given: those it joined itself do."""
+def labels_described(run: Run) -> bool:
+    """Whether the run states who or what assigned the labels of its groups; always true for labels that it joined itself."""
     used = {name for grouping in run.record.groupings for name in grouping}
     return bool(used) and used <= set(run.record.label_columns)
 
@@ -178,7 +178,7 @@ def has_phenotype(run: Run) -> bool:
     return any(name.startswith(("measured_", "annotated_")) for grouping in run.record.groupings for name in grouping)
 
 
-# ---- the parts ----
+# ---- sections ----
 
 
 def tasks_of(run: Run) -> list[str]:
@@ -191,7 +191,7 @@ def tasks_of(run: Run) -> list[str]:
 
 
 def system_of(run: Run) -> dict[str, Any]:
-    """The models with their hashes and licences, and what they ran on."""
+    """The models with their hashes and licences, and the hardware and software that ran them."""
     used = run.record.execution
     models = [
         {
@@ -212,7 +212,7 @@ def system_of(run: Run) -> dict[str, Any]:
 
 
 def of_card(card: Mapping[str, Any]) -> dict[str, Any]:
-    """What the card of a model says of its licence, training and limits; empty where it says nothing, or where none is."""
+    """Licence, training data and limits from the card of a model; empty if the card does not state them or is missing."""
     training, limits = card.get("training_data"), card.get("known_limits")
     return {
         **{key: str(card.get(key) or "") for key in ("licence", "citation")},
@@ -236,7 +236,7 @@ def data_of(run: Run) -> dict[str, Any]:
 
 
 def templates_of(run: Run) -> dict[str, Any]:
-    """How many templates the images are pooled into, and the outcome of them; nothing where each image is one."""
+    """The number of templates into which images are pooled, and their outcomes; empty if each image is one template."""
     if run.pooled is None:
         return {}
     outcomes = run.faces["outcome"].value_counts()
@@ -248,7 +248,7 @@ def templates_of(run: Run) -> dict[str, Any]:
 
 
 def groups_of(run: Run) -> dict[str, Any]:
-    """By what people are grouped, how many have which label, and where labels come from."""
+    """The groupings, the number of people with each label, and the source of the labels."""
     columns = []
     for name in attribute_columns(groupings_of(run)):
         images = run.by_image[0][name].value_counts()
@@ -270,7 +270,7 @@ def groups_of(run: Run) -> dict[str, Any]:
 
 
 def thresholds_of(run: Run) -> dict[str, Any]:
-    """How thresholds were set, and what they are."""
+    """The thresholds, and how they were set."""
     points = run.record.operating
     given = run.record.request.setting("verify", "threshold") or []
     in_sample = run.record.request.setting("verify", "in_sample")
@@ -287,7 +287,7 @@ def thresholds_of(run: Run) -> dict[str, Any]:
 
 
 def rates_of(run: Run, *, failures: bool) -> list[dict[str, Any]]:
-    """Rates by group, of failures to give a result or of errors; without cells of the cross-group matrix."""
+    """Rates by group, either of failures to give a result or of errors, without cells of the cross-group matrix."""
     rows = run.rates[~across_groups(run.rates, attribute_columns(groupings_of(run)))]
     return [rate_of(row, run) for row in records(rows) if metric_of(row["metric"]).is_failure == failures]
 
@@ -305,7 +305,7 @@ def rate_of(row: Mapping[str, Any], run: Run) -> dict[str, Any]:
 
 
 def group_object(row: Mapping[str, Any], run: Run, prefix: str = "") -> dict[str, str]:
-    """The group of a row as attribute -> label; empty for everybody."""
+    """The group of a row as attribute -> label; empty for all people."""
     return dict(group_of(row, groupings_of(run), prefix).attributes)
 
 
@@ -316,7 +316,7 @@ def cross_group(run: Run) -> list[dict[str, Any]]:
 
 
 def score_shifts(run: Run) -> list[dict[str, Any]]:
-    """Means of genuine and impostor scores by group, and their shift from those of everybody."""
+    """Means of genuine and impostor scores by group, and their shift from those of all people."""
     table = run.extra.get("scores.csv")
     if table is None or not len(table):
         return []
@@ -361,7 +361,7 @@ def gaps_of(run: Run) -> list[dict[str, Any]]:
 
 
 def differentials_of(run: Run) -> list[dict[str, Any]]:
-    """Published one-number measures of unequal rates."""
+    """Published single-number measures of unequal rates."""
     table = run.extra.get("differentials.csv", pd.DataFrame())
     return [
         {
@@ -377,14 +377,14 @@ def differentials_of(run: Run) -> list[dict[str, Any]]:
 
 
 def answer_rates_of(run: Run) -> list[dict[str, Any]]:
-    """How often each answer of a further output was given, by group; no error, where nothing says what is true."""
+    """How often each value of a further output was predicted, by group; no errors, since there are no labels."""
     names = (*ANSWER_OF, "model", "count", "trials", "subjects", "value", "low", "high", "level", "method")
     table = run.extra.get("answer_rates.csv", pd.DataFrame())
     return [{"group": group_object(row, run), **{name: row[name] for name in names}} for row in records(table)]
 
 
 def answer_gaps_of(run: Run) -> list[dict[str, Any]]:
-    """Every pair of groups of one answer, with the verdict on whether its rates differ."""
+    """Every pair of groups for one predicted value, with the verdict on whether its rates differ."""
     numbers = ("difference", "p", "p_adjusted", "margin", "verdict")
     names = (*ANSWER_OF, "model", "family", "group_a", "group_b", *numbers)
     table = run.extra.get("answer_gaps.csv", pd.DataFrame())
@@ -392,7 +392,7 @@ def answer_gaps_of(run: Run) -> list[dict[str, Any]]:
 
 
 def throughput_of(run: Run) -> dict[str, Any]:
-    """Milliseconds per image by stage, and by group where the run measured that."""
+    """Milliseconds per image by stage, and by group if the run measured them."""
     timing = run.record.timing
     overall = [
         {"stage": stage, "images": spent.images, "median_ms": spent.median_ms, "p95_ms": spent.p95_ms}
@@ -403,7 +403,7 @@ def throughput_of(run: Run) -> dict[str, Any]:
 
 
 def uncertainty_of(run: Run) -> dict[str, Any]:
-    """How intervals and tests are made."""
+    """The methods behind intervals and tests."""
     return {
         "level": run.record.level,
         "unit": unit_of(run.record),
@@ -414,14 +414,14 @@ def uncertainty_of(run: Run) -> dict[str, Any]:
 
 
 def unit_of(record: RunRecord) -> str:
-    """What varies independently."""
+    """The sampling unit."""
     if record.cluster:
         return f"units of {' and '.join(record.cluster)}, as given by --cluster"
     return PEOPLE if record.manifest.has_subjects else "each image was treated as a different person"
 
 
 def as_json(value: Any) -> Any:
-    """A value as JSON holds it: NaN and infinity become null, numbers of numpy plain ones."""
+    """A value as JSON: NaN and infinity become null, numpy numbers become plain ones."""
     if isinstance(value, Mapping):
         return {str(key): as_json(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The forms of `facegap export`, and which option belongs to which. Imported by `--help`, so that it imports little."""
+"""The formats of `facegap export`, and their options. Imported by `--help`, so it has few imports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from facegap.errors import SettingError
 
 Format = Literal["json", "model-card", "hugging-face", "hugging-face-results", "impact-ratios", "annex-iv", "croissant"]
-# Which of the options of a form belong to which forms.
+# The formats to which each option applies.
 BELONG = {
     "metric": ("impact-ratios", "hugging-face-results"),
     "dataset": ("hugging-face", "hugging-face-results"),
@@ -19,11 +19,11 @@ BELONG = {
 
 @dataclass(frozen=True)
 class Details:
-    """What a form needs beside the run.
+    """The options of a format.
 
-    metric  : the rate that a form about one rate is about; None: that of the finding
+    metric  : the rate reported by a format with a single rate; None: that of the finding
     dataset : id of the data set on the Hugging Face Hub
-    licence, address : of a data set that is described
+    licence, address : of a described data set
     """
 
     metric: str | None = None
@@ -33,11 +33,11 @@ class Details:
 
 
 def refuse_others(form: Format, details: Details) -> None:
-    """Refuse an option that the form has no use for.
+    """Reject an option that does not apply to the format.
 
     Raises
     ------
-    SettingError : naming the option and the forms that take it
+    SettingError : names the option and its formats
     """
     for name, forms in BELONG.items():
         if getattr(details, name) is not None and form not in forms:

@@ -1,6 +1,6 @@
 """A run as metadata of a Hugging Face model card: `model-index` for its front matter, or a file of evaluation results.
 
-Both are YAML. They are written as YAML whose scalars are JSON, so that no name in a run can change their structure.
+Both are YAML with JSON scalars, so that no name in a run can change their structure.
 Source: modelcard.md and eval_results.yaml of github.com/huggingface/hub-docs.
 """
 
@@ -23,15 +23,15 @@ DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]
 
 
 def model_index(run: Run, whole: Mapping[str, Any], dataset: str | None) -> str:
-    """`model-index` with every rate of every group, between the two lines of a model card's front matter.
+    """`model-index` with every rate of every group, between the front-matter lines of a model card.
 
-    dataset : id of the data set on the Hub, ORGANISATION/NAME; None: the name of the run's data, which is no id
+    dataset : id of the data set on the Hub, ORGANISATION/NAME; None: the name of the run's data, which is not an id
     """
     named = run.record.data_name or "manifest " + run.record.manifest.sha256[:12]
     results = []
     by_name = {
         entry["name"]: entry for entry in whole["system"]["models"]
-    }  # the last task of a name: what follows detection
+    }  # the last task of a name: the one after detection
     for entry in by_name.values():
         rates = [
             rate
@@ -69,11 +69,11 @@ def metric_of_rate(rate: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def eval_results(run: Run, whole: Mapping[str, Any], dataset: str | None, metric: str | None) -> str:
-    """A file for `.eval_results/`: one rate over everybody, at the first threshold; that format has no place for groups.
+    """A file for `.eval_results/`: one rate for all people at the first threshold, because the format has no groups.
 
     Raises
     ------
-    SettingError : no data set id, or the run has no such rate of everybody
+    SettingError : the data set id is missing, or the run has no such rate for all people
     """
     if dataset is None:
         raise SettingError("--format hugging-face-results needs --dataset ORGANISATION/NAME, the benchmark on the Hub")
@@ -85,17 +85,17 @@ def eval_results(run: Run, whole: Mapping[str, Any], dataset: str | None, metric
     ]
     if not found:
         raise SettingError(f"metric {chosen[:64]!a}: the run has no such rate for all people")
-    # One number per data set: that at the first threshold of the run.
+    # One number per data set: the rate at the first threshold of the run.
     date = {"date": run.record.date} if run.record.date else {}
     return yaml_of([{"dataset": {"id": checked(dataset)}, "value": found[0]["value"], **date}])
 
 
 def checked(dataset: str) -> str:
-    """A data set id.
+    """A checked data set id.
 
     Raises
     ------
-    SettingError : no ORGANISATION/NAME
+    SettingError : not of the form ORGANISATION/NAME
     """
     if not DATASET.fullmatch(dataset):
         raise SettingError(f"--dataset {dataset[:99]!a} is not an id of the Hub; write ORGANISATION/NAME")
@@ -103,12 +103,12 @@ def checked(dataset: str) -> str:
 
 
 def slug(name: str) -> str:
-    """A name as an id: small letters, digits and hyphens."""
+    """A name as an id: lower-case letters, digits and hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:96] or "unnamed"
 
 
 def yaml_of(value: Any, indent: int = 0) -> str:
-    """A value as YAML in blocks. Keys and texts are JSON strings, which YAML reads as they are; null for what has no number."""
+    """A value as block YAML. Keys and strings are JSON strings, which are valid YAML; undefined numbers are null."""
     pad = " " * indent
     if isinstance(value, Mapping) and value:
         return "".join(f"{pad}{key_of(key)}:{nested(entry, indent)}" for key, entry in value.items())
@@ -118,7 +118,7 @@ def yaml_of(value: Any, indent: int = 0) -> str:
 
 
 def key_of(key: str) -> str:
-    """A key; quoted where it is not one plain word."""
+    """A key, quoted unless it is one plain word."""
     return (
         key
         if re.fullmatch(r"[a-z][a-z_-]*", key)
@@ -128,14 +128,14 @@ def key_of(key: str) -> str:
 
 
 def nested(value: Any, indent: int) -> str:
-    """What stands after a key."""
+    """The text after a key."""
     if isinstance(value, Mapping | list | tuple) and value:
         return "\n" + yaml_of(value, indent + 2)
     return f" {scalar(value)}\n"
 
 
 def item(value: Any, indent: int) -> str:
-    """What stands after a dash: a block begins on the same line."""
+    """The text after a dash: a block starts on the same line."""
     text = yaml_of(value, indent + 2)
     return " " + text.removeprefix(" " * (indent + 2))
 

@@ -1,9 +1,9 @@
 """A run as the table of rates and impact ratios of New York City's Local Law 144, 6 RCNY 5-301.
 
 The rule divides the selection rate of each category by that of the most selected one, separately for sex, for race or
-ethnicity, and for both crossed. Categories of less than 2% of the data may be left out of the ratios if they are shown,
-and the number of individuals of unknown category is stated. A face model selects nobody: here a trial counts as selected
-where it ended without the error that is named, such as a genuine comparison that was accepted.
+ethnicity, and for their intersections. Categories of less than 2% of the data may be excluded from the ratios if they are
+shown, and the number of individuals of unknown category is stated. A face model selects no one: here a trial counts as
+selected if it ended without the given error, such as an accepted genuine comparison.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from facegap.statistics.ratios import ratio_interval
 from facegap.store.run import Run
 from facegap.types import UNKNOWN
 
-SMALL = 0.02  # of the trials of a grouping: 6 RCNY 5-301 lets an auditor leave such a category out of the ratios
+SMALL = 0.02  # of the trials of a grouping; 6 RCNY 5-301 allows excluding smaller categories from the ratios
 RULE = "6 RCNY 5-301"
-FALSE_POSITIVES = ("fmr", "gfar", "fpir")  # a comparison that is not one of these errors selects nobody
+FALSE_POSITIVES = ("fmr", "gfar", "fpir")  # trials without these errors select no one
 
 
 @dataclass(frozen=True)
 class Impact:
-    """One category: trials, those without the error, its rate with interval, and its ratio to the highest rate.
+    """One category: trials, trials without the error, their proportion with interval, and its ratio to the highest.
 
-    rate   : proportion selected, as the run has it: weighted where comparisons are a sample; NaN without trials
-    ratio, low_ratio, high_ratio : NaN for a category that is in no ratio; the highest rate itself has 1 and no interval
-    why_not                      : why it is in no ratio, else ""
+    rate   : proportion selected, as in the run: weighted if comparisons are a sample; NaN without trials
+    ratio, low_ratio, high_ratio : NaN for an excluded category; the highest rate has ratio 1 without interval
+    why_not                      : why it is excluded, otherwise ""
     """
 
     category: str
@@ -53,16 +53,16 @@ class Impact:
 
 
 def impact_ratios(rows: Sequence[Impact], level: float) -> list[Impact]:
-    """The rows with ratios to the highest rate among categories of at least 2% of the trials; none unknown is among them."""
+    """The rows with ratios to the highest rate among known categories with at least 2% of the trials."""
     known = sum(row.trials for row in rows if not row.why_not)
-    told = [row if row.why_not else replace(row, why_not=too_few(row, known)) for row in rows]
-    compared = [row for row in told if not row.why_not]
+    marked = [row if row.why_not else replace(row, why_not=too_few(row, known)) for row in rows]
+    compared = [row for row in marked if not row.why_not]
     highest = max(compared, key=lambda row: row.rate, default=None)
-    return [row if row.why_not or highest is None else against(row, highest, level) for row in told]
+    return [row if row.why_not or highest is None else against(row, highest, level) for row in marked]
 
 
 def too_few(row: Impact, known: int) -> str:
-    """Why a category of known label is in no ratio, or ""."""
+    """Why a category with known label is excluded, or ""."""
     if not row.trials:
         return "no trials"
     return "under 2% of the trials" if row.trials < SMALL * known else ""
@@ -73,7 +73,7 @@ def against(row: Impact, highest: Impact, level: float) -> Impact:
     if row is highest or not highest.rate:
         return replace(row, ratio=row.rate / highest.rate if highest.rate else math.nan)
     sizes = row.effective, highest.effective
-    if not all(map(math.isfinite, sizes)):  # nothing is known of how sure the rates are
+    if not all(map(math.isfinite, sizes)):  # the precision of the rates is unknown
         return replace(row, ratio=row.rate / highest.rate)
     low, high = ratio_interval(row.rate * sizes[0], sizes[0], highest.rate * sizes[1], sizes[1], level=level)
     return replace(row, ratio=row.rate / highest.rate, low_ratio=float(low), high_ratio=float(high))
@@ -84,7 +84,7 @@ def impact_text(run: Run, metric: str | None = None) -> str:
 
     Raises
     ------
-    RunError : the run has no such rate, or none of a group
+    RunError : the run has no such rate, or none by group
     """
     chosen = metric or headline_metric(run, without=FALSE_POSITIVES)
     rows = [rate for rate in rates_of(run, failures=metric_of(chosen).is_failure) if rate["metric"] == chosen]
@@ -111,7 +111,7 @@ def impact_text(run: Run, metric: str | None = None) -> str:
 
 
 def place_of(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Model and threshold of a rate, the threshold as it is printed; a NaN is equal to none."""
+    """Model and printed threshold of a rate; NaN becomes None."""
     return row["model"], "" if math.isnan(row["threshold"]) else score(row["threshold"])
 
 
@@ -140,7 +140,7 @@ def one_table(grouping: Sequence[str], rows: Sequence[Mapping[str, Any]], run: R
 
 
 def impact_of(row: Mapping[str, Any]) -> Impact:
-    """A rate of errors as a rate of trials without one."""
+    """An error rate as the rate of trials without the error."""
     labels = list(row["group"].values())
     return Impact(
         category=" ".join(labels),
@@ -165,6 +165,6 @@ def ratio_cell(row: Impact) -> str:
 
 
 def headline_metric(run: Run, *, without: Sequence[str] = ()) -> str:
-    """The metric that a finding of this run is about first, leaving out some."""
+    """The first metric of this run's finding, without some."""
     there = {str(name) for name in run.rates["metric"]}
     return next(metric.name for metric in by_order() if metric.name in there - set(without))

@@ -1,4 +1,4 @@
-"""Text from outside, and tables of it, as Markdown in which nothing of it is markup."""
+"""Untrusted text, and tables of it, as Markdown without any markup."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from facegap.report.text import clean
 
 SPECIAL = frozenset("\\`*_[]|#~$>")
-AT_THE_START = "+-="  # would make a list or a heading there
+AT_THE_START = "+-="  # these start a list or a heading
 
 
 def md(text: object) -> str:
-    """Text from outside for Markdown: on one line, nothing in it is markup, a link or HTML."""
-    said = clean(text)
-    kept = "".join(f"\\{letter}" if letter in SPECIAL else letter for letter in said)
-    kept = f"\\{kept}" if said.startswith(tuple(AT_THE_START)) else kept
+    """Untrusted text as Markdown: on one line, without markup, links or HTML."""
+    line = clean(text)
+    kept = "".join(f"\\{letter}" if letter in SPECIAL else letter for letter in line)
+    kept = f"\\{kept}" if line.startswith(tuple(AT_THE_START)) else kept
     kept = kept.replace("&", "&amp;").replace("<", "&lt;").replace("\\>", "&gt;")
-    # renderers make links of bare addresses
+    # renderers turn bare addresses into links
     return kept.replace("://", "&#58;//").replace("www.", "www&#46;").replace("@", "&#64;")
 
 

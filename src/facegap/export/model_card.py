@@ -1,4 +1,4 @@
-"""A run as a model card in Markdown, after Mitchell et al. (2019), Model Cards for Model Reporting."""
+"""A run as a model card in Markdown, following Mitchell et al. (2019), Model Cards for Model Reporting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from facegap.report.tables import Column, table_of, title_of
 from facegap.report.text import NO_NUMBER, interval, level_text, milliseconds, p_value, percent, score
 from facegap.store.run import Run
 
-MOST_GAPS = 30  # in the card, or one of each family where these are more; the JSON export holds all
+MOST_GAPS = 30  # in the card, or one per family if there are more families; the JSON export has all
 
 
 def model_card(run: Run, whole: Mapping[str, Any]) -> str:
@@ -46,7 +46,7 @@ def model_card(run: Run, whole: Mapping[str, Any]) -> str:
 
 
 def details(whole: Mapping[str, Any]) -> list[str]:
-    """Models, licences, what they ran on."""
+    """Models, licences, hardware and software."""
     rows = [
         (entry["task"], entry["name"], entry["licence"], entry["training_data"], entry["sha256"])
         for entry in whole["system"]["models"]
@@ -55,14 +55,14 @@ def details(whole: Mapping[str, Any]) -> list[str]:
         f"- {md(entry['name'])}: {md(limit)}" for entry in whole["system"]["models"] for limit in entry["known_limits"]
     ]
     system = whole["system"]
-    told = (system["device"] or "unknown", ", ".join(system["providers"]), system["precision"])
-    ran = f"Run on {', '.join(md(part) for part in told if part)}."
+    parts = (system["device"] or "unknown", ", ".join(system["providers"]), system["precision"])
+    ran = f"Run on {', '.join(md(part) for part in parts if part)}."
     lines = ["## Model details", "", *table(("task", "name", "licence", "training data", "sha256"), rows), "", ran]
     return [*lines, *(["", "Known limits, from the cards:", *known] if known else [])]
 
 
 def use() -> list[str]:
-    """What it is for."""
+    """The intended use."""
     return [
         "## Intended use",
         "",
@@ -72,7 +72,7 @@ def use() -> list[str]:
 
 
 def factors(whole: Mapping[str, Any]) -> list[str]:
-    """Groups and who labelled them."""
+    """Groups, and who labelled them."""
     rows = [
         (
             entry["attribute"],
@@ -95,7 +95,7 @@ def factors(whole: Mapping[str, Any]) -> list[str]:
 
 
 def evaluation_data(whole: Mapping[str, Any]) -> list[str]:
-    """What was looked at."""
+    """The evaluation data."""
     data = whole["data"]
     people = (
         f"{data['people']:,} people"
@@ -104,20 +104,20 @@ def evaluation_data(whole: Mapping[str, Any]) -> list[str]:
     )
     lost = ", ".join(f"{md(outcome)} {count:,}" for outcome, count in data["face_outcomes"].items())
     templates = f" pooled into {data['templates']:,} templates" if "templates" in data else ""
-    said = f"{data['images']:,} images{templates}, {people}; manifest sha256 {md(data['manifest_sha256'])}. Outcomes: {lost}."
-    return ["## Evaluation data", "", said]
+    sentence = f"{data['images']:,} images{templates}, {people}; manifest sha256 {md(data['manifest_sha256'])}. Outcomes: {lost}."
+    return ["## Evaluation data", "", sentence]
 
 
 def metrics(whole: Mapping[str, Any]) -> str:
-    """Thresholds and uncertainty in a sentence each."""
+    """Thresholds and uncertainty, in one sentence each."""
     points = "; ".join(f"{score(point['threshold'])} ({point['source']})" for point in whole["thresholds"]["points"])
     policy = (
         f"Thresholds: {whole['thresholds']['policy']}: {points}; {whole['thresholds']['convention']}. "
         if points
         else ""
     )
-    told = whole["uncertainty"]
-    return f"{policy}Brackets are {level_text(told['level'])} intervals; {told['unit']}. {told['multiplicity']}."
+    uncertainty = whole["uncertainty"]
+    return f"{policy}Brackets are {level_text(uncertainty['level'])} intervals; {uncertainty['unit']}. {uncertainty['multiplicity']}."
 
 
 def rate_lines(run: Run) -> list[str]:
@@ -153,14 +153,14 @@ def gap_lines(run: Run) -> list[str]:
 
 
 def widest_first(found: Sequence[Sequence[GapRow]]) -> list[GapRow]:
-    """Gaps by their place in their own family, the widest of each first: rates of matches are smaller than any other."""
+    """Gaps by rank within their family, the widest of each first, because false match rates are smaller than other rates."""
     ordered = [sorted(family, key=lambda gap: -width(gap)) for family in found]
     most = max((len(family) for family in ordered), default=0)
     return [family[place] for place in range(most) for family in ordered if place < len(family)]
 
 
 def width(gap: GapRow) -> float:
-    """The difference; one that is not known is narrower than any other."""
+    """The difference; an unknown one is narrower than any other."""
     return -1.0 if math.isnan(gap.difference.value) else gap.difference.value
 
 
@@ -180,7 +180,7 @@ GAPS = (
 
 
 def shift_lines(whole: Mapping[str, Any]) -> list[str]:
-    """How scores of groups lie apart from those of everybody."""
+    """Shifts of the scores of groups from those of all people."""
     rows = [
         (
             named(row["group"]),
@@ -217,12 +217,12 @@ def times(entry: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def named(group: Mapping[str, str]) -> str:
-    """A group as it is called."""
+    """The name of a group."""
     return " ".join(group.values()) or "all"
 
 
 def limits(whole: Mapping[str, Any]) -> list[str]:
-    """What holds for every run."""
+    """Limits of every run."""
     found = ["A gap says nothing about its cause, and no verdict says that a model is fair."]
     if whole["data"]["people"] is None:
         found.append(
@@ -232,7 +232,7 @@ def limits(whole: Mapping[str, Any]) -> list[str]:
 
 
 def item_lines(whole: Mapping[str, Any]) -> list[str]:
-    """What is reported and what is missing."""
+    """Reported and missing items."""
     rows = [
         (entry["item"], "reported" if entry["present"] else f"missing: {entry['missing']}")
         for entry in whole["reported"]

@@ -1,4 +1,4 @@
-"""`facegap export`: a run, or a manifest, in one of the forms in which people file such things."""
+"""Export a run or a manifest in a standard format (`facegap export`)."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from facegap.store.run import fitting_together, write_bytes
 
 
 def exported(path: Path, form: Format, details: Details | None = None) -> str:
-    """The run in a folder, or the manifest in a file, as text. JSON is ASCII, so that no letter in it moves a cursor.
+    """The run in a folder, or the manifest in a file, as text. JSON is ASCII, so that it has no control or direction characters.
 
     Raises
     ------
-    RunError : no finished run, one that was changed after it finished, or one without what the form is about
-    SettingError : an option of another form
-    TableError : a manifest that cannot be read
+    RunError : the run is unfinished, was changed after it finished, or lacks what the format needs
+    SettingError : an option of another format
+    TableError : the manifest cannot be read
     """
-    told = details or Details()
-    refuse_others(form, told)
+    chosen = details or Details()
+    refuse_others(form, chosen)
     if form == "croissant":
         if path.is_dir():
             raise SettingError("--format croissant describes a manifest; give people.csv, not a run folder")
-        return croissant(path, name=path.stem, licence=told.licence, address=told.address)
+        return croissant(path, name=path.stem, licence=chosen.licence, address=chosen.address)
     run = read_finished(path)
     with fitting_together(path):
         if form == "impact-ratios":
-            return impact_text(run, told.metric)
+            return impact_text(run, chosen.metric)
         whole = run_export(run)
         if form == "json":
             return json.dumps(whole, indent=1, ensure_ascii=True, allow_nan=False) + "\n"
         if form == "hugging-face":
-            return model_index(run, whole, told.dataset)
+            return model_index(run, whole, chosen.dataset)
         if form == "hugging-face-results":
-            return eval_results(run, whole, told.dataset, told.metric)
+            return eval_results(run, whole, chosen.dataset, chosen.metric)
         return annex_iv(run.record, whole) if form == "annex-iv" else model_card(run, whole)
 
 
 def export(path: Path, form: Format, out: Path, details: Details | None = None) -> None:
-    """Write it to a file that only its owner can read."""
+    """Write the export to a file that only its owner can read."""
     write_bytes(out, exported(path, form, details).encode())
