@@ -19,7 +19,8 @@ from facegap.explore.failures import COLUMNS, KINDS, NAMED, failures
 from facegap.explore.page import create_app
 from facegap.explore.pictures import SIDE_PX, Pictures
 from facegap.explore.rates import explored
-from facegap.explore.view import frame_of, settings_of
+from facegap.explore.settings import settings_of
+from facegap.explore.view import frame_of
 from facegap.store.run import Run, read_run
 from fixtures.settings import audit_predictions
 

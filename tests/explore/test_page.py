@@ -21,7 +21,8 @@ from facegap.errors import FacegapError
 from facegap.explore.failures import MOST_MATCHES, failures
 from facegap.explore.page import create_app
 from facegap.explore.rates import explored, matrix_at, people_moved, predictions_at, rates_at
-from facegap.explore.view import frame_of, matrix_frame, people_frame, rates_frame, settings_of
+from facegap.explore.settings import settings_of
+from facegap.explore.view import frame_of, matrix_frame, people_frame, rates_frame
 from facegap.store.run import Run, read_run
 from fixtures.settings import audit_embeddings, audit_predictions
 

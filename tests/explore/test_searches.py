@@ -16,7 +16,8 @@ from facegap.explore.failures import failures
 from facegap.explore.page import create_app
 from facegap.explore.rates import explored
 from facegap.explore.searches import BELOW, LOST, first_of, searches_at
-from facegap.explore.view import frame_of, settings_of, thresholds_of
+from facegap.explore.settings import settings_of, thresholds_of
+from facegap.explore.view import frame_of
 from facegap.store.run import Run, read_run
 from fixtures.settings import audited
 

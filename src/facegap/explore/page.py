@@ -23,23 +23,19 @@ from facegap.explore.failures import KINDS
 from facegap.explore.pictures import Pictures
 from facegap.explore.rates import explored
 from facegap.explore.searches import ranks_of
+from facegap.explore.settings import Settings, grouping_name, settings_of, sorts_of, thresholds_of
 from facegap.explore.view import (
     PAGE_ROWS,
     TABLES,
-    Settings,
     cards,
     chosen_of,
     failures_of,
     failures_text,
     floor_note,
     frame_of,
-    grouping_name,
     heads,
-    settings_of,
     shown_tables,
-    sorts_of,
     text_of,
-    thresholds_of,
 )
 from facegap.report.page import SHARED, asset, breakable
 from facegap.report.sections import PageTable
