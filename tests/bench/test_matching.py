@@ -1,4 +1,4 @@
-"""The bench compares equal work, in turns, and does not call a wide spread a result."""
+"""The bench compares equal work, in turns, and does not report a wide spread as a result."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def timing(*milliseconds: float) -> bench.Timing:
 
 
 def test_a_ratio_is_the_median_of_the_ratios_within_a_turn() -> None:
-    # The second turn is twice as slow for both: the ratio does not notice.
+    # The second turn takes twice as long for both, which does not change the ratio.
     found = bench.ratio("ours", timing(10, 20, 10), "theirs", timing(40, 80, 42))
     assert (found.low, found.median) == (4.0, 4.0)
     assert found.result
 
 
-def test_a_ratio_of_scattered_turns_is_printed_as_no_result() -> None:
+def test_a_ratio_with_scattered_turns_is_not_a_result() -> None:
     timings = {"theirs": timing(10, 40, 90), "ours": timing(10, 10, 10)}
     job = bench.Job("pairs", 5, 4, 1, 10, 0.1, "", timings, bench.ratios_of(timings), ())
     text = bench.as_markdown(bench.MatchingBench(bench.machine(), (job,)))
@@ -56,7 +56,7 @@ def test_every_peer_does_the_same_work(case: peers.Case) -> None:
             exact = [name for name in answers if name not in ours and name not in peers.APPROXIMATE]
             assert {answers[name] for name in exact if answers[name] is not None} == {rows}
             for name in peers.APPROXIMATE & set(answers):
-                assert answers[name]() == "recall 1.000"  # type: ignore[operator]  # of 640 rows nothing is missed
+                assert answers[name]() == "recall 1.000"  # type: ignore[operator]  # with 640 rows nothing is missed
         if job == "open set":
             assert len({answers[name] for name in answers if answers[name] is not None}) == 1
         if job == "pairs":
@@ -70,7 +70,7 @@ def test_the_tiles_cover_every_pair_once() -> None:
     assert (seen[np.triu_indices(1500)] == 1).all()
 
 
-def test_made_up_faces_are_alike_within_a_subject_and_the_floor_is_reached_as_often_as_asked() -> None:
+def test_synthetic_templates_are_similar_within_a_subject_and_reach_the_floor_at_the_requested_rate() -> None:
     rng = np.random.default_rng(1)
     rows, subjects, _ = rows_of.face_like(rng, 4000, 128)
     scores = rows @ rows.T
@@ -94,7 +94,7 @@ def test_an_unknown_job_is_refused() -> None:
 
 
 @pytest.mark.parametrize("spectrum", rows_of.SPECTRA)
-def test_made_up_faces_have_the_energy_that_their_spectrum_states(spectrum: str) -> None:
+def test_synthetic_templates_have_the_energy_of_their_spectrum(spectrum: str) -> None:
     rows, _, _ = rows_of.face_like(np.random.default_rng(3), 12_000, 64, spectrum)
     found = np.cumsum(np.sort(np.linalg.eigvalsh(rows.T @ rows / len(rows)))[::-1])
     expected = np.cumsum(rows_of.energy(spectrum, 64))
@@ -104,7 +104,7 @@ def test_made_up_faces_have_the_energy_that_their_spectrum_states(spectrum: str)
     assert rows_of.energy(spectrum, 512).sum() == pytest.approx(1)
 
 
-def test_the_shares_of_survivors_are_those_that_the_loop_lets_pass() -> None:
+def test_the_proportions_of_survivors_are_those_of_the_loop() -> None:
     rows, subjects, _ = rows_of.face_like(np.random.default_rng(4), 4000, 128)
     floor = rows_of.floor_at(1e-3, rows, subjects, np.random.default_rng(4))
     shares = [rows_of.survivors(rows, f"prefix{k}", floor) for k in (16, 32, 64)]
@@ -143,7 +143,7 @@ def test_an_unknown_spectrum_is_refused() -> None:
 def test_rows_beyond_the_file_are_mixtures_with_its_spectrum_and_are_called_synthetic(tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
     real = rows_of.face_like(rng, 3000, 64)[0]
-    real = real + real[0] * 0.3  # a mean that is not 0
+    real = real + real[0] * 0.3  # a nonzero mean
     np.save(tmp_path / "t.npy", real)
     case, words = rows_of.from_file(rng, tmp_path / "t.npy", 8000, 100, resample=True)
     assert words == "3,000 templates of t.npy and 5,000 resampled from real templates (synthetic); probes resampled"
@@ -154,7 +154,7 @@ def test_rows_beyond_the_file_are_mixtures_with_its_spectrum_and_are_called_synt
     scores = case.rows[3000:] @ case.rows.T
     np.fill_diagonal(scores[:, 3000:], 0)
     between = (case.rows[:3000] @ case.rows[:3000].T)[np.triu_indices(3000, 1)]
-    # No copies: as many pairs are above the real 1e-4 as chance gives, within a factor.
+    # Not copies: about as many pairs as expected exceed the real score at FMR 1e-4, within a factor.
     assert (scores > np.quantile(between, 1 - 1e-4)).mean() < 4e-4
     assert rows_of.from_file(rng, tmp_path / "t.npy", 2000, 100, resample=True)[1] == "templates of t.npy"
     np.save(tmp_path / "few.npy", real[:8])

@@ -1,4 +1,4 @@
-"""Time of models: what is measured, and what of two files is a change or noise."""
+"""Time of models: the measurements, and which differences between two files are changes or noise."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_every_call_of_every_turn_is_kept_with_the_provider_that_ran_it(found: M
         assert one.quantiles_ms[0] <= one.quantiles_ms[1] <= one.quantiles_ms[2]
 
 
-def test_a_file_is_read_back_as_it_was_written_and_names_the_processor(found: ModelsBench, tmp_path: Path) -> None:
+def test_a_written_file_is_read_back_unchanged_and_names_the_processor(found: ModelsBench, tmp_path: Path) -> None:
     (tmp_path / "bench.json").write_text(as_json(found))
     assert read_bench(tmp_path / "bench.json") == found
     assert found.processor in "\n".join(bench_table(found).notes)
@@ -57,7 +57,7 @@ def test_a_file_is_read_back_as_it_was_written_and_names_the_processor(found: Mo
 
 
 @pytest.mark.parametrize("damage", ["not json", "{}", '{"format": 2}'])
-def test_a_file_that_is_none_is_refused(found: ModelsBench, tmp_path: Path, damage: str) -> None:
+def test_an_invalid_file_is_rejected(found: ModelsBench, tmp_path: Path, damage: str) -> None:
     (tmp_path / "bench.json").write_text(damage)
     with pytest.raises(TableError, match="not a result of facegap bench models"):
         read_bench(tmp_path / "bench.json")
@@ -81,12 +81,12 @@ def test_the_interval_of_a_ratio_is_that_of_welch_on_logarithms() -> None:
     assert found.verdict == CHANGED
 
 
-def test_turns_that_scatter_as_widely_as_the_files_differ_are_noise() -> None:
+def test_a_difference_within_the_spread_of_turns_is_noise() -> None:
     assert change(timed(100, 130, 110), timed(115, 135, 105), 0.95).verdict == NOISE
     assert change(timed(100, 110), timed(200, 210), 0.95).verdict == "too few turns"
 
 
-def test_the_level_is_that_of_all_settings_together() -> None:
+def test_the_level_holds_for_all_settings_together() -> None:
     many = [replace(timed(100, 110, 105), batch=batch) for batch in (1, 2, 4, 8)]
     base = ModelsBench(1, "p", 2, "cpu", {}, None, 1, 1, tuple(many))
     found = changes(base, replace(base, timed=(*many, replace(many[0], model="new"))))
@@ -95,7 +95,7 @@ def test_the_level_is_that_of_all_settings_together() -> None:
     assert (found[0].low, found[0].high) == (alone.low, alone.high)
 
 
-def test_another_machine_or_version_is_said(found: ModelsBench) -> None:
+def test_another_machine_or_version_is_reported(found: ModelsBench) -> None:
     other = replace(found, processor="Zuse Z3", versions={**found.versions, "numpy": "0.1"})
     said = differences_of_machines(other, found)
     assert f"processor: Zuse Z3 before, {found.processor} now" in said
@@ -104,6 +104,6 @@ def test_another_machine_or_version_is_said(found: ModelsBench) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "1,,2", "1.5", "-1", "2000"])
-def test_batches_that_are_no_whole_numbers_are_refused(text: str) -> None:
+def test_batches_must_be_whole_numbers(text: str) -> None:
     with pytest.raises(SettingError, match="--batch"):
         whole_numbers(text, "--batch", 1024)

@@ -1,4 +1,4 @@
-"""Ranks of models: bounds and ranges by hand, and no difference claimed where there is none."""
+"""Ranks of models: bounds and ranges by hand, and no significant difference where there is none."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PEOPLE = 400
 
 
 def answers(folder: Path, name: str, wrong: Sequence[int]) -> Path:
-    """A run of a vendor that misclassifies these people; half of the people are women, every second of each is old."""
+    """A run of a vendor that misclassifies these people; half of the people are women, and every second of each is old."""
     subject = np.arange(PEOPLE)
     manifest = pd.DataFrame(
         {
@@ -51,14 +51,14 @@ def ranked(folders: Sequence[Path]) -> dict[str, dict[str, RankRange]]:
     }
 
 
-def test_models_with_the_same_errors_share_all_ranks_and_a_worse_one_is_behind_both(tmp_path: Path) -> None:
+def test_models_with_equal_errors_share_all_ranks_and_a_worse_one_is_behind_both(tmp_path: Path) -> None:
     few, many = list(range(0, 40)), list(range(0, 160))
     found = ranked([answers(tmp_path, "a", few), answers(tmp_path, "b", many), answers(tmp_path, "c", few)])
     for grouping in (POOLED, "gender"):
         assert found[grouping] == {"a": RankRange(1, 2, 3), "b": RankRange(3, 3, 3), "c": RankRange(1, 2, 3)}
 
 
-def test_a_model_that_errs_as_often_but_on_one_group_has_the_worse_worst_group(tmp_path: Path) -> None:
+def test_a_model_with_equally_many_errors_in_one_group_has_the_worse_worst_group(tmp_path: Path) -> None:
     women = list(range(0, 160, 2))  # 80 of 200 women
     both = list(range(200, 280))  # 40 of 200 women, 40 of 200 men
     found = ranked([answers(tmp_path, "one_sided", women), answers(tmp_path, "even", both)])
@@ -75,11 +75,11 @@ def test_worst_groups_need_not_be_the_same_group(tmp_path: Path) -> None:
 
 
 def test_bounds_of_the_worst_group_are_the_best_of_one_group_against_all_of_the_other() -> None:
-    low = np.array([[0.10, -0.20], [0.30, -0.10]])  # rows: groups of a, columns: groups of b; b less a
+    low = np.array([[0.10, -0.20], [0.30, -0.10]])  # rows: groups of a, columns: groups of b; b minus a
     high = np.array([[0.20, 0.00], [0.50, 0.40]])
     assert bounds_of_worst(low, high) == (0.10, 0.20)
     unknown = low.copy()
-    unknown[1, 0] = np.nan  # one group of a is not known against the best column: that column proves nothing
+    unknown[1, 0] = np.nan  # unknown for one group of a in the best column, so that column proves nothing
     assert bounds_of_worst(unknown, high) == (-0.20, 0.20)
     assert all(map(math.isnan, bounds_of_worst(np.full((1, 1), np.nan), np.full((1, 1), np.nan))))
 
@@ -89,9 +89,9 @@ def test_ranges_of_ranks_by_hand() -> None:
         return Difference("m", "", first, second, (low + high) / 2, low, high)
 
     pairs = [
-        pair("a", "b", 0.01, 0.05),  # a ahead of b
+        pair("a", "b", 0.01, 0.05),  # a is ahead of b
         pair("a", "c", -0.01, 0.05),
-        pair("b", "c", -0.05, -0.01),  # c ahead of b
+        pair("b", "c", -0.05, -0.01),  # c is ahead of b
         pair("a", "d", 0.1, 0.2),
         pair("b", "d", -0.01, 0.1),
         pair("c", "d", 0.1, 0.2),
@@ -104,7 +104,7 @@ def test_ranges_of_ranks_by_hand() -> None:
     }
 
 
-def test_a_model_without_a_rate_has_no_rank_and_takes_none() -> None:
+def test_a_model_without_a_rate_has_no_rank_and_occupies_none() -> None:
     unknown = Difference("m", "", "a", "b", math.nan, math.nan, math.nan)
     assert rank_ranges(["a", "b"], [unknown]) == {}
     known = Difference("m", "", "a", "c", 0.1, 0.05, 0.2)
@@ -112,8 +112,8 @@ def test_a_model_without_a_rate_has_no_rank_and_takes_none() -> None:
 
 
 @pytest.mark.campaign
-def test_models_that_are_alike_are_ranked_apart_in_few_of_many_worlds(tmp_path: Path) -> None:
-    """Two models with a true error of 10% in each of two groups: somebody is ahead in at most 5% of 200 worlds, and a margin."""
+def test_equal_models_seldom_get_different_ranks(tmp_path: Path) -> None:
+    """Two models with a true error of 10% in each of two groups: one is ahead in at most 5% of 200 simulations, with tolerance."""
     rng, apart = np.random.default_rng(7), 0
     for world in range(200):
         folder = tmp_path / str(world)

@@ -1,4 +1,4 @@
-"""A suite from its file to the leaderboard, on toy models: the runs are ordinary ones, and what is done stays done."""
+"""A suite from its file to the leaderboard, with toy models: the runs are ordinary ones, and finished runs are kept."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ RENDERS_CHARTS = True
 IMAGES = 48
 HOSTILE = "<img src=x onerror=alert(1)>"
 
-WORDS = {"no_isolation": True}  # the processes of models are not what is tested here
+WORDS = {"no_isolation": True}  # model processes are not tested here
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, draw: Any, toys: Any) -> Path:
-    """People whose green says the gender to one classifier, and nothing to its copy that calls everybody female."""
+    """People whose green level encodes gender for one classifier; its copy predicts female for all."""
     place = tmp_path_factory.mktemp("suite")
     rng = np.random.default_rng(1)
     lines = ["image,subject,gender"]
@@ -94,7 +94,7 @@ def test_rates_ranks_and_worst_groups_are_those_of_the_runs(found: Leaderboard) 
     assert "right has the lowest error rate of 2" in finding(board)
 
 
-def test_results_json_says_the_same_and_names_the_run_of_each_model(found: Leaderboard) -> None:
+def test_results_json_has_the_same_numbers_and_names_the_run_of_each_model(found: Leaderboard) -> None:
     document = json.loads((found.folder / "results.json").read_text())
     board = document["boards"][0]
     assert [one["model"] for one in board["models"]] == ["right", "wrong"]
@@ -121,7 +121,7 @@ def test_the_page_loads_nothing_and_holds_the_table(found: Leaderboard) -> None:
     assert 'href="runs/toys/right/report.html"' in page
 
 
-def test_a_suite_goes_on_with_a_further_model_and_runs_no_model_again(
+def test_a_suite_resumes_with_an_additional_model_and_repeats_none(
     folder: Path, toys: Any, found: Leaderboard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(RunError, match="not empty"):
@@ -178,7 +178,7 @@ def test_the_command_prints_the_table_and_the_finding(folder: Path, found: Leade
     assert "leaderboard.html" in done.output
 
 
-def test_the_front_leaves_out_whoever_is_beaten_in_both(found: Leaderboard) -> None:
+def test_the_front_excludes_models_that_are_beaten_on_both_axes(found: Leaderboard) -> None:
     base = speed_row(found.boards[0], found.boards[0].standings[0])
     assert base is not None
     points = [("slow and low", 9.0, 1), ("fast and high", 1.0, 20), ("beaten", 5.0, 20), ("middle", 4.0, 5)]

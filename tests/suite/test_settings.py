@@ -1,4 +1,4 @@
-"""The suite file: what it comes to, and every mistake named with file, line and key."""
+"""The suite file: the audits that it defines, and every error with file, line and key."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ def read(folder: Path, text: str = TEXT) -> Suite:
     return read_suite(folder / "suite.toml", folder / "out", words={"workers": 2})
 
 
-def test_a_suite_comes_to_one_audit_for_every_model_of_every_set(tmp_path: Path) -> None:
+def test_a_suite_defines_one_audit_for_every_model_of_every_set(tmp_path: Path) -> None:
     suite = read(tmp_path)
-    assert [[asked.name for asked in one.audits] for one in suite.sets] == [
+    assert [[audit.name for audit in one.audits] for one in suite.sets] == [
         ["ssrnet_gender_imdb", "mobileface_v2", "net"],
         ["mobileface_v2", "net"],
     ]
     first, second, third = suite.sets[0].audits
     assert (first.settings.classify, first.settings.embed, first.settings.by) == ("ssrnet_gender_imdb", None, "gender")
     assert first.settings.verify.fmr == (0.001,)
-    assert second.settings.verify.fmr == (0.01,)  # of embedders only
-    assert third.settings.embed == str(tmp_path / "own/net.onnx")  # beside the suite file
+    assert second.settings.verify.fmr == (0.01,)  # for embedders only
+    assert third.settings.embed == str(tmp_path / "own/net.onnx")  # next to the suite file
     assert second.settings.output.folder == tmp_path / "out" / "runs" / "legislators" / "mobileface_v2"
-    assert {asked.settings.detect for one in suite.sets for asked in one.audits} == {"yunet_dynamic"}
-    assert {asked.settings.models.workers for one in suite.sets for asked in one.audits} == {2}
+    assert {audit.settings.detect for one in suite.sets for audit in one.audits} == {"yunet_dynamic"}
+    assert {audit.settings.models.workers for one in suite.sets for audit in one.audits} == {2}
 
 
-def test_settings_of_a_set_come_before_those_of_the_suite(tmp_path: Path) -> None:
+def test_settings_of_a_set_override_those_of_the_suite(tmp_path: Path) -> None:
     legislators, fairface = read(tmp_path).sets
     assert legislators.audits[0].settings.groups.min_subjects == 30
     assert fairface.audits[0].settings.groups.min_subjects == 10
@@ -125,12 +125,12 @@ def test_a_mistake_is_named_with_its_file_line_and_key(
         ("[[set]]", "[[set", "not valid TOML"),
     ],
 )
-def test_what_does_not_hold_together_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_inconsistent_files_are_rejected(tmp_path: Path, old: str, new: str, said: str) -> None:
     with pytest.raises(TableError) as error:
         read(tmp_path, TEXT.replace(old, new, 1))
     assert said in str(error.value)
 
 
-def test_two_models_of_one_stem_have_folders_of_their_own(tmp_path: Path) -> None:
+def test_two_models_with_equal_stems_have_separate_folders(tmp_path: Path) -> None:
     text = TEXT.replace('"own/net.onnx"', '"own/net.onnx", "other/net.onnx", "a b.onnx"')
-    assert [asked.name for asked in read(tmp_path, text).sets[1].audits] == ["mobileface_v2", "net", "net-2", "a_b"]
+    assert [audit.name for audit in read(tmp_path, text).sets[1].audits] == ["mobileface_v2", "net", "net-2", "a_b"]

@@ -1,4 +1,4 @@
-"""A board in words: who is first, and the threshold of each model with its own source."""
+"""A board in words: which model is first, and the threshold of each model with its source."""
 
 from __future__ import annotations
 
@@ -44,12 +44,15 @@ def board(*points: Operating | None) -> Board:
     ("ranges", "said"),
     [
         ([(1, 1), (2, 3), (2, 3)], "a has the lowest error rate of 3"),
-        ([(1, 2), (2, 2), (2, 3)], "a may be first; b, c are behind"),  # a is not ahead of all: nobody is named first
+        (
+            [(1, 2), (2, 2), (2, 3)],
+            "a may be first; b, c are behind",
+        ),  # a is not ahead of all, so no model is named as first
         ([(1, 2), (1, 2), (3, 3)], "a or b may be first; c is behind"),
         ([(1, 3), (1, 3), (1, 3)], "no significant difference between the 3 models"),
     ],
 )
-def test_a_model_is_called_first_only_where_it_is_ahead_of_all_others(ranges: list[tuple[int, int]], said: str) -> None:
+def test_a_model_is_called_first_only_if_it_is_ahead_of_all_others(ranges: list[tuple[int, int]], said: str) -> None:
     ranks = [(name, RankRange(best, worst, 3)) for name, (best, worst) in zip("abc", ranges, strict=True)]
     assert first_text(ranks) == said
 
@@ -58,7 +61,7 @@ def test_notes_have_the_common_target_and_a_table_the_source_of_each_threshold()
     found = board(OF_A, OF_B)
     notes = " ".join(board_notes(found))
     assert "Each model at its own threshold, set for FMR 0.001." in notes
-    assert "of 9000" not in notes  # the counts of one model alone
+    assert "of 9000" not in notes  # counts of one model only
     assert thresholds_table(found).rows == (
         ("a", "0.4100", OF_A.source, "–"),
         ("b", "0.5200", OF_B.source, OF_B.unmet),
@@ -78,7 +81,7 @@ def test_targets_are_those_that_all_models_have() -> None:
     assert board(Operating(0.5, "given"), OF_A).targets == board(None, None).targets == ()
 
 
-def test_limits_of_ranks_and_verdicts_are_said_where_they_apply() -> None:
+def test_limits_of_ranks_and_verdicts_are_stated_where_they_apply() -> None:
     said = board_notes(board(OF_A, OF_B))
     assert f"{OF_THRESHOLDS}." in said
     assert any("at the alpha of its run, without correction over models" in one for one in said)

@@ -1,1 +1,1 @@
-"""`facegap bench`: speed as ratios to named peers."""
+"""Speed relative to other libraries (`facegap bench`)."""

@@ -1,4 +1,4 @@
-"""The same command in a process that is kept to some instructions: libraries read that when they are loaded."""
+"""Restart the command in a process limited to some instructions, which libraries read when they are loaded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 
 
 def with_instructions(instructions: str) -> int | None:
-    """Run this command again kept to AVX2 and return its exit status; None where this process is what was asked for."""
+    """Run this command again limited to AVX2 and return its exit status; None if this process already has the requested limit."""
     from facegap.bench.matching import AVX2_ALONE, kept_to_avx2
 
     if instructions == "all" or kept_to_avx2():

@@ -139,7 +139,7 @@ def bench_models(
             calls=calls,
             warm_up=warm_up,
             device=device,
-            said=progress,
+            progress=progress,
         )
     write_bytes(out, command.as_json(found).encode())
     print_tables([command.bench_table(found)])

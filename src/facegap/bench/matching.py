@@ -1,7 +1,7 @@
-"""What `facegap bench matching` says: how fast everyone is compared with everyone here, next to a matrix product and peers.
+"""The speed of all-pairs comparison on this machine, relative to a matrix product and other libraries.
 
-Each candidate runs in a process of its own; they take turns, so that a drift of the clock hits all alike, and a ratio is
-the median over turns of the ratio within a turn. A ratio whose quartiles are far apart is not called a result.
+Each candidate runs in its own process; the candidates take turns, so that a drift of the clock affects all equally, and a
+ratio is the median over turns of the ratio within a turn. A ratio with distant quartiles is not reported as a result.
 """
 
 from __future__ import annotations
@@ -32,17 +32,20 @@ from facegap.matching.processor import Processor
 from facegap.runtime import processor_name, usable_cores, version_of
 from facegap.types import FloatArray
 
-WIDEST_SPREAD = 0.25  # distance of a ratio's quartiles over its median, above which it is no result
-FEWEST_TURNS = 3  # of fewer no spread can be seen
+WIDEST_SPREAD = 0.25  # maximum interquartile range of a ratio, relative to its median, for a result
+FEWEST_TURNS = 3  # with fewer the spread is unknown
 PROBES, PAIRS, RANKS = 8192, 300_000, 10
-FLATTERING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # where set they slow numpy's product and flatter every ratio
+FLATTERING = (
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
+)  # if set, these may slow down numpy's product and so improve every ratio
 NEEDS = {
     "faiss IndexFlatIP": "faiss",
     "faiss IndexHNSWFlat, built before": "faiss",
     "faiss range_search": "faiss",
     "sklearn brute": "sklearn",
 }
-# What keeps the libraries here to AVX2 and FMA; they read it when they are loaded, so a process must begin with it.
+# Limits the libraries to AVX2 and FMA; they read these when they are loaded, so a process must start with them.
 AVX2_ALONE = {
     "NUMBA_CPU_NAME": "haswell",
     "NUMBA_CPU_FEATURES": "+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe,+popcnt,+sse2,+sse3,+sse4.1,+sse4.2,+ssse3",
@@ -54,7 +57,7 @@ FILTER_OF = {"ours, fused float32": "fused", "ours, int8 in registers": "int8", 
 
 @dataclass(frozen=True)
 class Timing:
-    """Times of one candidate, one for each turn; extra_mib is the memory beyond that of a small run before."""
+    """Times of one candidate, one per turn; extra_mib is the memory in addition to that of a small run before."""
 
     wall_ns: tuple[int, ...]
     cpu_ns: tuple[int, ...]
@@ -64,7 +67,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster `candidate` is than `than`, quartiles over the turns; `result` says whether they are close."""
+    """How many times faster `candidate` is than `than`, with quartiles over turns; `result` says whether they are close."""
 
     candidate: str
     than: str
@@ -76,7 +79,7 @@ class Ratio:
 
     @property
     def result(self) -> bool:
-        """Whether the turns are enough and close enough for the median to be quoted."""
+        """Whether the turns are numerous and consistent enough to report the median."""
         return self.turns >= FEWEST_TURNS and (self.high - self.low) / self.median <= WIDEST_SPREAD
 
 
@@ -88,7 +91,7 @@ class Job:
     rows: int
     depth: int
     threads: int
-    comparisons: int  # pairs of one run
+    comparisons: int  # pairs in one run
     floor: float
     filter_reason: str
     timings: Mapping[str, Timing]
@@ -98,7 +101,7 @@ class Job:
 
 @dataclass(frozen=True)
 class MatchingBench:
-    """All jobs, and the machine they ran on."""
+    """All jobs, and the machine that ran them."""
 
     machine: Mapping[str, Any]
     jobs: tuple[Job, ...] = field(default=())
@@ -118,17 +121,17 @@ def bench_matching(
     candidates: Sequence[str] | None = None,
     rng: np.random.Generator,
 ) -> MatchingBench:
-    """Time our calls and every peer that is installed, on synthetic templates or on those of a file.
+    """Time facegap's functions and every installed peer, on synthetic templates or on those of a file.
 
-    rows, depth : of the embeddings; a search has as many gallery rows and 8,192 probes, a pair list 300,000 pairs
-    fmr         : the floor of the counted tail is the score that this proportion of impostor pairs reaches
+    rows, depth : of the embeddings; a search has `rows` gallery rows and 8,192 probes, a pair list 300,000 pairs
+    fmr         : proportion of impostor pairs at or above the floor of the counted tail
     spectrum    : of the synthetic templates, one of spectra.SPECTRA
-    templates   : .npy of float32 templates to compare in their place; their depth is then that of the file
-    resample    : rows beyond those of the file are mixtures of its templates, which the words on the rows say
-    threads     : that each candidate may use
-    turns       : measured runs of each candidate
-    jobs        : of counts, search, open set, pairs
-    candidates  : names from bench_peers.JOBS to keep; all by default
+    templates   : .npy file of float32 templates to use instead; it also determines the depth
+    resample    : create rows beyond those of the file as mixtures of its templates, as stated in the output
+    threads     : number of threads per candidate
+    turns       : number of measured runs per candidate
+    jobs        : any of counts, search, open set, pairs
+    candidates  : names from bench.peers.JOBS; all by default
     """
     unknown = set(jobs) - set(JOBS)
     unknown |= set(candidates or ()) - {name for job in JOBS.values() for name in job}
@@ -171,12 +174,12 @@ def bench_matching(
 
 
 def kept_to_avx2() -> bool:
-    """Whether this process began with AVX2_ALONE."""
+    """Whether this process started with AVX2_ALONE."""
     return all(os.environ.get(name) == value for name, value in AVX2_ALONE.items())
 
 
 def why_left_out(candidate: str, processor: Processor | None = None) -> str:
-    """Why a candidate cannot run here, or on another processor; empty where it can."""
+    """Why a candidate cannot run here or on another processor; empty if it can."""
     module = NEEDS.get(candidate)
     if module and find_spec(module) is None:
         return f"{module} is not installed"
@@ -186,7 +189,7 @@ def why_left_out(candidate: str, processor: Processor | None = None) -> str:
 def timed_in_turns(
     folder: Path, job: str, candidates: Sequence[str], settings: Mapping[str, Any], turns: int
 ) -> dict[str, Timing]:
-    """Times of each candidate in a process of its own, one run of each after the other, `turns` times."""
+    """Times of each candidate in its own process, one run of each after the other, `turns` times."""
     environment = {name: value for name, value in os.environ.items() if name not in FLATTERING or kept_to_avx2()}
     environment |= dict.fromkeys(
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(settings["threads"])
@@ -201,7 +204,7 @@ def timed_in_turns(
             )
             peers[name] = stack.enter_context(process)
             stack.callback(process.kill)
-            answer_of(process, name)  # one starts after the other: while all import at once none is ready
+            answer_of(process, name)  # start one after the other, since parallel imports would delay all
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in candidates}
         for _ in range(turns):
             for name, process in peers.items():
@@ -213,7 +216,7 @@ def timed_in_turns(
 
 
 def answer_of(process: subprocess.Popen[str], name: str) -> str:
-    """The next line of a peer. Raises MatchingError where it has ended instead."""
+    """The next line from a peer. Raises MatchingError if the peer has exited."""
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
@@ -230,7 +233,7 @@ def timing_of(runs: Sequence[Mapping[str, Any]]) -> Timing:
 
 
 def ratios_of(timings: Mapping[str, Timing]) -> tuple[Ratio, ...]:
-    """Each of our calls against everything else of the job."""
+    """Each of facegap's functions against every other candidate of the job."""
     ours = [name for name in timings if name.startswith("ours")]
     return tuple(
         ratio(name, timings[name], other, timings[other]) for name in ours for other in timings if other not in ours
@@ -238,7 +241,7 @@ def ratios_of(timings: Mapping[str, Timing]) -> tuple[Ratio, ...]:
 
 
 def ratio(candidate: str, timing: Timing, than: str, other: Timing) -> Ratio:
-    """Times of `than` over times of `candidate`, turn by turn."""
+    """Times of `than` divided by times of `candidate`, turn by turn."""
     wall = ratios_in_turns(other.wall_ns, timing.wall_ns)
     cpu = ratios_in_turns(other.cpu_ns, timing.cpu_ns)
     low, median, high = np.quantile(wall, [0.25, 0.5, 0.75]).tolist()
@@ -251,7 +254,7 @@ def ratios_in_turns(slower: Sequence[int], faster: Sequence[int]) -> FloatArray:
 
 
 def machine() -> dict[str, Any]:
-    """What the times depend on: processor, BLAS with the architecture that it detected, versions."""
+    """What the times depend on: processor, BLAS with the detected architecture, versions."""
     pools = [
         {name: pool.get(name) for name in ("user_api", "internal_api", "version", "architecture")}
         for pool in threadpool_info()
@@ -274,7 +277,7 @@ def machine() -> dict[str, Any]:
 
 
 def instructions() -> list[str]:
-    """The sets of vector and matrix instructions that the loops may use, of those that this processor names."""
+    """The relevant vector and matrix instruction sets of this processor that the loops may use."""
     if not numba_is_installed():
         return []
     from facegap.matching.kernels_fused import FEATURES
@@ -288,7 +291,7 @@ def instructions() -> list[str]:
 
 
 def as_json(bench: MatchingBench) -> str:
-    """The whole bench as JSON, NaN as null."""
+    """The complete results as JSON, NaN as null."""
     plain = asdict(bench)
     for job, stored in zip(bench.jobs, plain["jobs"], strict=True):
         for one, kept in zip(job.ratios, stored["ratios"], strict=True):
@@ -297,7 +300,7 @@ def as_json(bench: MatchingBench) -> str:
 
 
 def as_markdown(bench: MatchingBench) -> str:
-    """The bench as tables of Markdown, which is also what the command prints."""
+    """The results as Markdown tables, which the command also prints."""
     pools = "; ".join(" ".join(str(value) for value in pool.values() if value) for pool in bench.machine["pools"])
     versions = ", ".join(f"{name} {version}" for name, version in bench.machine["versions"].items())
     sets = ", ".join(bench.machine["instructions"]) or "none of the relevant ones"
@@ -326,8 +329,8 @@ def job_lines(job: Job) -> list[str]:
         cells = [cell_of(job, name, other) for other in others]
         speed = job.comparisons / ms / 1e3
         lines.append(f"| {name} | {ms:,.1f} | {speed:,.0f} | {timing.extra_mib:,.0f} | " + " | ".join(cells) + " |")
-    said = [f"{name}: {timing.answer}." for name, timing in job.timings.items() if name in APPROXIMATE]
-    return [*lines, "", *said, *(f"Omitted: {note}." for note in job.left_out), ""]
+    results = [f"{name}: {timing.answer}." for name, timing in job.timings.items() if name in APPROXIMATE]
+    return [*lines, "", *results, *(f"Omitted: {note}." for note in job.left_out), ""]
 
 
 def cell_of(job: Job, candidate: str, other: str) -> str:

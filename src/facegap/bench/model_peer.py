@@ -1,6 +1,6 @@
-"""One turn of `facegap bench models`: a model in a fresh process, warmed up, then timed call by call.
+"""One turn of `facegap bench models`: a model in a new process, warmed up, then timed call by call.
 
-Run as `python -m facegap.bench.model_peer SPEC`; it answers with one line of JSON.
+Run as `python -m facegap.bench.model_peer SPEC`; it returns one line of JSON.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PAGE_BYTES = resource.getpagesize()
 
 
 def turn(spec: dict[str, Any]) -> dict[str, Any]:
-    """The times of the calls in nanoseconds, what the session runs on, and the memory that it took.
+    """The times of the calls in nanoseconds, the providers of the session, and its memory.
 
     spec : card, path of the weights, batch, threads, device, warm_up and calls
     """
@@ -51,7 +51,7 @@ def turn(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def resident_bytes() -> int:
-    """Memory of this process that is resident now (RSS); on a system without /proc the most that it ever was."""
+    """Resident memory of this process (RSS); without /proc, its maximum so far."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * PAGE_BYTES
     except OSError:
@@ -60,7 +60,7 @@ def resident_bytes() -> int:
 
 
 def main() -> None:
-    """Run the turn that the command line says."""
+    """Run the turn given on the command line."""
     try:
         answer = turn(json.loads(sys.argv[1]))
     except FacegapError as error:

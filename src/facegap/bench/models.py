@@ -1,7 +1,7 @@
-"""What `facegap bench models` says: how long a model takes by batch and threads, and what changed since an older file.
+"""Time of models by batch and threads, and changes relative to an older result file.
 
-Each turn of each setting is a separate process, and the settings take turns, so that a drift of the clock, and what differs
-from one start of a process to the next, is seen as spread between turns. Intervals rest on the turns, never on the calls.
+Each turn of each setting is a separate process, and the settings take turns, so that clock drift and differences between
+processes appear as spread between turns. Intervals are based on turns, never on calls.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from facegap.store.opened import read_file
 from facegap.types import Device, FloatArray
 
 FORMAT, MOST_BYTES = 1, 100_000_000
-FEWEST_TURNS = 3  # of fewer no interval can be made
+FEWEST_TURNS = 3  # with fewer there is no interval
 LEVEL = 0.95
 CHANGED, NOISE = "changed", "no change beyond noise"
 PACKAGES = ("facegap", "onnxruntime", "onnxruntime-gpu", "numpy")
@@ -41,11 +41,11 @@ TURN_WITHIN_S = 600
 
 @dataclass(frozen=True)
 class Timed:
-    """One model at one batch and number of threads.
+    """One model at one batch size and number of threads.
 
-    ns               : per turn the time of every call after the warm-up
-    rss_growth_bytes : per turn, from before the session was opened to after the last call
-    providers, nodes : where the session runs, and how many nodes of the graph each provider was given
+    ns               : for each turn, the time of every call after the warm-up
+    rss_growth_bytes : for each turn, from before opening the session to after the last call
+    providers, nodes : execution providers of the session, and the number of graph nodes assigned to each
     """
 
     model: str
@@ -73,7 +73,7 @@ class Timed:
 
 @dataclass(frozen=True)
 class ModelsBench:
-    """Everything that was measured, and on what. left_out : settings that a graph does not take, and why"""
+    """All measurements, and the machine. left_out : settings that a graph does not accept, and why"""
 
     format: int
     processor: str
@@ -89,7 +89,7 @@ class ModelsBench:
 
 @dataclass(frozen=True)
 class Change:
-    """One setting in two files: new time over old, with an interval over the turns of both."""
+    """One setting in two files: new time / old time, with an interval over the turns of both."""
 
     model: str
     batch: int
@@ -103,7 +103,7 @@ class Change:
 
     @property
     def verdict(self) -> str:
-        """Whether the interval leaves out 1; without an interval nothing is said to have changed."""
+        """Whether the interval excludes 1; without an interval no change is reported."""
         if math.isnan(self.low):
             return "too few turns"
         return NOISE if self.low <= 1 <= self.high else CHANGED
@@ -119,18 +119,18 @@ def bench_models(
     calls: int = 30,
     warm_up: int = 5,
     device: Device = "cpu",
-    said: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> ModelsBench:
-    """Time models on pictures of noise, as their cards feed them.
+    """Time models on noise images, prepared as their cards say.
 
-    models         : cards by name, or .toml or .onnx files, as an audit takes them
-    batches        : pictures of one call; threads: of the session, inside one operator
-    turns          : processes for each setting; calls: timed in each, after `warm_up` calls that are not
+    models         : cards by name, or .toml or .onnx files, as in an audit
+    batches        : images per call; threads: intra-op threads of the session
+    turns          : processes per setting; calls: timed calls in each, after `warm_up` untimed ones
 
     Raises
     ------
-    CardError, FetchError   : no such card, or its file is not here
-    DeviceError, ModelError : a model does not start on the device that was asked for; it never falls back
+    CardError, FetchError   : no such card, or its file is missing
+    DeviceError, ModelError : a model does not start on the requested device; there is no fallback
     """
     folders = models_folders(models_dir)
     found = [weights_of(text, folders) for text in dict.fromkeys(models)]
@@ -151,7 +151,7 @@ def bench_models(
                 else:
                     answers[setting].append(answer)
             done += 1
-            said(done, turns * len(settings))
+            progress(done, turns * len(settings))
     timed = [
         timed_of(*found[k], batch, many, answers[k, batch, many])
         for k, batch, many in settings
@@ -173,7 +173,7 @@ def bench_models(
 
 
 def weights_of(text: str, folders: Sequence[Path]) -> tuple[ModelCard, Path, bytes]:
-    """The card, the file and the bytes of a model that a user names."""
+    """The card, path and bytes of a model named by the user."""
     card, given = find_card(text)
     if card is None:
         raise ModelError(f"{text}: no card describes this file; write one with facegap card new {text}")
@@ -186,7 +186,7 @@ def weights_of(text: str, folders: Sequence[Path]) -> tuple[ModelCard, Path, byt
 
 
 def answer_of(card: ModelCard, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """What one turn gives. Raises ModelError where the process ends without an answer, or with an error."""
+    """The result of one turn. Raises ModelError if the process exits without a result, or with an error."""
     command = [sys.executable, "-m", "facegap.bench.model_peer", json.dumps(dict(spec))]
     try:
         ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TURN_WITHIN_S)
@@ -220,11 +220,11 @@ def timed_of(
     )
 
 
-# ---- two files ----
+# ---- comparison of two files ----
 
 
 def changes(old: ModelsBench, new: ModelsBench, *, level: float = LEVEL) -> list[Change]:
-    """Every setting that both files have, new over old. level : of all intervals together (Bonferroni)"""
+    """Every setting that both files have, new / old. level : of all intervals together (Bonferroni)"""
     before = {(one.model, one.batch, one.threads): one for one in old.timed}
     both = [(before[key], one) for one in new.timed if (key := (one.model, one.batch, one.threads)) in before]
     each = 1 - (1 - level) / max(len(both), 1)
@@ -232,7 +232,7 @@ def changes(old: ModelsBench, new: ModelsBench, *, level: float = LEVEL) -> list
 
 
 def change(old: Timed, new: Timed, level: float) -> Change:
-    """One setting: Welch's interval of the difference of the logarithms of the turns' medians.
+    """One setting: Welch's interval of the difference of the log medians of turns.
 
     Examples
     --------
@@ -258,7 +258,7 @@ def change(old: Timed, new: Timed, level: float) -> Change:
 
 
 def differences_of_machines(old: ModelsBench, new: ModelsBench) -> list[str]:
-    """What differs between what two files were measured on, in sentences."""
+    """Differences between the machines of two files, in sentences."""
     named = [
         (name, getattr(old, name), getattr(new, name)) for name in ("processor", "cores", "device", "warm_up", "calls")
     ]
@@ -270,16 +270,16 @@ def differences_of_machines(old: ModelsBench, new: ModelsBench) -> list[str]:
 
 
 def as_json(bench: ModelsBench) -> str:
-    """The whole bench, every call of every turn included."""
+    """The complete results, including every call of every turn."""
     return json.dumps(asdict(bench), indent=1) + "\n"
 
 
 def read_bench(path: Path) -> ModelsBench:
-    """A file that `as_json` wrote.
+    """Read a file written from `as_json`.
 
     Raises
     ------
-    TableError : it cannot be read, or is no such file
+    TableError : it cannot be read, or has another format
     """
     try:
         found = TypeAdapter(ModelsBench).validate_json(read_file(path, MOST_BYTES))
@@ -293,7 +293,7 @@ def read_bench(path: Path) -> ModelsBench:
 
 
 def bench_table(bench: ModelsBench) -> TextTable:
-    """One row per model, batch and number of threads."""
+    """One row per model, batch size and number of threads."""
     columns = (
         Column[Timed]("model", lambda one: clean(one.model)),
         Column[Timed]("batch", lambda one: str(one.batch)),
@@ -309,7 +309,7 @@ def bench_table(bench: ModelsBench) -> TextTable:
 
 
 def provider_text(one: Timed) -> str:
-    """Where the session runs, with the nodes of each provider where onnxruntime tells."""
+    """The execution providers, with the number of nodes of each if onnxruntime reports it."""
     return ", ".join(f"{name} ({count} nodes)" for name, count in one.nodes.items()) or ", ".join(one.providers)
 
 
@@ -342,11 +342,11 @@ def change_table(found: Sequence[Change]) -> TextTable:
 
 
 def whole_numbers(text: str, option: str, most: int) -> tuple[int, ...]:
-    """`1,8` as numbers, each once.
+    """`1,8` as numbers without duplicates.
 
     Raises
     ------
-    SettingError : something else, or a number that is not from 1 to `most`
+    SettingError : another format, or a number outside 1 to `most`
 
     Examples
     --------

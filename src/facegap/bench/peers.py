@@ -1,7 +1,7 @@
-"""What `facegap bench matching` compares: our calls and those of others, each run in a separate process.
+"""The candidates of `facegap bench matching`: facegap's functions and those of other libraries, in separate processes.
 
-Run as `python -m facegap.bench.peers SPEC`: it answers "ready", then runs the candidate once for each line it is
-given and answers with the times, and at the end with the memory it took.
+Run as `python -m facegap.bench.peers SPEC`: it writes "ready", then runs the candidate once per input line and writes the
+time, and finally the memory used.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from facegap.types import AnyArray
 
 BINS = 2048
 TAIL_LIMIT = 1_000_000
-TILE_ROWS, TILE_COLUMNS = 512, 1024  # of the plain matrix product and of the peers that work in blocks
-EINSUM_PAIRS = 4096  # of a chunk; larger ones fall out of the cache
-VECTORS_ALONE = Processor(exact_int8=True, matrix_unit=False)  # what a bench kept to AVX2 may choose among
-LINKS, LOOKED_AT = 32, 128  # of the graph of IndexHNSWFlat: links of a row, rows looked at in a search
+TILE_ROWS, TILE_COLUMNS = 512, 1024  # tiles of the plain matrix product and of peers that work in blocks
+EINSUM_PAIRS = 4096  # per chunk; larger chunks exceed the cache
+VECTORS_ALONE = Processor(exact_int8=True, matrix_unit=False)  # filters available with the limit to AVX2
+LINKS, LOOKED_AT = 32, 128  # IndexHNSWFlat: links per row, rows visited in a search
 
 
 class Case(NamedTuple):
-    """One comparison; every candidate of it gets the same.
+    """One comparison task, the same for every candidate.
 
-    rows      : float32 (n, depth), of the gallery in a search
+    rows      : float32 (n, depth); the gallery in a search
     subjects  : int64 (n,)
     groups    : int64 (n,)
-    probes    : float32 (q, depth), of a search
-    pairs     : int64 (m, 2), of a pair list
+    probes    : float32 (q, depth), for a search
+    pairs     : int64 (m, 2), for a pair list
     floor     : of the counted tail
-    k         : ranks of a search
-    threads   : that a candidate may use
-    open_floor: a score that one probe in ten reaches with any gallery row
-    vectors_alone : choose among filters without the matrix unit
+    k         : number of ranks in a search
+    threads   : number of threads of a candidate
+    open_floor: a score that one probe in ten reaches with some gallery row
+    vectors_alone : do not use filters with the matrix unit
     """
 
     rows: AnyArray
@@ -65,7 +65,7 @@ def tiles(n: int) -> Iterator[tuple[slice, slice]]:
 
 
 def gemm(case: Case) -> object:
-    """The float32 products of all tiles, and nothing done with them."""
+    """The float32 products of all tiles, discarded."""
     buffer = np.empty(TILE_ROWS * TILE_COLUMNS, np.float32)
     for rows, columns in tiles(len(case.rows)):
         shape = rows.stop - rows.start, columns.stop - columns.start
@@ -74,7 +74,7 @@ def gemm(case: Case) -> object:
 
 
 def histogram(case: Case) -> object:
-    """The same products and np.histogram of each tile: neither exact nor by group."""
+    """The same products with np.histogram of each tile: neither exact nor by group."""
     counts = np.zeros(BINS, np.int64)
     for rows, columns in tiles(len(case.rows)):
         counts += np.histogram(case.rows[rows] @ case.rows[columns].T, BINS, (-1.0, 1.0))[0]
@@ -105,7 +105,7 @@ def counts(name: str, **options: Any) -> Callable[[Case], object]:
 
 
 def ranks(name: str) -> Callable[[Case], object]:
-    """search with this filter; what it returns must be the same for every filter."""
+    """search with this filter; the result must be the same for every filter."""
 
     def run(case: Case) -> object:
         taken = name
@@ -118,7 +118,7 @@ def ranks(name: str) -> Callable[[Case], object]:
 
 
 def search_gemm(case: Case) -> object:
-    """The float32 products of all probes with the gallery, and nothing done with them."""
+    """The float32 products of all probes with the gallery, discarded."""
     buffer = np.empty((TILE_ROWS, TILE_COLUMNS), np.float32)
     for row in range(0, len(case.probes), TILE_ROWS):
         part = case.probes[row : row + TILE_ROWS]
@@ -129,7 +129,7 @@ def search_gemm(case: Case) -> object:
 
 
 def search_faiss(case: Case) -> object:
-    """faiss IndexFlatIP, the index built in each call as ours is."""
+    """faiss IndexFlatIP; the index is built in each call, as in facegap."""
     import faiss
 
     faiss.omp_set_num_threads(case.threads)
@@ -138,11 +138,11 @@ def search_faiss(case: Case) -> object:
     return int(index.search(case.probes, case.k)[1].sum())
 
 
-INDEXES: dict[int, Any] = {}  # of search_hnsw by number of rows, built before the clock runs
+INDEXES: dict[int, Any] = {}  # for search_hnsw, by number of rows, built before timing
 
 
 def build_hnsw(case: Case) -> Any:
-    """faiss IndexHNSWFlat of the gallery, kept; its building takes many times as long as an exact search."""
+    """faiss IndexHNSWFlat of the gallery, cached; building it takes many times as long as an exact search."""
     import faiss
 
     if len(case.rows) not in INDEXES:
@@ -154,7 +154,7 @@ def build_hnsw(case: Case) -> Any:
 
 
 def search_hnsw(case: Case) -> object:
-    """An approximate search of a graph that was built before; answers with how to find its recall, off the clock."""
+    """An approximate search in a graph that was built before; returns a function for its recall, which is not timed."""
     import faiss
 
     faiss.omp_set_num_threads(case.threads)
@@ -170,7 +170,7 @@ def search_hnsw(case: Case) -> object:
 
 
 def open_set(case: Case) -> object:
-    """Every pair at or above the floor, by count_scores with probes: whether a probe alarms at all."""
+    """Every pair at or above the floor, by count_scores with probes: whether a probe raises an alarm."""
     alone = np.arange(len(case.probes)) + int(case.subjects.max()) + 1
     probes = Probes(case.probes, alone, np.zeros(len(alone), np.int64))
     options: dict[str, Any] = {"floor": case.open_floor, "bins": 1, "tail_limit": TAIL_LIMIT}
@@ -184,12 +184,12 @@ def open_set(case: Case) -> object:
 
 
 def open_search(case: Case) -> object:
-    """The same question answered by the best match of each probe, which knows no floor."""
+    """The same task by the best match of each probe, without a floor."""
     return int((search(case.rows, case.probes, 1, workers=case.threads)[1][:, 0] >= case.open_floor).sum())
 
 
 def open_faiss(case: Case) -> object:
-    """The same question put to faiss IndexFlatIP.range_search: all pairs above a score, in float32."""
+    """The same task by faiss IndexFlatIP.range_search: all pairs above a score, in float32."""
     import faiss
 
     faiss.omp_set_num_threads(case.threads)
@@ -200,7 +200,7 @@ def open_faiss(case: Case) -> object:
 
 
 def search_sklearn(case: Case) -> object:
-    """scikit-learn's brute-force neighbours; of unit rows the nearest have the highest scores."""
+    """scikit-learn's brute-force neighbours; for unit rows the nearest have the highest scores."""
     from sklearn.neighbors import NearestNeighbors
 
     found = NearestNeighbors(n_neighbors=case.k, algorithm="brute", metric="euclidean").fit(case.rows)
@@ -208,7 +208,7 @@ def search_sklearn(case: Case) -> object:
 
 
 def search_numpy(case: Case) -> object:
-    """numpy product of blocks of probes with the whole gallery, argpartition, and a sort of the k best."""
+    """numpy product of blocks of probes with the complete gallery, argpartition, and a sort of the k best."""
     total = 0
     for start in range(0, len(case.probes), 128):
         scores = case.probes[start : start + 128] @ case.rows.T
@@ -224,7 +224,7 @@ def pair_list(case: Case) -> object:
 
 
 def pair_einsum(case: Case) -> object:
-    """np.einsum of gathered rows in chunks, in float32: about a tenth of a millionth off."""
+    """np.einsum of gathered rows in chunks, in float32, with errors of about 1e-7."""
     scores = np.empty(len(case.pairs), np.float32)
     for start in range(0, len(scores), EINSUM_PAIRS):
         left, right = case.pairs[start : start + EINSUM_PAIRS].T
@@ -232,7 +232,7 @@ def pair_einsum(case: Case) -> object:
     return float(scores.sum())
 
 
-# job -> candidate -> what runs; the first of a job is what ratios to the product refer to. `ours` is what facegap chooses.
+# job -> candidate -> function; the first of a job is the reference of the ratios. `ours` is facegap's own choice.
 JOBS: dict[str, dict[str, Callable[[Case], object]]] = {
     "counts": {
         "float32 GEMM": gemm,
@@ -261,12 +261,12 @@ JOBS: dict[str, dict[str, Callable[[Case], object]]] = {
     },
     "pairs": {"numpy einsum in chunks": pair_einsum, "ours": pair_list},
 }
-BEFORE: Mapping[str, Callable[[Case], object]] = {"faiss IndexHNSWFlat, built before": build_hnsw}  # off the clock
-APPROXIMATE = frozenset(BEFORE)  # their answers are not those of the others
+BEFORE: Mapping[str, Callable[[Case], object]] = {"faiss IndexHNSWFlat, built before": build_hnsw}  # not timed
+APPROXIMATE = frozenset(BEFORE)  # their results differ from the others
 
 
 def peak_mib() -> float:
-    """Highest resident memory of this process so far in MiB, NaN where the system does not tell."""
+    """Maximum resident memory of this process so far in MiB, NaN if the system does not report it."""
     status = Path("/proc/self/status")
     if not status.exists():
         return float("nan")
@@ -280,7 +280,7 @@ def load_case(folder: Path, settings: dict[str, Any]) -> Case:
 
 
 def serve(folder: Path, job: str, candidate: str, settings: dict[str, Any]) -> None:
-    """Run the candidate once a line until there are no more."""
+    """Run the candidate once per input line."""
     case, run = load_case(folder, settings), JOBS[job][candidate]
     few = case._replace(
         rows=case.rows[:6000],

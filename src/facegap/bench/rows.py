@@ -1,4 +1,4 @@
-"""The rows to compare: synthetic templates with a stated spectrum, or templates from a file."""
+"""The rows to compare: synthetic templates with a given spectrum, or templates from a file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from facegap.matching.rows import gather
 from facegap.types import FloatArray, IntArray
 
 SAMPLED_PAIRS = 400_000
-MIXED = 8  # real templates in each resampled one
+MIXED = 8  # real templates per resampled one
 MADE_AT_ONCE = 2048
-LOOKED_AT = 512  # rows of each side that the proportions of survivors are measured on
+LOOKED_AT = 512  # rows of each side used to measure the proportions of survivors
 
 
 class Case(NamedTuple):
-    """What is compared: rows float32 (n, depth) with subjects and groups, and probes of a search."""
+    """The data to compare: rows float32 (n, depth) with subjects and groups, and probes of a search."""
 
     rows: Any
     subjects: IntArray
@@ -32,7 +32,7 @@ class Case(NamedTuple):
 
 
 def energy(spectrum: str, depth: int) -> FloatArray:
-    """Share of the energy in each of `depth` directions; a measured one is stretched where the depth is not 256.
+    """Proportion of the energy in each of `depth` directions; a measured spectrum is stretched if the depth is not 256.
 
     Raises
     ------
@@ -55,8 +55,8 @@ def face_like(
 ) -> tuple[Any, IntArray, IntArray]:
     """Synthetic embeddings float32 (n, depth) with unit rows, subjects (four rows each) and four groups.
 
-    A row is sqrt(0.6) of its subject and sqrt(0.4) of its own, so that genuine scores are about 0.6; the directions, turned at
-    random, carry the energy of `spectrum`, so that impostor scores spread as those of real embedders do.
+    A row is sqrt(0.6) of its subject plus sqrt(0.4) of its own, so that genuine scores are about 0.6; the directions, randomly
+    rotated, have the energy of `spectrum`, so that the spread of impostor scores is like that of real embedders.
     """
     subjects = np.arange(n) // 4
     spread = np.sqrt(energy(spectrum, depth)).astype(np.float32)
@@ -69,7 +69,7 @@ def face_like(
 
 
 def made_up(rng: np.random.Generator, rows: int, probes: int, depth: int, spectrum: str) -> Case:
-    """Synthetic templates, and probes simulated in the same way."""
+    """Synthetic templates, and probes generated in the same way."""
     embeddings, subjects, groups = face_like(rng, rows + probes, depth, spectrum)
     return Case(embeddings[:rows], subjects[:rows], groups[:rows], embeddings[rows:])
 
@@ -77,13 +77,13 @@ def made_up(rng: np.random.Generator, rows: int, probes: int, depth: int, spectr
 def from_file(
     rng: np.random.Generator, path: Path, rows: int, probes: int, *, resample: bool = False
 ) -> tuple[Case, str]:
-    """The first `rows` templates of a .npy file, and the next ones as probes, with words for what they are.
+    """The first `rows` templates of a .npy file, the next ones as probes, and a description.
 
-    Nobody is taken for the same person. resample : rows that the file does not have are made by `mixed`
+    Every template has a different subject. resample : create missing rows by `mixed`
 
     Raises
     ------
-    MatchingError : a file that holds no float32 matrix, or one of too few rows
+    MatchingError : the file has no float32 matrix, or too few rows
     """
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -112,8 +112,8 @@ def from_file(
 def mixed(rng: np.random.Generator, templates: Any, count: int) -> Any:
     """Synthetic unit rows float32 (count, depth) with the mean and the second moment of real templates.
 
-    Each is the mean plus MIXED templates less the mean, weighted at random with squares that add up to 1; so few rows
-    share much of one template that the highest scores are not those of copies.
+    Each is the mean plus MIXED centred templates with random weights whose squares sum to 1; few rows share enough of one
+    template for the highest scores to come from copies.
     """
     mean = templates.mean(axis=0)
     centred = templates - mean
@@ -129,13 +129,13 @@ def mixed(rng: np.random.Generator, templates: Any, count: int) -> Any:
 
 
 def open_floor_of(rows: Any, probes: Any) -> float:
-    """A score that one probe in ten reaches with any gallery row, to four digits, from some of the probes."""
+    """A score, to four digits, that one probe in ten reaches with some gallery row, estimated from some of the probes."""
     some = np.asarray(probes[:: max(1, len(probes) // 256)])
     return round(float(np.quantile((some @ np.asarray(rows).T).max(axis=1), 0.9)), 4)
 
 
 def floor_at(fmr: float, rows: Any, subjects: IntArray, rng: np.random.Generator) -> float:
-    """The score that a proportion `fmr` of sampled impostor pairs reaches, to three digits."""
+    """The score, to three digits, that a proportion `fmr` of sampled impostor pairs reaches."""
     left, right = rng.integers(0, len(rows), (2, SAMPLED_PAIRS))
     impostor = subjects[left] != subjects[right]
     scores = score_pairs(rows, left[impostor], right[impostor])
@@ -143,7 +143,7 @@ def floor_at(fmr: float, rows: Any, subjects: IntArray, rng: np.random.Generator
 
 
 def survivors(rows: Any, name: str, floor: float) -> tuple[float, float]:
-    """Shares of sampled pairs that the first components of this prefix, and the next ones, cannot rule out."""
+    """Proportions of sampled pairs that the first components of this prefix, and the next ones, cannot rule out."""
     loops, each = choose_kernels(), filter_named(name, rows=rows)
     assert each.turn is not None
     chosen = np.linspace(0, len(rows) - 1, 2 * LOOKED_AT).astype(np.int64)

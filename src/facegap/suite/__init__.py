@@ -1,1 +1,1 @@
-"""`facegap suite`: several models on several sets of images, in one pass each, and one leaderboard."""
+"""Several models on several data sets, in one pass each, with one leaderboard (`facegap suite`)."""

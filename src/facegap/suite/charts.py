@@ -1,4 +1,4 @@
-"""The chart of a board: worst-group error against ms per face, with the models that no other beats in both."""
+"""The chart of a board: worst-group error against ms per face, with the models that no other beats on both axes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from facegap.suite.rows import Board, Standing
 
 
 def board_figure(board: Board, taken: set[str]) -> Pair | None:
-    """The chart of a board, wide and narrow; None where fewer than two models have both a time and a worst group.
+    """The chart of a board, wide and narrow; None if fewer than two models have both a time and a worst group.
 
-    taken : names of figures so far; the new one is added
+    taken : names of the figures so far; the new one is added
     """
     rows = [
         row for row in (speed_row(board, one) for one in board.standings) if row is not None and row.ms_per_face > 0
@@ -51,9 +51,9 @@ def speed_row(board: Board, one: Standing) -> SpeedRow | None:
 
 
 def front_of(rows: Sequence[SpeedRow]) -> list[SpeedRow]:
-    """The models that no other one beats in time without being worse in error, or the other way round; by rising time.
+    """The models that no other model beats on one axis without being worse on the other; by increasing time.
 
-    By the measured values alone: the intervals of the errors may overlap.
+    Only the measured values are compared; the intervals of the errors may overlap.
     """
     found: list[SpeedRow] = []
     for row in sorted(rows, key=lambda one: (one.ms_per_face, one.rate.value)):

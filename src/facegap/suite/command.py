@@ -1,4 +1,4 @@
-"""Several models on several sets of images, and one leaderboard."""
+"""Several models on several data sets, and one leaderboard."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def suite(
 ) -> None:
     """Which of these models? One pass over the images of each set, a run for each model, and one leaderboard.
 
-    Models are ranked on the same people, with all ranks that the data cannot rule out. The folder holds leaderboard.html,
-    results.json, and runs/SET/MODEL, each an ordinary run for report, compare and explore. A suite that was broken off, or
-    that got a further model or set, goes on by --resume.
+    Models are ranked on the same people, with all ranks that the data cannot rule out. The folder contains leaderboard.html,
+    results.json, and runs/SET/MODEL, each an ordinary run for report, compare and explore. Use --resume to continue an
+    interrupted suite, or one with an additional model or set.
 
     facegap suite suite.toml --out suite
     """

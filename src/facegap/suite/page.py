@@ -1,4 +1,4 @@
-"""leaderboard.html: the models of a suite as one file that asks the network for nothing and runs no script."""
+"""leaderboard.html: the models of a suite as one file, without network access and scripts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ METHODS: Mapping[str, str] = {
 
 
 def page(title: str, boards: Sequence[Board], out: Path) -> str:
-    """The page as text; every value is escaped by the template engine. out : the folder that runs are linked from"""
+    """The page as text; the template engine escapes every value. out : the folder for links to runs"""
     taken: set[str] = set()
     figures = [board_figure(board, taken) for board in boards]
     pictures = {pair.name: pair.drawn() for pair in figures if pair is not None}
@@ -82,7 +82,7 @@ def numbers(board: Board) -> list[TextTable]:
 
 
 def machines_of(boards: Sequence[Board]) -> list[str]:
-    """What the models ran on, each once."""
+    """The machines that ran the models, each once."""
     used = [one.machine for board in boards for one in board.standings]
     return list(
         dict.fromkeys(
@@ -93,7 +93,7 @@ def machines_of(boards: Sequence[Board]) -> list[str]:
 
 
 def links(boards: Sequence[Board], out: Path) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Per set the runs by model, each with the address of its report beside the page."""
+    """Per set, the runs by model, each with a relative link to its report."""
     found: dict[str, dict[str, str]] = {}
     for board in boards:
         for one in board.standings:

@@ -1,11 +1,11 @@
-"""Ranks of models on the same people: for each model the range of ranks that the data cannot rule out.
+"""Ranks of models on the same people: for each model, the range of ranks that the data cannot rule out.
 
-Every pair of models is set against each other by the machinery of `facegap compare`: the same images, people resampled
-together. A model is ahead of another where the simultaneous interval of their difference excludes zero; its range of ranks
-begins behind those that are ahead of it and ends before those that it is ahead of.
+Every pair of models is compared as in `facegap compare`: the same images, people resampled jointly. A model is ahead of
+another if the simultaneous interval of their difference excludes zero; its range of ranks begins after the models that
+are ahead of it and ends before those that it is ahead of.
 
-The worst group of two models need not be the same, and the largest of several rates is large partly by chance. Model a has
-the lower worst-group error if for one group h of model b all groups of a err less than h does in b. For one h that is an
+The worst groups of two models may differ, and the largest of several rates is large partly by chance. Model a has the lower
+worst-group error if, for one group h of model b, all groups of a have a lower error than h has in b. For one h this is an
 intersection of tests, each at the full level; for the choice of h the level is divided by the number of groups.
 """
 
@@ -24,16 +24,16 @@ from facegap.compare.shared_people import Together
 from facegap.derive.groupings import Grouping, cells_of
 from facegap.types import FloatArray
 
-POOLED = ""  # in place of a grouping: everybody
+POOLED = ""  # instead of a grouping: all people
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Two models on the same people: error rate of `second` less that of `first`.
+    """Two models on the same people: error rate of `second` minus that of `first`.
 
-    grouping  : POOLED for everybody; else the difference is of the worst groups of this grouping, joined by `*`
-    value     : NaN where one of the two has no rate
-    low, high : simultaneous with all differences of the models of a set; NaN where they cannot be known
+    grouping  : POOLED for all people; otherwise the difference of the worst groups of this grouping, joined by `*`
+    value     : NaN if one of the two has no rate
+    low, high : simultaneous over all differences of the models of a set; NaN if unknown
     """
 
     metric: str
@@ -46,13 +46,13 @@ class Difference:
 
     @property
     def ahead(self) -> str:
-        """The model with fewer errors; empty where the difference is not significant."""
+        """The model with fewer errors; empty if the difference is not significant."""
         return self.first if self.low > 0 else self.second if self.high < 0 else ""
 
 
 @dataclass(frozen=True)
 class RankRange:
-    """The best and the worst rank that a model may have, of `models`."""
+    """The best and the worst possible rank of a model, of `models`."""
 
     best: int
     worst: int
@@ -68,9 +68,9 @@ def differences_of_pairs(
     min_subjects: int,
     seed: int = 0,
 ) -> list[Difference]:
-    """Every pair of models on every metric, for everybody and for the worst groups of every grouping.
+    """Every pair of models on every metric, for all people and for the worst groups of every grouping.
 
-    alpha : of all of them together (Bonferroni)
+    alpha : of all differences together (Bonferroni)
     """
     models = len(runs.labels)
     tests = models * (models - 1) // 2 * len(metrics) * (1 + len(groupings))
@@ -91,28 +91,29 @@ def differences_of_pairs(
             seen: set[str] = set()
             for place, entries in families(two, 1, cells, min_subjects, 1 - each, []):
                 if place.metric not in metrics or place.metric in seen:
-                    continue  # a further threshold
+                    continue  # not the first threshold
                 seen.add(place.metric)
-                drawn = Resampled.of(entries, np.random.default_rng(rng.integers(2**63)))
+                resampled = Resampled.of(entries, np.random.default_rng(rng.integers(2**63)))
                 if not grouping:
-                    row = paired_row(place, entries[0], 0, 1, drawn, 1 - each, is_ratio=False)
+                    row = paired_row(place, entries[0], 0, 1, resampled, 1 - each, is_ratio=False)
                     ends = row["difference"], row["difference_low"], row["difference_high"]
                 else:
-                    ends = worst_difference(entries, drawn, alpha=each)
+                    ends = worst_difference(entries, resampled, alpha=each)
                 first, second = two.labels
                 found.append(Difference(place.metric, "*".join(grouping), first, second, *map(float, ends)))
     return found
 
 
-def worst_difference(entries: Sequence[Entry], drawn: Resampled, *, alpha: float) -> tuple[float, float, float]:
-    """The highest rate of the second model less that of the first, over the ranked groups, with its interval; NaN without any."""
+def worst_difference(entries: Sequence[Entry], resampled: Resampled, *, alpha: float) -> tuple[float, float, float]:
+    """The highest rate of the second model minus that of the first, over ranked groups, with its interval; NaN without any."""
     ranked = [k for k, entry in enumerate(entries) if entry.ranked and entry.a.rate.trials and entry.b.rate.trials]
     if not ranked:
         return math.nan, math.nan, math.nan
     groups = len(entries)
     level = 1 - alpha / len(ranked)
     contrasts = [
-        [drawn.contrast((g, groups + h), (-1.0, 1.0), logarithmic=False, level=level) for h in ranked] for g in ranked
+        [resampled.contrast((g, groups + h), (-1.0, 1.0), logarithmic=False, level=level) for h in ranked]
+        for g in ranked
     ]
     low, high = (np.array([[getattr(one, end) for one in row] for row in contrasts]) for end in ("low", "high"))
     a, b = (np.array([getattr(entries[k], side).rate.value for k in ranked]) for side in "ab")
@@ -122,16 +123,16 @@ def worst_difference(entries: Sequence[Entry], drawn: Resampled, *, alpha: float
 def bounds_of_worst(low: FloatArray, high: FloatArray) -> tuple[float, float]:
     """Bounds of max(b) - max(a) from bounds of every b_h - a_g.
 
-    low, high : float64 [groups g, groups h], each of level 1 - alpha / groups; NaN where one is not known
+    low, high : float64 [groups g, groups h], each of level 1 - alpha / groups; NaN if unknown
 
-    max(b) - max(a) >= b_h - max(a) >= min over g of low[g, h] for every h, of which the best is taken; and likewise above.
+    max(b) - max(a) >= b_h - max(a) >= min over g of low[g, h] for every h; the best h is used, and likewise above.
 
     Examples
     --------
     >>> bounds_of_worst(np.array([[0.1, -0.2], [0.3, -0.1]]), np.array([[0.2, 0.0], [0.5, 0.4]]))
     (0.1, 0.2)
     """
-    below, above = low.min(axis=0), high.max(axis=1)  # NaN stays NaN: an unknown group may be the worst
+    below, above = low.min(axis=0), high.max(axis=1)  # NaN is kept, since an unknown group may be the worst
     best = below[~np.isnan(below)].max(initial=-np.inf)
     least = above[~np.isnan(above)].min(initial=np.inf)
     return (float(best) if np.isfinite(best) else math.nan, float(least) if np.isfinite(least) else math.nan)

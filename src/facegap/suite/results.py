@@ -1,4 +1,4 @@
-"""results.json: every number of a leaderboard for a program; a number that is none is null."""
+"""results.json: every number of a leaderboard, machine-readable; NaN becomes null."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMAT = 1
 
 
 def results_json(title: str, content: bytes, boards: Sequence[Board], out: Path) -> str:
-    """The document as text. content : of the suite file; out : the folder that the runs are named from"""
+    """The document as text. content : of the suite file; out : the folder to which runs are relative"""
     document = {
         "format": FORMAT,
         "facegap": version_of("facegap"),
@@ -84,7 +84,7 @@ def standing_object(one: Standing, out: Path) -> dict[str, Any]:
 
 
 def threshold_object(point: Operating) -> dict[str, Any]:
-    """Where a model accepts, and where that comes from."""
+    """The threshold of a model, and its origin."""
     return {
         "value": point.threshold,
         "source": point.source,
@@ -94,7 +94,7 @@ def threshold_object(point: Operating) -> dict[str, Any]:
 
 
 def rate_object(rate: Rate) -> dict[str, Any]:
-    """A rate with what it was counted from."""
+    """A rate with its counts."""
     return {
         "value": rate.value,
         "low": rate.low,
@@ -131,7 +131,7 @@ def gap_object(gap: GapRow) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON can hold it."""
+    """A value as JSON."""
     if isinstance(value, dict):
         return {key: plain(one) for key, one in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The leaderboard of a suite as values, which terminal, page and results.json format."""
+"""The leaderboard of a suite as values for terminal, page and results.json."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from facegap.report.rows.rates import RateRow, rate_rows
 from facegap.store.record.thresholds import Operating
 from facegap.store.run import Run
 from facegap.suite.ranks import POOLED, Difference, RankRange, differences_of_pairs, rank_ranges
-from facegap.suite.settings import Asked, SetPlan
+from facegap.suite.settings import PlannedAudit, SetPlan
 from facegap.types import Rate
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a model is, and what it took; times are NaN where none was measured.
+    """Properties and time of a model; times are NaN if not measured.
 
     size_bytes     : of the weights; precision: of most of them
-    commercial_use : as the card states it
+    commercial_use : as stated on the card
     ms, ms_p95     : milliseconds per face of the model alone, median and 95th percentile, over faces_timed
     """
 
@@ -49,12 +49,12 @@ class Standing:
     """One model in one board.
 
     folder       : of its run, relative to the suite
-    pooled       : its rate over everybody
-    worst        : its highest rate among the groups of the board that are large enough; None where there is none
+    pooled       : its rate for all people
+    worst        : its highest rate among sufficiently large groups of the board; None if there are none
     gap          : the widest gap between two of these groups; None without two
-    pooled_ranks, worst_ranks : None where nothing could be ranked
-    machine      : what it ran on
-    threshold    : its own, and where that comes from; None for a metric without threshold
+    pooled_ranks, worst_ranks : None if nothing can be ranked
+    machine      : the machine that ran it
+    threshold    : its own, with its origin; None for a metric without threshold
     """
 
     model: ModelFacts
@@ -70,11 +70,11 @@ class Standing:
 
 @dataclass(frozen=True)
 class Board:
-    """The models of one task on one set, by one metric and one grouping; best pooled rate first.
+    """The models of one task on one set, by one metric and one grouping; lowest pooled rate first.
 
     set_name, set_title : of the set
-    targets     : the FMR that the thresholds of all models were set for; empty where they were given, or where there is none
-    differences : every pair of models, pooled and of their worst groups
+    targets     : the common target FMR of all thresholds; empty if thresholds were given, or if there are none
+    differences : of every pair of models, pooled and for their worst groups
     alpha       : of all differences of this set and task together
     """
 
@@ -92,49 +92,49 @@ class Board:
 
     @property
     def family(self) -> str:
-        """The grouping as it stands in tables of runs."""
+        """The grouping as in the tables of runs."""
         return "*".join(self.grouping)
 
     @property
     def ranked(self) -> bool:
-        """Whether there is another model to be ahead of."""
+        """Whether there is more than one model."""
         return len(self.standings) > 1
 
     def between(self, grouping: str) -> list[Difference]:
-        """The differences over everybody (POOLED) or of the worst groups (`family`)."""
+        """The differences for all people (POOLED) or for the worst groups (`family`)."""
         return [one for one in self.differences if one.grouping == grouping]
 
 
 def boards_of(one: SetPlan, runs: Mapping[str, Run], *, seed: int = 0) -> list[Board]:
-    """The boards of one set: a task at a time, a metric at a time, a grouping at a time. runs : by folder name"""
+    """The boards of one set, by task, metric and grouping. runs : by folder name"""
     found = []
     for task in ("classify", "embed"):
-        asked = [each for each in one.audits if each.task == task]
-        if asked:
-            found += boards_of_task(one, asked, [runs[each.name] for each in asked], seed=seed)
+        audits = [each for each in one.audits if each.task == task]
+        if audits:
+            found += boards_of_task(one, audits, [runs[each.name] for each in audits], seed=seed)
     return found
 
 
-def boards_of_task(one: SetPlan, asked: Sequence[Asked], runs: Sequence[Run], *, seed: int) -> list[Board]:
+def boards_of_task(one: SetPlan, audits: Sequence[PlannedAudit], runs: Sequence[Run], *, seed: int) -> list[Board]:
     """The boards of the models of one task on one set."""
-    labels = [each.name for each in asked]
+    labels = [each.name for each in audits]
     shared = together(runs, labels)
     rates = [rate_rows(run) for run in runs]
     gaps = [gap_rows(run) for run in runs]
-    metrics = shared_metrics(rates, asked[0].task)
+    metrics = shared_metrics(rates, audits[0].task)
     groupings = list(runs[0].record.groupings)
     alpha, least = runs[0].record.alpha, runs[0].record.min_subjects
     differences = differences_of_pairs(shared, metrics, groupings, alpha=alpha, min_subjects=least, seed=seed)
-    facts = [facts_of(each, run) for each, run in zip(asked, runs, strict=True)]
+    facts = [facts_of(each, run) for each, run in zip(audits, runs, strict=True)]
     return [
-        board(one, asked, shared, facts, rates, gaps, metric, grouping, differences)
+        board(one, audits, shared, facts, rates, gaps, metric, grouping, differences)
         for metric in metrics
         for grouping in groupings
     ]
 
 
 def shared_metrics(rates: Sequence[Sequence[RateRow]], task: str) -> list[str]:
-    """What the models are ranked by: the errors that findings are about, of which all of them have trials."""
+    """The metrics for ranking: the errors used in findings, if all models have trials."""
     counted = [{row.metric for row in of_run if row.rate.trials} for of_run in rates]
     found = in_order(set.intersection(*counted))
     of_task = [metric for metric in found if metric.task == task]
@@ -143,7 +143,7 @@ def shared_metrics(rates: Sequence[Sequence[RateRow]], task: str) -> list[str]:
 
 def board(
     one: SetPlan,
-    asked: Sequence[Asked],
+    audits: Sequence[PlannedAudit],
     shared: Together,
     facts: Sequence[ModelFacts],
     rates: Sequence[Sequence[RateRow]],
@@ -171,12 +171,12 @@ def board(
             machine_of(shared.runs[k]),
             points[k],
         )
-        for k, each in enumerate(asked)
+        for k, each in enumerate(audits)
     ]
     return Board(
         one.name,
         one.title,
-        asked[0].task,
+        audits[0].task,
         metric,
         grouping,
         common_targets(points),
@@ -189,13 +189,13 @@ def board(
 
 
 def first_threshold(run: Run, metric: str) -> Operating | None:
-    """The threshold that a metric of a board is taken at; None for one without threshold."""
+    """The threshold of a metric on a board; None for a metric without threshold."""
     points = run.record.operating if metric_of(metric).task == "embed" else ()
     return points[0] if points else None
 
 
 def common_targets(points: Sequence[Operating | None]) -> tuple[float, ...]:
-    """The FMR that all these thresholds were set for."""
+    """The common target FMR of all these thresholds."""
     targets = [() if point is None else point.targets for point in points]
     return tuple(target for target in targets[0] if all(target in others for others in targets))
 
@@ -207,7 +207,7 @@ def at_first(rows: Sequence[RateRow], metric: str) -> list[RateRow]:
 
 
 def worst_of(rows: Sequence[RateRow], grouping: Grouping) -> RateRow | None:
-    """The highest rate of the groups of a grouping that are labelled and large enough."""
+    """The highest rate among the labelled and sufficiently large groups of a grouping."""
     found = [row for row in rows if row.grouping == grouping and row.reliable and row.labelled and row.rate.trials]
     return max(found, key=lambda row: row.rate.value, default=None)
 
@@ -219,13 +219,13 @@ def gap_of(rows: Sequence[GapRow], metric: str, family: str) -> GapRow | None:
     return widest(first) if first else None
 
 
-def facts_of(asked: Asked, run: Run) -> ModelFacts:
-    """What the card says of a model, what its file is, and what the run measured of its time."""
-    card, given = resolve_card(asked.model, asked.task)
-    content = read_weights(card, models_folders(asked.settings.models.models_dir), given)
-    timing = timing_of(run, asked.task)
+def facts_of(audit: PlannedAudit, run: Run) -> ModelFacts:
+    """What the card says of a model, the properties of its file, and its measured time."""
+    card, given = resolve_card(audit.model, audit.task)
+    content = read_weights(card, models_folders(audit.settings.models.models_dir), given)
+    timing = timing_of(run, audit.task)
     return ModelFacts(
-        asked.name,
+        audit.name,
         len(content),
         weights_precision(content),
         card.licence,
@@ -237,6 +237,6 @@ def facts_of(asked: Asked, run: Run) -> ModelFacts:
 
 
 def machine_of(run: Run) -> Machine:
-    """What a run ran on."""
+    """The machine of a run."""
     used = run.record.execution
     return Machine(used.device_name, used.threads, used.workers, used.batch)

@@ -1,4 +1,4 @@
-"""A suite from its file to the leaderboard: one pass over the images of each set, an ordinary run for each model."""
+"""Run a suite file and write the leaderboard: one pass over the images of each set, an ordinary run for each model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RANKING = "ranking the models"
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """What a suite came to. folder : with suite.toml, leaderboard.html, results.json and runs/SET/MODEL"""
+    """The result of a suite. folder : with suite.toml, leaderboard.html, results.json and runs/SET/MODEL"""
 
     title: str
     folder: Path
@@ -44,23 +44,21 @@ def run_suite(
     progress: Callable[[int, int], None] = lambda done, total: None,
     phase: Callable[[str], None] = lambda name: None,
 ) -> Leaderboard:
-    """Run what is not done yet of a suite, and write its leaderboard.
+    """Run the unfinished parts of a suite, and write its leaderboard.
 
-    words    : settings of every audit that the caller says, such as models_dir and workers
-    resume   : go on in a folder of a suite; whole runs and committed parts are not run again
-    progress : called with the images of a set that are done, and with how many there are
-    phase    : called with what begins
+    words    : settings for every audit from the caller, such as models_dir and workers
+    resume   : continue in the folder of a suite; finished runs and committed parts are not repeated
+    progress : called with the number of finished images and of all images of a set
+    phase    : called with the name of each phase
 
     Raises
     ------
     TableError   : see `read_suite`
-    RunError     : the folder holds something else, or a run of it is another than the file asks for
-    FacegapError : each of its kinds, with the set that it is about
+    RunError     : the folder has other content, or a run in it differs from the suite file
+    FacegapError : errors of a set, with its name
     """
     suite = read_suite(path, out, words={**words, "resume": True})
-    plans = [
-        (one, resolved_set(one, progress)) for one in suite.sets
-    ]  # what can only fail does so before the first image
+    plans = [(one, resolved_set(one, progress)) for one in suite.sets]  # fail before the first image if possible
     with open_folder(out, resume=resume, record=SUITE):
         write_bytes(out / SUITE, suite.content)
         for number, (one, audits) in enumerate(plans, start=1):
@@ -72,9 +70,9 @@ def run_suite(
 
 
 def resolved_set(one: SetPlan, progress: Callable[[int, int], None]) -> list[ResolvedAudit]:
-    """The audits of a set, decided before its first image; errors name the set."""
+    """The audits of a set, resolved before its first image; errors name the set."""
     with set_named(one):
-        return resolved_together(one.manifest, [changed(asked.settings, progress=progress) for asked in one.audits])
+        return resolved_together(one.manifest, [changed(audit.settings, progress=progress) for audit in one.audits])
 
 
 def boards_of_set(one: SetPlan) -> list[Board]:
@@ -85,7 +83,7 @@ def boards_of_set(one: SetPlan) -> list[Board]:
 
 @contextmanager
 def set_named(one: SetPlan) -> Iterator[None]:
-    """Errors name the set that they are about."""
+    """Add the name of the set to errors."""
     try:
         yield
     except FacegapError as error:
@@ -96,9 +94,9 @@ def run_set(one: SetPlan, audits: list[ResolvedAudit], phase: Callable[[str], No
     """The runs of a set, each with its report."""
     runs = audit_together(audits)
     lacking = [
-        (asked.settings.output.folder, run)
-        for asked, run in zip(one.audits, runs, strict=True)
-        if asked.settings.output.folder is not None and not (asked.settings.output.folder / PAGE).is_file()
+        (audit.settings.output.folder, run)
+        for audit, run in zip(one.audits, runs, strict=True)
+        if audit.settings.output.folder is not None and not (audit.settings.output.folder / PAGE).is_file()
     ]
     if lacking:
         phase(REPORT)
@@ -108,7 +106,7 @@ def run_set(one: SetPlan, audits: list[ResolvedAudit], phase: Callable[[str], No
 
 def finished(one: SetPlan) -> dict[str, Run]:
     """The finished runs of a set by model."""
-    folders = {asked.name: asked.settings.output.folder for asked in one.audits}
+    folders = {audit.name: audit.settings.output.folder for audit in one.audits}
     return {name: read_finished(folder) for name, folder in folders.items() if folder is not None}
 
 

@@ -1,4 +1,4 @@
-"""The suite file: a strict TOML file of models, sets and groupings, and the audits that they come to."""
+"""The suite file: a strict TOML file of models, sets and groupings, and the audits that it defines."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from facegap.options import kinds_of_settings
 
 MOST_BYTES = 1_000_000
 MOST_MODELS, MOST_SETS = 64, 64
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,59}$"  # of a set: a folder is called so
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,59}$"  # name of a set, used as the name of a folder
 SUITE, RUNS = "suite.toml", "runs"
 Task = Literal["embed", "classify"]
 TASKS: tuple[Task, ...] = ("classify", "embed")
-OF_THE_SUITE = frozenset(  # what the file says in its own keys, and what only the command line says
+OF_THE_SUITE = frozenset(  # settings with their own keys in the file, and settings of the command line only
     (
         *(
             "detect",
@@ -41,15 +41,15 @@ OF_THE_SUITE = frozenset(  # what the file says in its own keys, and what only t
             "keep_ids",
             "keep_embeddings",
         ),
-        *("no_isolation", "allow_outside"),  # a suite file may come from elsewhere: it removes no restriction
-        "sample_pairs",  # models are ranked on the pairs that all of them have
+        *("no_isolation", "allow_outside"),  # a suite file may be untrusted, so it cannot remove restrictions
+        "sample_pairs",  # models are ranked on their common pairs
         *("scheduler", "ship_images", "mixed_workers"),  # a suite runs in one process
     )
 )
 
 
 def _one_or_many(value: Any) -> Any:
-    """One text as a list of one."""
+    """A single text as a list."""
     return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
@@ -58,7 +58,7 @@ Words = Mapping[str, Any]
 
 
 class SetTable(Table):
-    """One [[set]]. Keys that are left out are those of the file."""
+    """One [[set]]. Omitted keys have the values of the file."""
 
     name: str = Field(pattern=NAME, description="a name of letters, digits, - and _, used as a folder name")
     manifest: str = Field(min_length=1, description="the path of a CSV or parquet, relative to the suite file")
@@ -110,8 +110,8 @@ def models_of(suite: SuiteTable, one: SetTable) -> dict[Task, tuple[str, ...]]:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One audit of a suite: an ordinary run. model : as the audit takes it; name : of the run's folder within the set"""
+class PlannedAudit:
+    """One audit of a suite: an ordinary run. model : as in an audit; name : folder of the run within the set"""
 
     task: Task
     model: str
@@ -121,17 +121,17 @@ class Asked:
 
 @dataclass(frozen=True)
 class SetPlan:
-    """The audits of one set, alike but for their models."""
+    """The audits of one set, which differ only in their models."""
 
     name: str
     title: str
     manifest: Path
-    audits: tuple[Asked, ...]
+    audits: tuple[PlannedAudit, ...]
 
 
 @dataclass(frozen=True)
 class Suite:
-    """A suite as it was read. content : of the file; a copy of it goes into the folder"""
+    """A parsed suite file. content : of the file; a copy of it is stored in the folder"""
 
     title: str
     content: bytes
@@ -139,14 +139,14 @@ class Suite:
 
 
 def read_suite(path: Path, out: Path, *, words: Words) -> Suite:
-    """A suite file, and the audits that it comes to.
+    """A suite file, and the audits that it defines.
 
     out   : folder of the suite; the run of a set's model is in runs/SET/MODEL
-    words : settings of every audit that the command line says, such as models_dir
+    words : settings for every audit from the command line, such as models_dir
 
     Raises
     ------
-    TableError : not readable, not TOML, an unknown key or a wrong value; names the file, the line and the key
+    TableError : unreadable, invalid TOML, an unknown key or an invalid value; names the file, the line and the key
     """
     content, data = read_toml(path, max_bytes=MOST_BYTES)
     text = content.decode()
@@ -159,14 +159,14 @@ def read_suite(path: Path, out: Path, *, words: Words) -> Suite:
 
 @dataclass(frozen=True)
 class Lines:
-    """Where a key of a file stands, for errors."""
+    """The lines of the keys in a file, for errors."""
 
     file: Path
     numbers: Mapping[tuple[str | int, ...], int]
 
-    def error(self, where: tuple[str | int, ...], said: str) -> TableError:
+    def error(self, where: tuple[str | int, ...], reason: str) -> TableError:
         """An error at a key."""
-        return TableError(f"{self.file}{line_of(self.numbers, where)}: key {where[-1]}: {said}")
+        return TableError(f"{self.file}{line_of(self.numbers, where)}: key {where[-1]}: {reason}")
 
 
 def set_plan(suite: SuiteTable, k: int, common: Words, out: Path, words: Words, lines: Lines) -> SetPlan:
@@ -182,7 +182,7 @@ def set_plan(suite: SuiteTable, k: int, common: Words, out: Path, words: Words, 
     audits = []
     for task, given, name in named_models(models_of(suite, one)):
         model = located(given, lines.file)
-        asked = {
+        values = {
             **title,
             **common,
             **own,
@@ -194,14 +194,14 @@ def set_plan(suite: SuiteTable, k: int, common: Words, out: Path, words: Words, 
             "folder": out / RUNS / one.name / name,
         }
         try:
-            audits.append(Asked(task, model, name, settings_from(asked)))
+            audits.append(PlannedAudit(task, model, name, settings_from(values)))
         except SettingError as error:
             raise TableError(f"{lines.file}{line_of(lines.numbers, place)}, [[set]] {one.name}: {error}") from None
     return SetPlan(one.name, title.get("data_name", one.name), beside(one.manifest, lines.file), tuple(audits))
 
 
 def named_models(models: Mapping[Task, Sequence[str]]) -> Iterator[tuple[Task, str, str]]:
-    """(task, model, name of its folder) of each model; folders are called by the model, never twice."""
+    """(task, model, name of its folder) of each model; folder names are distinct."""
     taken: set[str] = set()
     for task in TASKS:
         for model in models[task]:
@@ -215,21 +215,21 @@ def named_models(models: Mapping[Task, Sequence[str]]) -> Iterator[tuple[Task, s
 
 
 def located(model: str, file: Path) -> str:
-    """A model as an audit takes it: a file relative to the suite file, a card by its name."""
+    """A model as an argument of an audit: a file relative to the suite file, a card by its name."""
     return str(beside(model, file)) if model.endswith((".toml", ".onnx")) else model
 
 
 def beside(path: str, file: Path) -> Path:
-    """A path of the suite file: relative to the folder of that file."""
+    """A path in the suite file, relative to the folder of that file."""
     return file.parent / path
 
 
 def typed_words(given: Words, place: tuple[str | int, ...], lines: Lines) -> dict[str, Any]:
-    """Settings of an audit as the file has them, each of its own type; paths are relative to the file.
+    """Settings of an audit in the file, converted to their types; paths are relative to the file.
 
     Raises
     ------
-    TableError : a setting that there is not, or that is not the suite's to say; a value of another type
+    TableError : an unknown setting, one that is not allowed in a suite, or a value of another type
     """
     known = {one.name: (section, one) for section, one in leaves()}
     allowed = [
@@ -244,10 +244,10 @@ def typed_words(given: Words, place: tuple[str | int, ...], lines: Lines) -> dic
     for name, value in given.items():
         if name not in allowed:
             if name in known:
-                said = f"{option_name(known[name][1])} of facegap audit is not allowed here"
+                reason = f"{option_name(known[name][1])} of facegap audit is not allowed here"
             else:
-                said = f"unknown{suggestion(name, allowed)}"
-            raise lines.error((*place, name), said)
+                reason = f"unknown{suggestion(name, allowed)}"
+            raise lines.error((*place, name), reason)
         kind = kinds_of_settings()[known[name][0]][name]
         try:
             found[name] = typed(kind, value, lines.file)
@@ -257,7 +257,7 @@ def typed_words(given: Words, place: tuple[str | int, ...], lines: Lines) -> dic
 
 
 def typed(kind: Any, value: Any, file: Path) -> Any:
-    """A value as the type of its setting; ValidationError where it is none."""
+    """A value converted to the type of its setting; ValidationError if that is impossible."""
     members = [part for part in (get_args(kind) or (kind,)) if part not in (type(None), CallableModel)]
     several = any(getattr(part, "__origin__", part) is tuple for part in (kind, *members))
     paths = any("Path" in str(part) for part in (kind, *members))

@@ -1,4 +1,4 @@
-"""A leaderboard as tables of text and sentences; the terminal and leaderboard.html print the same ones."""
+"""A leaderboard as text tables and sentences, used by the terminal and by leaderboard.html."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def heading(board: Board) -> str:
 
 
 def groups_of(board: Board) -> str:
-    """Its grouping as it is read."""
+    """Its grouping for readers."""
     return clean(" x ".join(board.grouping))
 
 
@@ -61,7 +61,7 @@ def board_table(board: Board) -> TextTable:
 
 
 def board_notes(board: Board) -> list[str]:
-    """What a reader of the table must know."""
+    """Notes for readers of the table."""
     found = [f"{board.images:,} images of {board.people:,} people."]
     if has_thresholds(board):
         targets = " and ".join(f"{target:g}" for target in board.targets)
@@ -80,12 +80,12 @@ def board_notes(board: Board) -> list[str]:
 
 
 def has_thresholds(board: Board) -> bool:
-    """Whether its metric is taken at thresholds."""
+    """Whether its metric has thresholds."""
     return any(row.threshold is not None for row in board.standings)
 
 
 def ranks_text(ranks: RankRange | None) -> str:
-    """`1`, or `1 to 2` where the data leave it open."""
+    """`1`, or `1 to 2` if the data do not decide."""
     if ranks is None:
         return NO_NUMBER
     return str(ranks.best) if ranks.best == ranks.worst else f"{ranks.best} to {ranks.worst}"
@@ -97,7 +97,7 @@ def worst_text(row: Standing) -> str:
 
 
 def gap_text(row: Standing) -> str:
-    """Which groups are farthest apart, and how far."""
+    """The two groups with the widest gap, and its size."""
     if row.gap is None or math.isnan(row.gap.difference.value):
         return NO_NUMBER
     gap = row.gap
@@ -109,14 +109,14 @@ def gap_text(row: Standing) -> str:
 
 
 def gap_verdict(row: Standing) -> str:
-    """The verdict on it; exploratory gaps have none."""
+    """The verdict on the gap; exploratory gaps have none."""
     if row.gap is None:
         return NO_NUMBER
     return verdict_text(row.gap.verdict, row.gap.margin, is_ratio=row.gap.is_ratio, differs=row.gap.differs)
 
 
 def time_text(row: Standing) -> str:
-    """Milliseconds of the model for a face: median, and 95th percentile."""
+    """Milliseconds of the model per face: median and 95th percentile."""
     if math.isnan(row.model.ms):
         return NO_NUMBER
     return f"{milliseconds(row.model.ms)} (p95 {milliseconds(row.model.ms_p95)})"
@@ -124,12 +124,12 @@ def time_text(row: Standing) -> str:
 
 def file_text(row: Standing) -> str:
     """Size on disk, precision and licence."""
-    said = (
+    parts = (
         size_text(row.model.size_bytes),
         row.model.precision,
         clean(row.model.licence) + USE[row.model.commercial_use],
     )
-    return ", ".join(part for part in said if part)
+    return ", ".join(part for part in parts if part)
 
 
 def size_text(size_bytes: int) -> str:
@@ -142,7 +142,7 @@ def size_text(size_bytes: int) -> str:
 
 
 def differences_table(board: Board) -> TextTable:
-    """Every pair of models with its interval, over everybody and of the worst groups."""
+    """Every pair of models with its interval, for all people and for the worst groups."""
     columns = (
         Column[Difference]("over", lambda row: "everybody" if row.grouping == POOLED else "worst groups"),
         Column[Difference]("models", lambda row: f"{clean(row.second)} less {clean(row.first)}"),
@@ -165,12 +165,12 @@ def thresholds_table(board: Board) -> TextTable:
 
 
 def result_text(row: Difference) -> str:
-    """Who has fewer errors, or that nobody has significantly fewer."""
+    """The model with fewer errors, or that there is no significant difference."""
     return f"fewer errors: {clean(row.ahead)}" if row.ahead else NO_DIFFERENCE
 
 
 def findings(boards: Sequence[Board]) -> list[str]:
-    """A sentence per board of several models: who may be first over everybody, and by the worst group."""
+    """A sentence per board with several models: which may be first, for all people and for the worst group."""
     return [finding(board) for board in boards if board.ranked]
 
 
@@ -182,7 +182,7 @@ def finding(board: Board) -> str:
 
 
 def first_text(ranks: Sequence[tuple[str, RankRange | None]]) -> str:
-    """Which models may have the lowest error rate.
+    """The models that may have the lowest error rate.
 
     >>> first_text([("a", RankRange(1, 1, 2)), ("b", RankRange(2, 2, 2))])
     'a has the lowest error rate of 2'
