@@ -23,13 +23,13 @@ def test_a_public_host_is_rejected_without_tls(people: Any, monkeypatch: pytest.
     monkeypatch.delenv("FACEGAP_TOKEN", raising=False)
     monkeypatch.chdir(people.manifest.parent)
     with pytest.raises(
-        FacegapError, match=r"--host 0\.0\.0\.0 lets others reach these faces.*--tls-cert and --tls-key.*SSH"
+        FacegapError, match=r"--host 0\.0\.0\.0 makes these faces reachable for others.*--tls-cert and --tls-key.*SSH"
     ):
         run(str(people.manifest), "--host", "0.0.0.0")
     for half in ("--tls-cert", "--tls-key"):
         with pytest.raises(FacegapError, match="--tls-cert and --tls-key go together"):
             run(str(people.manifest), "--host", "0.0.0.0", half, "a.pem")
-    with pytest.raises(FacegapError, match=r"--tls-cert a\.pem and --tls-key a\.pem: no certificate with its key"):
+    with pytest.raises(FacegapError, match=r"--tls-cert a\.pem and --tls-key a\.pem: not a certificate with its key"):
         run(str(people.manifest), "--tls-cert", "a.pem", "--tls-key", "a.pem")
     monkeypatch.setenv("FACEGAP_TOKEN", "short")
     with pytest.raises(FacegapError, match="--token has fewer than 16"):

@@ -1,4 +1,4 @@
-"""Options of the commands that start where a vendor's box ends."""
+"""Options of the commands for black boxes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def templates(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "templates.npy", tmp_path / "people.csv"
 
 
-def test_reviewed_pairs_are_left_out_of_templates_from_the_command_line(
+def test_reviewed_pairs_are_excluded_for_templates_from_the_command_line(
     templates: tuple[Path, Path], tmp_path: Path
 ) -> None:
     (tmp_path / "reviewed.csv").write_text("left,right\n0.png,4.png\n", encoding="utf-8")
@@ -45,7 +45,7 @@ def test_reviewed_pairs_are_left_out_of_templates_from_the_command_line(
 
 
 @pytest.mark.parametrize("command", ["audit", "audit-embeddings", "audit-scores"])
-def test_a_target_beside_a_threshold_is_refused_instead_of_dropped(command: str, tmp_path: Path) -> None:
+def test_a_target_together_with_a_threshold_is_rejected_and_not_ignored(command: str, tmp_path: Path) -> None:
     files = {"audit": ["a.csv"], "audit-embeddings": ["a.npy", "a.csv"], "audit-scores": ["a.csv"]}[command]
     result = CliRunner().invoke(
         app, [command, *files, "--fmr", "0.01", "--threshold", "0.5", "--out", str(tmp_path / "r")]

@@ -1,4 +1,4 @@
-"""A compiled module that a full disk left without its end: a sentence that names the file."""
+"""A compiled module truncated by a full disk: a sentence that names the file."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 
 from facegap.cli.app import main
 
-app = sys.modules[main.__module__]  # whose name is also that of the application in it
+app = sys.modules[main.__module__]  # the application in the module has the same name
 
 
-def test_a_compiled_module_without_its_end_is_named(
+def test_a_truncated_compiled_module_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = tmp_path / "cut_off_here.py"

@@ -1,4 +1,4 @@
-"""Every command: its help names all it takes, its examples would run, and a mistake is explained, not traced."""
+"""Every command: its help lists all options, its examples are valid, and errors are explained without a traceback."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from facegap.cli import COMMANDS, app
 from fixtures.command_lines import Call, Words, commands, examples, require_accepted
 
 EVERY = commands()
-BOUNDARY = "[default:"  # what follows in a help text is no sentence
+BOUNDARY = "[default:"  # text after this in a help text is not a sentence
 
-# A mistake that a user makes: the words after the command, and what the message says of place, fault and cure.
+# Errors of a user: the words after the command, and the parts of the message about place, fault and remedy.
 MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
     "demo": [("--out folder", ["folder: is there already", "choose another --out"])],
     "check": [
@@ -147,7 +147,7 @@ def command_of(name: str) -> Any:
 
 @pytest.fixture
 def mistaken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with files that a user got wrong, and a few that are right."""
+    """A working folder with invalid files of a user, and a few valid ones."""
     monkeypatch.chdir(tmp_path)
     for folder in ("folder", "other-folder"):
         (tmp_path / folder).mkdir()
@@ -177,10 +177,10 @@ def test_the_table_of_commands_and_this_file_name_the_same_commands() -> None:
 
 
 @pytest.mark.parametrize("name", names())
-def test_help_ends_with_0_and_names_all_that_a_command_takes(
-    name: str, call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 400)  # no option is cut; read from the environment at import only
+def test_help_exits_with_0_and_lists_all_options(name: str, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "typer.rich_utils.MAX_WIDTH", 400
+    )  # so that no option is truncated; read from the environment only at import
     code, said, problem = call(*name.split(), "--help")
     assert (code, problem) == (0, "")
     assert (command_of(name).help or "").splitlines()[0] in said
@@ -189,7 +189,7 @@ def test_help_ends_with_0_and_names_all_that_a_command_takes(
         assert longest in said, longest
         sentence = (
             (taken.help or "").partition(BOUNDARY)[0].replace("`", "")
-        )  # Markdown: code is shown without its ticks
+        )  # Markdown: code is shown without backticks
         assert sentence.strip(), f"{longest} has no help"
         assert " ".join(sentence.split()) in said, longest
 
@@ -216,7 +216,7 @@ def test_the_first_steps_in_the_help_of_facegap_itself_are_accepted(call: Call) 
     ("name", "words", "said"),
     [(name, words, said) for name, mistakes in MISTAKES.items() for words, said in mistakes],
 )
-def test_a_mistake_ends_with_2_and_says_where_it_is_and_what_to_do(
+def test_an_error_exits_with_2_and_names_the_place_and_the_remedy(
     name: str, words: str, said: Sequence[str], call: Call, mistaken: Path
 ) -> None:
     before = sorted(mistaken.rglob("*"))
@@ -243,7 +243,7 @@ def test_an_unknown_command_is_refused_by_name(words: Words, call: Call) -> None
     assert f"No such command '{words[0] if words[0] == 'audti' else words[1]}'" in problem
 
 
-def test_a_line_of_an_example_with_an_option_that_is_gone_is_found() -> None:
+def test_an_example_with_a_removed_option_is_found() -> None:
     with pytest.raises(AssertionError, match=r"No such option: --vertify"):
         require_accepted(["audit", "people.csv", "--vertify"])
     with pytest.raises(AssertionError, match="give only one"):

@@ -1,4 +1,4 @@
-"""What a newcomer sees first."""
+"""The help that new users see first."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def commands() -> dict[str, object]:
     return dict(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 
-def test_every_command_stands_under_a_heading_and_has_a_sentence_of_help() -> None:
+def test_every_command_has_a_heading_and_a_sentence_of_help() -> None:
     for name, command in commands().items():
         assert getattr(command, "rich_help_panel", None) in COMMANDS, name
         assert (getattr(command, "help", None) or "").strip(), name
@@ -31,13 +31,13 @@ def test_the_help_lists_commands_in_the_order_of_the_table() -> None:
 
 
 @pytest.mark.parametrize("command", ["audit", "check", "selfcheck", "demo"])
-def test_only_who_can_go_on_is_told_so_after_an_interruption(
+def test_only_resumable_commands_mention_resume_after_an_interruption(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(TyperGroup, "invoke", interrupted)  # below typer's own handling, which ends without a word
+    monkeypatch.setattr(TyperGroup, "invoke", interrupted)  # below typer's own handling, which exits silently
     monkeypatch.setattr(sys, "argv", ["facegap", command])
     with pytest.raises(SystemExit) as stopped:
         main()

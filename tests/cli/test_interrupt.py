@@ -1,4 +1,4 @@
-"""Ctrl-C: a command ends soon whatever it is doing, at once when it is pressed again, and leaves no process behind."""
+"""Ctrl-C: a command ends soon whatever it is doing, at once after a second Ctrl-C, and leaves no process behind."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from facegap.cli.interrupt import CODE
 from fixtures.campaigns import campaign
 
-# The first argument is the grace; then a model without end runs in this very process, where no signal reaches Python.
+# The first argument is the grace period; then an endless model runs in this process, where no signal reaches Python.
 STUCK = """
 import signal, sys
 import numpy as np
@@ -53,7 +53,7 @@ def started(words: list[str], **given: Any) -> subprocess.Popen[str]:
 
 
 def below(pid: int) -> set[int]:
-    """The processes that a process started, and those that they did."""
+    """The processes started by a process, and their descendants."""
     found: set[int] = set()
     waiting = [pid]
     while waiting:
@@ -84,7 +84,7 @@ def test_a_second_ctrl_c_ends_it_at_once() -> None:
         assert command.stdout is not None
         assert command.stdout.readline() == "ready\n"
         command.send_signal(signal.SIGINT)
-        with pytest.raises(subprocess.TimeoutExpired):  # the grace is a day
+        with pytest.raises(subprocess.TimeoutExpired):  # the grace period is a day
             command.wait(1)
         command.send_signal(signal.SIGINT)
         assert "stopped" in command.communicate()[1]
@@ -127,7 +127,7 @@ facegap.cli.main()
 
 
 @pytest.mark.parametrize("script", [LOADING, BEGINNING, ENDING], ids=["loading", "beginning", "ending"])
-def test_ctrl_c_while_commands_are_loaded_or_begin_or_python_ends_has_its_exit_code_and_no_traceback(
+def test_ctrl_c_while_loading_starting_or_exiting_gives_its_exit_code_and_no_traceback(
     script: str,
 ) -> None:
     with started(["-c", script]) as command:
@@ -148,7 +148,7 @@ facegap.cli.main()
 """
 
 
-def test_ctrl_c_after_a_command_is_done_does_not_make_it_a_failure() -> None:
+def test_ctrl_c_after_a_finished_command_is_not_a_failure() -> None:
     with started(["-c", CLOSING], stdin=subprocess.PIPE) as command:
         assert command.stdout is not None
         assert command.stdout.readline() == "closing\n"
@@ -188,7 +188,7 @@ def test_an_audit_that_waits_for_a_model_without_end_is_stopped_with_its_model(
     wait_until_gone(models)
 
 
-# As /usr/bin/facegap, and says when its own code has begun: before, Python ends by the signal, whatever a program does.
+# Started like /usr/bin/facegap; prints when its own code starts, because before that Python exits by the signal.
 BEGINS = """
 import sys
 class First:
@@ -228,7 +228,7 @@ def test_ctrl_c_at_any_moment_of_an_audit_ends_it_soon(tmp_path: Path, toys: Any
             time.sleep(chance.random() * whole_s)
             pressed = time.perf_counter()
             if command.poll() is None:
-                os.killpg(command.pid, signal.SIGINT)  # as a terminal does: to the processes of models and charts too
+                os.killpg(command.pid, signal.SIGINT)  # like a terminal, also to the processes of models and charts
             said = command.communicate()[1]
             if command.returncode == CODE:
                 took.append(time.perf_counter() - pressed)
@@ -237,4 +237,6 @@ def test_ctrl_c_at_any_moment_of_an_audit_ends_it_soon(tmp_path: Path, toys: Any
     print(
         f"Ctrl-C at {len(took)} moments of {whole_s:.1f} s: {min(took):.2f} to {max(took):.2f} s, load {os.getloadavg()[0]:.1f}"
     )
-    assert len(took) > MOMENTS / 2  # how soon is printed: two seconds are promised, and a busy machine is late
+    assert (
+        len(took) > MOMENTS / 2
+    )  # times are printed only; two seconds are specified, but a busy machine may be slower

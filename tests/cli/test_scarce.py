@@ -1,4 +1,4 @@
-"""A machine that gives little: few open files, and less memory than the bound of a file."""
+"""A machine with few resources: few open files, or less memory than the maximum size of a file."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_few_open_files_are_one_sentence_and_no_traceback(tmp_path: Path, toys: 
     assert "ulimit -n" in done.stderr
 
 
-def test_a_small_file_is_read_where_its_bound_is_more_than_all_memory(tmp_path: Path) -> None:
+def test_a_small_file_is_read_if_its_maximum_size_exceeds_the_memory(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(bytes(230_000))
     done = subprocess.run(
         [sys.executable, "-c", READ, str(tmp_path / "a.onnx")], capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""Text on streams whose encoding lacks signs: a result is written all the same."""
+"""Text on streams whose encoding lacks some characters is written all the same."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def written(text: str, encoding: str) -> str:
     return raw.getvalue().decode(encoding)
 
 
-def test_known_signs_become_plain_letters_and_others_their_escape() -> None:
+def test_known_symbols_become_plain_letters_and_others_are_escaped() -> None:
     assert written("– [0.1, ∞] “Zoë” 漢", "ascii") == '- [0.1, inf] "Zo\\xeb" \\u6f22'
     assert written("– Zoë", "latin-1") == "- Zoë"
 
 
 @pytest.mark.parametrize("text", ["– ∞ “ë” 漢 \u202e", "plain"])
-def test_an_encoding_that_has_them_all_writes_them_as_they_are(text: str) -> None:
+def test_an_encoding_with_all_characters_writes_them_unchanged(text: str) -> None:
     assert written(text, "utf-8") == text
 
 
-def test_what_is_no_text_stream_is_left_alone() -> None:
+def test_other_streams_are_unchanged() -> None:
     write_any_text(io.StringIO(), None)

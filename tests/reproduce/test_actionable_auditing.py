@@ -1,4 +1,4 @@
-"""Actionable Auditing: which printed errors are people, and what changed between the two audits."""
+"""Actionable Auditing: which printed errors correspond to people, and what changed between the two audits."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def without_report(run: Run, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Reproduction, Path]:
-    """All five companies, with their folder; without reports, which tests of Gender Shades write."""
+    """All five companies, with their folder; without reports, which the tests of Gender Shades cover."""
     out = tmp_path_factory.mktemp("reproduced") / "out"
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("facegap.reproduce.actionable_auditing.kept", without_report)
@@ -51,7 +51,7 @@ def found(kept: tuple[Reproduction, Path]) -> Reproduction:
 
 
 def table(found: Reproduction, start: str) -> TextTable:
-    """The one table whose title starts so."""
+    """The only table with this start of the title."""
     (one,) = [entry for entry in found.tables if entry.title.startswith(start)]
     return one
 
@@ -69,14 +69,14 @@ def test_the_counts_behind_the_printed_errors() -> None:
     }
 
 
-def test_errors_of_ibm_and_amazon_for_darker_women_are_whole_numbers_and_microsofts_are_none() -> None:
+def test_errors_for_darker_women_are_whole_numbers_for_ibm_and_amazon_and_not_for_microsoft() -> None:
     assert counts_of("IBM")["DF"].counts == (46,)
     assert counts_of("Amazon")["DF"].counts == (85,)
     assert not counts_of("Microsoft")["DF"].possible
     assert not counts_of("Microsoft")["DM"].possible
 
 
-def test_impossible_errors_say_of_how_many_people_they_could_be(found: Reproduction) -> None:
+def test_impossible_errors_have_the_largest_possible_number_of_people(found: Reproduction) -> None:
     rows = {(row[0], row[1]): row[2:] for row in table(found, "printed errors that no whole").rows}
     assert set(rows) == {
         *(("Microsoft", column) for column in ("All", "DF", "DM")),
@@ -100,8 +100,8 @@ def test_the_zeros_of_kairos_were_added(found: Reproduction) -> None:
     assert rows == {"All": "84/1270", "DF": "61/271", "DM": "4/318", "LF": "19/296"}
 
 
-def test_sums_of_the_groups_fit_print_for_all_but_microsoft(found: Reproduction) -> None:
-    rows = {row[0]: row[2:] for row in table(found, "printed error over everybody").rows}
+def test_sums_of_the_groups_agree_with_print_for_all_but_microsoft(found: Reproduction) -> None:
+    rows = {row[0]: row[2:] for row in table(found, "printed overall error").rows}
     assert {vendor: row[2] for vendor, row in rows.items()} == {
         "Face++": "yes",
         "Microsoft": "no",
@@ -150,7 +150,7 @@ def test_the_widest_gap_shrank_for_all_three(found: Reproduction) -> None:
     }
 
 
-def test_reductions_stand_beside_those_of_the_abstract(found: Reproduction) -> None:
+def test_reductions_are_shown_with_those_of_the_abstract(found: Reproduction) -> None:
     rows = {row[0]: row[1:] for row in table(found, "reduction").rows}
     assert rows == {
         "darker-skinned women": ("17.7 to 30.4", "17.73 to 30.40"),
@@ -190,7 +190,7 @@ def test_the_chart_has_wilsons_interval_of_every_error(found: Reproduction) -> N
     assert (one["low"], one["high"]) == pytest.approx(proportion_confint(46, 271, method="wilson"))
 
 
-def test_print_is_text_with_its_decimals() -> None:
+def test_printed_numbers_keep_their_decimals() -> None:
     assert all(len(texts) == len(COLUMNS) for texts in PRINTED.values())
 
 

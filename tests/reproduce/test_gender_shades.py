@@ -1,4 +1,4 @@
-"""Gender Shades again: the printed table turned into people, audited like any black box, and shown beside print."""
+"""Gender Shades: the printed table converted to people, audited as a black box, and shown next to the printed numbers."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def found(kept: tuple[Reproduction, Path]) -> Reproduction:
 
 
 def table(found: Reproduction, start: str) -> TextTable:
-    """The one table whose title starts so."""
+    """The only table with this start of the title."""
     (one,) = [entry for entry in found.tables if entry.title.startswith(start)]
     return one
 
 
-def test_the_four_cells_of_microsoft_are_people_again(found: Reproduction) -> None:
+def test_the_four_cells_of_microsoft_are_whole_numbers_of_people(found: Reproduction) -> None:
     rates = found.runs["Microsoft"].rates
     cells = rates[(rates["metric"] == "error_rate_all") & (rates["gender"] != "any") & (rates["tone"] != "any")]
     counted = {(row["tone"], row["gender"]): (row["errors"], row["trials"]) for _, row in cells.iterrows()}
@@ -61,7 +61,7 @@ def test_the_four_cells_of_microsoft_are_people_again(found: Reproduction) -> No
 
 
 @pytest.mark.parametrize("vendor", PRINTED)
-def test_print_stands_below_our_own_in_the_nine_columns(found: Reproduction, vendor: str) -> None:
+def test_printed_numbers_are_below_our_own_in_the_nine_columns(found: Reproduction, vendor: str) -> None:
     shown = table(found, vendor)
     assert shown.columns[1:] == COLUMNS
     printed = [row[1:] for row in shown.rows if row[0].strip() == "as printed"]
@@ -71,7 +71,7 @@ def test_print_stands_below_our_own_in_the_nine_columns(found: Reproduction, ven
 
 
 @pytest.mark.parametrize("vendor", PRINTED)
-def test_a_share_of_ours_misses_print_by_less_than_a_point(found: Reproduction, vendor: str) -> None:
+def test_our_proportions_differ_from_print_by_less_than_a_point(found: Reproduction, vendor: str) -> None:
     rows = table(found, vendor).rows
     for k, row in enumerate(rows):
         if row[0].strip() == "as printed":
@@ -79,7 +79,7 @@ def test_a_share_of_ours_misses_print_by_less_than_a_point(found: Reproduction, 
             assert ours == pytest.approx([float(cell.rstrip("*")) for cell in row[1:]], abs=0.8)
 
 
-def test_the_six_cells_that_are_no_count_are_found_and_marked(found: Reproduction) -> None:
+def test_the_six_impossible_cells_are_found_and_marked(found: Reproduction) -> None:
     rows = table(found, "printed errors that no whole number").rows
     assert [row[:2] for row in rows] == [
         ("Microsoft", "F"),
@@ -98,8 +98,8 @@ def test_the_six_cells_that_are_no_count_are_found_and_marked(found: Reproductio
     assert not any("*" in text for vendor in PRINTED for text in printed_text(vendor)["TPR"].values())
 
 
-def test_margins_that_do_not_add_up_stand_beside_print(found: Reproduction) -> None:
-    rows = {row[:2]: row[2:4] for row in table(found, "printed errors that their crossed").rows}
+def test_margins_that_do_not_add_up_are_shown_with_print(found: Reproduction) -> None:
+    rows = {row[:2]: row[2:4] for row in table(found, "printed errors that differ from the sum").rows}
     assert rows == {
         ("Face++", "Darker"): ("16.5", "16.13"),
         ("Face++", "F"): ("21.3", "21.52"),
@@ -111,11 +111,11 @@ def test_margins_that_do_not_add_up_stand_beside_print(found: Reproduction) -> N
 
 
 @pytest.mark.parametrize(("exact", "fits"), [(5.55, True), (5.65, True), (5.549, False), (5.651, False)])
-def test_halves_round_either_way(exact: float, fits: bool) -> None:
+def test_halves_are_rounded_either_way(exact: float, fits: bool) -> None:
     assert rounds_to(exact, 5.6) is fits
 
 
-def test_what_the_labels_measure_is_said_once_and_first(found: Reproduction) -> None:
+def test_the_meaning_of_the_labels_is_stated_once_and_first(found: Reproduction) -> None:
     said = [*found.introduction, *(note for entry in found.tables for note in entry.notes)]
     assert said.count(LABEL_NOTE) == 1
     assert LABEL_NOTE in found.introduction
@@ -128,7 +128,7 @@ def test_every_table_says_that_its_source_is_secondary(found: Reproduction) -> N
         assert "source = secondary" in " ".join((entry.title, *entry.notes))
 
 
-def test_the_end_is_every_gap_of_every_vendor_with_its_verdict(found: Reproduction) -> None:
+def test_the_last_table_has_every_gap_of_every_vendor_with_its_verdict(found: Reproduction) -> None:
     last = found.tables[-1]
     assert last.title == "gaps and verdicts"
     assert [row[0] for row in last.rows if row[0]] == list(PRINTED)
@@ -172,11 +172,11 @@ def test_a_gap_without_trials_is_dashes_not_zero(found: Reproduction) -> None:
     assert row[2:] == ("115/567, 0/0", "–", "–", "–", "not enough data")
 
 
-FOLDED = {"worse, better": 14, "deciding interval": 23, "verdict": 16}  # letters; these may fold at blanks
+FOLDED = {"worse, better": 14, "deciding interval": 23, "verdict": 16}  # characters; these may wrap at spaces
 
 
 def column_width(name: str, cells: list[str]) -> int:
-    """Letters that a column needs."""
+    """Characters that a column needs."""
     if name not in FOLDED:
         return max(map(len, cells))
     assert max(len(word) for cell in cells for word in cell.split()) <= FOLDED[name]
@@ -186,12 +186,12 @@ def column_width(name: str, cells: list[str]) -> int:
 def test_tables_fit_120_columns_but_for_the_first_one(found: Reproduction) -> None:
     for entry in found.tables:
         cells = [entry.columns, *entry.rows]
-        first = 24 if entry.columns[0] == "per cent" else max(len(row[0]) for row in cells)  # it may fold at blanks
+        first = 24 if entry.columns[0] == "per cent" else max(len(row[0]) for row in cells)  # it may wrap at spaces
         others = [column_width(name, [row[k] for row in cells]) for k, name in enumerate(entry.columns) if k]
         assert first + sum(others) + 3 * len(entry.columns) + 1 <= WIDTH, entry.title
 
 
-# ---- what is kept ----
+# ---- stored files ----
 
 
 def test_each_kept_run_rechecks(kept: tuple[Reproduction, Path]) -> None:
@@ -211,7 +211,7 @@ def test_kept_runs_say_that_their_source_is_secondary(kept: tuple[Reproduction, 
         assert "source = secondary" in (folder / "report.html").read_text()
 
 
-def test_kept_files_are_what_the_black_box_command_takes(kept: tuple[Reproduction, Path]) -> None:
+def test_stored_files_are_accepted_by_the_black_box_command(kept: tuple[Reproduction, Path]) -> None:
     from fixtures.settings import audit_predictions
 
     reproduction, out = kept
@@ -220,7 +220,7 @@ def test_kept_files_are_what_the_black_box_command_takes(kept: tuple[Reproductio
     assert len(read_run(out / "ibm").manifest) == 1270
 
 
-def test_a_folder_with_something_in_it_is_refused_and_left_alone(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_rejected_and_unchanged(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(RunError, match="not empty; choose another --out"):
         reproduce_gender_shades(tmp_path)
@@ -231,7 +231,7 @@ def test_vendor_names_make_plain_file_names() -> None:
     assert [file_name(vendor) for vendor in PRINTED] == ["microsoft", "facepp", "ibm"]
 
 
-def test_a_note_shared_by_tables_stands_below_the_last() -> None:
+def test_a_note_shared_by_tables_follows_the_last() -> None:
     made = [TextTable(str(k), ("a",), (), notes=notes) for k, notes in enumerate([("x", "y"), ("x",), ()])]
     assert [entry.notes for entry in noted_once(made)] == [("y",), ("x",), ()]
 
@@ -250,7 +250,7 @@ def test_the_command_prints_it_all_and_names_the_folders(
     assert f"facegap recheck {out / 'ibm'}" in shown.output
 
 
-def test_only_tables_that_are_known_can_be_reproduced() -> None:
+def test_only_known_tables_can_be_reproduced() -> None:
     assert CliRunner().invoke(app, ["reproduce", "something-else"]).exit_code == 2
     assert list(REPRODUCTIONS) == ["gender-shades", "actionable-auditing", "nist-2020"]
 

@@ -1,4 +1,4 @@
-"""NIST 2020: the known quartiles come out of facegap's own measures, and nothing is claimed that rounding could undo."""
+"""NIST 2020: facegap's measures give the known quartiles, and no claim depends on rounding."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def found() -> Reproduction:
 
 
 def table(found: Reproduction, start: str) -> TextTable:
-    """The one table whose title starts so."""
+    """The only table with this start of the title."""
     (one,) = [entry for entry in found.tables if entry.title.startswith(start)]
     return one
 
 
 def printed() -> list[dict[str, str]]:
-    """The figures as the standard library reads them."""
+    """The figures as read by the standard library."""
     with FIGURES.open(newline="") as file:
         return list(csv.DictReader(file))
 
 
-def test_the_known_quartiles_come_out() -> None:
+def test_the_known_quartiles_are_reproduced() -> None:
     values = ratios(published_rates()).value
     assert len(values) == 240
     assert np.quantile(values, (0.25, 0.5, 0.75)) == pytest.approx([8.1, 11.65, 14.1], abs=1e-12)
@@ -97,7 +97,7 @@ def test_the_figures_are_those_of_the_project_s_data(test_data: Path) -> None:
     assert FIGURES.read_bytes() == (test_data / "data/nist_2020/frvt_11_gender_race.csv").read_bytes()
 
 
-def test_out_gets_every_algorithm_and_the_chart(tmp_path: Path) -> None:
+def test_out_has_every_algorithm_and_the_chart(tmp_path: Path) -> None:
     found = reproduce_nist_2020(tmp_path / "out")
     written = pd.read_csv(tmp_path / "out" / "differentials.csv")
     assert len(written) == 240

@@ -1,4 +1,4 @@
-"""Variants from drawn people: cards that say what was made of what, and the planted case through audits and comparison."""
+"""Variants calibrated on illustrated people: their cards, and a planted gap through audits and comparison."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from facegap.variants.make import card_to_vary, likeness, make_variants, write_v
 from facegap.variants.text import alike
 from fixtures.settings import audited
 
-PEOPLE = 24  # of each group
+PEOPLE = 24  # in each group
 SEEN = {"dim": (10, 60), "bright": (110, 250)}  # values of red and green
 THRESHOLD = 0.9995
 
@@ -41,7 +41,7 @@ dimension = 8
 
 @pytest.fixture(scope="module")
 def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two photographs each of dim and of bright people, whose quarters differ in red and green, and one of nobody."""
+    """Two photographs each of dim and of bright people, whose quarters differ in red and green, and one without a face."""
     folder, rng = tmp_path_factory.mktemp("people"), np.random.default_rng(4)
     lines = ["image,subject,group", "nobody.png,nobody,dim"]
     cv2.imwrite(str(folder / "nobody.png"), np.zeros((64, 64, 3), np.uint8))
@@ -60,7 +60,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def embedder(graphs: Any, card_writer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Red and green in quarters of the crop, through a convolution, whose output has a range of its own."""
+    """Red and green in quarters of the crop, through a convolution with its own output range."""
     weight = np.zeros((2, 3, 1, 1), np.float32)
     weight[0, 0] = weight[1, 1] = 1
     content = graphs.build(
@@ -119,7 +119,7 @@ def test_int8_calibrated_on_one_group_is_a_gap_in_flips_through_the_whole_chain(
     found = compare([parent_run, audit(people, card, toys, tmp_path / "run")], names=["fp32", "int8"])
     bright, dim = flips(found, "impostor", "bright"), flips(found, "impostor", "dim")
     strangers = 4 * PEOPLE * (PEOPLE - 1) // 2
-    # What is brighter than all that was seen is cut to one value, so all bright people have one template.
+    # Values above the calibrated range are clipped, so all bright people have the same template.
     assert (bright["trials"], bright["flips"], bright["gained"], bright["lost"]) == (strangers, strangers, strangers, 0)
     assert (dim["trials"], dim["flips"]) == (strangers, 0)
     gaps = found.flips.gaps
@@ -135,7 +135,7 @@ def test_int8_calibrated_on_one_group_is_a_gap_in_flips_through_the_whole_chain(
     assert "The clearest: non-mated comparisons: bright 100%, dim 0%" in " ".join(sentences(found))
 
 
-def test_int8_calibrated_on_everybody_flips_nothing(
+def test_int8_calibrated_on_all_people_flips_nothing(
     people: Path, embedder: Path, toys: Any, parent_run: Path, tmp_path: Path
 ) -> None:
     card = made(people, embedder, toys, tmp_path / "all")
@@ -152,7 +152,7 @@ def test_int8_calibrated_on_everybody_flips_nothing(
     assert any("quarters_int8 is unverified" in said for said in record.warnings)
 
 
-def test_the_card_says_what_was_made_of_what_and_on_whose_images(
+def test_the_card_states_origin_method_and_calibration_images(
     people: Path, embedder: Path, toys: Any, tmp_path: Path
 ) -> None:
     found, crops, places = make_variants(str(embedder), people, asked(toys), images=10, seed=3)
@@ -186,7 +186,7 @@ def test_one_seed_gives_the_same_files_and_images_without_a_face_are_counted(
         make_variants(str(embedder), people, asked(toys, where="subject == 'nobody'"))
 
 
-def test_a_classifier_has_variants_that_answer_alike(people: Path, toys: Any) -> None:
+def test_variants_of_a_classifier_agree(people: Path, toys: Any) -> None:
     found, _, _ = make_variants(toys.card("classifier"), people, asked(toys), precisions=("fp16",), images=10)
     assert (found[0].measure, found[0].alike.tolist()) == ("agreement", [1.0] * 10)
 
@@ -214,7 +214,7 @@ def test_a_variant_without_finite_numbers_is_an_error(embedder: Path) -> None:
     assert (measure, found.tolist()) == ("cosine", pytest.approx([1, 1, 1]))
 
 
-def test_identical_ages_are_a_difference_of_zero_and_no_agreement(embedder: Path) -> None:
+def test_identical_ages_have_a_difference_of_zero(embedder: Path) -> None:
     card = read_card(embedder).model_copy(update={"task": "classify"})
     ages = np.array([20.0, 30.0, 41.0])
     assert alike(*likeness(ages, ages, card)) == "0, 0"
@@ -234,7 +234,7 @@ def test_only_int8_has_a_calibration_and_a_service_has_no_variant(embedder: Path
     ModelCard.model_validate({**values, "variant": {**variant, "calibration": seen}})
 
 
-def test_the_command_writes_files_and_says_how_near_they_are(
+def test_the_command_writes_files_and_reports_their_similarity(
     people: Path, embedder: Path, toys: Any, tmp_path: Path
 ) -> None:
     out = tmp_path / "variants"

@@ -1,4 +1,4 @@
-"""A real server: connections that say nothing give way, slow ones end, and who asks is answered all the while."""
+"""A real server: idle connections are closed, slow ones time out, and active visitors are served all the time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BODY = b"hello"
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Read the body and say hello; /slow never does."""
+    """Read the body and reply; /slow never does."""
     import asyncio
 
     if scope["type"] != "http":
@@ -40,7 +40,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 @contextmanager
 def served(certificate: Certificate | None = None) -> Iterator[int]:
-    """`serve` in a thread; its port. The server is told to end as a signal would tell it."""
+    """`serve` in a thread; returns its port. The server is stopped as by a signal."""
     running: list[uvicorn.Server] = []
     real = uvicorn.Server.__init__
 
@@ -102,7 +102,7 @@ STALLED = {
 
 
 @pytest.mark.parametrize("name", STALLED)
-def test_a_connection_that_stands_still_at_any_stage_is_ended(hurried: None, name: str) -> None:
+def test_a_connection_that_stalls_at_any_stage_is_closed(hurried: None, name: str) -> None:
     with served() as port, connected(port, STALLED[name]) as one:
         assert ends_within(one, 8)
 
@@ -110,7 +110,7 @@ def test_a_connection_that_stands_still_at_any_stage_is_ended(hurried: None, nam
 @pytest.mark.parametrize(
     "start", [b"GET / HTTP/1.1\r\nX: ", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n"]
 )
-def test_drops_do_not_make_the_time_longer(hurried: None, start: bytes) -> None:
+def test_slow_bytes_do_not_extend_the_time_limit(hurried: None, start: bytes) -> None:
     with served() as port, connected(port, start) as one:
         begun = time.monotonic()
         with suppress(ConnectionError):
@@ -120,7 +120,7 @@ def test_drops_do_not_make_the_time_longer(hurried: None, start: bytes) -> None:
         assert time.monotonic() - begun < 8
 
 
-def test_a_second_request_on_a_connection_has_its_time_too(hurried: None) -> None:
+def test_a_second_request_on_a_connection_has_a_time_limit(hurried: None) -> None:
     with served() as port, connected(port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") as one:
         seen = b""
         while not seen.endswith(BODY):
@@ -130,15 +130,15 @@ def test_a_second_request_on_a_connection_has_its_time_too(hurried: None) -> Non
 
 
 @pytest.mark.parametrize("count", [MOST_PER_ADDRESS + 10, 515])
-def test_hundreds_of_idle_connections_keep_nobody_out(count: int) -> None:
-    """With the limits of time as they are: those that say nothing give way at once."""
+def test_hundreds_of_idle_connections_block_no_one(count: int) -> None:
+    """With the default time limits: idle connections are closed at once to make room."""
     with served() as port, ExitStack() as open_ones:
         for k in range(count):
             open_ones.enter_context(connected(port, b"" if k % 2 else b"GET / HTTP/1.1\r\nX: "))
         assert [asked(port)[-5:] for _ in range(5)] == [BODY] * 5
 
 
-def test_connections_that_are_answered_do_not_give_way_to_idle_ones() -> None:
+def test_active_connections_are_not_closed_for_idle_ones() -> None:
     with served() as port, ExitStack() as open_ones:
         busy = open_ones.enter_context(connected(port, b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"))
         time.sleep(0.3)
@@ -193,7 +193,7 @@ def test_the_page_is_served_by_the_given_certificate(authority: trustme.CA, file
         assert one.version() in ("TLSv1.2", "TLSv1.3")
 
 
-def test_half_a_handshake_ends_and_plain_http_is_not_answered(
+def test_half_a_handshake_times_out_and_plain_http_is_not_answered(
     files: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web, "HANDSHAKE_S", 0.5)
@@ -203,7 +203,7 @@ def test_half_a_handshake_ends_and_plain_http_is_not_answered(
                 assert ends_within(one, 8)
 
 
-def test_a_certificate_that_is_none_is_an_error_that_names_both_options(files: Certificate, tmp_path: Path) -> None:
+def test_an_invalid_certificate_is_an_error_that_names_both_options(files: Certificate, tmp_path: Path) -> None:
     assert certificate_of(None, None) is None
     assert certificate_of(files.chain, files.key) == files
     other = trustme.CA().issue_cert("localhost")
@@ -221,12 +221,12 @@ def test_a_certificate_that_is_none_is_an_error_that_names_both_options(files: C
             one()
 
 
-def test_a_key_under_a_passphrase_is_refused_and_nobody_is_asked_for_it(files: Certificate, tmp_path: Path) -> None:
+def test_a_key_with_a_passphrase_is_rejected_without_a_prompt(files: Certificate, tmp_path: Path) -> None:
     from cryptography.hazmat.primitives import serialization
 
     key = serialization.load_pem_private_key(files.key.read_bytes(), None)
     locked = serialization.BestAvailableEncryption(b"secret")
     form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8)
     (tmp_path / "locked.pem").write_bytes(key.private_bytes(*form, locked))
-    with pytest.raises(FacegapError, match="locked by a passphrase"):
+    with pytest.raises(FacegapError, match="protected by a passphrase"):
         certificate_of(files.chain, tmp_path / "locked.pem")

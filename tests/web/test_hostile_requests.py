@@ -1,4 +1,4 @@
-"""Requests that no browser sends, to both pages: each gets a status below 500 and nothing of the portraits, and keeps nobody out."""
+"""Requests that no browser sends, to both pages: each gets a status below 500 without portraits, and blocks no one."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def length(size: object) -> Header:
     return b"content-length", str(size).encode()
 
 
-# Method, path as it was sent, question, headers beside the host, body.
+# Method, raw path, query, headers besides the host, body.
 REQUESTS: dict[str, tuple[str, bytes, bytes, list[Header], bytes]] = {
-    # places
+    # paths
     "up": ("GET", b"/../../etc/passwd", b"", [], b""),
     "up in percents": ("GET", b"/%2e%2e/%2e%2e/etc/passwd", b"", [], b""),
     "up in percents twice": ("GET", b"/static/%252e%252e/page.py", b"", [], b""),
@@ -49,7 +49,7 @@ REQUESTS: dict[str, tuple[str, bytes, bytes, list[Header], bytes]] = {
     "a hidden file": ("GET", b"/.git/config", b"", [], b""),
     "the table": ("GET", b"/people.csv", b"", [], b""),
     "a picture by its number": ("GET", b"/image/0", b"", [], b""),
-    # questions
+    # queries
     "a wrong key": ("GET", b"/", b"key=wrong", [], b""),
     "an empty key": ("GET", b"/", b"key=", [], b""),
     "a key that is no UTF-8": ("GET", b"/", b"key=%ff%00", [], b""),
@@ -96,7 +96,7 @@ REQUESTS: dict[str, tuple[str, bytes, bytes, list[Header], bytes]] = {
     ),
     "ten thousand fields": ("POST", b"/answer", b"", [FORM, OURS, length(9999)], b"&".join([b"a=1"] * 2500)),
     "no UTF-8 in a form": ("POST", b"/answer", b"", [FORM, OURS, length(9)], b"value=%ff"),
-    # who asks
+    # origins
     "no host": ("GET", b"/", b"", [(b"host", b"")], b""),
     "two hosts": ("GET", b"/", b"", [(b"host", HOST), (b"host", b"example.org")], b""),
     "another host": ("GET", b"/", b"", [(b"host", b"example.org")], b""),
@@ -118,7 +118,7 @@ REQUESTS: dict[str, tuple[str, bytes, bytes, list[Header], bytes]] = {
 
 
 def answer_of(app: Any, request: tuple[str, bytes, bytes, list[Header], bytes]) -> tuple[int, bytes]:
-    """Status and body that a page gives to a request, as a server hands it on."""
+    """Status and body of a page's response to a request, as sent by a server."""
     method, path, question, headers, body = request
     hosts = [] if any(name == b"host" for name, _ in headers) else [(b"host", HOST)]
     scope = {
@@ -143,7 +143,7 @@ def answer_of(app: Any, request: tuple[str, bytes, bytes, list[Header], bytes]) 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    # In a thread of its own: a browser that another test has open keeps a loop running in this one.
+    # In a separate thread, because a browser of another test keeps an event loop running in this one.
     with ThreadPoolExecutor(max_workers=1) as alone:
         alone.submit(lambda: asyncio.run(app(scope, receive, send))).result()
     assert sent[0]["type"] == "http.response.start"
@@ -151,7 +151,7 @@ def answer_of(app: Any, request: tuple[str, bytes, bytes, list[Header], bytes]) 
 
 
 def unquoted(path: bytes) -> str:
-    """The path as uvicorn decodes it."""
+    """The path as decoded by uvicorn."""
     from urllib.parse import unquote
 
     return unquote(path.decode("ascii", "surrogateescape") if path.isascii() else path.decode("latin-1"))
@@ -170,7 +170,7 @@ def explored(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong key is told so at once."""
+    """Wrong keys are answered without delay."""
     monkeypatch.setattr("facegap.web.security.WRONG_TOKEN_S", 0.0)
 
 
@@ -180,11 +180,11 @@ def require_harmless(app: Any, request: tuple[str, bytes, bytes, list[Header], b
     for word in (b"Traceback", b"secret-", b"secret names", b"root:", b"import ", b"\x89PNG"):
         assert word not in body
     if status == 200 and request[0] != "HEAD":
-        assert b"<title>" in body  # a page that asks for the key, or a form
+        assert b"<title>" in body  # a page with a form, or one that asks for the key
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_no_request_breaks_the_page_of_a_run_or_shows_anything_without_the_key(
+def test_no_request_breaks_the_page_of_a_run_or_shows_data_without_the_key(
     explored: Any, quick: None, name: str
 ) -> None:
     require_harmless(explored, REQUESTS[name])
@@ -206,7 +206,7 @@ def test_no_request_breaks_the_page_of_annotations_or_saves_anything(annotated: 
     assert annotated.store.table().empty
 
 
-def test_whoever_has_the_key_is_answered_after_all_that(annotated: Site, quick: None) -> None:
+def test_visitors_with_the_key_are_served_afterwards(annotated: Site, quick: None) -> None:
     for request in REQUESTS.values():
         answer_of(annotated.app, request)
     visitor = annotated.visitor()

@@ -1,4 +1,4 @@
-"""Who is let in, what is refused, and what never leaves: hosts, tokens, forms, paths, hostile names."""
+"""Access control: host names, tokens, forms, paths, hostile names, and data that must never be sent."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PATHS = ("/", "/start", "/scale.css", "/static/annotate.css", "/static/annotate.
         "",
     ],
 )
-def test_a_name_that_is_not_ours_is_refused(site_of: Callable[..., Any], host: str) -> None:
+def test_a_foreign_host_name_is_rejected(site_of: Callable[..., Any], host: str) -> None:
     visitor = site_of().visitor()
     for path in PATHS:
         visitor.get(path, headers={"host": host})
@@ -146,7 +146,7 @@ def test_a_form_from_another_page_saves_nothing_even_with_the_token(
         b"http://\xe2\x84\xa9.example",
     ],
 )
-def test_an_origin_that_is_none_is_a_bad_request(site_of: Callable[..., Any], origin: Any) -> None:
+def test_an_invalid_origin_is_a_bad_request(site_of: Callable[..., Any], origin: Any) -> None:
     site = site_of()
     visitor = site.visitor()
     visitor.get("/")
@@ -155,7 +155,7 @@ def test_an_origin_that_is_none_is_a_bad_request(site_of: Callable[..., Any], or
     assert site.store.table().empty
 
 
-def test_two_headers_where_one_may_stand_are_a_bad_request(site_of: Callable[..., Any]) -> None:
+def test_duplicate_headers_are_a_bad_request(site_of: Callable[..., Any]) -> None:
     site = site_of()
     visitor = site.visitor()
     visitor.get("/")
@@ -181,7 +181,7 @@ def test_two_headers_where_one_may_stand_are_a_bad_request(site_of: Callable[...
         ({"content-length": str(MOST_FORM_BYTES + 1)}, 413),
     ],
 )
-def test_a_body_of_no_length_or_of_two_is_refused(headers: dict[str, str], status: int) -> None:
+def test_a_body_without_length_or_with_two_is_rejected(headers: dict[str, str], status: int) -> None:
     from starlette.datastructures import Headers
 
     found = security.body_fault(Headers(raw=[(k.encode(), v.encode()) for k, v in headers.items()]), "POST")
@@ -189,7 +189,7 @@ def test_a_body_of_no_length_or_of_two_is_refused(headers: dict[str, str], statu
     assert found[0] == status
 
 
-def test_a_body_that_is_longer_than_it_said_is_not_read_to_its_end(site_of: Callable[..., Any]) -> None:
+def test_a_body_longer_than_stated_is_not_read_to_its_end(site_of: Callable[..., Any]) -> None:
     import asyncio
 
     sent: list[Any] = []
@@ -213,7 +213,7 @@ def test_a_body_that_is_longer_than_it_said_is_not_read_to_its_end(site_of: Call
         "query_string": b"",
     }
     whole = {**scope, "root_path": "", "http_version": "1.1"}
-    # In a thread: tests in a browser leave an event loop running in the main one.
+    # In a thread, because browser tests leave an event loop running in the main one.
     run = threading.Thread(target=lambda: asyncio.run(site_of().app(whole, receive, send)))
     run.start()
     run.join()
@@ -221,7 +221,7 @@ def test_a_body_that_is_longer_than_it_said_is_not_read_to_its_end(site_of: Call
     assert given["count"] == 5  # 16 KiB are four pieces
 
 
-def test_an_origin_with_the_port_of_its_scheme_is_that_without() -> None:
+def test_an_origin_with_its_default_port_equals_the_one_without() -> None:
     assert security.with_port("https://Faces.example") == security.with_port("https://faces.example:443")
     assert security.with_port("http://[::1]") == "http://[::1]:80"
     assert security.with_port("http://a:443") != security.with_port("https://a:443")
@@ -277,7 +277,7 @@ def test_a_form_is_bounded_in_bytes_and_fields(site_of: Callable[..., Any]) -> N
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.9", "portraits.example"])
-def test_others_are_let_in_only_with_tls_or_where_it_is_given_up_by_name(host: str) -> None:
+def test_public_addresses_need_tls_or_an_explicit_option(host: str) -> None:
     with pytest.raises(FacegapError) as error:
         require_safe(host, TOKEN, tls=False, plain_http=False)
     for said in (f"--host {host}", "--tls-cert", "--tls-key", "SSH", "--plain-http"):
@@ -294,7 +294,7 @@ def test_a_token_that_can_be_guessed_is_refused() -> None:
         require_safe(host, None, tls=False, plain_http=False)
 
 
-def test_a_key_that_nobody_chose_is_long_and_the_same_at_every_start() -> None:
+def test_a_generated_key_is_long_and_the_same_at_every_start() -> None:
     key = made_key(b"a" * 32)
     assert key == made_key(b"a" * 32) != made_key(b"b" * 32)
     assert len(key) == 32
@@ -335,7 +335,7 @@ def test_without_the_token_no_photograph_and_no_number_is_seen(site_of: Callable
     assert site.store.table().empty
 
 
-def test_the_token_stands_in_no_address_and_no_page(site_of: Callable[..., Any]) -> None:
+def test_the_token_appears_in_no_address_and_no_page(site_of: Callable[..., Any]) -> None:
     visitor = site_of(token=TOKEN).visitor()
     visitor.get("/")
     response = visitor.client.post(
@@ -350,9 +350,7 @@ def test_the_token_stands_in_no_address_and_no_page(site_of: Callable[..., Any])
     assert TOKEN not in visitor.page + str(visitor.headers)
 
 
-def test_wrong_tokens_are_slow_and_keep_nobody_out(
-    site_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wrong_tokens_are_slow_and_block_no_one(site_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -369,10 +367,10 @@ def test_wrong_tokens_are_slow_and_keep_nobody_out(
     known.get("/")
     known.post("/start", known.hidden("/start") | {"token": TOKEN})
     assert known.title == "Photograph 1 of 6"
-    assert len(slept) == 50  # a right one is answered at once
+    assert len(slept) == 50  # a correct one is answered at once
 
 
-def test_a_cookie_that_was_changed_or_made_elsewhere_is_none() -> None:
+def test_a_changed_or_foreign_cookie_is_invalid() -> None:
     ours, theirs = Sessions(b"a" * 32, TOKEN), Sessions(b"b" * 32, TOKEN)
     session = ours.new("Ada", admitted=True)
     cookie = ours.cookie(session)
@@ -439,7 +437,7 @@ def test_a_link_put_in_the_place_of_a_photograph_is_not_followed(site_of: Callab
     assert "This photograph cannot be shown (unreadable)" in visitor.page
 
 
-def test_no_name_of_a_file_and_no_path_stands_in_a_page(site_of: Callable[..., Any]) -> None:
+def test_no_file_name_and_no_path_appears_in_a_page(site_of: Callable[..., Any]) -> None:
     site = site_of(practice=1)
     visitor = site.visitor()
     visitor.get("/")
@@ -458,7 +456,7 @@ def test_no_name_of_a_file_and_no_path_stands_in_a_page(site_of: Callable[..., A
 HOSTILE = '"><script>alert(1)</script>{{ 7*7 }}'
 
 
-def test_a_hostile_name_is_shown_as_text_and_kept_as_it_is(site_of: Callable[..., Any]) -> None:
+def test_a_hostile_name_is_shown_as_text_and_stored_unchanged(site_of: Callable[..., Any]) -> None:
     site = site_of(annotator=None)
     visitor = site.visitor()
     visitor.get("/")
@@ -470,7 +468,7 @@ def test_a_hostile_name_is_shown_as_text_and_kept_as_it_is(site_of: Callable[...
     visitor.answer(skipped="other", note=HOSTILE)
     visitor.undo()
     assert "<script>alert" not in visitor.page
-    assert html.unescape(visitor.page).count(HOSTILE) == 2  # the name and what was taken back
+    assert html.unescape(visitor.page).count(HOSTILE) == 2  # the name and the withdrawn answer
     other = site.visitor()
     other.get("/")
     other.post("/start", other.hidden("/start") | {"name": HOSTILE})
@@ -496,7 +494,7 @@ def test_a_hostile_file_name_in_the_manifest_is_an_image_like_others(people: Any
     assert sorted(site.store.table()["image"]) == sorted(names)
 
 
-def test_a_failing_disk_is_said_and_nothing_is_pretended(site_of: Callable[..., Any], monkeypatch: Any) -> None:
+def test_a_disk_failure_is_reported(site_of: Callable[..., Any], monkeypatch: Any) -> None:
     import sqlite3
 
     site = site_of()
@@ -515,7 +513,7 @@ def test_a_failing_disk_is_said_and_nothing_is_pretended(site_of: Callable[..., 
 # ---- the socket ----
 
 
-def test_a_port_that_is_taken_is_an_error_that_names_the_cure() -> None:
+def test_a_port_in_use_is_an_error_with_a_remedy() -> None:
     with listening_socket("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(

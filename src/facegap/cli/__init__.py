@@ -1,9 +1,9 @@
-"""The command line: parsing and printing only. Every command calls one function and prints what comes back.
+"""The command line: parsing and printing only. Every command calls one function and prints the result.
 
-COMMANDS is the map of all commands: heading, name, function. A command of a tool lives in the folder of the tool.
+COMMANDS lists all commands: heading, name, function. The commands of a tool are in the tool's folder.
 """
 
-# First: Ctrl-C while the commands below are loaded ends the process without a traceback.
+# First, so that Ctrl-C while the commands below are loaded ends the process without a traceback.
 import facegap.cli.interrupt  # noqa: F401
 
 # isort: split

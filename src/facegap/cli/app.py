@@ -1,6 +1,6 @@
-"""The application and its entry point; facegap/cli/__init__.py has the table of its commands.
+"""The application and its entry point; facegap/cli/__init__.py has the table of commands.
 
-Exit codes: 0 done, 1 done and something does not agree (recheck), 2 an error that the message explains.
+Exit codes: 0 success, 1 success with differences found (recheck), 2 an error, explained by the message.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ RESUMABLE = (
     "merge",
 )
 UNFINISHED = ("demo",)
-SERVING = ("annotate", "explore")  # end by themselves, once those who are served have their pages
-SHORT = {  # of what the machine has no more: no fault of facegap's, and no reason for a traceback
+SERVING = ("annotate", "explore")  # handle Ctrl-C themselves, after finishing current requests
+SHORT = {  # exhausted resources of the machine, which need no traceback
     errno.EMFILE: "the limit on open files is too low; raise it with: ulimit -n 1024",
     errno.ENFILE: "the machine has too many files open; close other programs",
     errno.ENOSPC: "free some space",
@@ -38,19 +38,19 @@ SHORT = {  # of what the machine has no more: no fault of facegap's, and no reas
     errno.ENOMEM: "close other programs, or use a machine with more memory",
     errno.EAGAIN: "the limit on processes or threads is too low; raise it with: ulimit -u",
 }
-MOST_OF_AN_ERROR = 4_000  # characters that are printed
+MOST_OF_AN_ERROR = 4_000  # maximum printed characters
 REGISTERED: list[str] = []  # names of commands, in the order of the help
 
 
-class Interrupted(Exception):  # noqa: N818  (no error)
-    """Ctrl-C, past typer, which would end the process without a word."""
+class Interrupted(Exception):  # noqa: N818  (not an error)
+    """Ctrl-C, passed through typer, which would end the process silently."""
 
 
 class Commands(TyperGroup):
-    """All commands in the order in which they were added; ended by Ctrl-C with a word."""
+    """All commands in the order in which they were added; Ctrl-C ends them with a message."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; Ctrl-C becomes Interrupted, and half a compiled module an error that names it."""
+        """Run a command; Ctrl-C becomes Interrupted, and a truncated compiled module an error that names it."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interruption:
@@ -62,12 +62,12 @@ class Commands(TyperGroup):
             raise FacegapError(f"{cut_off}: this compiled module is truncated; delete the file") from error
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Names in the order in which they were registered; click alone would put groups after all others."""
+        """Names in the order of registration; click alone would put groups after all others."""
         return sorted(super().list_commands(ctx), key=REGISTERED.index)
 
 
 def cut_off_module(error: BaseException) -> str | None:
-    """The compiled module whose end is missing, as a full disk leaves it; None where the error is another."""
+    """The truncated compiled module, as a full disk leaves it; None for any other error."""
     place = error.__traceback__
     while place is not None:
         if place.tb_frame.f_code.co_name == "get_code" and "bytecode_path" in place.tb_frame.f_locals:
@@ -103,7 +103,7 @@ For evaluation only, never for identifying anyone. Faces are biometric data: you
 
 
 def print_version(wanted: bool) -> None:
-    """Print the version and end, where it is asked for."""
+    """Print the version and exit, if requested."""
     if wanted:
         from facegap.runtime import version_of
 
@@ -117,7 +117,7 @@ def options(
         bool, typer.Option("--version", help="Print the version and exit", callback=print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Options of facegap itself; the help of the application is that of `app`."""
+    """Options of facegap itself; the help text of the application is that of `app`."""
 
 
 def register(heading: str, name: str, command: Callable[..., Any] | typer.Typer) -> None:
@@ -130,23 +130,23 @@ def register(heading: str, name: str, command: Callable[..., Any] | typer.Typer)
 
 
 def print_error(message: str) -> None:
-    """An error for a person, on stderr; control characters of hostile names are taken out, line ends stay."""
+    """Print an error to stderr, without control characters from hostile names; line ends are kept."""
     from facegap.report.text import clean
 
-    if len(message) > MOST_OF_AN_ERROR:  # a file may have put a cell of a megabyte into it; the cure stands at the end
+    if len(message) > MOST_OF_AN_ERROR:  # it may contain a huge cell of a file; the remedy is at the end
         message = f"{message[: MOST_OF_AN_ERROR * 3 // 4]} ... {message[-MOST_OF_AN_ERROR // 4 :]}"
     typer.echo("\n".join(clean(line) for line in message.split("\n")), err=True)
 
 
 def stopped() -> str:
-    """What Ctrl-C did, and what is left of the command."""
+    """The message after Ctrl-C, with the state of the command's output."""
     kept = "; completed work is kept; continue with --resume" if {*RESUMABLE} & {*sys.argv[1:2]} else ""
     left = "; its folder is incomplete; delete it" if {*UNFINISHED} & {*sys.argv[1:2]} else ""
     return f"stopped{kept}{left}"
 
 
 def main() -> Any:
-    """Entry point: errors of facegap become one line on stderr and exit code 2."""
+    """Entry point: facegap's errors become one line on stderr and exit code 2."""
     end_undisturbed()
     end_with_code(f"facegap: {stopped()}")
     end_as_python_does()
@@ -161,7 +161,7 @@ def main() -> Any:
     except (KeyboardInterrupt, Interrupted):
         print_error(f"facegap: {stopped()}")
         sys.exit(130)
-    except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
+    except BrokenPipeError:  # the reader of a pipe (head, less) has exited
         sys.exit(0)
     except MemoryError:
         print_error(

@@ -61,15 +61,15 @@ def audit(
 
 
 def run_shard(manifest: Path, settings: AuditSettings, shard: str) -> None:
-    """Run one shard, and say what is left to do."""
+    """Run one shard, and print what remains to be done."""
     from facegap.audit.settings import changed
     from facegap.audit.shards import audit_shard, parse_shard
     from facegap.report.terminal import announce, progress_bar
     from facegap.report.text import clean
 
-    asked = parse_shard(shard)
+    chosen = parse_shard(shard)
     with progress_bar() as progress:
-        done = audit_shard(manifest, changed(settings, progress=progress, phase=announce), asked)
+        done = audit_shard(manifest, changed(settings, progress=progress, phase=announce), chosen)
     typer.echo(
         f"Shard {done.shard} is complete: {done.images:,} of {done.of_images:,} images, in {clean(done.folder)}\n"
         "Combine all shards with: facegap merge RUN... --out DIR"

@@ -92,11 +92,18 @@ def audit_predictions(
     from facegap.audit.phases import OF_PREDICTIONS
     from facegap.audit.predictions import audit_predictions as run_audit
 
-    told = announced(settings, OF_PREDICTIONS)
+    with_phases = announced(settings, OF_PREDICTIONS)
     run = run_audit(
-        predictions, manifest, told, model=model, classes=classes, output=output, label=label, bona_fide=bona_fide
+        predictions,
+        manifest,
+        with_phases,
+        model=model,
+        classes=classes,
+        output=output,
+        label=label,
+        bona_fide=bona_fide,
     )
-    show(run, told, include_ids=include_ids, view=view, verbose=verbose)
+    show(run, with_phases, include_ids=include_ids, view=view, verbose=verbose)
 
 
 @with_settings
@@ -145,8 +152,8 @@ def audit_embeddings(
     from facegap.audit.phases import OF_COMPARISONS
     from facegap.audit.scores import audit_embeddings as run_audit
 
-    told = announced(settings, OF_COMPARISONS)
-    show(run_audit(embeddings, manifest, told, model=model), told, verbose=verbose)
+    with_phases = announced(settings, OF_COMPARISONS)
+    show(run_audit(embeddings, manifest, with_phases, model=model), with_phases, verbose=verbose)
 
 
 @with_settings
@@ -206,12 +213,12 @@ def audit_scores(
     from facegap.audit.phases import OF_COMPARISONS
     from facegap.audit.scores import audit_scores as run_audit
 
-    told = announced(settings, OF_COMPARISONS)
-    show(run_audit(scores, manifest, told, model=model), told, verbose=verbose)
+    with_phases = announced(settings, OF_COMPARISONS)
+    show(run_audit(scores, manifest, with_phases, model=model), with_phases, verbose=verbose)
 
 
 def announced(settings: AuditSettings, phases: tuple[str, ...]) -> AuditSettings:
-    """The settings with an announcement of each phase by its number."""
+    """The settings with a numbered announcement of each phase."""
     from facegap.audit.settings import changed
     from facegap.report.terminal import Phases
 

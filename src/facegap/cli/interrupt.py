@@ -1,8 +1,8 @@
-"""Ctrl-C ends a command soon, whatever it is doing: after a second or two, and at once when it is pressed again.
+"""Ctrl-C ends a command within a second or two, whatever it is doing, and a second Ctrl-C ends it at once.
 
-Python sees Ctrl-C only between its own instructions, and waits for its threads at the end; a product of matrices or the
-decoding of a large image can take much longer. What is committed to a run folder is whole at any moment, so a command that
-does not end by itself is ended.
+Python handles Ctrl-C only between its own instructions, and waits for its threads at exit; a matrix product or the decoding
+of a large image can take much longer. The committed part of a run folder is always complete, so a command that does not
+end by itself is killed.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ import sys
 import threading
 from types import TracebackType
 
-LOADED_FIRST = ("facegap", "-m")  # sys.argv[0] of a program that is this command line and nothing else, while it loads
+LOADED_FIRST = ("facegap", "-m")  # sys.argv[0] while this command line is loading
 GRACE_S = 1.0
-CODE = 130  # of a process that Ctrl-C ended
+CODE = 130  # exit code after Ctrl-C
 SHOW_CURSOR = "\x1b[?25h"  # a progress bar hides it
 
 
 def end_at_once() -> None:
-    """From now on Ctrl-C ends this process at once: nothing has begun yet, or all is done and Python itself is ending.
+    """From now on Ctrl-C ends this process at once, because nothing has started yet or everything is finished.
 
-    Python would end by the signal, with a traceback of whatever module it was loading.
+    Otherwise Python would exit by the signal, with a traceback of the module that is being loaded.
     """
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, lambda *_: os._exit(CODE))
 
 
 def end_undisturbed() -> None:
-    """Let no Ctrl-C turn a command that is done into one that was killed, once Python has nothing more to wait for.
+    """Ignore Ctrl-C after a finished command, once Python has nothing more to wait for.
 
-    Python gives signals back to the system before it frees what libraries hold, and the system would end the process by it.
+    Python restores the system's signal handling before it frees libraries, and Ctrl-C would then kill the process.
     """
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # registered first, so it is called last
 
@@ -45,43 +45,43 @@ def end_as_python_does() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def end_with_code(said: str) -> None:
-    """From now on a KeyboardInterrupt that nothing catches ends this process with CODE and `said`; Python ends by the signal."""
+def end_with_code(message: str) -> None:
+    """From now on an uncaught KeyboardInterrupt ends this process with CODE and `message`, instead of the signal."""
     shown = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
-            os.write(2, f"\n{said}\n".encode())
+            os.write(2, f"\n{message}\n".encode())
             os._exit(CODE)
         shown(kind, error, trace)
 
     sys.excepthook = hook
 
 
-def end_soon(said: str) -> None:
-    """From now on Ctrl-C ends this process within GRACE_S, with `said` on stderr where it had no time to say so itself."""
+def end_soon(message: str) -> None:
+    """From now on Ctrl-C ends this process within GRACE_S, with `message` on stderr if it did not print it itself."""
     if threading.current_thread() is not threading.main_thread():
         return  # signals belong to the main thread
     hears, wakes = socket.socketpair()
     wakes.setblocking(False)
     signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_listen, args=(hears, wakes, said), name="facegap interrupt", daemon=True).start()
+    threading.Thread(target=_listen, args=(hears, wakes, message), name="facegap interrupt", daemon=True).start()
 
 
-def _listen(hears: socket.socket, wakes: socket.socket, said: str) -> None:
-    """Wait for Ctrl-C, then for another one or the end of the grace."""
-    assert wakes.fileno() >= 0  # is kept open by this thread
+def _listen(hears: socket.socket, wakes: socket.socket, message: str) -> None:
+    """Wait for Ctrl-C, then for a second one or the end of the grace period."""
+    assert wakes.fileno() >= 0  # kept open by this thread
     _until_pressed(hears)
     hears.settimeout(GRACE_S)
     with contextlib.suppress(TimeoutError):
         _until_pressed(hears)
     cursor = SHOW_CURSOR if sys.stderr.isatty() else ""
-    os.write(2, f"{cursor}\n{said}\n".encode())
+    os.write(2, f"{cursor}\n{message}\n".encode())
     os._exit(CODE)
 
 
 def _until_pressed(hears: socket.socket) -> None:
-    """Read the numbers of signals until one is that of Ctrl-C."""
+    """Read signal numbers until one is that of Ctrl-C."""
     while hears.recv(1) != bytes([signal.SIGINT]):
         pass
 

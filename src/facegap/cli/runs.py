@@ -1,4 +1,4 @@
-"""Commands over run folders that belong to no tool: a report made again, shards put together."""
+"""Commands for run folders that belong to no tool: rewrite a report, merge shards."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def merge(
     include_ids: IncludeIds = False,
     verbose: Verbose = False,
 ) -> None:
-    """Put the shards of one audit together: the tables that one process gives, byte for byte. No image is opened.
+    """Merge the shards of one audit into the tables that a single process gives, byte for byte. No image is opened.
 
-    Models, settings, files and versions of all shards must be the same, and no shard may be missing or doubled. The shards stay
-    as they are.
+    Models, settings, files and versions of all shards must be the same, and no shard may be missing or duplicated. The shards
+    are not changed.
 
     facegap merge shard1 shard2 shard3 shard4 --out run
     """

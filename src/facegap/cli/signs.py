@@ -1,4 +1,4 @@
-"""Text for a terminal or a file whose encoding lacks some signs: they are written with letters that it has."""
+"""Text for a terminal or file whose encoding lacks some characters: these are replaced by ones that it has."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PLAIN = str.maketrans(
 
 
 def plain_signs(error: UnicodeError) -> tuple[str, int]:
-    """What is written for letters that an encoding lacks: a known sign in plain letters, any other as its escape.
+    """Replacement of characters that an encoding lacks: plain letters for known symbols, an escape for others.
 
     Examples
     --------
@@ -41,15 +41,15 @@ def plain_signs(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]
-    said = "".join(
+    plain = "".join(
         plain if (plain := letter.translate(PLAIN)).isascii() else letter.encode("ascii", "backslashreplace").decode()
         for letter in lacking
     )
-    return said, error.end
+    return plain, error.end
 
 
 def write_any_text(*streams: Any) -> None:
-    """Let each stream write any text, whatever its encoding: a result must not be lost over a dash."""
+    """Let each stream accept any text in any encoding, so that no result is lost because of a dash."""
     codecs.register_error(NAME, plain_signs)
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper) and stream.errors != "surrogateescape":

@@ -1,1 +1,1 @@
-"""`facegap reproduce`: published tables, rebuilt."""
+"""Published tables, reconstructed and audited (`facegap reproduce`)."""

@@ -1,7 +1,7 @@
-"""`facegap reproduce actionable-auditing`: the second audit of the same benchmark, checked, audited and set beside the first.
+"""The second audit of the same benchmark, reconstructed and compared with the first (`facegap reproduce actionable-auditing`).
 
 Raji and Buolamwini (2019) measured the three companies of Gender Shades again in August 2018, and two more. Their printed
-errors are turned into counts as those of the first audit are (gender_shades.py), and the counts into people.
+errors are converted to counts as in gender_shades.py, and the counts to people.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from facegap.store.temporary import temporary_folder
 from facegap.tables import AUDIT_CHANGES
 
 COLUMNS = ("All", *SUBGROUPS)
-# Errors in per cent, August 2018, as printed: with the decimals of print.
+# Errors in per cent, August 2018, as printed, with the printed decimals.
 PRINTED: Mapping[str, tuple[str, ...]] = {
     "Face++": ("1.6", "4.1", "1.3", "1.0", "0.5"),
     "Microsoft": ("0.48", "1.52", "0.33", "0.34", "0"),
@@ -50,7 +50,7 @@ PRINTED: Mapping[str, tuple[str, ...]] = {
     "Kairos": ("6.60", "22.50", "1.30", "6.40", "0"),
 }
 TARGETS = tuple(vendor for vendor in PRINTED if vendor in FIRST_PRINTED)
-# What the abstract says of the three companies of the first audit: column, least and largest reduction as printed.
+# Statement of the abstract on the three companies of the first audit: column, smallest and largest printed reduction.
 CLAIMS = (("DF", "17.7", "30.4"), ("All", "5.72", "8.3"))
 ALPHA = 0.05
 FIRST, SECOND = "first audit (2017)", "second audit (2018)"
@@ -65,18 +65,18 @@ GROUPS: Mapping[str, str] = {
 MARK = "*"
 SECONDARY = (
     f"source = {SOURCE}: Raji and Buolamwini (2019), Actionable Auditing, AIES. The errors of August 2018 were typed from the "
-    "paper and not compared with it again; those overall and for darker-skinned women of Amazon and Kairos also stand in its "
-    "abstract. The people are rebuilt from the printed errors."
+    "paper and not checked against it again; those overall and for darker-skinned women of Amazon and Kairos are also in its "
+    "abstract. The people are reconstructed from the printed errors."
 )
 INTRODUCTION = (
     "Actionable Auditing (Raji and Buolamwini 2019): the benchmark of Gender Shades again in August 2018, with the three "
     "companies of that audit (Face++, Microsoft, IBM) and two that it did not name (Amazon, Kairos).",
     SECONDARY,
-    "The first audit is Gender Shades (Buolamwini and Gebru 2018): facegap reproduce gender-shades says where its numbers are from.",
+    "The first audit is Gender Shades (Buolamwini and Gebru 2018): facegap reproduce gender-shades states the source of its numbers.",
 )
 UNMATCHED = (
-    "Both audits used one benchmark, and nobody published who was wrong in both. The interval and p are those of the overlap "
-    "that gives the widest interval (Bonett and Price 2012), so they hold for every other."
+    "Both audits used one benchmark, but the people misclassified in both were not published. The interval and p are for the overlap "
+    "with the widest interval (Bonett and Price 2012), so they are valid for any overlap."
 )
 
 
@@ -98,9 +98,9 @@ class Change:
 
 
 def reproduce_actionable_auditing(out: Path | None = None, _width: int = WIDTH) -> Reproduction:
-    """Check the printed errors, audit the rebuilt people of all five companies, and compare with the first audit.
+    """Check the printed errors, audit the reconstructed people of all five companies, and compare with the first audit.
 
-    out : a new or empty folder for the manifest, the answers, the run folder of each company, the changes and the chart
+    out : a new or empty folder for the manifest, the predictions, the run folder of each company, the changes and the chart
 
     Raises
     ------
@@ -127,12 +127,12 @@ def second_audits(folder: Path) -> dict[str, Run]:
 
 
 def second_errors(vendor: str) -> dict[str, int]:
-    """People called wrongly in DF, DM, LF and LM in August 2018: the counts closest to the printed errors."""
+    """People misclassified in DF, DM, LF and LM in August 2018: the counts closest to the printed errors."""
     return {column: counts_of(vendor)[column].nearest for column in SUBGROUPS}
 
 
 def counts_of(vendor: str) -> dict[str, PossibleCounts]:
-    """The counts that each printed error can stand for, over the stated sizes of the first audit."""
+    """The counts that are consistent with each printed error, for the stated group sizes of the first audit."""
     return {
         column: possible_counts(float(text), GROUP_SIZES[column], decimals=decimals_of(text))[0]
         for column, text in zip(COLUMNS, PRINTED[vendor], strict=True)
@@ -140,7 +140,7 @@ def counts_of(vendor: str) -> dict[str, PossibleCounts]:
 
 
 def decimals_of(text: str) -> int:
-    """How many decimals a number was printed with."""
+    """The number of printed decimals."""
     return len(text.partition(".")[2])
 
 
@@ -162,27 +162,27 @@ def tables(runs: Mapping[str, Run]) -> tuple[TextTable, ...]:
 
 
 def printed_table() -> TextTable:
-    """Every printed error with the count closest to it."""
+    """Every printed error with the closest count."""
     rows = tuple(
         (vendor, *(printed_cell(text, counts_of(vendor)[column]) for column, text in zip(COLUMNS, texts, strict=True)))
         for vendor, texts in PRINTED.items()
     )
     sizes = tuple(f"{column} (of {GROUP_SIZES[column]:,})" for column in COLUMNS)
     notes = (
-        f"source = {SOURCE}. {MARK} no whole number of the people gives this share, to rounding; the closest stands here.",
+        f"source = {SOURCE}. {MARK} no whole number of people gives this proportion after rounding; the closest is shown.",
     )
     return TextTable(
-        "printed errors in per cent, August 2018, and the people they stand for", ("company", *sizes), rows, notes=notes
+        "printed errors in per cent, August 2018, and the corresponding people", ("company", *sizes), rows, notes=notes
     )
 
 
 def printed_cell(text: str, found: PossibleCounts) -> str:
-    """A printed error and its count, marked where no count gives it."""
+    """A printed error and its count, marked if no count is consistent with it."""
     return f"{text}{'' if found.possible else MARK} = {found.nearest}"
 
 
 def impossible_table() -> TextTable:
-    """The printed errors that no whole number of people gives, and the most people who could."""
+    """The printed errors that no whole number of people gives, and the largest possible numbers of people."""
     rows = tuple(
         (
             vendor,
@@ -199,16 +199,16 @@ def impossible_table() -> TextTable:
         if not found.possible
     )
     notes = (
-        f"source = {SOURCE}. Most people: the largest number, up to the size of the group, for which some count prints so. Fewer than "
-        "the group means that faces were left out, or that print or its copy is off.",
-        "Kairos: every error ends in 0, and with one decimal each is a whole number of people: the zeros were added.",
+        f"source = {SOURCE}. Most people: the largest number, up to the size of the group, for which some count gives the "
+        "printed error. Fewer than the group means that faces were omitted, or that the printed number or its copy is wrong.",
+        "Kairos: every error ends in 0, and with one decimal each is consistent with a whole number of people: the zeros were added.",
     )
     heading = ("company", "column", "printed", "people", "closest gives", "most people", "without its last 0")
     return TextTable("printed errors that no whole number of people gives", heading, rows, notes=notes)
 
 
 def shortened_text(text: str, size: int) -> str:
-    """The count that a printed error stands for if a last 0 was added to it; a dash where it has none."""
+    """The count for a printed error without its last 0; a dash if there is none."""
     if decimals_of(text) < 2 or not text.endswith("0"):
         return "–"
     found = possible_counts(float(text), size, decimals=decimals_of(text) - 1)[0]
@@ -216,7 +216,7 @@ def shortened_text(text: str, size: int) -> str:
 
 
 def sums_table() -> TextTable:
-    """The error over everybody beside the sum of the four groups."""
+    """The overall error and the sum over the four groups."""
     rows = []
     for vendor, texts in PRINTED.items():
         wrong, everybody = sum(second_errors(vendor).values()), GROUP_SIZES["All"]
@@ -224,10 +224,10 @@ def sums_table() -> TextTable:
         agrees = abs(share - float(texts[0])) <= 0.5 * 10.0**-decimals + 1e-9
         rows.append((vendor, texts[0], errors_of_trials(wrong, everybody), number(share, 3), "yes" if agrees else "no"))
     return TextTable(
-        "printed error over everybody, and the sum of the four groups",
+        "printed overall error, and the sum of the four groups",
         ("company", "printed", "wrong/people", "gives", "as printed"),
         tuple(rows),
-        notes=(f"source = {SOURCE}. A last 0 of print counts as added, see above.",),
+        notes=(f"source = {SOURCE}. A printed last 0 is treated as added, see above.",),
     )
 
 
@@ -235,7 +235,7 @@ def sums_table() -> TextTable:
 
 
 def group_changes() -> list[Change]:
-    """Every group of the three companies of both audits; Holm's p over all of them."""
+    """Every group of the three companies in both audits; Holm's p over all of them."""
     rows = [
         (vendor, column, subgroup_errors(vendor)[column], second_errors(vendor)[column], GROUP_SIZES[column])
         for vendor in TARGETS
@@ -250,7 +250,7 @@ def group_changes() -> list[Change]:
 
 
 def gap_changes() -> list[Change]:
-    """The gap between darker-skinned women and lighter-skinned men of the three companies; Holm's p over the three."""
+    """The gap between darker-skinned women and lighter-skinned men for the three companies; Holm's p over the three."""
     sides = {
         vendor: [(subgroup_errors(vendor)[c], second_errors(vendor)[c], GROUP_SIZES[c]) for c in ("DF", "LM")]
         for vendor in TARGETS
@@ -266,7 +266,7 @@ def gap_changes() -> list[Change]:
 
 
 def verdict_of(found: PairedDifference, p: float, less: str, more: str) -> str:
-    """What changed, by Holm's p."""
+    """The change, by Holm's p."""
     if not p <= ALPHA:
         return ALIKE
     return less if found.difference < 0 else more
@@ -288,7 +288,7 @@ def changes_table() -> TextTable:
     """Before and after, by company and group."""
     notes = (
         f"source = {SOURCE}. {UNMATCHED}",
-        "p is Holm's over the twelve changes. No margin is judged. What a company did between the audits is not in these numbers.",
+        "p is Holm's over the twelve changes. No margin is tested. These numbers do not show what a company did between the audits.",
     )
     return table_of(f"errors: {FIRST} and {SECOND}", CHANGES, group_changes(), notes=notes)
 
@@ -315,12 +315,12 @@ def gap_changes_table() -> TextTable:
 
 
 def gap_of(errors: Mapping[str, int]) -> float:
-    """Error rate of darker-skinned women less that of lighter-skinned men."""
+    """Error rate of darker-skinned women minus that of lighter-skinned men."""
     return errors["DF"] / GROUP_SIZES["DF"] - errors["LM"] / GROUP_SIZES["LM"]
 
 
 def claims_table() -> TextTable:
-    """The reductions that the abstract states, beside those between the printed errors."""
+    """The reductions stated in the abstract, and those between the printed errors."""
     rows = []
     for column, least, most in CLAIMS:
         first = FIRST_PRINTED
@@ -328,15 +328,15 @@ def claims_table() -> TextTable:
         fell = [first[vendor]["Error"][position] - float(PRINTED[vendor][COLUMNS.index(column)]) for vendor in TARGETS]
         rows.append((GROUPS.get(column, "everybody"), f"{least} to {most}", f"{min(fell):.2f} to {max(fell):.2f}"))
     notes = (
-        f"source = {SOURCE}. The abstract gives the reductions of everybody as 5.72 and 8.3; the errors printed for the two audits "
-        "give a tenth of a point more: the first audit had 6.2 and 9.9 in that computation, or the copies are off.",
+        f"source = {SOURCE}. The abstract gives the overall reductions as 5.72 and 8.3; the errors printed for the two audits "
+        "give a tenth of a point more: the first audit had 6.2 and 9.9 in that computation, or the copies are wrong.",
     )
     heading = ("of the three companies", "abstract", "between printed errors")
     return TextTable("reduction of the error in points", heading, tuple(rows), notes=notes)
 
 
 def changes_frame(changes: Sequence[Change]) -> pd.DataFrame:
-    """The changes as a table: differences are proportions."""
+    """The changes as a table; differences are proportions."""
     return pd.DataFrame(
         [
             {
@@ -361,7 +361,7 @@ def changes_frame(changes: Sequence[Change]) -> pd.DataFrame:
 
 
 def errors_figure() -> Figure:
-    """Errors of the four groups in both audits, with Wilson's interval of each, by company."""
+    """Errors of the four groups in both audits by company, each with Wilson's interval."""
     marks = [
         mark(vendor, column, audit, errors[column])
         for vendor in PRINTED

@@ -1,4 +1,4 @@
-"""What a reproduction gives, and the folder that it writes to."""
+"""The result of a reproduction, and its folder."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from facegap.store.run import Run, write_bytes
 
 @dataclass(frozen=True, eq=False)
 class Reproduction:
-    """What `reproduce` found.
+    """The result of `reproduce`.
 
-    introduction : sentences to be read first
+    introduction : sentences to read first
     tables       : in reading order
-    runs         : ordinary runs by company, where the study has people
+    runs         : ordinary runs by company, if the study has people
     folders      : of these runs, empty without `out`
-    files        : what else was written, empty without `out`
-    figures      : the charts, which `out` receives as SVG, PNG, PDF and Vega-Lite
+    files        : other written files, empty without `out`
+    figures      : the charts, written to `out` as SVG, PNG, PDF and Vega-Lite
     """
 
     introduction: tuple[str, ...]
@@ -33,7 +33,7 @@ class Reproduction:
 
 
 def write_figures(out: Path, figures: tuple[Figure, ...]) -> tuple[Path, ...]:
-    """The charts as files of the folder; their paths."""
+    """Write the charts to the folder; return their paths."""
     files = {name: content for figure in figures for name, content in drawn(figure).files().items()}
     for name, content in files.items():
         write_bytes(out / name, content)

@@ -1,7 +1,7 @@
-"""`facegap reproduce gender-shades`: the people of the printed table, rebuilt and put through the ordinary audit.
+"""Gender Shades: reconstruct the people of the printed table and audit them (`facegap reproduce gender-shades`).
 
-The printed shares are turned into counts, the counts into one row per person, and those rows into the two files that a
-black box hands over. From there on nothing knows that the answers are not fresh.
+The printed proportions are converted to counts, the counts to one row per person, and those rows to the two files of a
+black-box audit. From there on they are processed like any other predictions.
 """
 
 from __future__ import annotations
@@ -39,29 +39,29 @@ from facegap.store.folder import make_empty
 from facegap.store.run import Run, write_bytes
 from facegap.store.temporary import temporary_folder
 
-BY = "gender*tone,gender,tone"  # the crossed groups are what the study is about: the primary family
+BY = "gender*tone,gender,tone"  # the study is about the crossed groups, which are the primary family
 METRIC = ERROR_RATE_ALL.name
-MARK = "*"  # on printed shares that no count can give
-MARKED = ("PPV", "Error")  # the rows whose denominators are the stated group sizes
-NO_COUNT = f"{MARK} no whole number over the people of the group gives this share, to rounding."
+MARK = "*"  # for printed proportions that no count can give
+MARKED = ("PPV", "Error")  # rows whose denominators are the stated group sizes
+NO_COUNT = f"{MARK} no whole number of people in the group gives this proportion after rounding."
 SECONDARY = (
     f"source = {SOURCE}: the printed numbers come from copies of the paper and from memory confirmed by arithmetic, "
-    "and the people are rebuilt from them."
+    "and the people are reconstructed from them."
 )
 INTRODUCTION = (
     f"Gender Shades (Buolamwini and Gebru 2018), {GROUP_SIZES['All']:,} faces of parliamentarians, three vendors. "
-    "The errors printed for the four crossed groups were turned into the nearest counts, the counts into people, and "
-    "the people were put through the ordinary audit.",
+    "The errors printed for the four crossed groups were converted to the nearest counts, the counts to people, and "
+    "the people were audited as usual.",
     SECONDARY,
     LABEL_NOTE,
 )
 
 
 def reproduce_gender_shades(out: Path | None = None, width: int = WIDTH) -> Reproduction:
-    """Rebuild, audit and compare all vendors of the table.
+    """Reconstruct, audit and compare all vendors of the table.
 
-    out   : a new or empty folder for the manifest, the answers and the run folder of each vendor; None keeps nothing
-    width : letters of a line; where nine columns are too wide they stand in several tables
+    out   : a new or empty folder for the manifest, the predictions and the run folder of each vendor; None writes nothing
+    width : characters per line; if nine columns do not fit, they are split into several tables
 
     Raises
     ------
@@ -79,19 +79,19 @@ def reproduce_gender_shades(out: Path | None = None, width: int = WIDTH) -> Repr
 
 
 def comparison(runs: Mapping[str, Run], width: int) -> tuple[TextTable, ...]:
-    """All tables in reading order; what several of them note is said once, below the last."""
+    """All tables in reading order; a note that several of them share follows the last one."""
     vendors = [table for vendor, run in runs.items() for table in vendor_tables(vendor, run, width)]
     return (*noted_once(vendors), impossible_table(), margins_table(runs), verdicts_table(runs))
 
 
-# ---- people, answers, runs ----
+# ---- people, predictions, runs ----
 
 
 def audited(vendor: str, folder: Path, people: RebuiltPeople | None = None, warning: str = SECONDARY) -> Run:
-    """The run of one company; `folder` receives the manifest and the answers.
+    """The run of one company; the manifest and the predictions are written to `folder`.
 
-    people  : with the answers of the company; None: those of Gender Shades
-    warning : where the numbers are from, for the record of the run
+    people  : with the predictions of the company; None: those of Gender Shades
+    warning : the source of the numbers, for the record of the run
     """
     people = rebuild_people(vendor) if people is None else people
     names = [
@@ -115,12 +115,12 @@ def csv_text(header: Sequence[str], rows: Iterable[Iterable[str]]) -> bytes:
 
 
 def file_name(vendor: str) -> str:
-    """A vendor's name without capitals and signs: Face++ is facepp."""
+    """A vendor's name in lower case without symbols: Face++ is facepp."""
     return vendor.lower().replace("+", "p")
 
 
 def kept(run: Run, folder: Path) -> Path:
-    """The folder of a run, written with its page."""
+    """Write a run with its report; return its folder."""
     run.write(folder)
     add_report(folder, run, include_ids=False)
     return folder
@@ -130,14 +130,14 @@ def kept(run: Run, folder: Path) -> Path:
 
 
 def vendor_tables(vendor: str, run: Run, width: int) -> list[TextTable]:
-    """facegap's own numbers with the printed ones below each."""
+    """facegap's own numbers, with the printed ones below."""
     title = f"{vendor} (source = {SOURCE})"
     tables = gender_shades_tables(run, title=title, printed=printed_text(vendor), width=width)
     return [*tables[:-1], replace(tables[-1], notes=(NO_COUNT, *tables[-1].notes))]
 
 
 def printed_text(vendor: str) -> Printed:
-    """The printed rows of a vendor as text by column, marked where no count gives them."""
+    """The printed rows of a vendor as text by column, marked if no count gives them."""
     return {
         label: {
             column: f"{share:.1f}{'' if label not in MARKED or found.possible else MARK}"
@@ -148,13 +148,13 @@ def printed_text(vendor: str) -> Printed:
 
 
 def counts_for(shares: Sequence[float]) -> list[PossibleCounts]:
-    """The counts that a printed row can stand for, over the stated sizes of the nine columns."""
+    """The counts that are consistent with a printed row, for the stated sizes of the nine columns."""
     return possible_counts(shares, [GROUP_SIZES[column] for column in COLUMNS])
 
 
 def noted_once(tables: Sequence[TextTable]) -> list[TextTable]:
-    """The tables with each note below the last one that has it; the introduction's are not said again."""
-    later = {*INTRODUCTION, OWN_LABELS}  # LABEL_NOTE of the introduction says more
+    """The tables, with each note only below the last one that has it; notes of the introduction are omitted."""
+    later = {*INTRODUCTION, OWN_LABELS}  # LABEL_NOTE in the introduction is more detailed
     found: list[TextTable] = []
     for table in reversed(tables):
         found.insert(0, replace(table, notes=tuple(note for note in table.notes if note not in later)))
@@ -163,7 +163,7 @@ def noted_once(tables: Sequence[TextTable]) -> list[TextTable]:
 
 
 def impossible_table() -> TextTable:
-    """The printed errors that are no whole number of people."""
+    """The printed errors that no whole number of people gives."""
     rows = tuple(
         (
             cell.vendor,
@@ -179,12 +179,14 @@ def impossible_table() -> TextTable:
         "printed errors that no whole number of people gives",
         ("vendor", "column", "printed", "people", "nearest count", "gives"),
         rows,
-        notes=(f"source = {SOURCE}. Faces were probably left out of these cells: refusals then hide in missing rows.",),
+        notes=(
+            f"source = {SOURCE}. Faces were probably omitted from these cells: refusals are then hidden as missing rows.",
+        ),
     )
 
 
 def margins_table(runs: Mapping[str, Run]) -> TextTable:
-    """Errors of All, genders and tones where the sum of the rebuilt cells does not round to print."""
+    """Errors of All, genders and tones that differ from the rounded sum of the reconstructed cells."""
     rows = []
     for vendor, run in runs.items():
         errors = view_rates(run)["Error"]
@@ -195,15 +197,15 @@ def margins_table(runs: Mapping[str, Run]) -> TextTable:
                     (vendor, column, f"{printed:.1f}", number(100 * rate.value), f"{rate.errors}/{rate.trials}")
                 )
     return TextTable(
-        "printed errors that their crossed groups do not add up to",
+        "printed errors that differ from the sum of their crossed groups",
         ("vendor", "column", "printed", "rebuilt", "wrong/people"),
         tuple(rows),
-        notes=(f"source = {SOURCE}. Rebuilt: the sum over DF, DM, LF and LM, as in the tables above.",),
+        notes=(f"source = {SOURCE}. Reconstructed: the sum over DF, DM, LF and LM, as in the tables above.",),
     )
 
 
 def rounds_to(exact: float, printed: float) -> bool:
-    """Whether a share may print as this with one decimal; halves may go either way."""
+    """Whether a proportion may be printed as this with one decimal; halves may be rounded either way."""
     return abs(exact - printed) <= 0.05 + 1e-9
 
 
@@ -211,19 +213,19 @@ def rounds_to(exact: float, printed: float) -> bool:
 
 
 def verdicts_table(runs: Mapping[str, Run]) -> TextTable:
-    """Every gap of the error within the true group, vendor by vendor, the worse group first."""
+    """Every gap of the error within the true group, by vendor, the worse group first."""
     notes = (
         f"source = {SOURCE}. Points are per cent of people, and the interval is the one that decided the verdict. p is Holm's "
         "over the six pairs of crossed groups of a vendor, which are the primary family; genders and tones alone are "
-        "exploratory and get no verdict. The margin is a choice of facegap's.",
-        "Whoever sits in these parliaments is not a random sample of people; a gap says nothing about its cause.",
+        "exploratory and have no verdict. The margin was chosen by facegap.",
+        "Members of these parliaments are not a random sample of people; a gap says nothing about its cause.",
     )
     return table_of("gaps and verdicts", VERDICTS, vendor_gaps(runs), notes=notes)
 
 
 @dataclass(frozen=True)
 class VendorGap:
-    """A gap of one vendor; `is_first` of that vendor, which alone is named."""
+    """A gap of one vendor; `is_first` if it is the vendor's first, which shows the name."""
 
     vendor: str
     is_first: bool

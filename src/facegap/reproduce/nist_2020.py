@@ -1,8 +1,8 @@
-"""`facegap reproduce nist-2020`: differentials of the false match rates that NIST published of 240 algorithms.
+"""Differentials of the false match rates that NIST published for 240 algorithms (`facegap reproduce nist-2020`).
 
-The figures are those of NIST's Face Recognition Vendor Test, 1:1 verification, as extracted by M. Bruveris from a table of
-the report (nist_2020.csv, commit 3889625 of martinsbruveris/nist-frvt-analysis, 7 November 2020); the table was not compared
-with the report's pages. All rates are at the threshold at which the algorithm has an FMR of 0.001 for pairs of white men.
+The figures are those of NIST's Face Recognition Vendor Test, 1:1 verification, extracted by M. Bruveris from a table of the
+report (nist_2020.csv, commit 3889625 of martinsbruveris/nist-frvt-analysis, 7 November 2020); they were not compared with
+the report's pages. All rates are at the threshold at which the algorithm has an FMR of 0.001 for pairs of white men.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ GROUPS: Mapping[str, str] = {
 }
 WORST, REFERENCE = "FB_FB", "MW_MW"
 ROUNDED: Final = 0.00005  # half of the last decimal of a printed rate
-# Whole order statistics, and two ways between neighbours: Hyndman and Fan (1996) types 1 and 7, and the middle of two.
+# Order statistics, and two interpolations between neighbours: Hyndman and Fan (1996) types 1 and 7, and the midpoint.
 DEFINITIONS = {
     "linear": "linear interpolation",
     "inverted_cdf": "the lower of two neighbours",
     "midpoint": "their middle",
 }
-KNOWN = "8.1, 11.65 and 14.1"  # quartiles and median, computed from the same table apart from facegap
+KNOWN = "8.1, 11.65 and 14.1"  # quartiles and median, computed from the same table without facegap
 SOURCE = (
     "Source: NIST, Face Recognition Vendor Test, 1:1 verification, 2020, a work of the United States government; extracted "
     "by M. Bruveris (github.com/martinsbruveris/nist-frvt-analysis, 7 November 2020). Not compared with the report's pages."
@@ -57,9 +57,9 @@ INTRODUCTION = (
 
 @dataclass(frozen=True, eq=False)
 class Ratios:
-    """FMR of Black women over that of white men, per algorithm: float64 [240] each.
+    """FMR of Black women divided by that of white men, per algorithm: float64 [240] each.
 
-    lowest, highest : the ratio where both printed rates are off by half of their last decimal
+    lowest, highest : the ratio if both printed rates are off by half of their last decimal
     """
 
     value: FloatArray
@@ -68,7 +68,7 @@ class Ratios:
 
 
 def reproduce_nist_2020(out: Path | None = None, _width: int = WIDTH) -> Reproduction:
-    """The differentials of all algorithms; with `out` also their table and the chart.
+    """The differentials of all algorithms; with `out`, also their table and the chart.
 
     Raises
     ------
@@ -93,9 +93,9 @@ def published_rates() -> pd.DataFrame:
 
 
 def ratios(rates: pd.DataFrame) -> Ratios:
-    """Black women over white men, by the measure of facegap that is the largest of two rates over the smallest.
+    """Black women / white men, by facegap's measure for the largest of two rates divided by the smallest.
 
-    The largest is that of Black women in every row. Rates stand for errors over one trial: no counts were published.
+    The larger rate is that of Black women in every row. No counts were published, so each rate is treated as one trial.
     """
     pair = rates[[WORST, REFERENCE]].to_numpy()
     assert (pair[:, 0] >= pair[:, 1]).all()
@@ -105,7 +105,7 @@ def ratios(rates: pd.DataFrame) -> Ratios:
 
 
 def measured(measure: str, rates: FloatArray) -> FloatArray:
-    """A published measure of each row of rates, float64 [n, groups]."""
+    """A published measure for each row of rates, float64 [n, groups]."""
     return evaluate(MEASURES[measure], ((rates, np.ones_like(rates)),))
 
 
@@ -132,30 +132,33 @@ OVER_GROUPS = ("max_min_ratio", "max_over_geometric_mean", "gini")
 
 
 def rates_table(rates: pd.DataFrame) -> TextTable:
-    """Median and extremes of the false match rate of each group."""
+    """Median, minimum and maximum of the false match rate of each group."""
     rows = tuple(
         (words, *(number(float(value), 5) for value in np.quantile(rates[name], (0.5, 0, 1))))
         for name, words in GROUPS.items()
     )
     note = (
-        "White men have 0.001 because each threshold was set there: that says nothing about an algorithm. The report gives no "
+        "White men have 0.001 because each threshold was set for this rate: it says nothing about an algorithm. The report gives no "
         "counts, so no interval can be computed."
     )
     return TextTable(
-        "false match rate within a group, 240 algorithms", ("group", "median", "least", "greatest"), rows, notes=(note,)
+        "false match rate within a group, 240 algorithms",
+        ("group", "median", "minimum", "maximum"),
+        rows,
+        notes=(note,),
     )
 
 
 def ratio_table(rates: pd.DataFrame) -> TextTable:
-    """Quartiles of the ratio by each definition, and how far the rounding of print could move them."""
+    """Quartiles of the ratio by each definition, and their range under rounding of the printed rates."""
     found = ratios(rates)
     rows = [(f"quartiles by {words}", *quartiles(found.value, method)) for method, words in DEFINITIONS.items()]
     rows.append(("if every ratio were as low as rounding allows", *quartiles(found.lowest)))
     rows.append(("if every ratio were as high as rounding allows", *quartiles(found.highest)))
     rows.append(("the median algorithm of each of its developers", *quartiles(by_developer(rates, found.value))))
     notes = (
-        f"Computed from the same table apart from facegap: {KNOWN}. The quartiles are the same by every definition. The median lies "
-        "between the 120th and the 121st ratio, 11.6 and 11.7: a definition that takes one of the two gives that one.",
+        f"Computed from the same table without facegap: {KNOWN}. The quartiles are the same by every definition. The median lies "
+        "between the 120th and the 121st ratio, 11.6 and 11.7: a definition that selects one of the two gives that one.",
         "Rates are printed with four decimals, so 0.001 may be anything from 0.00095 to 0.00105.",
     )
     heading = ("FMR of Black women / FMR of white men", "lower quartile", "median", "upper quartile")
@@ -169,7 +172,7 @@ def quartiles(values: FloatArray, method: str = "linear") -> tuple[str, ...]:
 
 
 def by_developer(rates: pd.DataFrame, values: FloatArray) -> FloatArray:
-    """Median over the algorithms of each developer, whose name is what precedes the last hyphen."""
+    """Median over the algorithms of each developer, whose name precedes the last hyphen."""
     developer = rates["algorithm"].str.rpartition("-")[0]
     return np.asarray(pd.Series(values).groupby(developer.to_numpy()).median(), np.float64)
 
@@ -187,7 +190,9 @@ def extremes_table(rates: pd.DataFrame) -> TextTable:
     highest, lowest = (found.value_counts() for found in (within.idxmax(axis=1), within.idxmin(axis=1)))
     rows = tuple((words, str(highest.get(name, 0)), str(lowest.get(name, 0))) for name, words in GROUPS.items())
     tied = int((within.eq(within.min(axis=1), axis=0).sum(axis=1) > 1).sum())
-    note = f"Lowest rates that two groups share, to rounding, count for the first of them in this table: {tied}."
+    note = (
+        f"If two groups have the same lowest rate after rounding, the first of them in this table is counted: {tied}."
+    )
     heading = ("group", "highest", "lowest")
     return TextTable("which group has the highest and the lowest rate, algorithms", heading, rows, notes=(note,))
 
@@ -196,7 +201,7 @@ def extremes_table(rates: pd.DataFrame) -> TextTable:
 
 
 def ratio_figure(table: pd.DataFrame) -> Figure:
-    """Every algorithm by its ratio, in order, with median and quartiles."""
+    """The ratio of every algorithm, in order, with median and quartiles."""
     values = np.sort(table["black_women_over_white_men"].to_numpy())
     marks = [{"ratio": float(value), "share": (k + 0.5) / len(values)} for k, value in enumerate(values)]
     low, middle, high = (float(value) for value in np.quantile(values, (0.25, 0.5, 0.75)))

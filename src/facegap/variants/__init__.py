@@ -1,1 +1,1 @@
-"""`facegap variants`: a model in lower precision, calibrated on portraits, each with its card."""
+"""Variants of a model in lower precision, calibrated on portraits, each with its card (`facegap variants`)."""

@@ -1,4 +1,4 @@
-"""A model in lower precision."""
+"""Variants of a model in lower precision."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def variants(
     images: Annotated[int, typer.Option(min=10, max=5000, help="Number of crops for calibration")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Random seed for the sample of crops")] = 0,
 ) -> None:
-    """Make fp16 and int8 variants of a model, each with its card: what it was made from, how, and calibrated on whom.
+    """Make fp16 and int8 variants of a model, each with a card that states its origin, method and calibration images.
 
-    onnxruntime's tools convert the graph in this process: convert files that you trust. Then audit parent and variant on
-    the same people and compare the runs: whose decisions flip, and whose scores drift.
+    onnxruntime's tools convert the graph in this process, so convert only files that you trust. Then audit parent and variant on
+    the same people and compare the runs: in which groups decisions flip and scores drift.
 
     facegap variants mobileface_v2 --calibrate-on people.csv --by gender --out variants
     """

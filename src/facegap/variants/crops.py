@@ -1,4 +1,4 @@
-"""The crops that ranges are seen on: of a seeded sample of a manifest, as an audit would cut them."""
+"""The crops for calibration: from a seeded sample of a manifest, cropped as in an audit."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from facegap.vision.look import Row, Stages, look
 
 @dataclass(frozen=True, eq=False)
 class Crops:
-    """What a model was shown.
+    """The crops of a calibration.
 
     Attributes
     ----------
     pixels : tuple of numpy.ndarray
         uint8 (height, width, 3), blue, green, red.
     rows : pandas.DataFrame
-        The row of the manifest of each, in the same order.
+        The manifest row of each crop, in the same order.
     sha256 : tuple of str
-        Of each image file.
+        Hash of each image file.
     lost : Mapping[str, int]
-        Images that were looked at and gave no crop, by outcome.
+        Processed images without a crop, by outcome.
     """
 
     pixels: tuple[Pixels, ...]
@@ -42,11 +42,11 @@ class Crops:
 
     @property
     def images_sha256(self) -> str:
-        """sha256 of the image files' own, one hexadecimal line each, in their order."""
+        """sha256 of the image files' hashes, one hexadecimal line each, in their order."""
         return hashlib.sha256("".join(f"{one}\n" for one in self.sha256).encode()).hexdigest()
 
     def places(self, groupings: Sequence[Grouping]) -> dict[str, AnyArray]:
-        """The crops of each group of each grouping but everybody, by its name."""
+        """Indices of the crops of each group of each grouping, by name, without all people."""
         found = {}
         for grouping in groupings:
             cells = cells_of(self.rows, grouping)
@@ -63,7 +63,7 @@ def crops_of(
     seed: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> Crops:
-    """The crops of at most `images` images, sampled at random; one that gives none is replaced by the next.
+    """The crops of at most `images` randomly sampled images; an image without a crop is replaced by the next one.
 
     Raises
     ------
@@ -92,13 +92,13 @@ def crops_of(
         if progress is not None:
             progress(len(pixels), images)
     if not pixels:
-        told = ", ".join(f"{outcome} {count:,}" for outcome, count in lost.items()) or "it is empty"
-        raise TableError(f"no image of the manifest yields a crop for calibration: {told}")
+        reasons = ", ".join(f"{outcome} {count:,}" for outcome, count in lost.items()) or "it is empty"
+        raise TableError(f"no image of the manifest yields a crop for calibration: {reasons}")
     return Crops(tuple(pixels), table.frame.iloc[kept].reset_index(drop=True), tuple(hashes), dict(lost))
 
 
 def crop_of(row: Row) -> Pixels | None:
-    """What the model is shown of an image; None where it is shown nothing."""
+    """The input of the model for an image; None if there is none."""
     return next((crop for crop in (row.for_embedder, row.for_classifier, row.for_assessor) if crop is not None), None)
 
 

@@ -1,4 +1,4 @@
-"""Variants of a model in lower precision: made, held against the model itself, and written with their cards."""
+"""Make variants of a model in lower precision, compare them with the model, and write them with their cards."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ class Made:
     Attributes
     ----------
     card : ModelCard
-        Its own.
+        Its card.
     content : bytes
         Its file.
     parent_bytes : int
-        Size of the file that it was made from.
+        Size of the parent's file.
     measure : {"cosine", "agreement", "difference"}
-        What `alike` holds, see `likeness`.
+        What `alike` measures, see `likeness`.
     alike : numpy.ndarray
-        float64 (crops,), how near its prediction is to its parent's on each calibration crop.
+        float64 (crops,), similarity of its prediction to its parent's on each calibration crop.
     """
 
     card: ModelCard
@@ -83,36 +83,36 @@ def make_variants(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Made], Crops, dict[str, AnyArray]]:
-    """Variants of a model, the crops that they were calibrated on and held against their parent on, and whose these are.
+    """Variants of a model, the crops on which they were calibrated and compared, and the groups of these crops.
 
     Parameters
     ----------
     model : str
-        Card name, .toml card or .onnx with a card.
+        Card name, .toml card, or .onnx file with a card.
     manifest : Path
-        Portraits to calibrate on; --where of the settings chooses among them, --by names groups.
+        Portraits for calibration; --where in the settings selects rows, --by names groups.
     settings : AuditSettings
-        As an audit's: detector, folders of models, labels.
+        As for an audit: detector, model folders, labels.
     precisions : sequence of {"fp16", "int8"}
-        What is made.
+        The precisions to create.
     images : int
-        How many crops.
+        Number of crops.
     seed : int
-        Of the sample of images.
+        Seed of the sample of images.
     progress : Callable[[int, int], None], optional
-        Called with the number of crops done and of all.
+        Called with the numbers of finished crops and of all crops.
 
     Returns
     -------
     list of Made, Crops, dict of str to numpy.ndarray
-        The last: the places of the crops of each group.
+        The last: indices of the crops of each group.
 
     Raises
     ------
     CardError, TableError, FetchError
-        As an audit; a card of a detector or of a service.
+        As in an audit; also the card of a detector or of a service.
     ModelError
-        A graph that cannot be converted, or a variant that gives no finite numbers.
+        A graph that cannot be converted, or a variant that returns no finite values.
     """
     card, given = card_to_vary(model)
     settings = with_model(settings, card, model)
@@ -142,11 +142,11 @@ def make_variants(
 
 
 def card_to_vary(model: str) -> tuple[ModelCard, Path | None]:
-    """The card that a text means, and its file where the text says which.
+    """The card that a text refers to, and its path if the text gives one.
 
     Raises
     ------
-    CardError : no card, or one of a detector, a service, or a variant already
+    CardError : no card, or that of a detector, a service, or a variant
     """
     card, given = find_card(model)
     if card is None:
@@ -179,7 +179,7 @@ def converted(card: ModelCard, content: bytes, precision: Precision, crops: Crop
 def batches_of(
     card: ModelCard, content: bytes, settings: AuditSettings, pixels: Sequence[Pixels]
 ) -> Iterator[Mapping[str, AnyArray]]:
-    """What the graph is fed of each crop, one at a time."""
+    """The inputs of the graph for each crop, one at a time."""
     assert card.input is not None
     with opener(card, settings) as opened:
         name = picture_input(opened(content), card).name
@@ -189,7 +189,7 @@ def batches_of(
 
 @contextmanager
 def opener(card: ModelCard, settings: AuditSettings) -> Iterator[Callable[[bytes], Any]]:
-    """A function that opens graphs, under the restrictions of an audit; all are ended at the end."""
+    """A function that opens graphs with the restrictions of an audit; all sessions are closed at the end."""
     sessions: list[Any] = []
 
     def opened(content: bytes) -> Any:
@@ -240,29 +240,29 @@ def variant_card(card: ModelCard, precision: Precision, content: bytes, calibrat
 
 
 def answers(stages: Stages, pixels: Sequence[Pixels]) -> AnyArray:
-    """What a model says of each crop: templates, words or qualities; (crops, ...)."""
+    """The outputs of a model for each crop: templates, class names or qualities; (crops, ...)."""
     if stages.embedder is not None:
         return embed(stages.embedder, pixels)
     if stages.assessor is not None:
         return assess(stages.assessor, pixels)
     assert stages.classifier is not None
-    said = classify(stages.classifier, pixels)
-    columns = [said.prediction, *(words for words, _ in said.categories.values())]
+    predicted = classify(stages.classifier, pixels)
+    columns = [predicted.prediction, *(words for words, _ in predicted.categories.values())]
     if not any(any(column) for column in columns):
-        return np.asarray(said.age, np.float64)
+        return np.asarray(predicted.age, np.float64)
     return np.array(columns, dtype=object).T
 
 
 def likeness(before: AnyArray, after: AnyArray, card: ModelCard) -> tuple[Measure, FloatArray]:
-    """How near the predictions of a variant are to its parent's: by which measure, and float64 (crops,).
+    """Similarity of a variant's predictions to its parent's: the name of the measure, and float64 (crops,).
 
-    cosine     : of two templates
-    agreement  : 1 for the same words and 0 for others
-    difference : of two ages or qualities
+    cosine     : between two templates
+    agreement  : 1 for equal class names, otherwise 0
+    difference : between two ages or qualities
 
     Raises
     ------
-    ModelError : the variant gives no finite number where its parent does
+    ModelError : the variant returns no finite value where its parent does
     """
     if before.dtype == object:
         return "agreement", np.asarray((before == after).all(axis=1), np.float64)
@@ -279,7 +279,7 @@ def likeness(before: AnyArray, after: AnyArray, card: ModelCard) -> tuple[Measur
 
 
 def variant_answers(card: ModelCard, content: bytes, settings: AuditSettings, pixels: Sequence[Pixels]) -> AnyArray:
-    """What a variant says of each crop, opened and held against its card as an audit would."""
+    """The outputs of a variant for each crop, opened and checked against its card as in an audit."""
     with opener(card, settings) as opened:
         session = opened(content)
         stages, _ = rehearsed_stages(
@@ -289,18 +289,18 @@ def variant_answers(card: ModelCard, content: bytes, settings: AuditSettings, pi
 
 
 def require_room(out: Path) -> None:
-    """Raise RunError where the folder for the variants holds something; it is made when there is something to write."""
+    """Raise RunError if the folder for the variants is not empty; it is created when there is something to write."""
     with explained(out):
         if out.is_dir() and any(out.iterdir()):
             raise RunError(f"{out}: not empty; choose another --out")
 
 
 def write_variants(found: Sequence[Made], out: Path) -> list[str]:
-    """Write files and cards into a folder that is new or empty; their names.
+    """Write files and cards into a new or empty folder; return their names.
 
     Raises
     ------
-    RunError : the folder holds something, or cannot be written
+    RunError : the folder is not empty, or cannot be written
     """
     make_empty(out)
     names = []

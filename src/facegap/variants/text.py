@@ -1,4 +1,4 @@
-"""What `facegap variants` says."""
+"""The output of `facegap variants`."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def alike(measure: Measure, values: FloatArray) -> str:
 
 
 def warnings(crops: Crops, wanted: int) -> list[str]:
-    """What a reader must know of the calibration images."""
-    said = []
+    """Warnings about the calibration images."""
+    found = []
     if crops.lost:
         lost = ", ".join(f"{outcome} {count:,}" for outcome, count in crops.lost.items())
-        said.append(f"Images without a usable crop, replaced by others: {lost}.")
+        found.append(f"Images without a usable crop, replaced by others: {lost}.")
     if len(crops.pixels) < wanted:
-        said.append(f"The manifest yields {len(crops.pixels):,} crops, fewer than the {wanted:,} requested.")
-    return said
+        found.append(f"The manifest yields {len(crops.pixels):,} crops, fewer than the {wanted:,} requested.")
+    return found

@@ -1,1 +1,1 @@
-"""Pages served on this machine: annotation and exploring a run."""
+"""Pages served on this machine: annotation, and exploring a run."""

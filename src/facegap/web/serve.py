@@ -1,4 +1,4 @@
-"""One web server on one address, with an end that loses nothing."""
+"""A web server on one address, with a graceful shutdown."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from facegap.errors import FacegapError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-PATIENCE_S = 1  # for requests under way when the server is told to stop
+PATIENCE_S = 1  # seconds for current requests at shutdown
 HANDSHAKE_S = 10.0
 
 
 def require_web() -> None:
-    """Raise FacegapError that names the extra where the packages of the web pages are not installed."""
+    """Raise FacegapError, which names the extra, if the packages of the web pages are not installed."""
     try:
         import python_multipart  # noqa: F401
         import starlette  # noqa: F401
@@ -31,11 +31,11 @@ def require_web() -> None:
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket that is bound before anything is announced; port 0 takes any free one.
+    """A socket that is bound before anything is announced; port 0 selects a free one.
 
     Raises
     ------
-    FacegapError : the address is taken, not ours, or not allowed
+    FacegapError : the address is in use, not local, or not permitted
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -51,18 +51,18 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 @dataclass(frozen=True)
 class Certificate:
-    """The files of a TLS certificate, with those that vouch for it, and of its key; PEM."""
+    """The files of a TLS certificate with its chain, and of its key; PEM."""
 
     chain: Path
     key: Path
 
 
 def certificate_of(chain: Path | None, key: Path | None) -> Certificate | None:
-    """A certificate whose two files fit together; None where neither is given.
+    """A certificate with a matching key; None if neither is given.
 
     Raises
     ------
-    FacegapError : one of the two alone, files that cannot be read or do not fit, a key that is locked by a passphrase
+    FacegapError : only one of the two, unreadable or mismatched files, or a key with a passphrase
     """
     if chain is None and key is None:
         return None
@@ -71,13 +71,15 @@ def certificate_of(chain: Path | None, key: Path | None) -> Certificate | None:
 
     def no_passphrase() -> str:
         raise FacegapError(
-            f"--tls-key {key}: locked by a passphrase, which nobody is there to give; use a key without one"
+            f"--tls-key {key}: protected by a passphrase, which cannot be entered here; use a key without one"
         )
 
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(chain, key, password=no_passphrase)
     except (OSError, ValueError) as error:  # SSLError is an OSError
-        raise FacegapError(f"--tls-cert {chain} and --tls-key {key}: no certificate with its key ({error})") from error
+        raise FacegapError(
+            f"--tls-cert {chain} and --tls-key {key}: not a certificate with its key ({error})"
+        ) from error
     return Certificate(chain, key)
 
 
@@ -88,7 +90,7 @@ def address(host: str, port: int, *, tls: bool = False) -> str:
 
 
 def serve(app: ASGIApp, listening: socket.socket, certificate: Certificate | None = None) -> None:
-    """Answer requests until Ctrl-C or a signal to end; those under way are finished, then the application is closed."""
+    """Handle requests until Ctrl-C or a signal; current requests are finished, then the application is closed."""
     import uvicorn
 
     from facegap.web.connections import MOST_CONNECTIONS, BoundedProtocol
@@ -99,8 +101,8 @@ def serve(app: ASGIApp, listening: socket.socket, certificate: Certificate | Non
         ws="none",
         lifespan="on",
         log_config=None,
-        access_log=False,  # a log of who looked at whom
-        proxy_headers=False,  # nobody may say on whose behalf they come
+        access_log=False,  # it would record who looked at whom
+        proxy_headers=False,  # do not trust forwarded addresses
         server_header=False,
         limit_concurrency=MOST_CONNECTIONS + 1,
         timeout_graceful_shutdown=PATIENCE_S,
@@ -113,7 +115,7 @@ def serve(app: ASGIApp, listening: socket.socket, certificate: Certificate | Non
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """An event loop whose TLS connections have a few seconds, instead of a minute, to agree on a key."""
+    """An event loop in which TLS handshakes have a few seconds instead of a minute."""
 
     async def create_server(self, *given: Any, **named: Any) -> asyncio.Server:
         """A server."""
