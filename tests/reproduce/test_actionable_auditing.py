@@ -15,17 +15,14 @@ from facegap.cli import app
 from facegap.report.tables import TextTable
 from facegap.reproduce.actionable_auditing import (
     ALIKE,
-    COLUMNS,
     FEWER,
-    PRINTED,
     TARGETS,
-    counts_of,
     gap_changes,
     group_changes,
     mark,
     reproduce_actionable_auditing,
-    second_errors,
 )
+from facegap.reproduce.actionable_counts import COLUMNS, PRINTED, counts_of, second_errors
 from facegap.reproduce.found import Reproduction
 from facegap.statistics.published import GROUP_SIZES, SUBGROUPS
 from facegap.store.run import Run, read_record
