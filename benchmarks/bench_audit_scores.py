@@ -1,8 +1,8 @@
-"""Five million scores through `facegap audit-scores`, file to run folder: seconds and peak memory of the whole command.
+"""Audit five million scores with `facegap audit-scores`, from file to run folder: seconds and peak memory of the command.
 
-    python benchmarks/bench_audit_scores.py            makes the files in a temporary folder, prints one line per layout
+    python benchmarks/bench_audit_scores.py            creates the files in a temporary folder, prints one line per layout
 
-To hold: under 20 s and 2 GiB for five million rows. The first command of a machine compiles numba's loops and is not
+Limits: 20 s and 2 GiB for five million rows. The first command on a machine compiles numba's loops and is not
 measured.
 """
 
@@ -23,7 +23,7 @@ LIMIT_S, LIMIT_MIB = 20.0, 2048.0
 
 
 def write_files(folder: Path, rows: int) -> dict[str, tuple[Path, Path]]:
-    """Score file and manifest per layout: plain CSV of images, and Bob's four columns of subjects and probe."""
+    """A score file and a manifest per layout: plain CSV of images, and Bob's four columns of subjects and probe."""
     rng = np.random.default_rng(1)
     left, right = rng.integers(0, IMAGES, rows), rng.integers(0, IMAGES, rows)
     right = np.where(
@@ -68,7 +68,7 @@ def measure(scores: Path, manifest: Path, out: Path) -> tuple[float, float]:
 
 
 def main() -> int:
-    """Measure each layout three times; 1 where the median time or the largest peak is over the limit."""
+    """Measure each layout three times; return 1 if the median time or the largest peak exceeds the limit."""
     late = False
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

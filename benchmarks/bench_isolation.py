@@ -1,16 +1,16 @@
-"""Cost of a separate process: the same images through isolated models and models in this process, in turns.
+"""Cost of separate processes: the same images with isolated models and with models in this process, in turns.
 
     FACEGAP_TEST_DATA=... python benchmarks/bench_isolation.py
 
-Within a turn the two sides take the same portraits through decoding, detector, embedder and classifier with the same number of
-workers, in an order that alternates. Processor time is that of this process and of the processes of the models; on a
-machine that does other work too it is steadier than the clock. Both sides must give the same rows and templates, byte for byte.
+Within a turn both sides run the same portraits through decoding, detector, embedder and classifier with the same number of
+workers, in alternating order. Processor time includes this process and the model processes; on a busy machine it is more
+stable than wall time. Both sides must give the same rows and templates, byte for byte.
 
-Opening the models is timed apart, in turns: where the fork server is there already, with its start, with each process started anew as
-on systems where no process can be copied, and in this process.
+Opening the models is timed separately, in turns: with a running fork server, with its start, with every process started
+anew as on systems that cannot fork, and in this process.
 
-The limit of a pipeline is what its models take by themselves: the processor time inside their sessions' `run`, measured in the
-side without isolation. The proportion reached by each side is that time divided by all processor time of the side.
+The limit of a pipeline is the time of its models alone: the processor time inside their sessions' `run`, measured without
+isolation. The proportion reached by each side is that time divided by all processor time of the side.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from facegap.vision.pipeline import run_parts
 
 
 class Timed:
-    """A session that adds up the processor time of its runs; each thread has its own list, so that none is lost."""
+    """A session that sums the processor time of its runs; each thread has its own list, so that no run is lost."""
 
     def __init__(self, session: Any) -> None:
         self.session = session
@@ -49,7 +49,7 @@ class Timed:
         return getattr(self.session, name)
 
     def run(self, *given: Any, **words: Any) -> Any:
-        """As the session's, in a thread of its caller: the sessions here have one thread."""
+        """Call the session's `run` in the caller's thread; the sessions here have one thread."""
         started = time.thread_time()
         try:
             return self.session.run(*given, **words)
@@ -73,7 +73,7 @@ def timed(loaded: Loaded) -> tuple[Loaded, dict[str, Timed]]:
 
 
 def processes_of(loaded: Loaded) -> list[Any]:
-    """What runs the models: copies of the fork server, or newly started processes; none without isolation."""
+    """The model processes: copies of the fork server, or newly started ones; empty without isolation."""
     models = (loaded.stages.detector, loaded.stages.embedder, loaded.stages.classifier)
     found = [getattr(model.session, "_process", None) for model in models if model]
     return [process.popen for process in found if process is not None]
@@ -87,12 +87,12 @@ def server_s(loaded: Loaded) -> float:
 
 
 def processor_s(loaded: Loaded) -> float:
-    """Processor time of this process and of the processes of the models."""
+    """Processor time of this process and of the model processes."""
     return time.process_time() + sum(spent_seconds(one.pid) for one in processes_of(loaded))
 
 
 def once(loaded: Loaded, table: Any, workers: int) -> tuple[float, float, bytes]:
-    """Seconds by the clock and of the processor for all images, and everything that came out but times."""
+    """Wall and processor seconds for all images, and the complete result except for times."""
     before, started = processor_s(loaded), time.perf_counter()
     parts = dict(
         run_parts(table.frame, table.folder, loaded.stages, workers=workers, todo=range(-(-len(table.frame) // 32)))
@@ -108,7 +108,7 @@ def once(loaded: Loaded, table: Any, workers: int) -> tuple[float, float, bytes]
 
 
 def opened(data: Path, chosen: argparse.Namespace, *, isolated: bool) -> tuple[Loaded, float, float]:
-    """The models, and the seconds by the clock and of the processor that opening them took, without the fork server's own."""
+    """The models, and the wall and processor seconds of opening them, without the fork server's own."""
     words = Models(models_dir=data / "models", workers=chosen.workers, no_isolation=not isolated)  # type: ignore[arg-type]
     settings = AuditSettings(detect=chosen.detect, classify="faceapi_age_gender", embed=chosen.embed, models=words)
     before, started = time.process_time(), time.perf_counter()
@@ -118,7 +118,7 @@ def opened(data: Path, chosen: argparse.Namespace, *, isolated: bool) -> tuple[L
 
 
 def opening_by(way: str, data: Path, chosen: argparse.Namespace) -> tuple[float, float]:
-    """Seconds by the clock and of the processor that opening the models takes in one of the WAYS."""
+    """Wall and processor seconds of opening the models in one of the WAYS."""
     if way == "fork server there":
         known, _, _ = opened(data, chosen, isolated=True)
         used = server_s(known)
@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--embed", default="mobileface_v2")
     parser.add_argument("--detect", default="yunet")
     chosen = parser.parse_args()
-    cv2.setNumThreads(1)  # as an audit does
+    cv2.setNumThreads(1)  # as in an audit
     data = Path(os.environ["FACEGAP_TEST_DATA"])
     table = read_manifest(data / "data" / "congress" / "members.csv")
     frame = table.frame.head(chosen.images)

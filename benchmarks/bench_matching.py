@@ -1,4 +1,4 @@
-"""The matching loop against a matrix product and its peers: the tables of benchmarks/README.md.
+"""The matching loop compared with a matrix product and other libraries: the tables of benchmarks/README.md.
 
 python benchmarks/bench_matching.py table OUT      N = 32,768, d = 512 and 128, one thread and all: OUT.json and OUT.md
 python benchmarks/bench_matching.py growth OUT     time per pair from 32,768 to 131,072 rows
@@ -49,13 +49,13 @@ def table(out: Path) -> None:
 
 
 def write(out: Path, bench: MatchingBench) -> None:
-    """JSON and Markdown beside each other."""
+    """Write JSON and Markdown next to each other."""
     out.with_suffix(".json").write_text(as_json(bench))
     out.with_suffix(".md").write_text(as_markdown(bench))
 
 
 def growth(out: Path) -> None:
-    """Time per pair of the chosen filter, one thread, the sizes in turns."""
+    """Time per pair of the chosen filter, one thread, sizes in turns."""
     lines = ["| d | rows | ns a pair (median) | over the smallest | verdict |", "|---|---|---|---|---|"]
     kept: dict[str, Any] = {"machine": machine(), "ns_per_pair": {}}
     for depth in DEPTHS:
@@ -101,7 +101,7 @@ def large(out: Path) -> None:
     count_scores(
         mapped[:6000], subjects[:6000], groups[:6000], floor=floor, bins=BINS, tail_limit=100, filter=chosen.name
     )
-    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is measured from here
     before = peak_mib()
     start = time.perf_counter()
     counts = count_scores(

@@ -1,12 +1,12 @@
-"""Speed and memory of the audit's pipeline beside the loop that one would write first, and the start of the command.
+"""Speed and memory of the audit's pipeline compared with a simple loop, and the start time of the command.
 
     FACEGAP_TEST_DATA=... python benchmarks/bench_pipeline.py                # the table
-    FACEGAP_TEST_DATA=... python -m pytest benchmarks/bench_pipeline.py      # the same, held to its limits
+    FACEGAP_TEST_DATA=... python -m pytest benchmarks/bench_pipeline.py      # the same, with limits
 
 Both sides decode, detect, align, embed and classify the same portraits with the same models, and must find the same
-faces, the same templates and the same classes. Each run has a separate process, facegap and the loop take turns, and
-the ratio is taken within each turn, so that a busy machine slows both sides of it. Loading of models is outside the
-clock on both sides; facegap's side includes writing its results to the disk.
+faces, templates and classes. Each run has a separate process, facegap and the loop take turns, and the ratio is computed
+within each turn, so that a busy machine slows down both sides. Loading of models is not timed on either side;
+facegap's time includes writing its results to the disk.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import numpy as np
 
 IMAGES, TURNS = 300, 5
 MEMORY_IMAGES = (150, 300, 879)
-LEAST_RATIO, MOST_GROWTH_MIB, MOST_HELP_S = 1.5, 64, 0.4  # 729 portraits kept as pixels would be 135 MiB
+LEAST_RATIO, MOST_GROWTH_MIB, MOST_HELP_S = 1.5, 64, 0.4  # 729 portraits as pixels would take 135 MiB
 ARCFACE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 
 
@@ -95,7 +95,7 @@ def run(session: Any, tensor: Any) -> list[Any]:
 
 
 def largest_face(cv2: Any, detector: Any, image: Any) -> tuple[Any, Any]:
-    """Box and five points of the largest face that YuNet finds at .6, in pixels of the image."""
+    """Box and five points of the largest face that YuNet finds with score 0.6 or more, in pixels of the image."""
     height, width = image.shape[:2]
     scale = min(640 / height, 640 / width, 1.5)
     small = cv2.resize(image, (round(width * scale), round(height * scale)))
@@ -169,7 +169,7 @@ def facegap_pipeline(data: Path, images: Sequence[Path], embedder: str, workers:
 
 
 def in_own_process(side: str, data: Path, count: int, embedder: str, workers: int | None = None) -> dict[str, Any]:
-    """One run of one side: seconds, peak memory, and where its templates lie."""
+    """One run of one side: seconds, peak memory, and the path of its templates."""
     command = [
         sys.executable,
         __file__,
@@ -191,7 +191,7 @@ def in_own_process(side: str, data: Path, count: int, embedder: str, workers: in
 
 
 def one_side(arguments: argparse.Namespace) -> None:
-    """What a separate process does: run one side and print what came out."""
+    """Run one side in a separate process and print its result."""
     images = portraits(arguments.data, arguments.images)
     if arguments.side == "plain":
         found = plain_loop(arguments.data, images, arguments.embed)
@@ -205,10 +205,10 @@ def one_side(arguments: argparse.Namespace) -> None:
 
 
 def turns(data: Path, embedder: str, *, images: int = IMAGES, count: int = TURNS) -> dict[str, Any]:
-    """Images per second of both sides, and their ratio turn by turn."""
+    """Images per second of both sides, and their ratio per turn."""
     pairs = []
     for turn in range(count):
-        order = ("plain", "facegap") if turn % 2 else ("facegap", "plain")  # neither always follows the other
+        order = ("plain", "facegap") if turn % 2 else ("facegap", "plain")  # neither always runs second
         found = {side: in_own_process(side, data, images, embedder) for side in order}
         agree(found["plain"], found["facegap"], images)
         pairs.append(found)
@@ -221,7 +221,7 @@ def turns(data: Path, embedder: str, *, images: int = IMAGES, count: int = TURNS
 
 
 def agree(plain: dict[str, Any], own: dict[str, Any], images: int) -> None:
-    """Raise unless both sides did the same work."""
+    """Raise unless both sides have the same results."""
     assert plain["faces"] == own["faces"] == images
     cosines = (np.array(plain["check"]) * np.array(own["check"])).sum(axis=1)
     assert cosines.min() > 0.999, cosines
@@ -229,15 +229,15 @@ def agree(plain: dict[str, Any], own: dict[str, Any], images: int) -> None:
 
 
 def growth(data: Path) -> dict[int, float]:
-    """Peak memory in MiB of facegap's side by number of images; the first one includes every library."""
+    """Peak memory in MiB of facegap's side by number of images; the first one includes all libraries."""
     return {count: in_own_process("facegap", data, count, "mobileface_v2")["peak_mib"] for count in MEMORY_IMAGES}
 
 
-HELP = "import sys; from facegap.cli import main; sys.argv = ['facegap', '--help']; main()"  # what the script does
+HELP = "import sys; from facegap.cli import main; sys.argv = ['facegap', '--help']; main()"  # what the installed script does
 
 
 def help_seconds(count: int = 9) -> dict[str, float]:
-    """Median processor and wall seconds of `facegap --help`, start of Python included."""
+    """Median processor and wall seconds of `facegap --help`, including the start of Python."""
     spent, walls = [], []
     for _ in range(count):
         before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
@@ -256,7 +256,7 @@ def folder_of_data() -> Path:
     return Path(named)
 
 
-# ---- held to limits ----
+# ---- limits ----
 
 
 def test_the_pipeline_is_faster_than_the_loop() -> None:
@@ -274,7 +274,7 @@ def test_help_answers_at_once() -> None:
 
 
 def main() -> None:
-    """Print the table, or be one side of a turn."""
+    """Print the table, or run one side of a turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--side", choices=("plain", "facegap"))
     parser.add_argument("--images", type=int, default=IMAGES)

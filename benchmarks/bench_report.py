@@ -1,11 +1,11 @@
-"""`facegap report RUN` from the shell to the last byte: page, figures and hashes, of runs whose images do not exist.
+"""Time of `facegap report RUN` as a whole process, with page, figures and hashes, for runs whose images do not exist.
 
-    python benchmarks/bench_report.py            makes the runs in a temporary folder, prints one line each
+    python benchmarks/bench_report.py            creates the runs in a temporary folder, prints one line each
 
-To hold: a verification run of 14 groups under 10 s, a gender audit of 5,000 images under 5 s, both by the median of
-TURNS whole processes, and pages under 3 MiB. The first report of a machine bundles the script of the page and keeps it
-in the user's cache; it is timed apart, with a cache of its own, and reported. Processor seconds are printed beside:
-where other work runs on the machine they say more than the clock does.
+Limits: 10 s for a verification run of 14 groups, 5 s for a gender audit of 5,000 images, both as the median of TURNS
+processes, and 3 MiB for pages. The first report on a machine bundles the script of the page and stores it in the user's
+cache; it is timed separately, with its own cache. Processor seconds are printed as well, because they are more reliable
+than wall time on a busy machine.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ LIMIT_MIB = 3.0
 
 @dataclass(frozen=True)
 class Spent:
-    """One report: seconds by the clock, seconds of processors."""
+    """One report: wall and processor seconds."""
 
     wall_s: float
     processor_s: float
 
 
 def verification_run(folder: Path, *, people: int = 1_900) -> Path:
-    """Two photographs of each person, seven places by two genders: templates alone, thresholds on half of the people."""
+    """Two photographs of each person, seven places by two genders: templates only, thresholds on half of the people."""
     rng = np.random.default_rng(0)
     subjects = np.repeat(np.arange(people), 2)
     templates = rng.normal(size=(people, 64))[subjects] + 0.5 * rng.normal(size=(len(subjects), 64))
@@ -55,7 +55,7 @@ def verification_run(folder: Path, *, people: int = 1_900) -> Path:
 
 
 def gender_run(folder: Path, *, images: int = 5_000) -> Path:
-    """Answers of a gender classifier on images of as many people, seven places by two genders."""
+    """Predictions of a gender classifier, one image per person, seven places by two genders."""
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({"image": [f"no/{k}.jpg" for k in range(images)]})
     frame["place"] = [PLACES[k % len(PLACES)] for k in range(images)]
@@ -70,7 +70,7 @@ def gender_run(folder: Path, *, images: int = 5_000) -> Path:
 
 
 def report(run: Path, cache: Path | None = None) -> Spent:
-    """Make the report of a run again in a separate process; with a cache folder of its own where one is given."""
+    """Write the report of a run again in a separate process, with its own cache folder if one is given."""
     surroundings = os.environ if cache is None else {**os.environ, "XDG_CACHE_HOME": str(cache)}
     started = time.perf_counter()
     command = [sys.executable, "-m", "facegap.cli", "report", str(run)]
@@ -83,9 +83,9 @@ def report(run: Path, cache: Path | None = None) -> Spent:
 
 
 def measured(name: str, run: Path, limit_s: float, cache: Path) -> bool:
-    """Print one line; whether the median and the page are within their limits."""
+    """Print one line; return whether the median and the page are within their limits."""
     first = report(run, cache)
-    report(run)  # whatever this machine keeps is kept now
+    report(run)  # fill this machine's caches
     spent = [report(run) for _ in range(TURNS)]
     walls = sorted(one.wall_s for one in spent)
     median = statistics.median(walls)
@@ -101,7 +101,7 @@ def measured(name: str, run: Path, limit_s: float, cache: Path) -> bool:
 
 
 def main() -> int:
-    """Measure both runs; 1 where one is over a limit."""
+    """Measure both runs; return 1 if one exceeds a limit."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         held = [

@@ -1,8 +1,8 @@
-"""Five million scores from a file: seconds and peak memory of the reader, in a separate process.
+"""Read five million scores from a file: seconds and peak memory of the reader, in a separate process.
 
-    python benchmarks/bench_scores_file.py            makes the files in a temporary folder, prints one line per layout
+    python benchmarks/bench_scores_file.py            creates the files in a temporary folder, prints one line per layout
 
-To hold: under 20 s and 2 GiB for five million rows.
+Limits: 20 s and 2 GiB for five million rows.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SUBJECTS, IMAGES = 5_000, 20_000
 
 
 def write_files(folder: Path, rows: int) -> list[Path]:
-    """One file per layout; names repeat as in a real comparison of all against all."""
+    """One file per layout; names repeat as in a real all-against-all comparison."""
     rng = np.random.default_rng(1)
     left, right, scores = rng.integers(0, IMAGES, rows), rng.integers(0, IMAGES, rows), rng.normal(size=rows)
     plain, four, two = (folder / name for name in ("plain.csv", "four.txt", "two.txt"))
@@ -35,7 +35,7 @@ def write_files(folder: Path, rows: int) -> list[Path]:
 
 
 def measure(path: Path) -> None:
-    """Read one file and print what it took, as JSON; meant for a separate process."""
+    """Read one file and print time and memory as JSON; runs in a separate process."""
     import resource
 
     from facegap.inputs.scores.read import read_scores
@@ -48,7 +48,7 @@ def measure(path: Path) -> None:
 
 
 def main() -> None:
-    """Write the files, measure each three times in fresh processes, print median seconds and the largest peak."""
+    """Write the files, measure each three times in new processes, print median seconds and the largest peak."""
     with tempfile.TemporaryDirectory() as folder:
         for path in write_files(Path(folder), ROWS):
             runs = [

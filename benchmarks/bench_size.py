@@ -1,4 +1,4 @@
-"""Size on one machine: seconds and peak memory of whole commands, by number of rows, and the exponent of growth.
+"""Scaling on one machine: seconds and peak memory of whole commands by number of rows, and the exponent of growth.
 
     python benchmarks/bench_size.py check 10000 100000 1000000 --folder SCRATCH
     python benchmarks/bench_size.py templates 10000 30000 100000 --folder SCRATCH      then templates-report, templates-explore
@@ -6,9 +6,9 @@
     python benchmarks/bench_size.py answers 10000 100000 1000000 --folder SCRATCH      then report and explore
     python benchmarks/bench_size.py scores 1000000 10000000 100000000 --folder SCRATCH
 
-Inputs are made in SCRATCH and stay there. Memory is the highest resident set of the command and of its processes, read
-from /proc ten times a second: `private` is what is theirs alone (RssAnon), `mapped` is pages of files (RssFile), which
-the system can drop at any time. The growth exponent is the slope between two sizes in logarithms.
+Inputs are created in SCRATCH and kept there. Memory is the maximum resident set of the command and its processes, read
+from /proc ten times per second: `private` belongs to them alone (RssAnon), `mapped` are pages of files (RssFile), which
+the system can drop at any time. The growth exponent is the slope between two sizes on logarithmic scales.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ import numpy as np
 SAMPLE_S = 0.1
 GROUPS = tuple(f"{place}{gender}" for place in ("north", "south", "east", "west") for gender in "fm")
 IMAGES_PER_SUBJECT = 4
-FOLDERS = 1000  # images of one folder
-PART = 65_536  # templates made at once
-SCORED = 100_000  # images that files of scores name
+FOLDERS = 1000  # images per folder
+PART = 65_536  # templates created per part
+SCORED = 100_000  # images in score files
 FMR = "1e-6"
 
 
 @dataclass(frozen=True)
 class Spent:
-    """One command: seconds by the clock and of processors, and the highest memory of it and its processes in MiB."""
+    """One command: wall and processor seconds, and the maximum memory of it and its processes in MiB."""
 
     wall_s: float
     processor_s: float
@@ -53,7 +53,7 @@ class Spent:
 
 
 def memory_of(pid: int) -> tuple[float, float]:
-    """RssAnon and RssFile in MiB of a process and everything that it started."""
+    """RssAnon and RssFile in MiB of a process and all its descendants."""
     private = mapped = 0.0
     waiting = [pid]
     while waiting:
@@ -63,7 +63,7 @@ def memory_of(pid: int) -> tuple[float, float]:
             for task in Path(f"/proc/{one}/task").iterdir():
                 waiting += [int(child) for child in (task / "children").read_text().split()]
         except OSError:
-            continue  # it has ended
+            continue  # the process has exited
         for line in status.splitlines():
             if line.startswith("RssAnon:"):
                 private += int(line.split()[1]) / 1024
@@ -73,7 +73,7 @@ def memory_of(pid: int) -> tuple[float, float]:
 
 
 def spent_by(command: Sequence[str], log: Path) -> Spent:
-    """Run `python -m facegap.cli` with these words; raises where it fails. log : takes what it prints"""
+    """Run `python -m facegap.cli` with these words; raise if it fails. log : file for its output"""
     started, private, mapped, resident = time.perf_counter(), 0.0, 0.0, 0.0
     with log.open("wb") as told:
         process = subprocess.Popen([sys.executable, "-m", "facegap.cli", *command], stdout=told, stderr=told)
@@ -137,9 +137,9 @@ def write_manifest(path: Path, rows: int) -> Path:
 
 
 def write_images(folder: Path, rows: int) -> None:
-    """JPEG files, each with bytes of its own: one of 25 pictures after a comment of random bytes, of 2 to 4 kB together.
+    """JPEG files with different bytes: one of 25 pictures after a comment of random bytes, 2 to 4 kB in total.
 
-    As with photographs, many files have equal sizes and no two have equal bytes in the middle.
+    As with photographs, many files have equal sizes, and no two have equal bytes in the middle.
     """
     import cv2
 
@@ -159,9 +159,9 @@ def write_images(folder: Path, rows: int) -> None:
 
 
 def write_templates(path: Path, rows: int, depth: int = 512) -> Path:
-    """Synthetic unit templates float32 (rows, depth): four of each person, with the spread of directions of a real embedder.
+    """Synthetic unit templates float32 (rows, depth): four per person, with the spectrum of a real embedder.
 
-    A row is sqrt(0.6) of its person and sqrt(0.4) of its own, turned by the spectrum of mobileface_v2; written in parts.
+    A row is sqrt(0.6) of its person plus sqrt(0.4) of its own, rotated by the spectrum of mobileface_v2; written in parts.
     """
     from facegap.bench.rows import energy
 
@@ -181,7 +181,7 @@ def write_templates(path: Path, rows: int, depth: int = 512) -> Path:
 
 
 def check_inputs(folder: Path, rows: int) -> list[str]:
-    """`facegap check` of a manifest whose files are there, 2,000 bytes and more each."""
+    """`facegap check` of a manifest with existing files of at least 2,000 bytes."""
     here = folder / f"check{rows}"
     if not (here / "people.csv").exists():
         write_images(here, rows)
@@ -202,7 +202,7 @@ def template_inputs(folder: Path, rows: int) -> list[str]:
 
 
 def answer_inputs(folder: Path, rows: int) -> list[str]:
-    """`facegap audit-predictions` of a manifest whose files need not exist; one answer in ten is wrong for women."""
+    """`facegap audit-predictions` of a manifest whose files need not exist; one prediction in ten is wrong for women."""
     here = folder / f"answers{rows}"
     here.mkdir(exist_ok=True)
     if not (here / "people.csv").exists():
@@ -219,17 +219,17 @@ def answer_inputs(folder: Path, rows: int) -> list[str]:
 
 
 def report_of(folder: Path, rows: int, job: str = "answers") -> list[str]:
-    """`facegap report` of the run that a job has left."""
+    """`facegap report` for the run of a job."""
     return ["report", str(folder / f"{job}{rows}" / "run")]
 
 
 def first_page(folder: Path, rows: int, job: str = "answers") -> list[str]:
-    """`facegap explore` of the run that a job has left, until its first page is there."""
+    """`facegap explore` for the run of a job, until its first page is loaded."""
     return ["explore", str(folder / f"{job}{rows}" / "run"), "--port", "0"]
 
 
 def answered(log: Path) -> bool:
-    """Whether the page whose address stands in the log was sent in full."""
+    """Whether the page at the address in the log was sent completely."""
     found = re.search(r"http://\S+", log.read_text(errors="replace").replace("\n", ""))
     if found is None or "key=" not in found[0]:
         return False
@@ -257,8 +257,8 @@ def write_scores(path: Path, rows: int) -> None:
     rng = np.random.default_rng(2)
     names = np.array([str(row[0]) for row in people(SCORED)], dtype=object)
     lefts = np.arange(SCORED)
-    # Each image with the one `step` places further: every pair of a step is new. Steps up to 3 stay with one person for some images;
-    # people 32 places apart are of one group.
+    # Each image is paired with the one `step` positions further on: every pair of a step is new. For steps up to 3 some pairs
+    # are of one person; people 32 positions apart are in one group.
     steps = chain(range(1, IMAGES_PER_SUBJECT), chain.from_iterable((32 * k, 32 * k + 4) for k in count(1)))
     with path.open("w") as file:
         file.write("left,right,score\n")
@@ -287,7 +287,7 @@ JOBS: dict[str, Callable[[Path, int], list[str]]] = {
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Measure one job at each size and print a line for each."""
+    """Measure one job at each size and print one line per size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("job", choices=[*JOBS])
     parser.add_argument("rows", nargs="+", type=int)

@@ -1,8 +1,8 @@
-"""Speed of the statistics: the limits that the project sets itself, and fairlearn's bootstrap on one table.
+"""Speed of the statistics: limits set by the project, and fairlearn's bootstrap on the same table.
 
     python -m pytest benchmarks/bench_statistics.py --benchmark-columns=min,median,rounds
 
-Each case fails if the median of its rounds is over its limit. Inputs are made before the clock starts.
+Each case fails if the median of its rounds exceeds its limit. Inputs are created before timing starts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RNG = np.random.default_rng(20240611)
 
 
 def within(benchmark: Any, limit_s: float, call: Callable[[], Any], rounds: int = 5) -> Any:
-    """Run `call`, keep its rounds, and fail if their median is over the limit."""
+    """Run `call`, keep its rounds, and fail if their median exceeds the limit."""
     found = benchmark.pedantic(call, rounds=rounds, warmup_rounds=1 if rounds > 1 else 0)
     median_s = benchmark.stats.stats.median
     benchmark.extra_info["limit_s"] = limit_s
@@ -39,7 +39,7 @@ def within(benchmark: Any, limit_s: float, call: Callable[[], Any], rounds: int 
     return found
 
 
-# Exact intervals are used where a cell has no errors; for every cell at once they take two idle cores to stay under 0.2.
+# Exact intervals are used for cells without errors; for all cells at once they take two idle cores to stay under 0.2 s.
 @pytest.mark.parametrize(("interval", "limit_s"), [(wilson, 0.2), (clopper_pearson, 0.6)], ids=["wilson", "exact"])
 def test_intervals_of_100_000_cells(benchmark: Any, interval: Callable[..., Any], limit_s: float) -> None:
     trials = RNG.integers(1, 5000, 100_000)
@@ -51,7 +51,7 @@ def test_intervals_of_100_000_cells(benchmark: Any, interval: Callable[..., Any]
 def test_a_family_of_5_000_gaps(benchmark: Any, scale: Scale, margin: float) -> None:
     groups = 101  # 5,050 pairs
     errors = RNG.binomial(10_000, 0.01, groups)
-    errors[::10] = 0  # so that the score interval is among them
+    errors[::10] = 0  # so that the score interval is included
     names = [f"group {k}" for k in range(groups)]
     trials, subjects, effective = np.full(groups, 10_000), np.full(groups, 500), RNG.uniform(500, 9000, groups)
 
@@ -80,7 +80,7 @@ def test_bootstrap_of_2_million_listed_pairs(benchmark: Any) -> None:
         left, right, RNG.random(listed), np.full(people, images), RNG.integers(0, 6, people), complete=False
     )
     genuine = GenuineList(np.repeat(np.arange(people), 3), RNG.random(3 * people))
-    # Nine tenths of the list lie above the threshold of a typical replicate: nearly all of it is weighed.
+    # Nine tenths of the list are above the threshold of a typical replicate, so nearly all of it is weighted.
     target = 0.9 * listed / (images**2 * people * (people - 1) / 2)
 
     def call() -> Any:

@@ -1,9 +1,9 @@
-"""What --cluster and effective subjects change, in planted worlds of sessions and of unequal images, as Markdown.
+"""The effect of --cluster and of effective subjects, in simulations with sessions and with unequal images, as Markdown.
 
     python benchmarks/cluster_study.py
     python benchmarks/cluster_study.py --quick
 
-Everything is seeded: the same command prints the same tables.
+All simulations are seeded: the same command prints the same tables.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SEED, MINIMUM = 20261129, 20
 
 
 def estimate(proportion: float, worlds: int) -> str:
-    """A proportion of worlds with its Monte Carlo standard error."""
+    """A proportion of simulations with its Monte Carlo standard error."""
     return f"{proportion:.3f} ± {np.sqrt(proportion * (1 - proportion) / max(worlds, 1)):.3f}"
 
 
@@ -72,7 +72,7 @@ def match_table(worlds: int) -> list[str]:
 
 
 def alarm_table(worlds: int) -> list[str]:
-    """False alarms of a family of four groups that are alike."""
+    """False alarms of a family of four identical groups."""
     lines = [
         "| sessions x people x images of each group | sessions | worlds | people as units | sessions as units |",
         "|---|---|---|---|---|",

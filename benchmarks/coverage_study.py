@@ -1,11 +1,11 @@
-"""How often facegap's 95 % intervals hold the planted truth, and how often its verdicts are wrong, as Markdown.
+"""Coverage of facegap's 95% intervals in simulations, and error rates of its verdicts, as Markdown.
 
     python benchmarks/coverage_study.py            some minutes on 2 cores
     python benchmarks/coverage_study.py --quick
 
-The worlds are those of `facegap selfcheck --preset medium`, which makes a page of them; what stands here alone is
-fairlearn's bootstrap beside them. Everything is seeded: the same command prints the same tables. naive is Wilson with
-every image or pair as an independent trial; plain is Wilson on the effective trials of the published variance formula.
+The simulations are those of `facegap selfcheck --preset medium`, which writes a page; fairlearn's bootstrap is added here.
+All simulations are seeded: the same command prints the same tables. naive is Wilson with every image or pair as an
+independent trial; plain is Wilson on the effective trials of the published variance formula.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def coverage_table(rows: Sequence[CoverageRow]) -> str:
 
 
 def family_table(rows: Sequence[FamilyRow]) -> str:
-    """False alarms, dishonest "no gap larger", and power."""
+    """False alarms, wrong "no gap larger", and power."""
     lines = [
         "| family | rates | subjects x images | false gap | margin or more called smaller | found |",
         "|---|---|---|---|---|---|",
@@ -67,7 +67,7 @@ def family_table(rows: Sequence[FamilyRow]) -> str:
 
 
 def row_bootstrap(setting: Setting, worlds: int, resamples: int) -> tuple[float, float]:
-    """Coverage of fairlearn's bootstrap by_group_ci and of facegap over the same worlds, each world one group."""
+    """Coverage of fairlearn's bootstrap by_group_ci and of facegap in the same simulations, each with one group."""
     rng = np.random.default_rng([SEED, 88, *setting_key(setting)])
     errors, trials = subject_errors(setting, worlds, rng)
     wrong = np.arange(trials) < errors[:, :, None]  # rows of a subject, wrong ones first
@@ -86,12 +86,12 @@ def row_bootstrap(setting: Setting, worlds: int, resamples: int) -> tuple[float,
 
 
 def share_wrong(y_true: AnyArray, y_pred: AnyArray) -> float:
-    """Error rate as fairlearn calls it."""
+    """Error rate, as a metric function for fairlearn."""
     return float(np.mean(np.asarray(y_true) != np.asarray(y_pred)))
 
 
 def bootstrap_table(worlds: int) -> str:
-    """fairlearn beside facegap on the same worlds."""
+    """fairlearn and facegap in the same simulations."""
     lines = ["| classification | fairlearn rows | facegap |", "|---|---|---|"]
     for setting in (
         Setting("classification", 40, 1, 0.02, "probit", 0.0),
@@ -112,7 +112,7 @@ def rows_of(part: str, *, quick: bool, workers: int) -> list[Row]:
 
 
 def each(name: str, work: Callable[[], str]) -> None:
-    """Print a section and how long it took."""
+    """Print a section and its duration."""
     start = time.perf_counter()
     print(f"\n### {name}\n\n{work()}\n\n({time.perf_counter() - start:.0f} s)", flush=True)
 

@@ -1,14 +1,14 @@
-"""Coverage, width and false alarms where people are far from alike, as Markdown; seeded.
+"""Coverage, width and false alarms with heterogeneous people, as Markdown; seeded.
 
     python benchmarks/crowd_study.py                 minutes on one core, 2,000 worlds a setting
     python benchmarks/crowd_study.py --quick
     python benchmarks/crowd_study.py --run RUN       people resampled from the templates of a finished run
 
-before: Wilson's interval on the effective trials of the variance by linearisation (pairs: the jackknife with three quarters
-of the pairs' noise removed) with Student's t at carriers - 1 degrees of freedom, which is what facegap had; after: what it
-has. Width is the median width over the central 95% range of the estimate over the worlds. The settings of `choice` were
-looked at when the method was chosen, those of `check` and of `last` were not; after `check` the part of the model was
-bounded, so that only `last` is untouched.
+before: facegap's former interval, Wilson on the effective trials of the variance by linearisation (pairs: the jackknife
+with three quarters of the pairs' noise removed) with Student's t at carriers - 1 degrees of freedom; after: the present
+one. Width is the median width relative to the central 95% range of the estimate over simulations. The settings of
+`choice` were used when the method was chosen, those of `check` and of `last` were not; after `check` the part of the
+model was bounded, so that only `last` is independent.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def crowds_of(laws: Iterable[Law], sizes: Iterable[int]) -> Iterator[Crowd]:
 
 
 def before(crowd: Crowd, worlds: int) -> tuple[float, float]:
-    """Coverage and width of the intervals that facegap had, over the same worlds."""
+    """Coverage and width of the former intervals, in the same simulations."""
     rng = np.random.default_rng([1, 31, *crowd_key(crowd)])
     parts = [old_interval(crowd, size, rng) for size in sizes_of(crowd, worlds)]
     value, low, high = (np.concatenate([part[k] for part in parts]) for k in range(3))
@@ -97,7 +97,7 @@ def before(crowd: Crowd, worlds: int) -> tuple[float, float]:
 
 
 def sizes_of(crowd: Crowd, worlds: int) -> Iterator[int]:
-    """Worlds that are drawn at once, as `crowd_rates` does."""
+    """Simulations per part, as in `crowd_rates`."""
     at_once = max(1, 2_000_000 // (crowd.people**2 if crowd.kind == "impostor" else crowd.people))
     yield from (min(at_once, worlds - start) for start in range(0, worlds, at_once))
 
@@ -152,7 +152,7 @@ def old_limits(
 
 
 def coverage_table(laws: Iterable[Law], sizes: tuple[int, ...], worlds: int) -> list[str]:
-    """A row per crowd."""
+    """One row per crowd."""
     lines = [
         "| estimand, images | how they err | people | errors | before: coverage, width | after: coverage, width | people weigh "
         "equally: coverage, width | dominated | misses unnamed |",
@@ -169,7 +169,7 @@ def coverage_table(laws: Iterable[Law], sizes: tuple[int, ...], worlds: int) -> 
 
 
 def alarm_table(worlds: int) -> list[str]:
-    """False alarms and coverage of gaps of families that are alike."""
+    """False alarms and coverage of gaps in families of identical groups."""
     lines = [
         "| how they err | people | groups | coverage of a gap | false alarms | Holm p at most 0.05 | withheld |",
         "|---|---|---|---|---|---|---|",
@@ -191,7 +191,7 @@ def alarm_table(worlds: int) -> list[str]:
 
 
 def real_table(run: Path, worlds: int) -> list[str]:
-    """Coverage where people are resampled from the templates of a run."""
+    """Coverage with people resampled from the templates of a run."""
     from facegap.statistics.clusters import rates_of_clusters
     from facegap.store.run import read_run
 

@@ -1,9 +1,9 @@
-"""The demo with ten seeds: does each audit find the planted gap, with an interval that holds the truth, and no other?
+"""The demo with ten seeds: does each audit find the planted gap, with an interval that covers the truth, and no other gap?
 
     python benchmarks/demo_seeds.py [--seeds 10] [--keep FOLDER]
 
-The pair is named in advance (darker women, lighter men), as are the two questions: wrong gender, and mistaken identity.
-What is held against the truth is what the verdict is about: the difference of the first, the ratio of the second.
+The pair is chosen in advance (darker women, lighter men), as are the two questions: misclassified gender and false match.
+The quantity compared with the truth is that of the verdict: the difference of the first, the ratio of the second.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from facegap.demo.text import bounds, effect_text, gap_row, in_unit, true_effect
 
 
 def main() -> None:
-    """Run, print one line per seed, and the counts."""
+    """Run the demos, print one line per seed, and the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--keep", type=Path, help="keep the run folders here")
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def holds(found: Demo, version: str, metric: str) -> bool:
-    """Whether the interval of the difference, or of the ratio, holds the truth."""
+    """Whether the interval of the difference, or of the ratio, covers the truth."""
     low, high = bounds(gap_row(found.runs[version], metric))
     return low <= true_effect(found, version, metric) <= high
 

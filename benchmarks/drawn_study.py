@@ -1,9 +1,9 @@
-"""What real models make of drawn people, by Monk tone; and how fast they are drawn.
+"""Results of real models on illustrated people, by Monk tone, and the speed of illustration.
 
     FACEGAP_TEST_DATA=... python benchmarks/drawn_study.py [--people 1000] [--sheet docs/drawn_people.jpg]
 
-yunet: share of drawings with exactly one face, distance of its five points from the true ones over the inter-ocular
-distance. face_reid_0095, which never saw a drawing: equal error rate over all pairs of the people drawn.
+yunet: proportion of illustrations with exactly one face, and distance of its five points from the true ones relative to
+the inter-ocular distance. face_reid_0095, which was not trained on illustrations: equal error rate over all pairs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def contact_sheet() -> Any:
-    """Twenty people, two of every Monk tone, as they come."""
+    """Twenty people, two of every Monk tone, without selection."""
     rng = np.random.default_rng(41)
     tiles = []
     for k in range(20):
@@ -54,7 +54,7 @@ def contact_sheet() -> Any:
 
 
 def speed() -> None:
-    """Faces a second on one core, best of five rounds of 200, drawing alone."""
+    """Illustrations per second on one core, best of five rounds of 200, without other work."""
     rng = np.random.default_rng(0)
     pairs = [(draw_person(rng), draw_photograph(rng)) for _ in range(200)]
     rates = []
@@ -67,7 +67,7 @@ def speed() -> None:
 
 
 def study(people: int, seed: int) -> None:
-    """Draw, detect, embed, and print one line per tone."""
+    """Illustrate, detect, embed, and print one line per tone."""
     models = Path(os.environ["FACEGAP_TEST_DATA"]) / "models"
     detector = detect.detector(*ready("yunet", "detect", models))
     embedder = embed.embedder(*ready("face_reid_0095", "embed", models), 8)

@@ -1,4 +1,4 @@
-"""What an installation weighs by package, and who needs each: the table of docs/install.md. python benchmarks/install_weight.py"""
+"""Size of an installation by package, with dependents: the table of docs/install.md. python benchmarks/install_weight.py"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = "facegap"
 MIB = 2**20
-LEAST_MIB = 5.0  # smaller packages are added up
+LEAST_MIB = 5.0  # smaller packages are summed
 
 
 def base_requirements(one: Distribution) -> list[str]:
@@ -22,10 +22,10 @@ def base_requirements(one: Distribution) -> list[str]:
 
 
 def closure(root: str) -> dict[str, list[str]]:
-    """Every package that the root needs, with the packages that ask for it."""
+    """Every package that the root needs, with the packages that require it."""
     asked: dict[str, list[str]] = {}
     waiting = [root]
-    for name in waiting:  # grows while it is read
+    for name in waiting:  # grows during the loop
         for needed in base_requirements(distribution(name)):
             if needed not in asked:
                 waiting.append(needed)
@@ -34,7 +34,7 @@ def closure(root: str) -> dict[str, list[str]]:
 
 
 def bytes_of(name: str) -> int:
-    """Bytes of the installed files of a package, without what Python compiled."""
+    """Bytes of the installed files of a package, without compiled Python."""
     paths = (file.locate() for file in distribution(name).files or [] if file.suffix != ".pyc")
     return sum(path.stat().st_size for path in paths if path.is_file())  # type: ignore[attr-defined]
 

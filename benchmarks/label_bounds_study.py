@@ -1,6 +1,8 @@
-"""Verdicts where labels err together with the model: as they are, under drawn labels, and under the bound.
+"""Verdicts if label errors depend on the model's errors: with labels as they are, with resampled labels, and with the bound.
 
-python benchmarks/label_bounds_study.py          2,000 worlds a line (labels drawn in 300), some minutes; the table of coverage.md
+python benchmarks/label_bounds_study.py          2,000 simulations per line (labels resampled in 300), some minutes
+
+The output is the table of coverage.md.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from facegap.worlds.hard_images import HardImages, hard_image_worlds
 GROUPS = ("lighter", "darker")
 DRAWS = 20
 BASE = HardImages()
-# What a line is about, and its worlds. In the first four the true groups are alike, so every gap is a false alarm.
+# Each setting and its description. In the first four the true groups are equal, so every gap is a false alarm.
 LINES = (
     ("300 people a group", replace(BASE, people=300)),
     ("600 people a group", replace(BASE, people=600)),
@@ -38,9 +40,9 @@ LINES = (
 def verdicts_of(
     wrong: BoolArray, label: IntArray, chance: FloatArray, draws: int, rng: np.random.Generator
 ) -> list[str]:
-    """The verdict by the labels as they are, under drawn labels, and under the bound.
+    """The verdict with labels as they are, with resampled labels, and with the bound.
 
-    chance : float64 [2], probability that a label is right by its class, as its source states it for every image alike
+    chance : float64 [2], probability that a label is correct by its class, as its source states for all images
     """
 
     def rates(groups: IntArray) -> RateColumns:
@@ -70,7 +72,7 @@ def verdicts_of(
 
 
 def main() -> None:
-    """Print a line per kind of world: how often each of the three verdicts says that there is a gap."""
+    """Print a line per setting: how often each of the three verdicts reports a gap."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--worlds", type=int, default=2_000)
     parser.add_argument("--drawn-worlds", type=int, default=300, help="worlds in which labels are drawn too")
@@ -81,7 +83,7 @@ def main() -> None:
     for name, setting in LINES:
         worlds = hard_image_worlds(setting, options.worlds, rng)
         is_wrong = worlds.label != worlds.truth
-        # The source of the labels knows how often it errs, and not on which images.
+        # The source of the labels knows its error rate, but not the wrong images.
         chance = np.full(2, 1 - is_wrong.mean())
         said = [
             verdicts_of(wrong, label, chance, DRAWS if world < options.drawn_worlds else 0, rng)
@@ -92,7 +94,7 @@ def main() -> None:
 
 
 def proportion(verdicts: list[str]) -> str:
-    """How many of the verdicts say that there is a gap, with its Monte Carlo standard error."""
+    """The proportion of verdicts that report a gap, with its Monte Carlo standard error."""
     share = float(np.mean([verdict in GAPS_FOUND for verdict in verdicts]))
     return f"{share:.3f} ± {np.sqrt(share * (1 - share) / len(verdicts)):.3f}"
 

@@ -1,6 +1,6 @@
-"""How often the intervals of a gap hold the gap between true groups where labels err: the table of docs/label_noise.md.
+"""Coverage of the gap between true groups by the intervals of a gap with label errors: the table of docs/label_noise.md.
 
-python benchmarks/label_noise_study.py           400 worlds a line, some minutes
+python benchmarks/label_noise_study.py           400 simulations per line, some minutes
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from facegap.statistics.verdicts import GAPS_FOUND
 from facegap.types import IntArray
 
 GROUPS = ("darker", "lighter")
-# people, least probability that a label is right, rate of the darker, rate of the lighter
+# people, lowest probability that a label is correct, rate of the darker group, rate of the lighter group
 LINES = (
     (600, 1.0, 0.3, 0.1),
     (600, 0.9, 0.3, 0.1),
@@ -35,7 +35,7 @@ LINES = (
 def world(
     people: int, least: float, darker_rate: float, lighter_rate: float, draws: int, rng: np.random.Generator
 ) -> tuple[GapFamily, LabelColumns]:
-    """One planted world, audited by its labels and under drawn ones."""
+    """One simulation, audited with its labels and with resampled ones."""
     darker = rng.random(people) < 0.5
     right = rng.uniform(least, 1, people) if least < 1 else np.ones(people)
     label = np.where(rng.random(people) < right, darker, ~darker)
@@ -62,7 +62,7 @@ def world(
 
 
 def main() -> None:
-    """Print a line per kind of world: coverage of the three intervals, and how often each verdict is `gap`."""
+    """Print a line per setting: coverage of the three intervals, and how often each verdict is `gap`."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--worlds", type=int, default=400)
     parser.add_argument("--draws", type=int, default=50)

@@ -1,10 +1,10 @@
-"""Machine-hours, memory and cost of an audit, from measured rates: the tables of docs/scale.md, for other numbers too.
+"""Machine-hours, memory and cost of an audit, from measured rates: the tables of docs/scale.md, also for other numbers.
 
     python benchmarks/machine_hours.py
     python benchmarks/machine_hours.py --images 3e7 --images-per-core-s 82 --price 0.03
 
-Every rate is an option, and its default is a figure of benchmarks/README.md or docs/scale.md. The price is an assumption, not a
-quotation. Models and choosing a sample grow with the images, comparing everyone with everyone with their square.
+Every rate is an option, with a default from benchmarks/README.md or docs/scale.md. The price is an assumption, not a
+quotation. The cost of models and of sampling grows linearly with the images, that of all pairs quadratically.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 SIZES = (1e6, 1e7, 1e8, 1e9)
-PROBES = 100_000  # of searches of a gallery
-PART = 32  # images that are committed together
+PROBES = 100_000  # number of searches of a gallery
+PART = 32  # images committed together
 HOUR_S = 3600
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What was measured, and what is assumed.
+    """Measured rates, and assumptions.
 
-    images_per_core_s   : through decoding, yunet, face_reid_0095 and faceapi_age_gender
-    pairs_per_core_s    : of all pairs of 512 numbers, 200,000 templates, AMX
-    searched_per_core_s : probes times gallery of a search, 512 numbers, k = 10, AMX
-    commit_ms           : of the command's process for each part of 32 images
-    choose_s            : of the command's process to sample pairs, for each 1,000,000 images
-    memory_gib          : of the command's process for each 1,000,000 rows: `facegap report` of so many
-    depth               : numbers of 4 bytes in a template
-    price               : of a core for an hour, in any currency; assumed
+    images_per_core_s   : with decoding, yunet, face_reid_0095 and faceapi_age_gender
+    pairs_per_core_s    : for all pairs, dimension 512, 200,000 templates, AMX
+    searched_per_core_s : probes times gallery of a search, dimension 512, k = 10, AMX
+    commit_ms           : time of the command's process for each part of 32 images
+    choose_s            : time of the command's process to sample pairs, per 1,000,000 images
+    memory_gib          : memory of the command's process per 1,000,000 rows, for `facegap report`
+    depth               : dimension of a template, in numbers of 4 bytes
+    price               : per core-hour, in any currency; an assumption
     """
 
     images_per_core_s: float = 17.3
@@ -45,39 +45,39 @@ class Rates:
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit of some images takes; hours are of one core."""
+    """Resources for an audit of some images; hours are core-hours."""
 
     images: float
     rates: Rates
 
     @property
     def models_h(self) -> float:
-        """Hours of cores for the models; they grow with the images."""
+        """Core-hours for the models; linear in the images."""
         return self.images / self.rates.images_per_core_s / HOUR_S
 
     @property
     def pairs(self) -> float:
-        """Pairs of everyone with everyone."""
+        """All pairs of images."""
         return self.images * (self.images - 1) / 2
 
     @property
     def pairs_h(self) -> float:
-        """Hours of cores for all pairs; they grow with the square of the images."""
+        """Core-hours for all pairs; quadratic in the images."""
         return self.pairs / self.rates.pairs_per_core_s / HOUR_S
 
     @property
     def search_h(self) -> float:
-        """Hours of cores for PROBES searches of a gallery of all images."""
+        """Core-hours for PROBES searches of a gallery of all images."""
         return PROBES * self.images / self.rates.searched_per_core_s / HOUR_S
 
     @property
     def commit_h(self) -> float:
-        """Hours of the one process that commits parts, however many workers there are."""
+        """Hours of the single process that commits parts, independent of the number of workers."""
         return self.images / PART * self.rates.commit_ms / 1e3 / HOUR_S
 
     @property
     def choose_s(self) -> float:
-        """Seconds of the one process that samples pairs."""
+        """Seconds of the single process that samples pairs."""
         return self.images / 1e6 * self.rates.choose_s
 
     @property
@@ -91,17 +91,17 @@ class Audit:
         return self.images * self.rates.depth * 4 / 1e9
 
     def cost(self, hours: float) -> float:
-        """What hours of cores cost."""
+        """Cost of core-hours."""
         return hours * self.rates.price
 
 
 def balance(rates: Rates) -> float:
-    """Images at which all pairs take as long as the models."""
+    """Number of images for which all pairs take as long as the models."""
     return 2 * rates.pairs_per_core_s / rates.images_per_core_s
 
 
 def workers_at_most(rates: Rates) -> float:
-    """Cores that one command can keep busy: as many as give a part while it commits one."""
+    """Cores that one command can keep busy: as many as produce a part in the time of one commit."""
     return PART / (rates.commit_ms / 1e3) / rates.images_per_core_s
 
 
@@ -130,12 +130,12 @@ def table(sizes: Sequence[float], rates: Rates) -> Iterator[str]:
 
 
 def number(value: float) -> str:
-    """A number with two or three digits that count."""
+    """A number with two or three significant digits."""
     return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:.2g}"
 
 
 def main() -> None:
-    """Print the table and what follows from it."""
+    """Print the table and its consequences."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=float, nargs="+", default=SIZES)
     for one in fields(Rates):

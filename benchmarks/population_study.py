@@ -1,6 +1,6 @@
-"""Coverage of weighted, standardised and continuous rates in simulated worlds: the tables of coverage.md.
+"""Coverage of weighted, standardised and continuous rates in simulations: the tables of coverage.md.
 
-python benchmarks/population_study.py            2,000 worlds a line, some minutes on one core; --quick a tenth
+python benchmarks/population_study.py            2,000 simulations per line, some minutes on one core; --quick a tenth
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Found = tuple[float, float, float, float]  # estimate, low, high, truth
 def people_of(
     people: int, images: int, rate: FloatArray, icc: float, rng: np.random.Generator
 ) -> tuple[BoolArray, IntArray]:
-    """Errors of some images of each person, and their codes; rates of people are beta with the intraclass correlation icc."""
+    """Errors of the images of each person, and their codes; rates of people are beta with the intraclass correlation icc."""
     if icc:
         rate = rng.beta(rate * (1 / icc - 1), (1 - rate) * (1 / icc - 1))
     units = np.repeat(np.arange(people), images)
@@ -30,7 +30,7 @@ def people_of(
 
 
 def weighted(people: int, images: int, icc: float, rng: np.random.Generator, *, by_shares: bool) -> Found:
-    """Half of the population is old and errs at 0.15, the others at 0.05; of the sample a fifth is old. The rate is 0.1."""
+    """Half of the population is old with error rate 0.15, the others have 0.05; a fifth of the sample is old. The rate is 0.1."""
     old = np.zeros(people, np.bool_)
     old[: people // 5] = True
     wrong, units = people_of(people, images, np.where(old, 0.15, 0.05), icc, rng)
@@ -44,7 +44,7 @@ def weighted(people: int, images: int, icc: float, rng: np.random.Generator, *, 
 
 
 def slope(people: int, images: int, icc: float, rng: np.random.Generator, *, rise: float) -> Found:
-    """A rate that rises on the logit scale by `rise` from 20 to 70 years; the truth is the change between the quantiles."""
+    """A rate that increases on the logit scale by `rise` from 20 to 70 years; the truth is the change between the quantiles."""
     years = rng.uniform(*AGES, people)
     rates = expit(-2 + rise * (years - AGES[0]) / (AGES[1] - AGES[0]))
     wrong, units = people_of(people, images, rates, icc, rng)
@@ -57,7 +57,7 @@ def slope(people: int, images: int, icc: float, rng: np.random.Generator, *, ris
 
 
 def line(name: str, worlds: int, world: Callable[[], Found]) -> str:
-    """One line of a table: coverage, median width, and that width over the central 95% range of the estimator."""
+    """One line of a table: coverage, median width, and that width relative to the central 95% range of the estimator."""
     found = np.array([world() for _ in range(worlds)])
     share = float(((found[:, 1] <= found[:, 3]) & (found[:, 3] <= found[:, 2])).mean())
     width = float(np.median(found[:, 2] - found[:, 1]))

@@ -1,11 +1,11 @@
-"""Tests of a gap where errors are rare: their exact size, coverage and power, before and after, as Markdown.
+"""Tests of a gap with rare errors: exact size, coverage and power, before and after, as Markdown.
 
     python benchmarks/rare_errors.py            under ten minutes on 2 cores
     python benchmarks/rare_errors.py --quick
 
-Size, coverage and power are sums over all outcomes of two binomials, without simulation; the size is the largest over
-common rates. before: Newcombe's interval of the difference, Katz's or Koopman's of the ratio; after: the one test of
-`difference_p`, which both intervals of a gap invert. False alarms and power with clusters are simulated and seeded.
+Size, coverage and power are exact sums over all outcomes of two binomials; the size is the maximum over common rates.
+before: Newcombe's interval of the difference, Katz's or Koopman's of the ratio; after: the single test of `difference_p`,
+which both intervals of a gap invert. False alarms and power with clusters are simulated and seeded.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ Interval = Callable[[FloatArray, float, FloatArray, float], Limits]  # errors an
 
 
 def difference_after(errors_a: FloatArray, trials_a: float, errors_b: FloatArray, trials_b: float) -> Limits:
-    """The interval of a difference that gaps.csv prints."""
+    """The interval of a difference in gaps.csv."""
     n_a, n_b = np.full_like(errors_a, trials_a), np.full_like(errors_b, trials_b)
     return difference_at(errors_a / n_a, n_a, errors_b / n_b, n_b, Z)
 
 
 def ratio_after(errors_a: FloatArray, trials_a: float, errors_b: FloatArray, trials_b: float) -> Limits:
-    """The interval of a ratio that gaps.csv prints."""
+    """The interval of a ratio in gaps.csv."""
     n_a, n_b = np.full_like(errors_a, trials_a), np.full_like(errors_b, trials_b)
     return ratio_at(errors_a / n_a, n_a, errors_b / n_b, n_b, Z)
 
@@ -53,7 +53,7 @@ NONE = {"difference": 0.0, "ratio": 1.0}
 
 
 def rejected(interval: Interval, scale: str, trials_a: int, trials_b: int) -> tuple[FloatArray, FloatArray]:
-    """Per number of errors in a: the most errors in b that are found to be fewer (-1 for none), the fewest found more."""
+    """For each number of errors in a: the largest significantly lower number in b (-1 for none), and the smallest higher one."""
     errors_a = np.arange(trials_a + 1.0)
     none = NONE[scale]
 
@@ -91,7 +91,7 @@ def share_rejected(
 
 
 def size_of(interval: Interval, scale: str, trials_a: int, trials_b: int) -> float:
-    """The largest probability of a gap found at nominal 0.05 between groups of one rate."""
+    """The largest probability of a gap at nominal 0.05 between groups with equal rates."""
     region = rejected(interval, scale, trials_a, trials_b)
     return max(share_rejected(region, trials_a, trials_b, rate, rate) for rate in RATES)
 
@@ -116,7 +116,7 @@ def size_table(sizes: tuple[int, ...]) -> str:
 
 
 def coverage_of(interval: Interval, scale: str, trials_a: int, trials_b: int) -> tuple[float, float]:
-    """Least and mean coverage over true ratios 1, 2 and 5 of rates up to 0.9."""
+    """Minimum and mean coverage over true ratios 1, 2 and 5 of rates up to 0.9."""
     a, b = (side.ravel() for side in np.meshgrid(np.arange(trials_a + 1.0), np.arange(trials_b + 1.0), indexing="ij"))
     low, high = interval(a, trials_a, b, trials_b)
     covered = []
@@ -130,7 +130,7 @@ def coverage_of(interval: Interval, scale: str, trials_a: int, trials_b: int) ->
 
 
 def coverage_table(pairs: tuple[tuple[int, int], ...]) -> str:
-    """Markdown: least and mean coverage of both intervals."""
+    """Markdown: minimum and mean coverage of both intervals."""
     lines = ["| people a v b | scale | before: least, mean | after: least, mean |", "|---|---|---|---|"]
     for trials_a, trials_b in pairs:
         for scale in ("difference", "ratio"):
@@ -141,7 +141,7 @@ def coverage_table(pairs: tuple[tuple[int, int], ...]) -> str:
 
 
 def power_table() -> str:
-    """Markdown: what single tables read as, and how often a gap is found where it is planted."""
+    """Markdown: results for single tables, and how often a planted gap is found."""
     lines = ["| table | before: difference, ratio | after: difference, ratio |", "|---|---|---|"]
     for a, n_a, b, n_b in ((30, 300, 15, 300), (5, 60, 0, 60), (1, 20, 2, 1000), (1, 20, 5, 1000)):
         cells = []
@@ -189,7 +189,7 @@ def found_gaps(base: Setting, groups: int, ratio: float, worlds: int, *, lent: b
 
 
 def cluster_table(worlds: int) -> str:
-    """Markdown: verdicts of false match rates of four groups, some without a false match, with and without lending."""
+    """Markdown: verdicts on false match rates of four groups, some without a false match, with and without lending."""
     lines = [
         "| people x images | FMR | rho | false alarms: own trials, lent | found at 20 times the rate: own, lent |",
         "|---|---|---|---|---|",
@@ -213,7 +213,7 @@ def cluster_table(worlds: int) -> str:
 
 
 def steps_of_images(people: int, images: int, rate: float, strength: float, worlds: int) -> list[tuple[int, bool]]:
-    """Per world the errors of the better group, and whether taking one away loses a gap to a group ten times worse."""
+    """For each simulation the errors of the better group, and whether removing one loses a gap to a group ten times worse."""
     rng = np.random.default_rng([8, people, images])
     cells = np.repeat([0, 1], people)
     found = []
@@ -231,13 +231,13 @@ def steps_of_images(people: int, images: int, rate: float, strength: float, worl
 
 
 def p_of_images(errors: IntArray, images: int, cells: IntArray) -> float:
-    """p of the gap between two groups of people with as many images each."""
+    """p of the gap between two groups of people with equal numbers of images."""
     rates = rates_of_clusters(errors, np.full(len(errors), images), cells, n_cells=2)
     return p_of(rates.errors, rates.trials, rates.subjects, rates.effective_trials)
 
 
 def steps_of_pairs(people: int, rate: float, strength: float, worlds: int) -> list[tuple[int, bool]]:
-    """`steps_of_images` for false matches of people with one image each, to a group with twenty times as many."""
+    """`steps_of_images` for false matches of people with one image each, compared with a group with twenty times the rate."""
     rng, images = np.random.default_rng([9, people]), np.ones(people, np.int64)
     found = []
     for _ in range(worlds):
@@ -257,7 +257,7 @@ def steps_of_pairs(people: int, rate: float, strength: float, worlds: int) -> li
 
 
 def pair_rate(left: IntArray, right: IntArray, images: IntArray) -> Rate:
-    """The false match rate of a group from its pairs in error."""
+    """The false match rate of a group from its false matches."""
     return dyadic_fmr(left, right, np.ones(len(left), np.int64), images=images)
 
 
@@ -268,7 +268,7 @@ def p_of(errors: IntArray, trials: IntArray, subjects: IntArray, effective: Floa
 
 
 def step_table(worlds: int) -> str:
-    """Markdown: how often taking one error from the better group loses a gap, by the errors it had."""
+    """Markdown: how often removing one error from the better group loses a gap, by its number of errors."""
     lines = [
         "| trials | 1 to none | 2 to 1 | 3 to 2 | more |",
         "|---|---|---|---|---|",

@@ -1,9 +1,9 @@
-"""False alarms of a whole run without a gap: each family by itself, and one primary family, as Markdown.
+"""False alarms of a whole run without a gap: each family tested separately, and one primary family, as Markdown.
 
     python benchmarks/run_alarms_study.py
     python benchmarks/run_alarms_study.py --quick
 
-Everything is seeded: the same command prints the same table.
+All simulations are seeded: the same command prints the same table.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
-"""Sampled impostor pairs against all pairs of 50,000 templates: is the weighted rate right, and do its intervals hold it?
+"""Sampled impostor pairs compared with all pairs of 50,000 templates: bias of the weighted rate, coverage of its intervals.
 
     python benchmarks/sampled_pairs_study.py RUN --by race gender --templates 50000 --pairs 100000 --seeds 300 --out study.md
 
-RUN is a finished run with embeddings. Templates that it does not have are resampled within each group: mixtures of eight real
-templates of the group with its mean and second moment (`facegap.bench.rows.mixed`), so that groups keep their own false match
-rates. All pairs are compared once. Then pairs are sampled as `--sample-pairs` does, again and again, and for each group
+RUN is a finished run with embeddings. Missing templates are resampled within each group as mixtures of eight real templates
+of the group with its mean and second moment (`facegap.bench.rows.mixed`), so that groups keep their false match rates. All
+pairs are compared once. Then pairs are sampled repeatedly as by `--sample-pairs`, and for each group the table shows
 
-    these people : the interval of sampling alone (`sampling_interval`) holds the rate over all pairs of the templates
-    whole        : the interval of an audit (`sampled_fmr`) does, which is wider as it speaks of other people as well
-    other people : an audit of some of the people, chosen at random, with a sample of their pairs, holds the rate of all
+    these people : coverage of the rate over all pairs of the templates by the interval of sampling alone (`sampling_interval`)
+    whole        : coverage of that rate by the interval of an audit (`sampled_fmr`), wider because it includes other people
+    other people : coverage of the rate of all by an audit of a random subset of people, with a sample of their pairs
 
 A proportion has a standard error of sqrt(p (1 - p) / seeds): 0.013 at 0.95 and 300 seeds.
 """
@@ -31,15 +31,15 @@ from facegap.matching.sampled import PairSample, sample_pairs
 from facegap.statistics.sampled_pairs import sampled_fmr, sampling_interval
 from facegap.store.run import read_run
 
-Group = tuple[int, int] | None  # codes of a group twice, or of two; None: everybody
+Group = tuple[int, int] | None  # codes of one group twice, or of two groups; None: all people
 
 
 @dataclass(frozen=True, eq=False)
 class People:
-    """Templates of as many people, one each, and their false matches at one threshold.
+    """Templates of people, one each, and their false matches at one threshold.
 
-    cells   : int64 (n,), group of each; names : of the groups
-    matches : int64 (m,), rising; left * n + right of each pair at or above the threshold, left < right
+    cells   : int64 (n,), group of each; names : names of the groups
+    matches : int64 (m,), increasing; left * n + right of each pair at or above the threshold, left < right
     """
 
     cells: np.ndarray
@@ -69,7 +69,7 @@ class People:
 
 @dataclass
 class Tally:
-    """What the samples said of one group at one threshold: estimate over the true rate, and whether intervals held it."""
+    """Results of the samples for one group at one threshold: estimate / true rate, and coverage of the intervals."""
 
     truth: float
     estimates: list[float] = field(default_factory=list)
@@ -93,7 +93,7 @@ class Tally:
 def templates_of(
     run: Path, by: Sequence[str], size: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], int]:
-    """Templates float32 (size, depth), group of each, names of the groups, and how many templates are real."""
+    """Templates float32 (size, depth), group of each, names of the groups, and the number of real templates."""
     found = read_run(run)
     rows = np.flatnonzero(found.faces["outcome"] == "ok")
     labels = found.manifest[list(by)].iloc[rows].astype(str).agg(" ".join, axis=1)
@@ -130,13 +130,13 @@ def at_rates(
         workers=2,
     )
     for rate in fmr:
-        kept = counts.tail[: int(rate * pairs)]  # by falling score
+        kept = counts.tail[: int(rate * pairs)]  # by decreasing score
         keys = kept["left"].astype(np.int64) * size + kept["right"]
         yield rate, People(cells, names, np.sort(keys))
 
 
 def study(populations: Mapping[float, People], budget: int, seeds: int, some: int) -> Iterator[str]:
-    """Rows of the table, by threshold. some : people of an audit of a part of them"""
+    """Rows of the table, by threshold. some : number of people in the audit of a subset"""
     names, cells = next((one.names, one.cells) for one in populations.values())
     everyone, tallies = np.arange(len(cells)), {fmr: tallies_of(people) for fmr, people in populations.items()}
     for seed in range(seeds):
@@ -152,7 +152,7 @@ def study(populations: Mapping[float, People], budget: int, seeds: int, some: in
 
 
 def tallies_of(people: People) -> dict[Group, Tally]:
-    """Nothing yet of everybody, of each group, and of the two groups with the most false matches against each other."""
+    """Empty tallies for all people, for each group, and for the two groups with the most false matches between them."""
     found: dict[Group, Tally] = {None: Tally(people.rate)}
     groups = range(len(people.names))
     worst = max(itertools.combinations(groups, 2), key=lambda pair: people.rates[pair])
@@ -164,7 +164,7 @@ def tallies_of(people: People) -> dict[Group, Tally]:
 
 
 def rows_of(people: People, tallies: Mapping[Group, Tally], fmr: float) -> Iterator[str]:
-    """What the samples said of everybody, of the groups with the most, the middle and the least, of two, and of all groups."""
+    """Results for all people, for the groups with the most, median and fewest false matches, for two groups, and for all groups."""
     groups = sorted(
         (group for group in tallies if group is not None and group[0] == group[1]),
         key=lambda group: -tallies[group].truth,
@@ -181,7 +181,7 @@ def rows_of(people: People, tallies: Mapping[Group, Tally], fmr: float) -> Itera
 
 
 def sampled(cells: np.ndarray, rows: np.ndarray, names: Sequence[str], budget: int, seed: int) -> PairSample:
-    """A sample of the pairs of some people, as `--sample-pairs` makes it. rows : their numbers; cells : of each"""
+    """A sample of the pairs of some people, as by `--sample-pairs`. rows : their numbers; cells : group of each"""
     images = [f"{row:06d}" for row in rows]
     return sample_pairs(images, images, cells, names, pairs=budget, seed=seed)
 
@@ -189,7 +189,7 @@ def sampled(cells: np.ndarray, rows: np.ndarray, names: Sequence[str], budget: i
 def judged(
     people: People, sample: PairSample, rows: np.ndarray, group: Group, truth: float, *, alone: bool
 ) -> tuple[float, int, dict[str, bool]]:
-    """Estimate, errors, and whether each interval of a group held the truth. alone : that of sampling too"""
+    """Estimate, errors, and whether each interval of a group covers the truth. alone : truth for the interval of sampling"""
     left, right = rows[sample.left], rows[sample.right]
     strata = [(one.first, one.second) for one in sample.strata]
     place = np.full((len(people.names),) * 2, -1)
@@ -214,7 +214,7 @@ def judged(
 
 
 def main() -> None:
-    """The table of all thresholds and budgets."""
+    """Print the table of all thresholds and budgets."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--by", nargs="+", default=["race", "gender"])

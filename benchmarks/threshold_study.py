@@ -1,10 +1,10 @@
-"""Coverage of rates "at FMR = x" in simulated worlds, with thresholds by split and by folds, as Markdown.
+"""Coverage of rates "at FMR = x" in simulations, with thresholds by split and by folds, as Markdown.
 
     python benchmarks/threshold_study.py               some 20 minutes of one core
-    python benchmarks/threshold_study.py --quick       a tenth of the worlds
+    python benchmarks/threshold_study.py --quick       a tenth of the simulations
     python benchmarks/threshold_study.py --subjects 40
 
-The worlds are those of src/facegap/worlds/thresholds.py. Everything is seeded: the same command prints the same tables.
+The simulations are those of src/facegap/worlds/thresholds.py, seeded: the same command prints the same tables.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from facegap.worlds.thresholds import IntervalCoverage, World, studied
 
-SEED, WORLDS, GROUPS, SPECIAL = 20261130, 2_000, 500, 400  # groups and FNMR are looked at in some of the worlds
+SEED, WORLDS, GROUPS, SPECIAL = 20261130, 2_000, 500, 400  # groups and FNMR are computed in some of the simulations
 SUBJECTS, IMAGES, EFFECTS, TARGETS = (40, 100, 200), (2, 4), (0.0, 0.1), (0.01, 0.001)
 NAMES = {None: "everybody", 1: "a group"}
 HEADER = "".join(
@@ -43,16 +43,16 @@ HEADER = "".join(
 
 
 def settings_of(subjects: int) -> Iterator[World]:
-    """The worlds of one number of subjects."""
+    """The settings with one number of subjects."""
     for images in IMAGES:
         for rho in EFFECTS:
             for target in TARGETS:
-                if subjects * images > 80 or target > 0.001:  # a half of the people needs 1,000 impostor pairs
+                if subjects * images > 80 or target > 0.001:  # half of the people need 1,000 impostor pairs
                     yield World((subjects // 2, subjects - subjects // 2), images, rho, target)
 
 
 def special_worlds() -> Iterator[tuple[str, World]]:
-    """Worlds for the ratio of two groups, and such in which something else is unequal too."""
+    """Settings for the ratio of two groups, and settings with other inequalities."""
     yield "two groups of 50, one with 1.8 times the FMR of the other", World((50, 50), 4, 0.1, 0.01)
     yield "two groups of 100, target 0.001", World((100, 100), 2, 0.1, 0.001)
     yield (

@@ -67,7 +67,7 @@ def diagonal(low: float, high: float) -> alt.Chart:
 
 
 def two_photographs(congress: pd.DataFrame, two: AnyArray) -> alt.Chart:
-    """Plain and measured ITA of the earlier photograph against the later one."""
+    """Plain and measured ITA of the earlier photograph, against the later one."""
     parts = [
         pd.DataFrame(
             {
@@ -99,13 +99,13 @@ def two_photographs(congress: pd.DataFrame, two: AnyArray) -> alt.Chart:
 
 
 def reliability(found: pd.DataFrame) -> alt.Chart:
-    """Predicted against observed share, with Wilson intervals, for both priors."""
+    """Predicted and observed proportion, with Wilson intervals, for both priors."""
     rows = []
     for name, group in found.groupby("prior"):
         for low, high in pairwise(BINS):
             inside = group[(group["predicted"] >= low) & ((group["predicted"] < high) | (high == 1))]
             if len(inside):
-                # Both orders of a pair are in: half as many people.
+                # Both orders of a pair are included: half as many people.
                 people = np.array(max(len(inside) // 2, 1))
                 rate = inside["came"].mean()
                 bounds = wilson(np.array(round(rate * people)), people)
@@ -140,7 +140,7 @@ def reliability(found: pd.DataFrame) -> alt.Chart:
 
 
 def flip_curve(found: pd.DataFrame, flips: Flips) -> alt.Chart:
-    """Share of flips against share of photographs called, as the probability asked for grows."""
+    """Proportion of flips against proportion of called photographs, as the required probability increases."""
     rows = []
     for name, group in found.groupby("prior"):
         for sure in (0.501, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98):
@@ -162,7 +162,7 @@ def flip_curve(found: pd.DataFrame, flips: Flips) -> alt.Chart:
 
 
 def drawn(faces: pd.DataFrame) -> alt.Chart:
-    """Measured and plain ITA of drawn faces against the ITA of their paint."""
+    """Measured and plain ITA of illustrated faces against the ITA of their paint."""
     seen = faces.dropna(subset="measured")
     panels = [
         (

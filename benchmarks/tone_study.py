@@ -1,9 +1,9 @@
-"""What a measured skin tone is worth: separation, two photographs of a person, calibration, drawn faces of known colour.
+"""Quality of measured skin tone: separation, two photographs of a person, calibration, illustrated faces of known colour.
 
     FACEGAP_TEST_DATA=... python benchmarks/tone_study.py --tables folder [--charts docs/skin_tone] [--witnesses]
 
-The two tables of `facegap tone` are made in `--tables` where they are not there yet (some minutes). Race labels of
-FairFace are read here, to judge; nothing of the measurement ever sees them. Everything is seeded.
+The two tables of `facegap tone` are created in `--tables` if they are missing (some minutes). Race labels of FairFace are
+read only here, for evaluation, and are never used by the measurement. Everything is seeded.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ PEOPLE_PER_TONE = 6
 
 
 def table(data: Path, folder: Path, name: str) -> pd.DataFrame:
-    """The measured tones of one data set, read if they are there, else made by the command's own function."""
+    """The measured tones of one data set, read if available, otherwise created by the command's own function."""
     out = folder / f"{name}.parquet"
     if out.exists():
         return pd.read_parquet(out)
@@ -72,7 +72,7 @@ def table(data: Path, folder: Path, name: str) -> pd.DataFrame:
 
 
 def roc(light: FloatArray, dark: FloatArray) -> tuple[FloatArray, FloatArray, float]:
-    """False and true positive rates of "darker" over all cuts, and the area under them, ties counted half."""
+    """False and true positive rates of "darker" over all cuts, and the area under the curve, with ties counted half."""
     both = np.concatenate([light, dark])
     is_dark = np.r_[np.zeros(len(light)), np.ones(len(dark))]
     order = np.argsort(both)
@@ -107,7 +107,7 @@ def separation(tones: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
 
 
 def pairs(tones: pd.DataFrame, genuine: pd.DataFrame) -> AnyArray:
-    """Positions of the two photographs of each person where both were measured: int (n, 2)."""
+    """Positions of the two photographs of each person, if both were measured: int (n, 2)."""
     measured = tones[tones["outcome"] == "measured"]
     place = pd.Series(measured.index, index=measured["image"])
     known = genuine[genuine["a"].isin(place.index) & genuine["b"].isin(place.index)]
@@ -115,12 +115,12 @@ def pairs(tones: pd.DataFrame, genuine: pd.DataFrame) -> AnyArray:
 
 
 def disagreement(tones: pd.DataFrame) -> FloatArray:
-    """Standard deviation among the witnesses, from the doubt that holds it."""
+    """Standard deviation among the witnesses, from the reported uncertainty."""
     return np.sqrt(np.maximum(tones["ita_sd"].to_numpy() ** 2 - FLOOR_SD**2, 0)) / SPREAD_SHARE
 
 
 def doubt_fitted(apart: FloatArray, quarrel: FloatArray) -> tuple[float, float]:
-    """FLOOR_SD and SPREAD_SHARE under which differences of two photographs are most probable."""
+    """FLOOR_SD and SPREAD_SHARE that maximise the likelihood of the differences between two photographs."""
     best, found = -np.inf, (FLOOR_SD, SPREAD_SHARE)
     for floor in FLOORS:
         for share in SHARES:
@@ -132,9 +132,9 @@ def doubt_fitted(apart: FloatArray, quarrel: FloatArray) -> tuple[float, float]:
 
 
 def reliability(tones: pd.DataFrame, two: AnyArray, seed: int = 0) -> pd.DataFrame:
-    """What one photograph predicts of the other, and what came, ordered pairs of photographs, cross-fitted over people.
+    """Prediction for the other photograph of a person and its outcome, in ordered pairs, cross-fitted over people.
 
-    For each fold of people the doubt and the prior are found on the others alone. predicted: probability that the other
+    For each fold of people, the uncertainty and the prior are estimated on the others. predicted: probability that the other
     photograph's measured ITA is at or below the cut; called: of the photograph itself, under each prior.
     """
     measured = tones[tones["outcome"] == "measured"]
@@ -170,7 +170,7 @@ def reliability(tones: pd.DataFrame, two: AnyArray, seed: int = 0) -> pd.DataFra
 
 
 def predicted(value: FloatArray, doubt: FloatArray, other_doubt: FloatArray, prior: FloatArray | None) -> FloatArray:
-    """Probability that another photograph with its own doubt is measured at or below the cut."""
+    """Probability that another photograph with its own uncertainty is measured at or below the cut."""
     if prior is None:
         return np.asarray(norm.cdf((CUT - value) / np.hypot(doubt, other_doubt)))
     shares = norm.pdf(value[:, None], GRID, doubt[:, None]) * prior
@@ -179,7 +179,7 @@ def predicted(value: FloatArray, doubt: FloatArray, other_doubt: FloatArray, pri
 
 
 def flips(found: pd.DataFrame, sure: float) -> tuple[float, float, int]:
-    """Share of photographs called at this probability, share of flips among pairs called twice, and their number."""
+    """Proportion of photographs called at this probability, proportion of flips among pairs called twice, and their number."""
     call = np.where(found["darker"] >= sure, -1, np.where(found["darker"] <= 1 - sure, 1, 0))
     half = found.assign(call=call)
     other = half.set_index(["one", "other"])["call"]
@@ -192,11 +192,11 @@ def flips(found: pd.DataFrame, sure: float) -> tuple[float, float, int]:
     )
 
 
-# ---- drawn faces ----
+# ---- illustrated faces ----
 
 
 def drawn(seed: int = 0) -> pd.DataFrame:
-    """Measured against painted tone of drawn people under each light; the points are the drawing's own."""
+    """Measured and painted tone of illustrated people under each light; the points are the true ones."""
     rng = np.random.default_rng(seed)
     rows = []
     for monk in range(1, 11):
@@ -224,7 +224,7 @@ def drawn(seed: int = 0) -> pd.DataFrame:
 
 
 def drawn_summary(faces: pd.DataFrame) -> str:
-    """Markdown: mean absolute error of ITA and of the place on Monk's scale, per light."""
+    """Markdown: mean absolute error of ITA and of the position on Monk's scale, per light."""
     spread = {column: faces.groupby("person")[column].std().mean() for column in ("measured", "plain")}
     print(
         f"one drawn face under five lights: standard deviation {spread['measured']:.1f} measured, {spread['plain']:.1f} plain"
@@ -250,7 +250,7 @@ def drawn_summary(faces: pd.DataFrame) -> str:
 
 
 def witness_rows(name: str, tones: pd.DataFrame, data: Path, folder: Path) -> pd.DataFrame:
-    """Each witness of each measured photograph, and the logarithms it rests on; kept beside the tables."""
+    """Each witness of each measured photograph, and the underlying logarithms; stored next to the tables."""
     out = folder / f"{name}_witnesses.parquet"
     if out.exists():
         return pd.read_parquet(out)
@@ -288,7 +288,7 @@ def witnessed(path: Path, model: Detector) -> dict[str, float]:
 
 
 def anchors(tones: pd.DataFrame, seen: pd.DataFrame) -> None:
-    """Print the constants of groups/tone.py: medians over colour portraits, brought to their plain ITA."""
+    """Print the constants of groups/tone.py: medians over colour portraits, aligned with their plain ITA."""
     steps = np.linspace(-4, 0, 4001)
     target = float(np.interp(PORTRAIT_ITA, [ita_of_reflectance(float(step)) for step in steps], steps))
     print(f"plain ITA of the portraits: median {tones['ita'].median():.1f}")
@@ -298,7 +298,7 @@ def anchors(tones: pd.DataFrame, seen: pd.DataFrame) -> None:
 
 
 def witness_table(rows: dict[str, pd.DataFrame], labels: pd.DataFrame, genuine: pd.DataFrame) -> str:
-    """Markdown: how well each witness alone separates, and agrees with itself on two photographs."""
+    """Markdown: how well each witness alone separates groups, and agrees between two photographs."""
     fairface = rows["fairface"].merge(labels, on="image", validate="one_to_one")
     congress = rows["congress"].set_index("image")
     known = genuine[genuine["a"].isin(congress.index) & genuine["b"].isin(congress.index)]
@@ -313,7 +313,7 @@ def witness_table(rows: dict[str, pd.DataFrame], labels: pd.DataFrame, genuine: 
 
 
 def main() -> None:
-    """Print every number of docs/skin_tone.md; draw its charts where a folder is named."""
+    """Print every number of docs/skin_tone.md; write its charts if a folder is given."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tables", type=Path, required=True, help="folder for the two tables of measured tone")
     parser.add_argument("--charts", type=Path, help="folder for the charts")
