@@ -119,8 +119,8 @@ def bench_models(
 ) -> None:
     """Latency, images per second and memory of models by batch and threads, with the provider that ran them.
 
-    Each turn is a new process without restrictions, for model files that you trust. The JSON keeps every call. With --compare a
-    change is one whose interval over the turns of both files leaves out 1.
+    Each turn is a new process without restrictions, for model files that you trust. The JSON has every call. With --compare,
+    a change is reported if its interval over the turns of both files excludes 1.
 
     facegap bench models mobileface_v2 face_reid_0095 --batch 1,8 --threads 1,2 --out new.json --compare old.json
     """

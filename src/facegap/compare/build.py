@@ -135,8 +135,8 @@ def compare(
         )
     notes = (*found.notes, *flips.notes, *drift_notes)
     warnings = [f"Compared on {len(shared.manifest):,} shared images, although {said}." for said in apart]
-    told = (*warnings, *(f"{note}." for note in notes))
-    return Comparison(shared, found, speed, flips, drift, drift_gaps, told)
+    sentences = (*warnings, *(f"{note}." for note in notes))
+    return Comparison(shared, found, speed, flips, drift, drift_gaps, sentences)
 
 
 def labels_of(runs: Sequence[Run], folders: Sequence[Path]) -> list[str]:

@@ -174,10 +174,10 @@ def group_chart(
         height = len(groups) * (LANE_PX * len(labels) + 12)
         chart = alt.layer(*layers).properties(width=ROOM_PX - label_px(groups) - beside, height=height)
     title = f"{title_of(metric)}, by {words(family)}"
-    told = (
+    description = (
         f"{group_words(shown, title)} The horizontal bars are the true rates." if known else group_words(shown, title)
     )
-    return finished(chart, name=name, title=title, alt_text=told, least_px=220)
+    return finished(chart, name=name, title=title, alt_text=description, least_px=220)
 
 
 def model_legend(names: Sequence[str], *, narrow: bool) -> Any:
@@ -264,10 +264,10 @@ def speed_chart(
         f"{interval(row.rate.low, row.rate.high)}"
         for row in rows
     )
-    told = f"Worst-group error against ms per face: {title}. {ends}."
+    description = f"Worst-group error against ms per face: {title}. {ends}."
     if front:
-        told += f" No other model is both faster and lower than {', '.join(clean(row.run) for row in front)}."
-    return finished(chart, name=name, title=title, alt_text=told, least_px=260)
+        description += f" No other model is both faster and lower than {', '.join(clean(row.run) for row in front)}."
+    return finished(chart, name=name, title=title, alt_text=description, least_px=260)
 
 
 def crowded(rows: Sequence[SpeedRow]) -> bool:

@@ -163,7 +163,7 @@ def sentences(rows: FlipRows) -> list[str]:
     """Per other run: the number of flipped decisions, and the verdicts on gaps between groups."""
     found = [row for row in rows.groups if row.family == ""]
     first_point = {row.run: row.threshold for row in reversed(found) if not math.isnan(row.threshold)}
-    told = []
+    lines = []
     for run in dict.fromkeys(row.run for row in found):
         chosen = [
             row for row in found if row.run == run and (math.isnan(row.threshold) or row.threshold == first_point[run])
@@ -174,11 +174,11 @@ def sentences(rows: FlipRows) -> list[str]:
             for row in chosen
             for gained, lost in [directions(row.kind)]
         ]
-        told.append(f"Flips from the first run to {clean(run)}: {'; '.join(parts)}. {verdicts_said(rows, run)}")
-    return told
+        lines.append(f"Flips from the first run to {clean(run)}: {'; '.join(parts)}. {verdicts_text(rows, run)}")
+    return lines
 
 
-def verdicts_said(rows: FlipRows, run: str) -> str:
+def verdicts_text(rows: FlipRows, run: str) -> str:
     """The verdicts on the gaps between groups in flips, and the clearest significant gap."""
     tested = [row for row in rows.gaps if row.run == run and row.verdict != EXPLORATORY]
     if not tested:

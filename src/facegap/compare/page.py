@@ -17,11 +17,11 @@ from facegap.compare.significant import Clear, clear_changes, clear_groups
 from facegap.compare.text import (
     SIGNS,
     change_tables,
+    finding_parts,
     headline_metrics,
     paired_tables,
     side_tables,
     speed_tables,
-    told,
 )
 from facegap.report.glossary import terms_of
 from facegap.report.page import Badge, environment, policy, stylesheet
@@ -87,7 +87,7 @@ def page(runs: Together, rows: ComparisonRows, flips: FlipRows, *, warnings: Seq
         labels=runs.labels,
         images=len(runs.manifest),
         people=runs.manifest["subject"].nunique(),
-        findings=told(rows),
+        findings=finding_parts(rows),
         signs={verdict: badge(verdict, "") for verdict in SIGNS},
         finding_terms=OF_FINDING,
         terms=terms_of(OF_FINDING, *(part.terms for part in parts)),
@@ -194,8 +194,8 @@ def run_table(runs: Together) -> PageTable:
 
 def run_line(label: str, run: Run) -> tuple[str, ...]:
     """One run."""
-    told = "; ".join(f"{score(point.threshold)} ({clean(point.source)})" for point in run.record.operating) or score(
+    points = "; ".join(f"{score(point.threshold)} ({clean(point.source)})" for point in run.record.operating) or score(
         math.nan
     )
     models = ", ".join(f"{task} {clean(name)}" for task, name in run.record.models.items())
-    return clean(label), models, told, f"{len(run.manifest):,}", clean(run.record.manifest.sha256)
+    return clean(label), models, points, f"{len(run.manifest):,}", clean(run.record.manifest.sha256)

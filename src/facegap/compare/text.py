@@ -277,7 +277,7 @@ def findings(rows: ComparisonRows) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Told:
+class FindingParts:
     """A finding for the page: a short sentence, its verdict, and the numbers in smaller print."""
 
     said: str
@@ -285,15 +285,15 @@ class Told:
     numbers: str
 
 
-def told(rows: ComparisonRows) -> list[Told]:
+def finding_parts(rows: ComparisonRows) -> list[FindingParts]:
     """The findings of `findings`, in parts."""
     return [
-        Told(
+        FindingParts(
             f"{sentence_case(metric_of(metric).title)}: {percent(row.other.value, 1)} by {clean(row.other.run)}, "
             f"{percent(row.first.value, 1)} by {clean(row.first.run)}",
             row.verdict,
             f"{change_text(row.difference)}; {row.other.errors:,}/{row.other.trials:,} against "
-            f"{row.first.errors:,}/{row.first.trials:,}, the same {row.subjects:,} people. {changes_said(row, rows.changes)}",
+            f"{row.first.errors:,}/{row.first.trials:,}, the same {row.subjects:,} people. {changes_summary(row, rows.changes)}",
         )
         for metric in headline_metrics(rows)
         for row in rows.paired
@@ -312,7 +312,7 @@ def finding(row: PairedRow, changes: Sequence[ChangeRow]) -> str:
     verb = f"has {row.verdict} than" if row.verdict in (MORE, FEWER) else f"shows {NONE_FOUND[row.verdict]} from"
     rates = f"{rate(row.other)} against {rate(row.first)}, {change_text(row.difference)}"
     sides = f"{title}: {rates}, over the same {row.subjects:,} people"
-    return f"{other} {verb} {first}; {sides}. {changes_said(row, changes)}"
+    return f"{other} {verb} {first}; {sides}. {changes_summary(row, changes)}"
 
 
 def rate(side: Counted) -> str:
@@ -320,7 +320,7 @@ def rate(side: Counted) -> str:
     return f"{percent(side.value)} ({side.errors:,}/{side.trials:,})"
 
 
-def changes_said(row: PairedRow, changes: Sequence[ChangeRow]) -> str:
+def changes_summary(row: PairedRow, changes: Sequence[ChangeRow]) -> str:
     """The number of gaps that grew and shrank between the two runs, and the clearest change."""
     if not changes:
         return "No gap between groups could be compared."
@@ -337,14 +337,14 @@ def changes_said(row: PairedRow, changes: Sequence[ChangeRow]) -> str:
             if gaps
             else "No gap between groups could be compared."
         )
-    told, of_gaps = (
+    changed, of_gaps = (
         [gap for gap in tested if gap.verdict != ALIKE],
         f"{len(tested)} gap{'s' if len(tested) != 1 else ''}",
     )
-    if not told:
+    if not changed:
         return f"Of {of_gaps} of the primary family no change is significant."
-    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdict_counts(told))
-    clearest = clearest_first(told)[0]
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdict_counts(changed))
+    clearest = clearest_first(changed)[0]
     line = change_line(clearest)
     change = f"{line[2]} became {line[3]} ({line[4]}, p {p_equals(clearest.p_holm)})"
     return f"Of {of_gaps} of the primary family {counts}; the clearest: {line[0]}: {change}."

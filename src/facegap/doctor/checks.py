@@ -149,7 +149,7 @@ def check_basics(
 def needed_for(task: str) -> str:
     """What a manifest needs for settings to be evaluated."""
     if task == "quality":
-        return "an audit with --embed, whose errors must fall where images of low quality are discarded"
+        return "an audit with --embed; its errors must decrease as images of low quality are discarded"
     if task == "embed":
         return f"column subject, and at least {LEAST_SUBJECTS} people with two photographs each"
     return f"column gender (with both genders) or age, and at least {LEAST_SUBJECTS} people"
@@ -245,7 +245,7 @@ def mirror_of_quality(plain: FloatArray, mirror: FloatArray) -> Check:
         return Check(
             "mirror image", "not checked", f"{len(plain)} faces, at least {LEAST_ANSWERS} with finite values needed"
         )
-    said = f"qualities differ by {apart:.3g} (median); those of the faces have a standard deviation of {spread:.3g}"
+    said = f"qualities differ by {apart:.3g} (median); the standard deviation over faces is {spread:.3g}"
     return Check("mirror image", "in order" if apart <= spread else "not in order", said)
 
 

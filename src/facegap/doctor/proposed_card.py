@@ -49,8 +49,8 @@ def card_text(card: ModelCard, evaluation: Evaluation, *, detector: str, at: str
         "authors.",
         f"# Evaluated on {evaluation.subjects:,} subjects, {evaluation.images:,} images (detector {detector}, {at}), "
         f"who are not the people",
-        f"# on whom the settings were chosen: {measure.name} {own.value:.4g}. Below, how much better each other "
-        f"setting is;",
+        f"# on whom the settings were chosen: {measure.name} {own.value:.4g}. The improvement of each other "
+        f"setting follows;",
         f"# interval (95%) and p hold for all {len(evaluation.settings) - 1} settings together.",
     ]
     for key in HEAD:

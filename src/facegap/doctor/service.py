@@ -260,8 +260,8 @@ def look_at_answers(service: Service, sample: Sample) -> list[Check]:
         )
     else:
         found.append(Check("classes", "not checked", "no gender prediction for an image with a gender label"))
-    told = f"a plain grey image gets {'an' if answered(faceless) else 'no'} answer"
-    return [*found, Check("no face", state_of(not answered(faceless)), told)]
+    result = f"a plain grey image gets {'an' if answered(faceless) else 'no'} answer"
+    return [*found, Check("no face", state_of(not answered(faceless)), result)]
 
 
 def answered(said: ServicePrediction) -> bool:

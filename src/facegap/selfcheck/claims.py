@@ -100,16 +100,16 @@ def false_alarm_claim(rows: Sequence[FamilyRow]) -> Claim | None:
 
 def honesty_claim(rows: Sequence[FamilyRow | PowerRow]) -> Claim | None:
     """A gap as large as the margin is seldom called smaller."""
-    told = [(row, share) for row in rows if (share := dishonest(row)) is not None]
-    if not told:
+    proportions = [(row, share) for row in rows if (share := dishonest(row)) is not None]
+    if not proportions:
         return None
-    worst, most = max(told, key=lambda pair: pair[1])
-    outside = sorted((pair for pair in told if pair[1] > ALPHA), key=lambda pair: -pair[1])
+    worst, most = max(proportions, key=lambda pair: pair[1])
+    outside = sorted((pair for pair in proportions if pair[1] > ALPHA), key=lambda pair: -pair[1])
     return Claim(
         "'no gap larger than d' is reliable",
-        state_of([(share - ALPHA, standard_error(ALPHA, row.worlds)) for row, share in told]),
+        state_of([(share - ALPHA, standard_error(ALPHA, row.worlds)) for row, share in proportions]),
         f"Proportion of worlds in which a gap of the margin or more is called smaller: at most {most:.3f} ± "
-        f"{standard_error(most, worst.worlds):.3f} over {families_of(told)} (0.05 allowed).",
+        f"{standard_error(most, worst.worlds):.3f} over {families_of(proportions)} (0.05 allowed).",
         tuple(
             f"{family_in_words(row)}: {share:.3f} ± {standard_error(share, row.worlds):.3f}" for row, share in outside
         ),

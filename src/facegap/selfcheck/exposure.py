@@ -93,14 +93,14 @@ def noise_claim(rows: Sequence[ExposureRow]) -> Claim | None:
     if not rows:
         return None
     outside = [row for row in rows if not is_between(row) or row.marked < 1]
-    told = "; ".join(
+    means = "; ".join(
         f"{described(row)}: {100 * row.left:.1f} points, between {100 * row.true_gap:.1f} and {100 * row.raw_gap:.1f}"
         for row in rows
     )
     return Claim(
         "Gap after balancing a noisy covariate: between the true and the raw gap, and marked as attenuated",
         "does not hold" if outside else "holds",
-        f"Mean over the worlds, {told}. Marked in all worlds of {sum(row.marked == 1 for row in rows)} of {len(rows)} settings.",
+        f"Mean over the worlds, {means}. Marked in all worlds of {sum(row.marked == 1 for row in rows)} of {len(rows)} settings.",
         tuple(described(row) for row in outside),
     )
 

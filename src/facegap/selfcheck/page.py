@@ -384,7 +384,7 @@ def label_table(rows: Sequence[LabelRow]) -> TextTable:
         "covered, labels certain",
         "covered, with label uncertainty",
         "verdict gap",
-        "verdict gap, told",
+        "verdict gap, with label uncertainty",
         "worlds",
     )
     return TextTable("The gap between the true groups", columns, lines)
