@@ -184,7 +184,7 @@ def test_an_invalid_name_is_rejected(site_of: Callable[..., Any], name: str) -> 
     assert "Give a name of 1 to 64 characters." in visitor.page
 
 
-def test_a_photograph_that_cannot_be_shown_is_said_and_can_be_skipped(site_of: Callable[..., Any]) -> None:
+def test_a_photograph_that_cannot_be_shown_is_reported_and_can_be_skipped(site_of: Callable[..., Any]) -> None:
     site = site_of()
     folder = site.people.manifest.parent
     for image in site.people.images[:5]:
@@ -242,7 +242,7 @@ def test_the_colours_of_the_scale_are_those_that_are_printed(site_of: Callable[.
     assert visitor.page.count('class="swatch swatch-') == 10
 
 
-def test_a_scale_without_colours_is_asked_for_in_words(site_of: Callable[..., Any]) -> None:
+def test_a_scale_without_colours_is_described_in_words(site_of: Callable[..., Any]) -> None:
     visitor = site_of(scale="fitzpatrick").visitor()
     visitor.get("/")
     assert "swatch-0" not in visitor.page

@@ -112,7 +112,7 @@ def test_a_narrow_terminal_gets_a_table_for_each_version(small: command.Demo) ->
     assert sum(widest) + 3 * 3 + 1 <= 80
 
 
-def test_the_terminal_says_it_on_one_screen_of_80_columns_with_the_truth_beside_every_gap(
+def test_the_terminal_output_fits_80_columns_with_the_truth_of_every_gap(
     small: command.Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from facegap.report import terminal

@@ -83,7 +83,7 @@ def test_too_few_people_for_both_parts_are_refused(people: Manifest) -> None:
         split(drawn(people, "identity", EMBEDDER), 1 / 3, np.random.default_rng(0))
 
 
-def test_nobody_with_two_images_is_not_enough_data(tmp_path: Path) -> None:
+def test_people_with_single_images_are_not_enough_data(tmp_path: Path) -> None:
     table = manifest(tmp_path, *(f"{i}.jpg,S{i},f,30" for i in range(50)))
     with pytest.raises(TableError, match=r"not enough data: 0 subjects have two images or more.*larger manifest"):
         drawn(table, "identity", EMBEDDER)

@@ -139,7 +139,7 @@ def test_without_fnmr_correct_stops_are_unknown_but_false_stops_are_not() -> Non
     assert all(math.isnan(ends(cell)[0]) for cell in answer.lines[-1].cells[2:])
 
 
-def test_an_empty_list_stops_nobody() -> None:
+def test_an_empty_list_stops_no_one() -> None:
     assert ends(watchlist(HAND, entries=0).lines[-1].cells[1]) == (0, 0, 0)
 
 
@@ -384,7 +384,7 @@ def test_rows_of_one_grouping_are_read_and_those_of_others_are_not() -> None:
     assert (found.threshold, found.threshold_from, found.in_sample) == (0.4, "FMR 0.001, IN SAMPLE", True)
 
 
-def test_a_crossed_grouping_is_found_in_any_order_and_the_empty_one_is_everybody() -> None:
+def test_a_crossed_grouping_is_found_in_any_order_and_the_empty_one_is_all_people() -> None:
     crossed = measured_rates(ROWS, ("gender", "race"), ("race", "gender"))
     assert [str(group) for group in crossed.groups] == ["x female"]
     assert [(str(a), str(b), found.trials) for (a, b), found in crossed.across.items()] == [("x female", "x male", 7)]

@@ -245,7 +245,7 @@ def test_a_run_that_was_not_finished_or_was_edited_is_refused(run: Path) -> None
         scenario_tables("unlock", run)
 
 
-def test_a_grouping_is_found_in_either_order_and_everybody_where_there_is_none(tmp_path: Path) -> None:
+def test_a_grouping_is_found_in_either_order_and_all_people_if_there_is_none(tmp_path: Path) -> None:
     record = made_record(groupings=(("gender",), ("gender", "race")))
     assert chosen_grouping(record, tmp_path, "race*gender") == ("gender", "race")
     assert chosen_grouping(made_record(), tmp_path, None) == ()

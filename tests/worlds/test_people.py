@@ -99,7 +99,7 @@ def test_people_do_not_differ_without_an_effect():
 @pytest.mark.parametrize(
     ("people", "images", "rate", "rho"), [(60, 2, 0.05, 0.1), (60, 1, 0.01, 0.25), (40, 3, 0.1, 0.0)]
 )
-def test_sparse_false_matches_have_the_mean_and_the_spread_of_all_pairs_drawn(people, images, rate, rho):
+def test_sparse_false_matches_have_the_mean_and_the_spread_of_all_pairs(people, images, rate, rho):
     rng = np.random.default_rng(11)
     whole = impostor_errors(Setting("impostor", people, images, rate, "probit", rho), 400, rng).sum((1, 2)) / 2
     few = np.array([len(sparse_false_matches(np.full(people, images), rate, rho, rng)[0]) for _ in range(400)])

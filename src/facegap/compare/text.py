@@ -228,8 +228,8 @@ def speed_tables(rows: ComparisonRows, metrics: Sequence[str]) -> list[TextTable
     columns = (
         "model",
         "ms per face",
-        "95 of 100",
-        "with finding the face",
+        "95th percentile",
+        "with detection",
         "size",
         "precision",
         "error",

@@ -266,7 +266,7 @@ def open_finder(options: Options, model_card: ModelCard | None) -> Finder:
 
     Raises
     ------
-    ModelError : aligned crops, where a card is to be proposed; no boxes for a classifier; flip for a classifier
+    ModelError : aligned crops for a proposed card; no boxes, or flip, for a classifier
     """
     if options.flip and model_card is not None and model_card.task != "embed":
         raise ModelError(

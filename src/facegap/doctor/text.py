@@ -92,7 +92,7 @@ def notes(evaluation: Evaluation) -> tuple[str, ...]:
     return (
         how,
         f"Intervals and p hold for all {len(evaluation.settings) - 1} settings together (Bonferroni, {ALPHA:g}). A card is "
-        f"called wrong where the whole interval of an improvement lies above {margin_text(evaluation)}.",
+        f"called wrong if the whole interval of an improvement lies above {margin_text(evaluation)}.",
     )
 
 

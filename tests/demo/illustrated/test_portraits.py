@@ -1,4 +1,4 @@
-"""Drawn people: the same bytes from the same seed, the truth about each picture, and no single trait that tells a gender."""
+"""Illustrated people: the same bytes from the same seed, true landmarks, and no single trait that reveals gender."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
         assert one.box.tobytes() == other.box.tobytes()
 
 
-def test_a_picture_does_not_depend_on_what_was_drawn_before_it() -> None:
+def test_a_picture_does_not_depend_on_previous_ones() -> None:
     rng = np.random.default_rng(4)
     pairs = [(draw_person(rng), draw_photograph(rng)) for _ in range(4)]
     forwards = [draw(*pair).pixels for pair in pairs]
@@ -71,7 +71,7 @@ def test_points_lie_in_the_box_in_the_order_that_detectors_use() -> None:
         assert y2 <= 55
 
 
-def test_a_larger_picture_shows_the_same_in_the_same_place() -> None:
+def test_a_larger_picture_has_the_same_content() -> None:
     rng = np.random.default_rng(8)
     person, photograph = draw_person(rng), replace(draw_photograph(rng), noise=0.0, blur=0.0)
     small, large = (draw(person, photograph, size=(176 * k, 220 * k)) for k in (1, 2))
@@ -85,7 +85,7 @@ def test_a_turn_of_the_camera_moves_the_points_as_it_should() -> None:
     straight, right, down, tilted = (
         draw(person, replace(PLAIN, **turn)).points for turn in ({}, {"yaw": 15.0}, {"pitch": 6.0}, {"roll": 8.0})
     )
-    assert right[2, 0] - straight[2, 0] > right[0, 0] - straight[0, 0] > 0  # the nose stands out, so it moves more
+    assert right[2, 0] - straight[2, 0] > right[0, 0] - straight[0, 0] > 0  # the nose protrudes, so it moves more
     assert down[2, 1] > straight[2, 1]
     slope = np.rad2deg(np.arctan2(*(tilted[1] - tilted[0])[::-1]))
     assert slope == pytest.approx(8.0, abs=1.5)
@@ -99,10 +99,10 @@ def test_skin_in_plain_light_has_the_colour_of_its_tone(monk: int) -> None:
         [cheek(draw(person, PLAIN)) for person in people(6, seed=monk, monk=monk) if person.beard == "none"]
     )
     assert np.abs(np.median(measured, axis=0) - named).max() < 40
-    assert np.linalg.norm(np.median(measured, axis=0) - named) < 50  # cheeks are warm
+    assert np.linalg.norm(np.median(measured, axis=0) - named) < 50  # cheeks are warmer
 
 
-def test_darker_tones_are_drawn_darker() -> None:
+def test_darker_tones_are_painted_darker() -> None:
     brightness = [
         np.median([cheek(draw(p, PLAIN)).mean() for p in people(4, seed=11, monk=monk)]) for monk in range(1, 11)
     ]
@@ -115,7 +115,7 @@ def cheek(drawing: Any) -> Any:
     return np.median(drawing.pixels[y - 3 : y + 4, x - 3 : x + 4].reshape(-1, 3), axis=0)
 
 
-def test_every_style_backdrop_and_piece_of_clothing_can_be_drawn() -> None:
+def test_every_style_backdrop_and_piece_of_clothing_can_be_painted() -> None:
     person = people(1, seed=12)[0]
     seen = {draw(replace(person, hair=style), PLAIN, size=(64, 80)).pixels.tobytes() for style in STYLES}
     assert len(seen) == len(STYLES)
@@ -127,19 +127,19 @@ def test_every_style_backdrop_and_piece_of_clothing_can_be_drawn() -> None:
             draw(replace(person, beard=beard, glasses=glasses), PLAIN, size=(64, 80))
 
 
-def test_extreme_poses_and_light_are_drawn_without_a_warning() -> None:
+def test_extreme_poses_and_light_give_no_warning() -> None:
     rng = np.random.default_rng(13)
     for turn in ({"yaw": 60.0}, {"pitch": -40.0}, {"roll": 90.0}, {"size": 3.0}, {"shift": (4.0, 4.0)}, {"size": 0.1}):
         draw(draw_person(rng), replace(draw_photograph(rng), **turn), size=(64, 80))
     draw(draw_person(rng), replace(PLAIN, light_from=(90.0, 0.0), exposure=5.0, harsh=1.0))
 
 
-def test_a_person_is_fixed_once_drawn() -> None:
+def test_a_person_is_immutable() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         people(1)[0].age = 30
 
 
-def test_what_was_asked_for_is_what_comes() -> None:
+def test_requested_traits_are_used() -> None:
     assert {(p.gender, p.monk) for p in people(5, gender="male", monk=7)} == {("male", 7)}
     drawn = people(400)
     assert {p.monk for p in drawn} == set(range(1, 11))
@@ -147,7 +147,7 @@ def test_what_was_asked_for_is_what_comes() -> None:
     assert {p.hair for p in drawn} == set(STYLES)
 
 
-def test_no_single_trait_tells_women_from_men() -> None:
+def test_no_single_trait_separates_women_from_men() -> None:
     drawn = people(1500, seed=14)
     women = np.array([p.gender == "female" for p in drawn])
     names = [field.name for field in dataclasses.fields(drawn[0]) if isinstance(getattr(drawn[0], field.name), float)]

@@ -1,4 +1,4 @@
-"""Real models on drawn people: a detector that never saw a drawing finds them all, an embedder tells them apart."""
+"""Real models on illustrated people: a detector not trained on illustrations finds all faces, an embedder separates people."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ready(name: str, task: Any, test_data: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def seen(test_data: Path) -> dict[str, Any]:
-    """Per drawing: person, Monk tone, whether a face was found, distance of its points, template."""
+    """Per illustration: person, Monk tone, whether a face was found, distance of its points, template."""
     detector = detect.detector(*ready("yunet", "detect", test_data))
     embedder = embed.embedder(*ready("face_reid_0095", "embed", test_data), 8)
     rng = np.random.default_rng(17)
@@ -47,18 +47,18 @@ def seen(test_data: Path) -> dict[str, Any]:
     return {name: np.array(values) for name, values in found.items()}
 
 
-def test_yunet_finds_the_drawings_of_every_tone(seen: dict[str, Any]) -> None:
+def test_yunet_finds_the_illustrations_of_every_tone(seen: dict[str, Any]) -> None:
     assert seen["found"].mean() >= 0.99
     for monk in range(1, 11):
-        assert seen["found"][seen["monk"] == monk].mean() >= 0.95  # 20 drawings a tone: one may be lost
+        assert seen["found"][seen["monk"] == monk].mean() >= 0.95  # 20 illustrations per tone: one may be lost
 
 
-def test_yunet_puts_its_points_where_they_were_drawn(seen: dict[str, Any]) -> None:
-    assert np.median(seen["off"]) <= 0.065  # benchmarks/drawn_study.py measures it on 4,000 drawings
+def test_yunet_finds_the_true_points(seen: dict[str, Any]) -> None:
+    assert np.median(seen["off"]) <= 0.065  # measured on 4,000 illustrations in benchmarks/drawn_study.py
     assert np.quantile(seen["off"], 0.95) <= 0.2
 
 
-def test_an_embedder_that_never_saw_a_drawing_tells_people_apart(seen: dict[str, Any]) -> None:
+def test_an_embedder_not_trained_on_illustrations_separates_people(seen: dict[str, Any]) -> None:
     scores = seen["template"] @ seen["template"].T
     same = seen["person"][:, None] == seen["person"]
     later = np.triu(np.ones_like(same), 1)
