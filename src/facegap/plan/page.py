@@ -78,21 +78,21 @@ def sentences(power: OwnPower) -> list[str]:
     middle = next((k for k in known if power.found_any[k] >= 0.5), known[-1])
     reach = crossing(power.gaps, power.found_any, POWER)
     enough = (
-        f"from {gap_size(power, reach)} on in 80 of 100 worlds"
+        f"from {gap_size(power, reach)} in 80 of 100 worlds"
         if not math.isnan(reach)
         else f"no planted gap up to {gap_size(power, float(power.gaps[known[-1]]))} is found in 80 of 100 worlds"
     )
     first = (
         f"With {people} and {rough_percent(family.rate)} errors over all of them, a gap of "
-        f"{gap_size(power, float(power.gaps[middle]))} is found with probability {power.found_any[middle]:.2f}, whichever "
-        f"group is the worse one; {enough}."
+        f"{gap_size(power, float(power.gaps[middle]))} is found with probability {power.found_any[middle]:.2f}, "
+        f"regardless of which group is worse; {enough}."
     )
     least, most = float(np.min(power.cleared)), float(np.max(power.cleared))
     chance = f"{most:.2f}" if f"{least:.2f}" == f"{most:.2f}" else f"{least:.2f} to {most:.2f}, by pair"
     said = (
-        f"The verdict no gap larger than {margin_in_words(power)} is not possible for any pair, even if there is no gap."
+        f"The verdict 'no gap larger than {margin_in_words(power)}' is not possible for any pair, even if there is no gap."
         if most < HARDLY
-        else f"If there is no gap, the verdict no gap larger than {margin_in_words(power)} has probability {chance}."
+        else f"If there is no gap, the verdict 'no gap larger than {margin_in_words(power)}' has probability {chance}."
     )
     return [first, said, *family.notes]
 
