@@ -25,7 +25,7 @@ BINS = 2048
 TAIL_LIMIT = 1_000_000
 TILE_ROWS, TILE_COLUMNS = 512, 1024  # tiles of the plain matrix product and of peers that work in blocks
 EINSUM_PAIRS = 4096  # per chunk; larger chunks exceed the cache
-VECTORS_ALONE = Processor(exact_int8=True, matrix_unit=False)  # filters available with the limit to AVX2
+VECTORS_ALONE = Processor(exact_int8=True, matrix_unit=False)  # filters available if limited to AVX2
 LINKS, LOOKED_AT = 32, 128  # IndexHNSWFlat: links per row, rows visited in a search
 
 

@@ -37,7 +37,7 @@ class Measure:
     """The measure by which settings are evaluated.
 
     name       : as in table headings
-    matters    : smallest relevant improvement: 0.02 for proportions, as the margin of all rates; one year for ages; for d'
+    matters    : smallest relevant improvement: 0.02 for proportions, like the margin of all rates; one year for ages; for d'
                  see below
     proportion : of the better value, used if it is more than `matters`
     crop       : used instead of `matters` if only the margin around the face differs; None: the same

@@ -25,7 +25,7 @@ LAWS = {
     "bad images": "{1} of the images fail",
     "sessions": "photographed in sessions (icc {0:g})",
     "pairs": "pairs of people differ ({0:g} of the variance)",
-    "wolves": "{1} of the people match anybody",
+    "wolves": "{1} of the people match anyone",
     "lookalikes": "lookalikes have {1} of the false matches",
     "relatives": "relatives have {1} of the false matches",
     "twins": "twins have {1} of the false matches",

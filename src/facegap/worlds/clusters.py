@@ -28,7 +28,7 @@ class Sessions:
     """A group of people who were photographed in sessions.
 
     people : number in each session
-    images : number of each person
+    images : number per person
     icc    : intraclass correlation of errors within a session
     """
 

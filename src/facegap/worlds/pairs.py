@@ -22,7 +22,7 @@ def sparse_false_matches(
 ) -> tuple[IntArray, IntArray]:
     """People of every falsely matched pair of images in one simulation, int64 [errors] each, left < right.
 
-    images   : number of each person, int64 [S]; all images of different people are compared
+    images   : number per person, int64 [S]; all images of different people are compared
     rate     : false match rate of the population; strength : rho
     """
     effect = np.sqrt(strength) * rng.standard_normal(len(images)) if strength else np.zeros(len(images))

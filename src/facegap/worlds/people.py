@@ -33,7 +33,7 @@ class Setting:
 
     kind     : impostor (pairs within a group), across (impostor pairs between two groups of `subjects` each), genuine
                (all pairs of a person's images) or classification
-    images   : number of each person
+    images   : number per person
     rate     : error rate in the population
     effect   : probit (strength is rho) or beta (strength is the intraclass correlation); pairs of two people: probit
     """

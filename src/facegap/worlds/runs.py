@@ -38,7 +38,7 @@ class RunAlarms:
 def null_families(groupings: int, groups: int, *, people: int, images: int, strength: float) -> list[Family]:
     """Families of equal groups: the errors of a classifier, FMR and FNMR of every grouping.
 
-    people   : number in each group; images: number of each person
+    people   : number in each group; images: number per person
     strength : between-person correlation, rho of `Setting`
     """
     return [

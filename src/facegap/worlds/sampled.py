@@ -17,7 +17,7 @@ class SampledWorld:
     """People of several cells, whose pairs have scores with an effect of each person.
 
     people : number in each cell
-    images : maximum number of each person; the numbers cycle from 1
+    images : maximum number per person; the numbers cycle from 1
     rates  : false match rate of pairs within each cell; between two cells, a tenth of the geometric mean
     rho    : proportion of the variance of a score due to one of the two people
     budget : number of compared pairs, including genuine ones

@@ -42,7 +42,7 @@ class World:
     """A simulation setting.
 
     subjects : number in each group; shifts : of the people of each group, so that a pair within it scores twice that higher
-    images   : number of each person, all compared with each other
+    images   : number per person, all compared with each other
     rho      : proportion of a pair's variance due to one person's effect; the same for genuine pairs
     target   : target FMR of the threshold
     fnmr     : of all people at the true threshold; worse : decrease of the second group's genuine scores
