@@ -19,7 +19,7 @@ BOUNDARY = "[default:"  # text after this in a help text is not a sentence
 
 # Errors of a user: the words after the command, and the parts of the message about place, fault and remedy.
 MISTAKES: dict[str, list[tuple[str, list[str]]]] = {
-    "demo": [("--out folder", ["folder: is there already", "choose another --out"])],
+    "demo": [("--out folder", ["folder: already exists", "choose another --out"])],
     "check": [
         ("no_image.csv", ["no_image.csv line 1: no column image", "rename photo to image"]),
         ("people.csv --by town", ["--by: the manifest has no label column 'town'; it has gender"]),
