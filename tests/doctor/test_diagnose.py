@@ -15,7 +15,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from facegap.cli import app
-from facegap.doctor.diagnose import Options, examine, remember, require_free, require_memory
+from facegap.doctor.diagnose import Options, examine
+from facegap.doctor.results import remember, require_free, require_memory
 from facegap.errors import CardError, FacegapError, ModelError, TableError
 from facegap.inputs.cards.read import read_card
 from facegap.store.run import read_record

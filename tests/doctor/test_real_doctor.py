@@ -14,8 +14,9 @@ import pytest
 from facegap import runtime
 from facegap.doctor.alternatives import Variant
 from facegap.doctor.checks import check_basics
-from facegap.doctor.diagnose import Options, Room, examine, open_finder, remember
+from facegap.doctor.diagnose import Options, Room, examine, open_finder
 from facegap.doctor.evidence import Evaluation, evaluate
+from facegap.doctor.results import remember
 from facegap.doctor.sample import MEASURES, Question, draw
 from facegap.inputs.cards.read import load_cards, read_card
 from facegap.inputs.cards.schema import ModelCard

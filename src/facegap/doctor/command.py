@@ -93,7 +93,8 @@ def doctor(
     """
     from facegap.doctor import text as doctor_text
     from facegap.doctor.checks import check_basics
-    from facegap.doctor.diagnose import Options, examine, remember, require_free, require_memory, write_out
+    from facegap.doctor.diagnose import Options, examine
+    from facegap.doctor.results import remember, require_free, require_memory, write_out
     from facegap.doctor.sample import NotEvaluableError
     from facegap.inputs.cards.read import find_card
     from facegap.report.terminal import announce, print_sentences, print_tables, print_warnings, progress_bar

@@ -7,7 +7,6 @@ that have none, settings are searched on some people and evaluated on others.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ import numpy as np
 
 from facegap import runtime
 from facegap.audit.models import given_faces, name_of_faces
-from facegap.audit.settings import ALIGNED, AuditSettings, Faces, Models
+from facegap.audit.settings import AuditSettings, Faces, Models
 from facegap.doctor import propose as doctor_proposing
 from facegap.doctor.alternatives import Variant, variants
 from facegap.doctor.evidence import Evaluation, evaluate
@@ -36,14 +35,13 @@ from facegap.doctor.sample import (
 )
 from facegap.doctor.trials import BATCH, Found, ready, run
 from facegap.errors import CardError, ModelError, TableError
-from facegap.inputs.cards.diagnoses import Finding, as_record, finding_path, findings_folder, settings_hash
-from facegap.inputs.cards.read import find_card, name_of, resolve_card
+from facegap.inputs.cards.diagnoses import Finding, settings_hash
+from facegap.inputs.cards.read import find_card, resolve_card
 from facegap.inputs.cards.schema import ModelCard
 from facegap.inputs.cards.weights import models_folders, read_weights
 from facegap.inputs.manifests.read import Manifest, read_manifest
 from facegap.inputs.points import GivenPoints, require_shared
 from facegap.runtime.models import open_model
-from facegap.store import run as store
 from facegap.types import Device
 from facegap.vision.detect import Detector, detector
 from facegap.vision.find import Finder, WholePicture, require_boxes
@@ -361,69 +359,3 @@ def finding_of(card: ModelCard, room: Room, evaluation: Evaluation) -> Finding:
         detector=room.found_by,
         at=datetime.now(UTC).date().isoformat(),
     )
-
-
-def remember(examined: Examination, folder: Path | None = None) -> Path | None:
-    """Store the finding for later audits; return its path, or None if the result is inconclusive and nothing is replaced.
-
-    With aligned crops, alignment and crop were not tried, so only a finding that the card is wrong is stored.
-    """
-    if examined.evaluation.opinion == "not enough data":
-        return None
-    if examined.detector == ALIGNED and examined.evaluation.opinion != "wrong":
-        return None
-    target = folder or findings_folder()
-    with store.explained(target):
-        target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = finding_path(examined.card, target)
-    store.write_json(path, as_record(examined.finding))
-    return path
-
-
-def require_memory(folder: Path | None = None) -> None:
-    """Fail before the first image if the folder for findings could not be written.
-
-    Raises
-    ------
-    CardError : the folder, or its nearest existing parent, is not writable
-    """
-    target = folder or findings_folder()
-    there = next(one for one in (target, *target.parents) if os.access(one, os.F_OK))
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise CardError(
-            f"{target}: the result could not be stored there; choose another folder with --findings or FACEGAP_FINDINGS"
-        )
-
-
-def require_free(out: Path | None, model: str, *, propose: bool) -> None:
-    """Fail before the first image if --out could not be written.
-
-    Raises
-    ------
-    CardError : an ending other than .toml or .json, an existing file, a folder that is not writable, or a .toml file if
-    no card is proposed or if a card cannot have that name
-    """
-    if out is None:
-        return
-    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK | os.X_OK):
-        raise CardError(f"{out}: {out.parent} is not a writable folder; choose another with --out")
-    if out.exists():
-        raise CardError(f"{out}: the file already exists; choose another with --out")
-    if out.suffix.lower() not in (".toml", ".json"):
-        raise CardError(f"{out}: --out writes a proposed card (.toml) or the result (.json)")
-    if out.suffix.lower() == ".toml":
-        if not propose and find_card(model)[0] is not None:
-            raise CardError(f"{out}: {model} has a card; use --propose to propose another")
-        if name_of(out) != name_of(Path(model)):
-            raise CardError(
-                f"{out}: a card must have the same name as its weights; use {Path(model).with_suffix('.toml').name}"
-            )
-
-
-def write_out(examined: Examination, out: Path) -> None:
-    """Write the proposed card (.toml) or the finding (.json)."""
-    if out.suffix.lower() == ".json":
-        store.write_json(out, as_record(examined.finding))
-    else:
-        assert examined.proposal is not None  # checked by require_free
-        store.write_bytes(out, examined.proposal.text.encode())
