@@ -65,7 +65,7 @@ def test_a_mean_goes_with_its_colour() -> None:
 
 def test_means_of_a_blue_first_model_are_blue_first() -> None:
     found = settings(CARDS["face_reid_0095"], "scale")
-    assert given_input(found["0..255 less 123, 117, 104"].card).mean == (104.0, 117.0, 123.0)
+    assert given_input(found["0..255 minus 123, 117, 104"].card).mean == (104.0, 117.0, 123.0)
     assert given_input(found["ImageNet's mean and standard deviation"].card).mean == pytest.approx(
         (103.53, 116.28, 123.675)
     )

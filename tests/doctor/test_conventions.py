@@ -35,7 +35,7 @@ def test_a_changed_setting_follows_another_convention_or_none() -> None:
     assert found["alignment face 10% larger in the crop"] == ""
     assert found["alignment none, box with margin 0"] == ""
     assert found["interpolation bicubic"] == ""
-    assert found["scale 0..255 less 123, 117, 104"] == ""
+    assert found["scale 0..255 minus 123, 117, 104"] == ""
 
 
 def test_what_follows_no_convention_comes_last() -> None:

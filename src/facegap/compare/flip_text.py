@@ -129,7 +129,7 @@ def drift_gap_table(rows: FlipRows) -> TextTable:
     columns = (
         Column[ApartRow]("model", lambda row: clean(row.run)),
         Column[ApartRow]("what", lambda row: kind_title(row.kind)),
-        Column[ApartRow]("groups", lambda row: f"{clean(row.group_a)} less {clean(row.group_b)}"),
+        Column[ApartRow]("groups", lambda row: f"{clean(row.group_a)} minus {clean(row.group_b)}"),
         Column[ApartRow]("mean drift", lambda row: f"{drift(row.value_a)}, {drift(row.value_b)}"),
         Column[ApartRow](
             "difference",

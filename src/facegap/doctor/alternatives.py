@@ -45,7 +45,7 @@ SCALES: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {  # mean an
         tuple(255 * mean for mean in IMAGENET_MEAN),
         tuple(1 / (255 * deviation) for deviation in IMAGENET_DEVIATION),
     ),
-    "0..255 less 123, 117, 104": ((123.0, 117.0, 104.0), (1.0,) * 3),  # of Caffe's models
+    "0..255 minus 123, 117, 104": ((123.0, 117.0, 104.0), (1.0,) * 3),  # of Caffe's models
 }
 
 

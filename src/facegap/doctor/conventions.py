@@ -46,7 +46,7 @@ CONVENTIONS: Sequence[Convention] = (
     Convention("Open Model Zoo", "embed", "BGR", "0..255", "Open Model Zoo"),
     Convention("torchvision", "classify", "RGB", "ImageNet's mean and standard deviation"),
     Convention("scaled inside the graph", "classify", "RGB", "0..255"),
-    Convention("Caffe", "classify", "BGR", "0..255 less 123, 117, 104"),
+    Convention("Caffe", "classify", "BGR", "0..255 minus 123, 117, 104"),
     Convention("Open Model Zoo", "classify", "BGR", "0..255"),
     Convention("Keras", "classify", "GREY", "-1..1"),
 )

@@ -145,7 +145,7 @@ def differences_table(board: Board) -> TextTable:
     """Every pair of models with its interval, for all people and for the worst groups."""
     columns = (
         Column[Difference]("over", lambda row: "everybody" if row.grouping == POOLED else "worst groups"),
-        Column[Difference]("models", lambda row: f"{clean(row.second)} less {clean(row.first)}"),
+        Column[Difference]("models", lambda row: f"{clean(row.second)} minus {clean(row.first)}"),
         Column[Difference]("difference", lambda row: f"{signed_points(row.value)} {interval(row.low, row.high)}"),
         Column[Difference]("result", result_text),
     )
