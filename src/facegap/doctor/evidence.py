@@ -198,11 +198,11 @@ def compared(
             one.paired.p,
             1.0 if k == 0 else float(np.minimum(others * one.paired.p, 1.0)),
             one.eer,
-            lost_in(said),
+            lost_in(output),
             verdict_of(one.paired, first=k == 0),
             one.fnmr,
         )
-        for k, (variant, said, one) in enumerate(zip(variants, answers, scored, strict=True))
+        for k, (variant, output, one) in enumerate(zip(variants, answers, scored, strict=True))
     )
 
 
@@ -262,7 +262,7 @@ def evidence_of(sample: Sample, found: Found, measure: Measure) -> tuple[Evidenc
             f"not enough data: faces of {len(people)} of {sample.people} subjects can be used, but at least "
             f"{LEAST_SUBJECTS} are needed; use a larger manifest or another --detect"
         )
-    return Evidence(codes.reshape(-1).astype(np.int64), tuple(labels[kept])), [said[kept] for said in found.answers]
+    return Evidence(codes.reshape(-1).astype(np.int64), tuple(labels[kept])), [output[kept] for output in found.answers]
 
 
 def by_identity(answers: Sequence[AnyArray], evidence: Evidence, level: float) -> list[Scored]:
@@ -294,13 +294,16 @@ def by_identity(answers: Sequence[AnyArray], evidence: Evidence, level: float) -
 def by_gender(answers: Sequence[AnyArray], evidence: Evidence, level: float) -> list[Scored]:
     """Proportion of correct predictions, with equal weight per subject; no prediction counts as incorrect."""
     truth = np.array(evidence.labels, dtype=object)
-    shares = [subject_means((said == truth).astype(np.float64), evidence.subjects) for said in answers]
-    return [Scored(float(share.mean()), paired_shares(share - shares[0], level=level)) for share in shares]
+    proportions = [subject_means((output == truth).astype(np.float64), evidence.subjects) for output in answers]
+    return [
+        Scored(float(proportion.mean()), paired_shares(proportion - proportions[0], level=level))
+        for proportion in proportions
+    ]
 
 
 def by_age(answers: Sequence[AnyArray], evidence: Evidence, level: float) -> list[Scored]:
     """Years from the nearest end of the labelled range; no prediction counts as the worst error of any setting."""
-    errors = [age_errors(said, evidence.labels) for said in answers]
+    errors = [age_errors(output, evidence.labels) for output in answers]
     seen = np.concatenate(errors)
     worst = float(np.nanmax(seen)) if np.isfinite(seen).any() else WORST_AGE_ERROR
     means = [subject_means(np.where(np.isnan(error), worst, error), evidence.subjects) for error in errors]
@@ -315,16 +318,16 @@ MEASUREMENTS: dict[Question, Callable[[Sequence[AnyArray], Evidence, float], lis
 }
 
 
-def age_errors(said: AnyArray, labels: Sequence[str]) -> FloatArray:
+def age_errors(ages: AnyArray, labels: Sequence[str]) -> FloatArray:
     """Error of each age in years; NaN where there is no age."""
-    return np.array([age_distance(float(age), label) for age, label in zip(said, labels, strict=True)], np.float64)
+    return np.array([age_distance(float(age), label) for age, label in zip(ages, labels, strict=True)], np.float64)
 
 
-def lost_in(said: AnyArray) -> int:
+def lost_in(output: AnyArray) -> int:
     """Number of missing outputs: templates of zeros, empty classes, or ages that are NaN."""
-    if said.ndim == 2:
-        return int((~said.any(axis=1)).sum())
-    return int((said == "").sum()) if said.dtype == object else int(np.isnan(said).sum())
+    if output.ndim == 2:
+        return int((~output.any(axis=1)).sum())
+    return int((output == "").sum()) if output.dtype == object else int(np.isnan(output).sum())
 
 
 def verdict_of(paired: PairedDifference, *, first: bool) -> VariantVerdict:

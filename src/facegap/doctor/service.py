@@ -156,8 +156,8 @@ def path_check(answers: Sequence[tuple[bool, str]], what: str) -> Check:
     """Whether answers are where the card says. answers : for each call, whether it succeeded, and why not"""
     good = sum(fine for fine, _ in answers)
     why = Counter(detail for fine, detail in answers if not fine).most_common(1)
-    said = f"{good} of {len(answers)} calls returned {what}" + (f"; {why[0][0]} ({why[0][1]})" if why else "")
-    return Check("answer path", "in order" if good == len(answers) else "not in order", said)
+    sentence = f"{good} of {len(answers)} calls returned {what}" + (f"; {why[0][0]} ({why[0][1]})" if why else "")
+    return Check("answer path", "in order" if good == len(answers) else "not in order", sentence)
 
 
 def scale_check(card: ModelCard, score: float) -> Check:
@@ -168,11 +168,11 @@ def scale_check(card: ModelCard, score: float) -> Check:
             "scale", state_of(score == 1), f"an image compared with itself is {'a match' if score == 1 else 'no match'}"
         )
     ends = sorted(rising(end, card.answer) for end in card.answer.score_range)
-    said = (
+    sentence = (
         f"an image compared with itself scores {score:.4g}; the card's range is {ends[0]:g} to {ends[1]:g}, higher "
         f"means more similar"
     )
-    return Check("scale", state_of(score >= sum(ends) / 2), said)
+    return Check("scale", state_of(score >= sum(ends) / 2), sentence)
 
 
 def direction_check(
@@ -180,26 +180,26 @@ def direction_check(
 ) -> Check:
     """Whether more similar images have higher scores; distances are negated."""
     own, other = (float(np.median([one.score for one in side])) for side in (mates, strangers))
-    said = f"same image {itself.score:.4g}, same person {own:.4g}, two people {other:.4g} (medians of {PEOPLE})"
+    sentence = f"same image {itself.score:.4g}, same person {own:.4g}, two people {other:.4g} (medians of {PEOPLE})"
     fine = own > other and itself.score >= max(one.score for one in (*mates, *strangers))
     cure = (
         ""
         if fine or card.answer is None or card.answer.score is None
         else f"; falling = {str(card.answer.falling).lower()} in the card"
     )
-    return Check("direction", state_of(fine), said + cure)
+    return Check("direction", state_of(fine), sentence + cure)
 
 
 def faceless_check(answer: Compared) -> Check:
     """Whether a plain image is recognised as one without a face."""
     if answer.outcome in FACELESS.values():
         return Check("no face", "in order", f"a plain grey image: {answer.detail}")
-    said = (
+    sentence = (
         f"gets the score {answer.score:.4g}"
         if answer.outcome == SCORED
         else f"fits no rule of [answer.no_face]: {answer.detail}"
     )
-    return Check("no face", "not in order", f"a plain grey image {said}")
+    return Check("no face", "not in order", f"a plain grey image {sentence}")
 
 
 def state_of(fine: bool) -> State:
@@ -239,18 +239,18 @@ def no_template_check(answer: Template) -> Check:
     """Whether a plain image is recognised as one without a face."""
     if answer.outcome == "no_face":
         return Check("no face", "in order", f"a plain grey image: {answer.detail}")
-    said = "gets an embedding" if answer.outcome == "ok" else f"fits no rule of [answer.no_face]: {answer.detail}"
-    return Check("no face", "not in order", f"a plain grey image {said}")
+    sentence = "gets an embedding" if answer.outcome == "ok" else f"fits no rule of [answer.no_face]: {answer.detail}"
+    return Check("no face", "not in order", f"a plain grey image {sentence}")
 
 
 def look_at_answers(service: Service, sample: Sample) -> list[Check]:
     """Classify every image, and a plain image."""
-    said = [service.ask(row, data) for row, data in enumerate(sample.images)]
+    responses = [service.ask(row, data) for row, data in enumerate(sample.images)]
     faceless = service.ask(BLANK, blank())
-    found = [path_check([(answered(one), one.detail) for one in said], "an answer")]
+    found = [path_check([(answered(one), one.detail) for one in responses], "an answer")]
     labelled = [
         (one.prediction, label)
-        for one, label in zip(said, sample.labels, strict=True)
+        for one, label in zip(responses, sample.labels, strict=True)
         if one.prediction and label != UNKNOWN
     ]
     if labelled:
@@ -264,9 +264,11 @@ def look_at_answers(service: Service, sample: Sample) -> list[Check]:
     return [*found, Check("no face", state_of(not answered(faceless)), result)]
 
 
-def answered(said: ServicePrediction) -> bool:
+def answered(response: ServicePrediction) -> bool:
     """Whether the response has any output that the card names."""
-    return bool(said.prediction) or np.isfinite(said.age) or any(word for word, _ in said.categories.values())
+    return (
+        bool(response.prediction) or np.isfinite(response.age) or any(word for word, _ in response.categories.values())
+    )
 
 
 LOOKS: dict[str, Callable[[Service, Sample], list[Check]]] = {
