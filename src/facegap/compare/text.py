@@ -228,7 +228,7 @@ def speed_tables(rows: ComparisonRows, metrics: Sequence[str]) -> list[TextTable
     columns = (
         "model",
         "ms per face",
-        "95th percentile",
+        "p95",
         "with detection",
         "size",
         "precision",

@@ -206,7 +206,7 @@ def throughput_lines(whole: Mapping[str, Any]) -> list[str]:
     by_group = [(named(entry["group"]), *times(entry)) for entry in found["by_group"]]
     if not rows:
         return ["", "Missing: no model was timed."]
-    columns = ("images", "median", "95th percentile")
+    columns = ("images", "median", "p95")
     groups = table(("group, all stages", *columns), by_group) if by_group else ["By group: missing."]
     return ["", *table(("stage", *columns), rows), "", *groups]
 
