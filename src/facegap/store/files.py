@@ -24,6 +24,7 @@ from facegap.store.opened import opened
 from facegap.tables import Schema, check_known
 
 LOCK = ".lock"
+GROUP_ROWS = 2**20  # of a parquet file
 MOST_LEVELS = 8  # a run nests folders two levels deep
 FORMULA_STARTS = (
     "=",
@@ -150,7 +151,8 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
 def write_parquet(path: Path, frame: pd.DataFrame, schema: Schema) -> None:
     """Write a table as parquet; raises TableError if a column is not in its schema."""
     check_known(frame, schema, path.name)
-    write_bytes(path, parquet_bytes(frame))
+    with writing(path) as file:
+        parquet_into(file, frame)
 
 
 def write_csv(path: Path, frame: pd.DataFrame, schema: Schema) -> None:
@@ -162,8 +164,20 @@ def write_csv(path: Path, frame: pd.DataFrame, schema: Schema) -> None:
 def parquet_bytes(frame: pd.DataFrame) -> bytes:
     """Return a frame as parquet."""
     buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False)
+    parquet_into(buffer, frame)
     return buffer.getvalue()
+
+
+def parquet_into(file: BinaryIO, frame: pd.DataFrame) -> None:
+    """Write a frame as parquet, a row group at a time."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.Schema.from_pandas(frame, preserve_index=False)
+    with pq.ParquetWriter(file, schema) as writer:
+        for start in range(0, max(len(frame), 1), GROUP_ROWS):
+            rows = frame.iloc[start : start + GROUP_ROWS]
+            writer.write_table(pa.Table.from_pandas(rows, schema, preserve_index=False))
 
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:

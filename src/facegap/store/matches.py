@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from facegap.store.files import write_bytes, write_parquet
-from facegap.store.tables import read_parquet
+from facegap.store.tables import read_numbers, read_parquet
 from facegap.tables import (
     CANDIDATES,
     EXCLUDED,
@@ -128,7 +128,7 @@ def read_matched(folder: Path) -> Matched | None:
         roles,
         excluded,
         scores_from_npz(counts) if counts.is_file() else None,
-        read_parquet(pairs) if pairs.is_file() else None,
+        read_numbers(pairs, PAIRS) if pairs.is_file() else None,
         folds,
         check(read_parquet(protocol), PROTOCOL_LIST, PROTOCOL_PAIRS) if protocol.is_file() else None,
     )

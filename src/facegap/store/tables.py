@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import pandas as pd
 
 from facegap.errors import FacegapError, RunError
 from facegap.store.opened import opened
 from facegap.store.room import CELL_BYTES, require_room
+from facegap.store.scratch import Column
+from facegap.tables import Schema
 
 ROWS_AT_ONCE = 65_536
 # Cells that any parquet file may have, and additional cells per byte. Tables of portraits have less than one cell per byte,
@@ -38,6 +41,41 @@ def read_parquet(path: Path) -> pd.DataFrame:
         with opened(path, follow=False) as file:
             frame: pd.DataFrame = table_within(file, str(path), RunError, CURE).to_pandas()
             return frame
+    except (pa.ArrowException, MemoryError) as error:
+        raise OSError(f"{path.name}: damaged parquet file ({str(error)[:200]})") from error
+
+
+def read_numbers(path: Path, schema: Schema) -> pd.DataFrame:
+    """A table that facegap wrote; where it has columns of numbers alone, they take no private memory if they are many.
+
+    Raises
+    ------
+    RunError : more than the file can have been written with, nested columns, or no room for it
+    OSError  : no such file, a link in its place, no parquet file
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    dtypes = {"int": np.int64, "float": np.float64, "bool": np.bool_}
+    try:
+        with opened(path, follow=False) as file:
+            footer = pq.ParquetFile(file)
+            names = footer.schema_arrow.names
+            kinds = [schema.columns[name].kind if name in schema.columns else "str" for name in names]
+            fitting = [
+                kind in dtypes and pa.from_numpy_dtype(dtypes[kind]) == field.type
+                for kind, field in zip(kinds, footer.schema_arrow, strict=True)
+            ]
+            if not all(fitting):
+                return read_parquet(path)
+            require_likely(footer.metadata, size_of(file), str(path), RunError, CURE)
+            columns = {name: Column(dtypes[kind]) for name, kind in zip(names, kinds, strict=True)}
+            for batch in counted_batches(footer, footer.metadata.num_rows, str(path), RunError, CURE):
+                if any(column.null_count for column in batch.columns):
+                    return read_parquet(path)
+                for name, column in columns.items():
+                    column.append(batch.column(name).to_numpy(zero_copy_only=False))
+            return pd.DataFrame({name: column.array() for name, column in columns.items()}, copy=False)
     except (pa.ArrowException, MemoryError) as error:
         raise OSError(f"{path.name}: damaged parquet file ({str(error)[:200]})") from error
 
@@ -93,6 +131,13 @@ def require_footer_fits(stated: Any, size: int, name: str, error: type[FacegapEr
     Too much is more than the free memory, or more cells than any benign file of `size` bytes has: such a table may fit into
     memory and still take minutes to process.
     """
+    cells, unpacked = require_likely(stated, size, name, error, cure)
+    what = f"{name}: {stated.num_rows:,} rows of {stated.num_columns:,} columns, {unpacked:,} bytes uncompressed"
+    require_room(cells * CELL_BYTES + unpacked, what, error, cure)
+
+
+def require_likely(stated: Any, size: int, name: str, error: type[FacegapError], cure: str) -> tuple[int, int]:
+    """The cells and bytes that a file unpacks to by its footer; raises `error` where a file of `size` bytes never has so many."""
     groups = [stated.row_group(k) for k in range(stated.num_row_groups)]
     values = sum(group.column(k).num_values for group in groups for k in range(group.num_columns))
     cells = max(values, stated.num_rows * max(stated.num_columns, 1))
@@ -103,7 +148,7 @@ def require_footer_fits(stated: Any, size: int, name: str, error: type[FacegapEr
     most = max(CELLS_OF_ANY_FILE, CELLS_PER_BYTE * size)
     if cells > most:
         raise error(f"{what}: more than the {most:,} cells that a file of {size:,} bytes may have; {cure}")
-    require_room(cells * CELL_BYTES + unpacked, what, error, cure)
+    return cells, unpacked
 
 
 def counted_batches(reader: Any, rows: int, name: str, error: type[FacegapError], cure: str) -> Iterator[Any]:
