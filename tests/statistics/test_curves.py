@@ -167,6 +167,34 @@ def test_where_the_errors_meet_both_conventions_agree() -> None:
         assert equal_error_rate(genuine, impostor, convention=convention).value == pytest.approx(1 / 3)
 
 
+@settings(max_examples=200, deadline=None)
+@given(coarse, coarse)
+def test_the_equal_error_rate_is_the_lowest_of_all_midpoints_at_which_both_rates_are_closest(
+    genuine: list[float], impostor: list[float]
+) -> None:
+    distinct = np.unique([*genuine, *impostor])
+    thresholds = (distinct[:-1] + distinct[1:]) / 2 if len(distinct) > 1 else distinct
+    fmr = accepted(impostor, thresholds) / len(impostor)
+    fnmr = 1 - accepted(genuine, thresholds) / len(genuine)
+    best = int(np.argmin(np.abs(fmr - fnmr)))
+    found = equal_error_rate(genuine, impostor)
+    assert (found.threshold, found.fmr, found.fnmr) == (thresholds[best], fmr[best], fnmr[best])
+    assert found.value == (fmr[best] + fnmr[best]) / 2
+
+
+@settings(max_examples=200, deadline=None)
+@given(coarse, coarse)
+def test_the_equal_error_rate_of_fvc_is_that_of_every_observed_threshold(
+    genuine: list[float], impostor: list[float]
+) -> None:
+    points = det_points(genuine, impostor)
+    fmr, fnmr = points.fmr, points.fnmr
+    last, first = int(np.flatnonzero(fnmr <= fmr)[-1]), int(np.flatnonzero(fnmr >= fmr)[0])
+    chosen = last if fnmr[last] + fmr[last] <= fmr[first] + fnmr[first] else first
+    found = equal_error_rate(genuine, impostor, convention="fvc")
+    assert (found.threshold, found.fmr, found.fnmr) == (points.thresholds[chosen], fmr[chosen], fnmr[chosen])
+
+
 def test_without_one_kind_of_score_no_convention_has_an_equal_error_rate() -> None:
     for convention in ("midpoint", "fvc"):
         assert np.isnan(equal_error_rate([], [0.1], convention=convention).value)

@@ -7,6 +7,8 @@ rejection in the generalised rates (`generalised_counts`).
 
 from __future__ import annotations
 
+import bisect
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -265,49 +267,94 @@ def equal_error_rate(
     >>> round(found.value, 3)
     0.333
     """
-    mates, others = _comparisons(genuine), _comparisons(impostor)
+    return equal_error_rate_of_sorted(
+        np.sort(_comparisons(genuine)), np.sort(_comparisons(impostor)), convention=convention
+    )
+
+
+def equal_error_rate_of_sorted(
+    mates: FloatArray, others: FloatArray, *, convention: EerConvention = "midpoint"
+) -> EqualErrorRate:
+    """`equal_error_rate` of genuine and impostor scores that rise and have no NaN: it looks at a few dozen of them.
+
+    FMR falls with the threshold and FNMR rises, so that the place where they cross is found by halving.
+    """
     if not len(mates) or not len(others):
         nothing = EER_CONVENTIONS[convention]
         return EqualErrorRate(value=np.nan, threshold=np.nan, fmr=np.nan, fnmr=np.nan, convention=nothing)
     if convention == "fvc":
-        return fvc_equal_error_rate(det_points(mates, others))
-    distinct = np.unique(np.concatenate([mates, others]))
+        return fvc_equal_error_rate(mates, others)
+    last = float(max(mates[-1], others[-1]))
+    if min(mates[0], others[0]) == last:
+        return EqualErrorRate(0.5, last, 1.0, 0.0)
+
+    def excess(score: float) -> float:
+        """FMR - FNMR between an observed score and the next higher one; it falls as the score rises."""
+        fmr, fnmr = _rates_after(score, mates, others)
+        return fmr - fnmr
+
+    # The crossing is between the last score after which FMR is above FNMR (or equal) and the first after which it is below.
+    below = _lowest(mates, others, lambda score: excess(score) < 0)
+    above = max((float(kind[k - 1]) for kind in (mates, others) if (k := np.searchsorted(kind, below))), default=None)
+    closest = [] if above is None else [_lowest(mates, others, lambda score: excess(score) <= excess(above))]
+    if below < last:  # after the highest score there is no midpoint
+        closest.append(below)
+    chosen = min(closest, key=lambda score: abs(excess(score)))
+    higher = min(kind[k] for kind in (mates, others) if (k := np.searchsorted(kind, chosen, "right")) < len(kind))
     # A midpoint of adjacent doubles may round down to the lower one, but must separate it from the upper.
-    halfway = distinct[:-1] / 2 + distinct[1:] / 2
-    middles = np.where(halfway > distinct[:-1], halfway, distinct[1:])
-    thresholds = middles if len(middles) else distinct
-    fmr = accepted(others, thresholds) / len(others)
-    fnmr = 1 - accepted(mates, thresholds) / len(mates)
-    best = int(np.argmin(np.abs(fmr - fnmr)))
-    return EqualErrorRate(
-        float((fmr[best] + fnmr[best]) / 2), float(thresholds[best]), float(fmr[best]), float(fnmr[best])
-    )
+    halfway = chosen / 2 + higher / 2
+    fmr, fnmr = _rates_after(chosen, mates, others)
+    return EqualErrorRate((fmr + fnmr) / 2, float(halfway if halfway > chosen else higher), fmr, fnmr)
 
 
-def fvc_equal_error_rate(points: DetPoints) -> EqualErrorRate:
+def _rates_after(score: float, mates: FloatArray, others: FloatArray) -> tuple[float, float]:
+    """FMR and FNMR at thresholds between an observed score and the next higher one."""
+    matches, found = (len(kind) - int(np.searchsorted(kind, score, "right")) for kind in (others, mates))
+    return matches / len(others), 1 - found / len(mates)
+
+
+def _lowest(mates: FloatArray, others: FloatArray, reached: Callable[[float], bool]) -> float:
+    """The lowest score of either kind for which a condition is true that stays true above it; infinity for none."""
+    return min(_lowest_of(kind, reached) for kind in (mates, others))
+
+
+def _lowest_of(scores: FloatArray, reached: Callable[[float], bool]) -> float:
+    place = bisect.bisect_left(range(len(scores)), True, key=lambda k: reached(float(scores[k])))
+    return float(scores[place]) if place < len(scores) else np.inf
+
+
+def fvc_equal_error_rate(mates: FloatArray, others: FloatArray) -> EqualErrorRate:
     """The EER as in the fingerprint verification competitions, from both errors at every observed threshold.
 
     With t1 the highest threshold at which FNMR <= FMR and t2 the lowest at which FNMR >= FMR, the EER lies between FNMR
     and FMR at t1, or between FMR and FNMR at t2, whichever pair has the lower sum; its value is the midpoint of that
     interval.
 
-    points : from at least one pair of each kind
+    mates, others : genuine and impostor scores that rise and have no NaN, at least one of each
     Source : Maio, Maltoni, Cappelli, Wayman, Jain (2002), FVC2000: Fingerprint Verification Competition, IEEE
     Transactions
              on Pattern Analysis and Machine Intelligence 24, section 3.2
 
     Examples
     --------
-    >>> found = fvc_equal_error_rate(det_points([0.4, 0.9], [0.1, 0.3, 0.5]))
+    >>> found = fvc_equal_error_rate(np.array([0.4, 0.9]), np.array([0.1, 0.3, 0.5]))
     >>> round(found.value, 3), found.threshold
     (0.167, 0.4)
     """
-    fmr, fnmr = points.fmr, points.fnmr
-    last, first = int(np.flatnonzero(fnmr <= fmr)[-1]), int(np.flatnonzero(fnmr >= fmr)[0])
-    chosen = last if fnmr[last] + fmr[last] <= fmr[first] + fnmr[first] else first
-    value = float((fmr[chosen] + fnmr[chosen]) / 2)
-    at = float(points.thresholds[chosen])
-    return EqualErrorRate(value, at, float(fmr[chosen]), float(fnmr[chosen]), FVC_CONVENTION)
+    above_all = float(np.nextafter(max(mates[-1], others[-1]), np.inf))
+
+    def rates(threshold: float) -> tuple[float, float]:
+        refused = int(np.searchsorted(mates, threshold))
+        return (len(others) - int(np.searchsorted(others, threshold))) / len(others), refused / len(mates)
+
+    def lowest(reached: Callable[[float, float], bool]) -> float:
+        return min(_lowest(mates, others, lambda threshold: reached(*rates(threshold))), above_all)
+
+    first, beyond = lowest(lambda fmr, fnmr: fnmr >= fmr), lowest(lambda fmr, fnmr: fnmr > fmr)
+    last = max(float(kind[k - 1]) for kind in (mates, others) if (k := np.searchsorted(kind, beyond)))
+    chosen = last if sum(rates(last)) <= sum(rates(first)) else first
+    fmr, fnmr = rates(chosen)
+    return EqualErrorRate((fmr + fnmr) / 2, chosen, fmr, fnmr, FVC_CONVENTION)
 
 
 def area_under_roc(genuine: ArrayLike, impostor: ArrayLike) -> float:
