@@ -25,7 +25,9 @@ from facegap.derive.comparisons import (
     without,
     without_excluded_trials,
 )
+from facegap.derive.metrics import FMR, GFAR
 from facegap.derive.pair_list_rates import listed_people, times_listed
+from facegap.derive.people_sums import people_sums
 from facegap.errors import StatisticsError
 from facegap.matching import count_scores, score_pairs
 from facegap.statistics.dyadic import dyadic_fmr
@@ -245,6 +247,40 @@ def test_a_person_with_images_in_two_cells_is_one_person_in_a_list_too() -> None
     np.testing.assert_allclose(numbers(across), numbers(direct))
     with pytest.raises(AssertionError, match="takes a unit apart"):
         people.rate(slice(2), np.array([True, True, True, False, True]), None, generalised=False, level=0.95)
+
+
+@pytest.mark.parametrize("by_units", [False, True])
+def test_pairs_taken_three_at_a_time_give_the_rates_of_all_at_once(
+    by_units: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faces = Faces(7, 40, 9)
+    scores = np.where(faces.made, faces.scores, np.nan).round(1)  # many are equal
+    frame = pd.DataFrame(
+        {"left": faces.pairs[:, 0], "right": faces.pairs[:, 1], "genuine": faces.genuine, "score": scores}
+    )
+    frame = pd.concat([frame, both_orders(frame).iloc[-len(frame) // 3 :]], ignore_index=True)
+    units = faces.subjects // 2 if by_units else None
+
+    def found() -> Comparisons:
+        return listed_comparisons(frame, faces.subjects, faces.enrolled, faces.counted, NOTHING, faces.cells, units)
+
+    def numbers_of(pairs: Comparisons) -> list[dict[str, Rate]]:
+        return [rates(pairs, 0.3, faces.cells != 1, second) for second in (None, faces.cells == 1)]
+
+    whole = found()
+    at_once = numbers_of(whole)
+    monkeypatch.setattr("facegap.store.scratch.CHUNK", 3)
+    monkeypatch.setattr("facegap.store.scratch.LEAST_MAPPED", 1)
+    parted = found()
+    assert np.array_equal(parted.impostor, whole.impostor)
+    assert np.array_equal(parted.impostor_scores, whole.impostor_scores, equal_nan=True)
+    assert numbers_of(parted) == at_once
+    group, people = (faces.cells != 1) & faces.counted, int(whole.varying.max()) + 1
+    for metric in (FMR, GFAR):
+        again = people_sums(whole, 0.3, metric, group, people)
+        for pairs in (parted, replace(whole, people=None)):
+            errors, trials = people_sums(pairs, 0.3, metric, group, people)
+            assert np.array_equal(errors, again[0]) and np.array_equal(trials, again[1])
 
 
 def test_cells_hold_every_attribute_of_every_grouping_that_is_there() -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from facegap.derive.comparisons import Comparisons, between, both, templates_of
+from facegap.derive.comparisons import Comparisons, between, both, scores_within, templates_of
 from facegap.derive.cuts import fold_pairs
 from facegap.errors import StatisticsError, TableError
 from facegap.inputs.manifests.labels import UNKNOWN
 from facegap.statistics.curves import allowed_false_matches
 from facegap.store.record import MOST_FOLDS, FoldThresholds
+from facegap.store.scratch import Column, chunks
 from facegap.types import BoolArray, FloatArray, IntArray
 
 # With ten folds, each threshold is set on 64% of the impostor pairs (81% within a fold); five would leave 36%. So few of the
@@ -157,7 +158,10 @@ def pairs_of_folds(pairs: Comparisons, group: BoolArray) -> IntArray:
     inside = group & pairs.counted & pairs.enrolled
     if pairs.listed_only:
         _, cells = listed_by_folds(pairs, group, count)
-        return np.bincount(cells, minlength=count * count).reshape(count, count).astype(np.int64)
+        found = np.zeros(count * count, np.int64)
+        for part in chunks(len(cells)):
+            found += np.bincount(cells[part], minlength=len(found))
+        return found.reshape(count, count)
     templates = templates_of(pairs.subjects, inside)
     of_person = np.zeros(len(templates), np.int64)
     of_person[pairs.subjects] = pairs.folds
@@ -175,11 +179,12 @@ def listed_by_folds(pairs: Comparisons, group: BoolArray, count: int) -> tuple[F
     """Scores of the listed impostor pairs within a group, descending, and the position of their folds in a (K, K) table."""
     assert pairs.folds is not None
     inside = group & pairs.counted & pairs.enrolled
-    made = int(np.isfinite(pairs.impostor_scores).sum())  # lost ones come last
-    kept = both(inside, pairs.impostor[:made])
-    rows = pairs.impostor[:made][kept]
-    left, right = pairs.folds[rows[:, 0]], pairs.folds[rows[:, 1]]
-    return pairs.impostor_scores[:made][kept], np.minimum(left, right) * count + np.maximum(left, right)
+    cells = Column(np.int32)
+    for part in chunks(pairs.made):
+        rows = pairs.impostor[part]
+        left, right = (pairs.folds[side] for side in rows[both(inside, rows)].T)
+        cells.append(np.minimum(left, right) * count + np.maximum(left, right))
+    return scores_within(pairs, inside), cells.array()
 
 
 def least_outside(images: IntArray, folds: IntArray) -> tuple[int, int, int]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from facegap.audit.settings import Verify
-from facegap.derive.groupings import Grouping, cells_of
+from facegap.derive.groupings import Cells, Grouping, cells_of
 from facegap.errors import TableError
 from facegap.inputs.manifests.read import Manifest
+from facegap.store.scratch import chunks
 from facegap.types import BoolArray, IntArray
 
 SUBJECT_WORDS = frozenset(
@@ -79,10 +81,8 @@ def require_impostors(
         if pairs is None:
             has = [count > 1 for count in people]
         else:
-            left, right = pairs[:, 0], pairs[:, 1]
-            both = evaluated[left] & evaluated[right] & (subjects[left] != subjects[right])
-            within = cells.codes[left][both & (cells.codes[left] == cells.codes[right])]
-            has = [bool((within == k).any()) for k in known]
+            within = impostors_by_cell(pairs, subjects, evaluated, cells)
+            has = [bool(within[k]) for k in known]
         lacking = [(str(cells.groups[k]), count) for k, count, some in zip(known, people, has, strict=True) if not some]
         if not lacking:
             continue
@@ -99,3 +99,14 @@ def require_impostors(
             )
         sentences.append(f"{sentence}; their FMR is not measured")
     return tuple(sentences)
+
+
+def impostors_by_cell(pairs: IntArray, subjects: IntArray, evaluated: BoolArray, cells: Cells) -> IntArray:
+    """How many of the pairs (m, 2) are impostor pairs of evaluated images within each cell."""
+    found = np.zeros(len(cells.groups), np.int64)
+    for part in chunks(len(pairs)):
+        left, right = pairs[part, 0], pairs[part, 1]
+        both = evaluated[left] & evaluated[right] & (subjects[left] != subjects[right])
+        within = cells.codes[left][both & (cells.codes[left] == cells.codes[right])]
+        found += np.bincount(within, minlength=len(found))
+    return found

@@ -259,7 +259,7 @@ def threshold_among(scores: FloatArray, trials: int, target: float, pairs: Compa
         )
     # If the list ends exactly at the allowed number, the next pair has a lower score and would be one too many.
     first_out = scores[allowed] if allowed < len(scores) else -np.inf
-    reached = int(np.searchsorted(-scores, -first_out, side="left"))
+    reached = len(scores) - int(np.searchsorted(scores[::-1], first_out, side="right"))
     above_all = np.nextafter(scores[0], np.inf) if len(scores) else pairs.floor
     return ThresholdChoice(float(scores[reached - 1] if reached else above_all), target, reached, allowed, trials)
 

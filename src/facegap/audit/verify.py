@@ -32,6 +32,7 @@ from facegap.derive.comparisons import (
     counted_groups,
     finest_cells,
     listed_comparisons,
+    pair_rows,
     without,
 )
 from facegap.derive.groupings import Cells
@@ -48,6 +49,7 @@ from facegap.store.record import (
     TransferPoint,
 )
 from facegap.store.run import Matched
+from facegap.store.scratch import chunks
 from facegap.types import BoolArray, IntArray, ScoreCounts
 
 Counter = Callable[..., ScoreCounts]  # like count_scores
@@ -290,27 +292,35 @@ def listed_matching(
     They are set on listed impostor pairs of two subjects of the threshold set, or on a separate set. Pairs between a
     subject of the threshold set and an evaluated one are in neither; the description of the threshold says how many these are.
     """
-    manifest, excluded = resolved.manifest.frame, resolved.excluded.rows
-    sides = resolved.evaluated[pairs[["left", "right"]].to_numpy(np.int64)]
-    between = int((sides[:, 0] != sides[:, 1]).sum())
+    excluded = resolved.excluded.rows
+    rows = pair_rows(pairs)
+    reviewed, aside, between, evaluated = where_pairs_are(rows, resolved.evaluated, excluded)
     points, transfer = list(resolved.given), list[TransferPoint]()
     if not points:
         basis = elsewhere
         if basis is None:
             basis = listed_basis(pairs, resolved, enrolled, between)
         points, transfer = points_of(basis, resolved)
-    kept = without(pairs[["left", "right"]].to_numpy(np.int64), excluded, len(manifest))
     listed = ListedPairsRecord(
         listed=len(pairs),
-        reviewed_and_left_out=int((~kept).sum()),
-        evaluation=int(sides.all(axis=1).sum()),
-        threshold_set=int((~sides).all(axis=1).sum()),
+        reviewed_and_left_out=reviewed,
+        evaluation=evaluated,
+        threshold_set=aside,
         between=between,
         sampled=WEIGHT in pairs.columns,
     )
     record = ComparisonRecord(tuple(points), tuple(transfer), listed_pairs=listed)
     protocol = None if resolved.protocol is None else resolved.protocol.table
     return Matching(Matched(resolved.roles, excluded, pairs=pairs, folds=resolved.folds, protocol=protocol), record)
+
+
+def where_pairs_are(rows: PairRows, evaluated: BoolArray, excluded: PairRows) -> tuple[int, int, int, int]:
+    """Of listed pairs the reviewed ones that are left out, those of the threshold set, of neither, and of the evaluation."""
+    reviewed, found = 0, np.zeros(3, np.int64)
+    for part in chunks(len(rows)):
+        reviewed += int((~without(rows[part], excluded, len(evaluated))).sum())
+        found += np.bincount(evaluated[rows[part]].sum(axis=1), minlength=3)
+    return reviewed, int(found[0]), int(found[1]), int(found[2])
 
 
 def listed_basis(pairs: pd.DataFrame, resolved: ResolvedAudit, enrolled: BoolArray, between: int) -> Basis:

@@ -7,7 +7,8 @@ the pairs come from a list (scores of a black box), all of them are listed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import bisect
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from facegap.statistics.dyadic import dyadic_fmr, dyadic_fnmr
 from facegap.statistics.intervals import clopper_pearson, wilson
 from facegap.statistics.sampled_pairs import sampled_fmr, sampled_fnmr
 from facegap.store.record import Operating, TransferPoint
+from facegap.store.scratch import Column, chunks, places, scratch, taken
 from facegap.types import AnyArray, BoolArray, FloatArray, IntArray, Rate, ScoreCounts
 
 PairRows = IntArray  # (m, 2) rows of two templates; a row of the table of images represents its template
@@ -77,6 +79,12 @@ class Comparisons:
         """Whether every impostor pair is listed."""
         return bool(np.isneginf(self.floor))
 
+    @property
+    def made(self) -> int:
+        """How many listed impostor pairs have a score; the others come last."""
+        scores = self.impostor_scores
+        return bisect.bisect_left(range(len(scores)), True, key=lambda row: not np.isfinite(scores[row]))
+
     def cut(self, point: Operating | TransferPoint) -> Cut:
         """Return where comparisons are accepted at a threshold of the run: by pair of folds, or the threshold itself."""
         if point.by_folds is not None and self.folds is not None:
@@ -96,7 +104,8 @@ class Comparisons:
                 f"the list of impostor pairs ends at score {self.floor:.4f}, above the threshold {lowest:.4f}; "
                 f"run again with a tail limit above {self.tail_limit} (--tail-limit)"
             )
-        reached = int(np.searchsorted(-self.impostor_scores, -lowest, side="right"))
+        rising = self.impostor_scores[: self.made][::-1]
+        reached = len(rising) - int(np.searchsorted(rising, lowest, side="left"))
         if not isinstance(cut, FoldCut):
             return slice(reached)
         return np.flatnonzero(self.impostor_scores[:reached] >= cut.of(self.impostor[:reached]))
@@ -252,14 +261,24 @@ def impostors_within(pairs: Comparisons, group: BoolArray) -> tuple[FloatArray, 
     group : bool (n,); pairs with a lost template are not comparisons and are excluded
     """
     inside = group & pairs.counted & pairs.enrolled
-    made = int(np.isfinite(pairs.impostor_scores).sum())  # lost ones come last
-    scores: FloatArray = pairs.impostor_scores[:made][both(inside, pairs.impostor[:made])]
+    scores: FloatArray = scores_within(pairs, inside)
     if pairs.listed_only:
         return scores, len(scores)
     templates = templates_of(pairs.subjects, inside)
     left_out = between(pairs.excluded, inside, None)
     impostors = int((pairs.subjects[left_out[:, 0]] != pairs.subjects[left_out[:, 1]]).sum())
     return scores, int(templates.sum() ** 2 - (templates**2).sum()) // 2 - impostors
+
+
+def scores_within(pairs: Comparisons, inside: BoolArray) -> FloatArray:
+    """Scores of the listed impostor pairs with both templates inside, falling."""
+    made = pairs.made
+    if inside.all() and pairs.listed_only:
+        return pairs.impostor_scores[:made]
+    found = Column(np.float64)
+    for part in chunks(made):
+        found.append(pairs.impostor_scores[part][both(inside, pairs.impostor[part])])
+    return found.array()
 
 
 def counted_comparisons(
@@ -312,24 +331,28 @@ def listed_comparisons(
     units : int64 (n,), sampling unit of each template, see `units_of_run`
     folds : int64 (n,), as in `counted_comparisons`
     """
-    rows = pairs[["left", "right"]].to_numpy(np.int64)
-    kept = both(counted, rows) & without(rows, excluded, len(subjects))
+    rows = pair_rows(pairs)
     genuine = pairs["genuine"].to_numpy(np.bool_)
     scores = pairs["score"].to_numpy(np.float64)
-    impostor = np.flatnonzero(kept & ~genuine)
-    impostor = impostor[np.argsort(-scores[impostor], kind="stable")]  # NaN last
-    mates = np.flatnonzero(kept & genuine)
-    made = int(np.isfinite(scores[impostor]).sum())
+
+    def kept(kind: bool) -> Iterator[BoolArray]:
+        for part in chunks(len(rows)):
+            stays = both(counted, rows[part]) & without(rows[part], excluded, len(subjects))
+            yield stays & (genuine[part] == kind)
+
+    impostor, mates = by_falling_score(scores, places(kept(False))), places(kept(True))
+    of_impostor, others = taken(rows, impostor), taken(scores, impostor)
+    made = sum(int(np.isfinite(others[part]).sum()) for part in chunks(len(others)))
     weights = pairs[WEIGHT].to_numpy(np.float64) if WEIGHT in pairs.columns else None
     summed = None
     if cells is not None and weights is None:
-        summed = listed_people(subjects, cells, rows[impostor], made, units)
+        summed = listed_people(subjects, cells, of_impostor, made, units)
     return Comparisons(
         subjects=subjects,
         enrolled=enrolled,
         counted=counted,
-        impostor=rows[impostor],
-        impostor_scores=scores[impostor],
+        impostor=of_impostor,
+        impostor_scores=others,
         floor=-np.inf,
         genuine=rows[mates],
         genuine_scores=scores[mates],
@@ -341,6 +364,24 @@ def listed_comparisons(
         impostor_weights=None if weights is None else weights[impostor],
         genuine_weights=None if weights is None else weights[mates],
     )
+
+
+def by_falling_score(scores: FloatArray, rows: IntArray) -> IntArray:
+    """Some rows by their scores, the highest first and NaN last; rows of one score stay in their order."""
+    keys = scratch(len(rows), np.float64)
+    for part in chunks(len(rows)):
+        keys[part] = -scores[rows[part]]
+    return taken(rows, np.argsort(keys, kind="stable"))
+
+
+def pair_rows(pairs: pd.DataFrame) -> PairRows:
+    """Both sides of listed pairs, int64 (m, 2). pairs : left, right"""
+    found: PairRows = scratch((len(pairs), 2), np.int64)
+    for k, side in enumerate(("left", "right")):
+        values = pairs[side].to_numpy(np.int64)
+        for part in chunks(len(values)):
+            found[part, k] = values[part]
+    return found
 
 
 def finest_cells(manifest: pd.DataFrame, groupings: Sequence[Grouping]) -> IntArray:

@@ -14,7 +14,7 @@ from facegap.derive.metrics import FMR, FNMR
 from facegap.derive.results import groupings_of
 from facegap.derive.run import comparisons_of
 from facegap.derive.scores import is_whole
-from facegap.statistics.curves import DetPoints, false_match_counts, false_non_match_counts
+from facegap.statistics.curves import DetPoints, false_non_match_counts
 from facegap.store.run import Run
 from facegap.types import BoolArray, FloatArray, Group, IntArray
 
@@ -41,7 +41,7 @@ def histogram_table(run: Run) -> pd.DataFrame:
     counts, joined so that at most MOST_BINS cover all scores of the run; with many templates, pairs below the exact
     list are from a sample (ScoreHistogram.sampled). Groups without separate counts have no rows.
     """
-    pairs = comparisons_of(run)
+    pairs = comparisons_of(run, rates=False)
     found = [] if pairs is None else counted_histograms(run) or list(listed_histograms(run, pairs))
     return pd.DataFrame([row for rows in joined_bins(found) for row in rows], columns=list(HISTOGRAM))
 
@@ -71,11 +71,12 @@ def listed_histograms(run: Run, pairs: Comparisons) -> Iterator[Histogram]:
     """Histograms of listed pairs; none if some pairs are only counted."""
     if not pairs.complete:
         return
-    every = np.concatenate([pairs.genuine_scores, pairs.impostor_scores])
-    every = every[np.isfinite(every)]
-    if not len(every):
+    genuine = pairs.genuine_scores[np.isfinite(pairs.genuine_scores)]
+    impostor = pairs.impostor_scores[: pairs.made]  # falling
+    ends = np.concatenate([genuine, impostor[:1], impostor[-1:]])
+    if not len(ends):
         return
-    edges = np.histogram_bin_edges(every, MOST_BINS)
+    edges = np.histogram_bin_edges(np.array([ends.min(), ends.max()]), MOST_BINS)
     for grouping, cells, k in groups_of(run):
         inside = cells.codes == k
         scores = {"genuine": genuine_within(pairs, inside), "impostor": impostors_within(pairs, inside)[0]}
@@ -122,7 +123,7 @@ def det_table(run: Run) -> pd.DataFrame:
 
     A curve has at most MOST_POINTS thresholds, all observed scores; none is below the list of impostor pairs.
     """
-    pairs = comparisons_of(run)
+    pairs = comparisons_of(run, rates=False)
     rows: list[dict[str, Any]] = []
     if pairs is not None and np.isfinite(pairs.genuine_scores).any():
         for grouping, cells, k in groups_of(run):
@@ -139,7 +140,7 @@ def det_of_group(pairs: Comparisons, group: BoolArray) -> DetPoints | None:
         return None
     thresholds = chosen_thresholds(np.sort(genuine), impostor, pairs.floor)
     # Every impostor pair at or above the floor is listed, so these counts include all impostor pairs.
-    matches, _ = false_match_counts(impostor, thresholds)
+    matches = len(impostor) - np.searchsorted(impostor[::-1], thresholds, side="left")
     refused, genuine_pairs = false_non_match_counts(genuine, thresholds)
     return DetPoints(thresholds, matches, impostor_pairs, refused, genuine_pairs)
 

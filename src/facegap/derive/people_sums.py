@@ -7,6 +7,7 @@ import numpy as np
 from facegap.derive.comparisons import Comparisons, between, genuine_errors, templates_of
 from facegap.derive.cuts import Cut
 from facegap.derive.metrics import Metric
+from facegap.store.scratch import chunks
 from facegap.types import BoolArray, IntArray
 
 
@@ -23,8 +24,7 @@ def people_sums(
     taking_part = group if generalised else group & pairs.enrolled
     errors = sides_of(of[between(pairs.false_matches(cut), taking_part, None)], people)
     if pairs.listed_only:
-        made = slice(None) if generalised else np.isfinite(pairs.impostor_scores)
-        return errors, sides_of(of[between(pairs.impostor[made], group, None)], people)
+        return errors, listed_trials(pairs, group, None, people, generalised=generalised)
     templates = templates_of(pairs.subjects, taking_part)
     if pairs.units is None:
         return errors, templates * (templates.sum() - templates)
@@ -40,9 +40,23 @@ def people_sums_between(
     one, other = (group & pairs.counted & pairs.enrolled for group in (first, second))
     errors = sides_of(of[between(pairs.false_matches(cut), one, other)], people)
     if pairs.listed_only:
-        return errors, sides_of(of[between(pairs.impostor[np.isfinite(pairs.impostor_scores)], one, other)], people)
+        return errors, listed_trials(pairs, one, other, people, generalised=False)
     here, there = (np.bincount(of[group], minlength=people) for group in (one, other))
     return errors, here * (there.sum() - there) + there * (here.sum() - here)
+
+
+def listed_trials(
+    pairs: Comparisons, first: BoolArray, second: BoolArray | None, people: int, *, generalised: bool
+) -> IntArray:
+    """Listed impostor pairs within a group, or between two, that hold each person (or unit), int64 (people,)."""
+    if pairs.people is not None:
+        known = pairs.people.tried_by_each(first, second, pairs.counted, generalised=generalised)
+        if known is not None:
+            return known
+    found = np.zeros(people, np.int64)
+    for part in chunks(len(pairs.impostor) if generalised else pairs.made):
+        found += sides_of(pairs.varying[between(pairs.impostor[part], first, second)], people)
+    return found
 
 
 def sides_of(pairs: IntArray, people: int) -> IntArray:

@@ -174,8 +174,8 @@ def all_comparisons_of(run: Run, what: str) -> Comparisons | None:
     return comparisons_of(run)
 
 
-def comparisons_of(run: Run) -> Comparisons | None:
-    """The comparisons of a run; None without any."""
+def comparisons_of(run: Run, *, rates: bool = True) -> Comparisons | None:
+    """The comparisons of a run; None without any. rates : whether rates of groups are needed, not only scores"""
     matched = run.matched
     if matched is None:
         return None
@@ -185,7 +185,7 @@ def comparisons_of(run: Run) -> Comparisons | None:
     if matched.counts is not None:
         return counted_comparisons(matched.counts, subjects, enrolled, counted, matched.excluded, units, matched.folds)
     assert matched.pairs is not None
-    cells = finest_cells(run.manifest, groupings_of(run))
+    cells = finest_cells(run.manifest, groupings_of(run)) if rates else None
     return listed_comparisons(
         asked_pairs(matched.pairs), subjects, enrolled, counted, matched.excluded, cells, units, matched.folds
     )

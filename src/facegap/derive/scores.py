@@ -9,7 +9,7 @@ import pandas as pd
 
 from facegap.derive.comparisons import Comparisons, both, counted_groups, impostors_within
 from facegap.derive.groupings import Cells, Grouping, attribute_columns, attribute_values, cells_of
-from facegap.statistics.curves import EER_CONVENTIONS, EerConvention, equal_error_rate
+from facegap.statistics.curves import EER_CONVENTIONS, EerConvention, equal_error_rate_of_sorted
 from facegap.types import BoolArray, FloatArray, IntArray, ScoreCounts
 
 MOST_REVIEWED = 50
@@ -57,7 +57,8 @@ def group_scores(pairs: Comparisons, group: BoolArray, eer: EerConvention) -> di
     genuine = pairs.genuine_scores[both(inside, pairs.genuine)]
     genuine = genuine[np.isfinite(genuine)]
     impostor, impostor_pairs = impostors_within(pairs, group)
-    error = equal_error_rate(genuine, impostor if pairs.complete else np.empty(0), convention=eer)
+    others = impostor[::-1] if pairs.complete else np.empty(0)
+    error = equal_error_rate_of_sorted(np.sort(genuine), others, convention=eer)
     return {
         "genuine_pairs": len(genuine),
         "genuine_mean": mean(genuine),
@@ -87,9 +88,8 @@ def review_table(pairs: Comparisons, manifest: pd.DataFrame) -> pd.DataFrame:
 
     A high impostor pair may be one person under two names; once reviewed it is left out by --exclude-pairs.
     """
-    made = int(np.isfinite(pairs.impostor_scores).sum())  # lost ones come last
     order = np.argsort(pairs.genuine_scores, kind="stable")[: int(np.isfinite(pairs.genuine_scores).sum())]
-    highest, lowest = np.arange(made)[:MOST_REVIEWED], order[:MOST_REVIEWED]
+    highest, lowest = np.arange(min(pairs.made, MOST_REVIEWED)), order[:MOST_REVIEWED]
     image = manifest["image"].to_numpy()
     parts = [
         pd.DataFrame({"left": image[rows[:, 0]], "right": image[rows[:, 1]], "kind": kind, "score": scores})

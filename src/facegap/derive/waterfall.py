@@ -13,6 +13,7 @@ from facegap.derive.comparisons import Comparisons
 from facegap.derive.cuts import Cut, limits_of
 from facegap.derive.groupings import Grouping, attribute_columns, attribute_values, cells_of
 from facegap.store.record import Operating
+from facegap.store.scratch import chunks
 from facegap.tables import NEVER_SHOWN
 from facegap.types import BoolArray
 
@@ -149,7 +150,8 @@ def images_compared(pairs: Comparisons) -> BoolArray:
         return pairs.counted & pairs.enrolled
     compared = np.zeros(len(pairs.subjects), np.bool_)
     for rows, scores in ((pairs.impostor, pairs.impostor_scores), (pairs.genuine, pairs.genuine_scores)):
-        compared[rows[np.isfinite(scores)].ravel()] = True
+        for part in chunks(len(rows)):
+            compared[rows[part][np.isfinite(scores[part])].ravel()] = True
     return compared
 
 
