@@ -155,12 +155,17 @@ def test_the_bound_on_cells_holds_whatever_the_memory(monkeypatch: pytest.Monkey
         read_records(tmp_path / "people.csv")
 
 
-def test_scores_of_more_bytes_than_there_is_memory_for_are_refused(little: None, tmp_path: Path) -> None:
+def test_a_line_of_scores_without_an_end_is_refused_before_it_is_read(little: None, tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
-    with path.open("wb") as file:
-        file.write(b"left,right,score\n")
-        file.truncate(40 * 2**20)
-    with pytest.raises(TableError, match=BOTH_NUMBERS):
+    path.write_text("left,right,score\n" + "x" * 9 * 2**20)
+    with pytest.raises(TableError, match="line 2: longer than 1,048,576 characters; write one comparison a line"):
+        read_scores(path)
+
+
+def test_more_names_in_scores_than_there_is_memory_for_are_refused(little: None, tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text("left,right,score\n" + "".join(f"{'x' * 900}{k},{'y' * 900}{k},0.5\n" for k in range(20_000)))
+    with pytest.raises(TableError, match=rf"names in a file of scores: {BOTH_NUMBERS}"):
         read_scores(path)
 
 

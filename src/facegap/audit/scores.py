@@ -26,9 +26,10 @@ from facegap.audit.quality import require_column, require_one_quality, with_qual
 from facegap.audit.record import black_box_record, request_of
 from facegap.audit.resolved import ResolvedAudit, people_of, resolve
 from facegap.audit.resumable_counts import ResumableCounter
+from facegap.audit.score_pairs import attacks_of, negative, pairs_of
 from facegap.audit.settings import AuditSettings, Faces, Verify, default_of
 from facegap.audit.verify import Matching, listed_matching, match
-from facegap.derive.comparisons import WEIGHT
+from facegap.derive.comparisons import WEIGHT, pair_rows
 from facegap.errors import SettingError, StatisticsError, TableError
 from facegap.inputs.manifests.read import Manifest
 from facegap.inputs.manifests.templates import by_template
@@ -39,7 +40,7 @@ from facegap.runtime import usable_cores
 from facegap.store.files import sha256
 from facegap.store.record import RunRecord, ScoresFile, Task
 from facegap.store.run import Run
-from facegap.tables import ATTACKS, MANIFEST, PREDICTIONS, check
+from facegap.tables import MANIFEST, PREDICTIONS, check
 from facegap.types import FloatArray, IntArray
 
 DECISIONS = "the vendor's, because the scores are decisions"
@@ -117,7 +118,7 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
     listed, repeated = each_pair_once(read if enrolled is None else enrolled.listed, scores.name)
     if verify.distance:
         negated = tuple(replace(attack, score=-attack.score) for attack in listed.attacks)
-        listed = replace(listed, scores=-listed.scores, attacks=negated)
+        listed = replace(listed, scores=negative(listed.scores), attacks=negated)
         verify = replace(verify, threshold=tuple(-value for value in verify.scores))
     stated = None if manifest is None else by_template(other_manifest(manifest, settings, allow_outside=True))
     if enrolled is not None:
@@ -136,8 +137,9 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
                 f"vendor, and none can be set for a target FMR; omit --fmr"
             )
         verify = replace(verify, threshold=(decided,))
-    sides = pairs[["left", "right"]].to_numpy(np.int64)
-    resolved = resolve(table, settings, runs_models=False, compares=True, thresholds=verify, scored=sides, plan=plan)
+    resolved = resolve(
+        table, settings, runs_models=False, compares=True, thresholds=verify, scored=pair_rows(pairs), plan=plan
+    )
     told = (*score_notes(repeated, decided, len(listed.attacks)), *weight_notes(pairs), *log_notes(read, enrolled))
     resolved = replace(resolved, notes=(*resolved.notes, *told))
     if enrolled is not None:
@@ -165,15 +167,6 @@ def audit_scores(scores: Path, manifest: Path | None, settings: AuditSettings, *
         found = all_made(table, faces_of_log(table.by_image.frame, enrolled, resolved.qualities))
         evidence = replace(compared(record, resolved, found, matching), attacks=attacks_of(listed, rows_of_names))
         return finish(resolved, evidence, place)
-
-
-def attacks_of(listed: ScoreList, rows: IntArray) -> pd.DataFrame | None:
-    """ATTACKS of a file; None without any. rows : the manifest row of each name"""
-    if not listed.attacks:
-        return None
-    place = {name: int(row) for name, row in zip(listed.names, rows, strict=True)}
-    told = [(place[one.reference], one.species, one.score) for one in listed.attacks]
-    return check(pd.DataFrame(told, columns=list(ATTACKS.columns)), ATTACKS, "attacks")
 
 
 def require_both_kinds(pairs: pd.DataFrame, verify: Verify, name: str) -> None:
@@ -349,32 +342,6 @@ def subjects_table(listed: ScoreList, table: Manifest | None) -> Manifest:
     checked = check(frame, MANIFEST, "subjects of the scores")
     sha256 = "" if table is None else table.sha256
     return Manifest(checked, Path(), labels, () if table is None else table.warnings, sha256, has_subjects=True)
-
-
-def pairs_of(listed: ScoreList, rows: IntArray, manifest: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """The comparisons as manifest rows: left, right, genuine, score.
-
-    Raises
-    ------
-    TableError : the file calls a pair genuine that the manifest gives two subjects, or the other way round
-    """
-    if listed.named == "nobody":
-        genuine = listed.genuine == 1
-        return pd.DataFrame({"left": 0, "right": np.where(genuine, 0, 1), "genuine": genuine, "score": listed.scores})
-    left, right = rows[listed.left], rows[listed.right]
-    codes = pd.factorize(manifest["subject"])[0]
-    same = codes[left] == codes[right]
-    told = listed.genuine >= 0
-    wrong = np.flatnonzero(told & (same != (listed.genuine == 1)))
-    if len(wrong):
-        k = int(wrong[0])
-        raise TableError(
-            f"{path.name}: row {k + 1} of the scores says {'genuine' if listed.genuine[k] else 'impostor'} of "
-            f"{listed.names[listed.left[k]]!r} and {listed.names[listed.right[k]]!r}, but the subjects contradict "
-            f"this ({len(wrong)} such rows)"
-        )
-    found = pd.DataFrame({"left": left, "right": right, "genuine": same, "score": listed.scores})
-    return found if listed.weights is None else found.assign(**{WEIGHT: listed.weights})
 
 
 def compared(record: RunRecord, resolved: ResolvedAudit, found: Gathered, matching: Matching) -> Evidence:

@@ -26,6 +26,20 @@ def test_a_pair_in_both_orders_counts_once(tmp_path: Path) -> None:
     assert kept.lost == 1
 
 
+def test_repeated_pairs_are_found_a_few_rows_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facegap.store.scratch.CHUNK", 2)
+    monkeypatch.setattr("facegap.store.scratch.LEAST_MAPPED", 1)
+    path = listed(tmp_path, "a,b,0.5", "b,a,0.5", "a,c,0.2", "a,b,0.5", "c,d,nan", "d,c,nan", "b,d,0.1", " a ,b,0.5")
+    kept, repeated = each_pair_once(read_scores(path), "s.csv")  # the last row has it read row by row
+    assert (len(kept), repeated, kept.lost) == (4, 4, 1)
+    assert [(kept.names[a], kept.names[b]) for a, b in zip(kept.left, kept.right, strict=True)] == [
+        ("a", "b"), ("a", "c"), ("c", "d"), ("b", "d")
+    ]  # fmt: skip
+    path = listed(tmp_path, "a,b,0.5", "a,c,0.1", "c,d,0.1", "b,a,0.6", "d,c,0.2")
+    with pytest.raises(TableError, match=r"rows 1 and 4 .* with two scores, 0\.5 and 0\.6 \(2 such rows\)"):
+        each_pair_once(read_scores(path), "s.csv")
+
+
 def test_a_pair_with_two_scores_is_an_error_that_names_both_rows(tmp_path: Path) -> None:
     path = listed(tmp_path, "a,b,0.5", "a,c,0.1", "b,a,0.6")
     with pytest.raises(

@@ -59,7 +59,7 @@ def test_four_columns_of_bob_by_hand(tmp_path: Path) -> None:
     assert found.genuine.tolist() == [1, 0, 0]
     assert found.scores[:2].tolist() == [0.75, -0.5]
     assert math.isnan(found.scores[2])
-    assert (found.left.dtype, found.genuine.dtype, found.scores.dtype) == (np.int64, np.int8, np.float64)
+    assert (found.left.dtype, found.genuine.dtype, found.scores.dtype) == (np.int32, np.int8, np.float64)
     assert len(found.sha256) == 64
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 from facegap.errors import TableError
 from facegap.inputs.scores.read import ScoreList
-from facegap.types import BoolArray, FloatArray, IntArray
+from facegap.store.scratch import Column, chunks, places, scratch, taken
+from facegap.types import FloatArray, IntArray
 
 SCALE = 20  # times smaller than genuine scores: a threshold for scores of 0..1 beside scores of 0..100
 FEW_SCORES = 10_000
@@ -28,45 +29,76 @@ def each_pair_once(listed: ScoreList, name: str) -> tuple[ScoreList, int]:
     """
     if listed.named != "image":
         return listed, 0
-    low, high = listed.left, listed.right
-    if not listed.directed:
-        low, high = np.minimum(low, high), np.maximum(low, high)
-    keys: IntArray = low * len(listed.names) + high
-    # Nearly every file has each pair once; a sort alone finds that out in a third of the memory.
-    ordered = np.sort(keys)
-    if not (ordered[1:] == ordered[:-1]).any():
+    keys = _pair_keys(listed)
+    # Nearly every file has each pair once; a sort alone finds that out.
+    keys.sort()
+    if not any((np.diff(keys[part.start : part.stop + 1]) == 0).any() for part in chunks(len(keys))):
         return listed, 0
-    del ordered
-    _, first, of = np.unique(keys, return_index=True, return_inverse=True)
-    before = first[of]
-    same = (listed.scores == listed.scores[before]) | (np.isnan(listed.scores) & np.isnan(listed.scores[before]))
-    if listed.weights is not None and (listed.weights != listed.weights[before]).any():
-        k = int(np.argmax(listed.weights != listed.weights[before]))
-        raise TableError(
-            f"{name}: rows {int(before[k]) + 1} and {k + 1} of the scores are the same pair with two weights, "
-            f"{listed.weights[before[k]]:g} and {listed.weights[k]:g}; keep the row that is in the list of sampled "
-            f"pairs"
-        )
-    differing = np.flatnonzero(~same)
-    if len(differing):
-        k, j = int(differing[0]), int(before[differing[0]])
-        pair = f"{listed.names[listed.left[k]]!r} and {listed.names[listed.right[k]]!r}"
-        raise TableError(
-            f"{name}: rows {j + 1} and {k + 1} of the scores compare {pair} with two scores, {listed.scores[j]:g} and "
-            f"{listed.scores[k]:g} ({len(differing)} such rows); keep one row for each pair"
-            + ("" if listed.directed else ", or name the columns probe and reference if both are trials")
-        )
-    kept: BoolArray = np.zeros(len(keys), np.bool_)
-    kept[first] = True
+    del keys
+    before = _first_rows(_pair_keys(listed))
+    _require_same(listed, before, name)
+    kept = places(before[part] == np.arange(part.start, part.stop) for part in chunks(len(before)))
     chosen = replace(
         listed,
-        left=listed.left[kept],
-        right=listed.right[kept],
-        genuine=listed.genuine[kept],
-        scores=listed.scores[kept],
-        weights=None if listed.weights is None else listed.weights[kept],
+        left=taken(listed.left, kept),
+        right=taken(listed.right, kept),
+        genuine=taken(listed.genuine, kept),
+        scores=taken(listed.scores, kept),
+        weights=None if listed.weights is None else taken(listed.weights, kept),
     )
-    return chosen, int(len(keys) - len(first))
+    return chosen, len(before) - len(kept)
+
+
+def _pair_keys(listed: ScoreList) -> IntArray:
+    """A number for each pair of images, int64 (rows,): the same in both orders, unless these are two trials."""
+    keys: IntArray = scratch(len(listed), np.int64)
+    for part in chunks(len(keys)):
+        low, high = listed.left[part].astype(np.int64), listed.right[part].astype(np.int64)
+        if not listed.directed:
+            low, high = np.minimum(low, high), np.maximum(low, high)
+        keys[part] = low * len(listed.names) + high
+    return keys
+
+
+def _first_rows(keys: IntArray) -> IntArray:
+    """The first row with the key of each row, int64 (rows,)."""
+    order = np.argsort(keys, kind="stable")
+    found: IntArray = scratch(len(keys), np.int64)
+    key, first = -1, -1
+    for part in chunks(len(keys)):
+        rows = order[part]
+        fresh = np.diff(keys[rows], prepend=key) != 0
+        starts = np.append(first, rows[fresh])
+        found[rows] = starts[np.cumsum(fresh)]
+        key, first = int(keys[rows[-1]]), int(starts[-1])
+    return found
+
+
+def _require_same(listed: ScoreList, before: IntArray, name: str) -> None:
+    """Raise TableError where a row has another weight or score than the first row of its pair. before : those rows"""
+    scores, weights, differing, worst = listed.scores, listed.weights, 0, -1
+    for part in chunks(len(before)):
+        first = before[part]
+        if weights is not None and (torn := np.flatnonzero(weights[part] != weights[first])).size:
+            k = part.start + int(torn[0])
+            raise TableError(
+                f"{name}: rows {int(before[k]) + 1} and {k + 1} of the scores are the same pair with two weights, "
+                f"{weights[before[k]]:g} and {weights[k]:g}; keep the row that is in the list of sampled "
+                f"pairs"
+            )
+    for part in chunks(len(before)):
+        own, others = scores[part], scores[before[part]]
+        wrong = np.flatnonzero((own != others) & ~(np.isnan(own) & np.isnan(others)))
+        worst = part.start + int(wrong[0]) if worst < 0 and len(wrong) else worst
+        differing += len(wrong)
+    if differing:
+        k, j = worst, int(before[worst])
+        pair = f"{listed.names[listed.left[k]]!r} and {listed.names[listed.right[k]]!r}"
+        raise TableError(
+            f"{name}: rows {j + 1} and {k + 1} of the scores compare {pair} with two scores, {scores[j]:g} and "
+            f"{scores[k]:g} ({differing} such rows); keep one row for each pair"
+            + ("" if listed.directed else ", or name the columns probe and reference if both are trials")
+        )
 
 
 def require_usable(pairs: pd.DataFrame, thresholds: Sequence[float], name: str, *, distance: bool) -> None:
@@ -80,18 +112,17 @@ def require_usable(pairs: pd.DataFrame, thresholds: Sequence[float], name: str, 
     TableError : no score, one score throughout, genuine scores below impostor scores at the median, or a threshold
                  farther from the scores than they are from one another, or far smaller than they are
     """
-    scores = pairs["score"].to_numpy(np.float64)
-    finite = np.isfinite(scores)
-    if not finite.any():
+    mated, others = _made(pairs, genuine=True), _made(pairs, genuine=False)
+    if not len(mated) + len(others):
         raise TableError(f"{name}: no comparison has a score, so there is nothing to evaluate")
-    low, high = float(scores[finite].min()), float(scores[finite].max())
+    low = min(float(kind.min()) for kind in (mated, others) if len(kind))
+    high = max(float(kind.max()) for kind in (mated, others) if len(kind))
     if low == high:
         raise TableError(
             f"{name}: every score is {shown(low, distance=distance)}; a constant score cannot distinguish people"
         )
-    genuine = pairs["genuine"].to_numpy(np.bool_)
-    mated, others = scores[finite & genuine], scores[finite & ~genuine]
-    if min(len(mated), len(others)) >= FEWEST and np.median(mated) < np.median(others):
+    middles = [_median(kind) for kind in (mated, others)]
+    if min(len(mated), len(others)) >= FEWEST and middles[0] < middles[1]:
         what = (
             "--distance was given, but these look like similarities: omit it"
             if distance
@@ -99,17 +130,17 @@ def require_usable(pairs: pd.DataFrame, thresholds: Sequence[float], name: str, 
         )
         raise TableError(
             f"{name}: the median score of genuine pairs is lower than that of impostor pairs "
-            f"({shown(float(np.median(mated)), distance=distance)} against "
-            f"{shown(float(np.median(others)), distance=distance)}); "
+            f"({shown(middles[0], distance=distance)} against "
+            f"{shown(middles[1], distance=distance)}); "
             f"{what}"
         )
     for threshold in thresholds:
         taken = float((others >= threshold).mean()) if len(others) else 0.0
-        if len(mated) and abs(threshold) * SCALE < abs(float(np.median(mated))) and taken > 0.5:
+        if len(mated) and abs(threshold) * SCALE < abs(middles[0]) and taken > 0.5:
             raise TableError(
                 f"{name}: the threshold {shown(threshold, distance=distance)} is on another scale than the scores: "
                 f"the median of "
-                f"genuine pairs is {shown(float(np.median(mated)), distance=distance)}, and {taken:.0%} of impostor pairs would match"
+                f"genuine pairs is {shown(middles[0], distance=distance)}, and {taken:.0%} of impostor pairs would match"
             )
         if not low - (high - low) <= threshold <= high + (high - low):
             ends = sorted(shown(end, distance=distance) for end in (low, high))
@@ -125,8 +156,26 @@ def decision_threshold(scores: FloatArray) -> float | None:
     some = scores[:FEW_SCORES]
     if len(np.unique(some[np.isfinite(some)])) > 2:  # as of nearly every file; the rest need not be looked at
         return None
-    values = np.unique(scores[np.isfinite(scores)])
+    values = np.empty(0)
+    for part in chunks(len(scores)):
+        values = np.unique(np.append(values, scores[part][np.isfinite(scores[part])]))
+        if len(values) > 2:
+            return None
     return float(values[1]) if len(values) == 2 else None
+
+
+def _made(pairs: pd.DataFrame, *, genuine: bool) -> FloatArray:
+    """The scores of the comparisons of one kind that have one."""
+    scores, kinds = pairs["score"].to_numpy(np.float64), pairs["genuine"].to_numpy(np.bool_)
+    found = Column(np.float64)
+    for part in chunks(len(scores)):
+        found.append(scores[part][np.isfinite(scores[part]) & (kinds[part] == genuine)])
+    return found.array()
+
+
+def _median(scores: FloatArray) -> float:
+    """Their median, NaN of none. scores : in any order, and in another one afterwards"""
+    return float(np.median(scores, overwrite_input=True)) if len(scores) else float("nan")
 
 
 def shown(value: float, *, distance: bool) -> str:

@@ -1,18 +1,17 @@
 """Scores that somebody else made: a file of comparisons as arrays.
 
 Which layout a file has is decided by its first line alone (`score_layouts.py`, docs/black_boxes.md). Rows are read by
-pyarrow; where it, or a rule about the values, says no, the file is read again row by row, which finds the line to
+pyarrow, a block at a time; where it, or a rule about the values, says no, the file is read again row by row, which finds the line to
 name, or shows that the rows are only written unusually and takes them.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,19 +22,20 @@ from facegap.inputs.scores.rows import MOST_CODE, Attack, Columns, kind_of, read
 from facegap.inputs.spelling import LARGEST
 from facegap.store.opened import NotRegularError, opened
 from facegap.store.room import require_room
+from facegap.store.scratch import Column, chunks, scratch, taken
 from facegap.types import FloatArray, IntArray
 
 BLOCK_BYTES = 8 * 2**20
-COPIES = 4  # of the file's bytes: codes, names and scores on both ways of reading
+WORD_BYTES, WORD_COPIES = 120, 3  # of each name as Python's own text, in a table and sorted
 NAN_WORDS = ("nan", "NaN", "NAN")
-UNKNOWN_KIND = -1
+UNKNOWN = np.int8(-1)
 
 
 @dataclass(frozen=True, eq=False)
 class ScoreList:
     """Comparisons and their scores, in the order of the file; higher is more alike.
 
-    left, right : int64 (rows,), index into `names`; -1 everywhere where the file names nobody
+    left, right : int32 (rows,), index into `names`; -1 everywhere where the file names nobody
     names       : each name once, sorted; of subjects or of images, as `named` says
     genuine     : int8 (rows,); 1 one person, 0 two people, -1 the file does not say
     scores      : float64 (rows,); NaN where no score came (failure to acquire): kept, and counted by `lost`
@@ -45,6 +45,8 @@ class ScoreList:
     attacks     : presentation attacks with the names of the references, which are among `names`; no comparisons
     weights     : float64 (rows,), how many pairs each row stands for, where they are a sample of all pairs; None without
     codes       : int64 (rows,), return code of each comparison, 0 where there is a score; None in a layout without
+
+    The arrays of a large file lie in temporary files (store/scratch.py).
     """
 
     left: IntArray
@@ -63,7 +65,8 @@ class ScoreList:
 
     def __post_init__(self) -> None:
         """Count the rows without a score."""
-        object.__setattr__(self, "lost", int(np.isnan(self.scores).sum()))
+        lost = sum(int(np.isnan(self.scores[part]).sum()) for part in chunks(len(self.scores)))
+        object.__setattr__(self, "lost", lost)
 
     def __len__(self) -> int:
         """Rows of the file."""
@@ -81,10 +84,6 @@ def read_scores(path: Path, *, frte: bool = False) -> ScoreList:
     """
     try:
         with opened(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            require_room(
-                COPIES * size, f"{path.name}: {size:,} bytes of scores", TableError, "use a machine with more memory"
-            )
             layout = layout_of(path, file, frte=frte)
             found = _read_fast(file, layout) or read_by_row(file, layout, path.name)
             file.seek(0)
@@ -97,8 +96,7 @@ def read_scores(path: Path, *, frte: bool = False) -> ScoreList:
     left, right, names = _joined(found)
     genuine = found.genuine
     if genuine is None:
-        known = (left == right).astype(np.int8) if layout.named == "subject" else None
-        genuine = np.full(len(found.scores), UNKNOWN_KIND, np.int8) if known is None else known
+        genuine = _same(left, right) if layout.named == "subject" else np.broadcast_to(UNKNOWN, len(found.scores))
     return ScoreList(
         left,
         right,
@@ -118,6 +116,28 @@ def read_scores(path: Path, *, frte: bool = False) -> ScoreList:
 def _read_fast(file: BufferedReader, layout: Layout) -> Columns | None:
     """The cells by pyarrow; None where it or a rule stumbles over one, so that the row has to be looked for."""
     import pyarrow as pa
+
+    file.seek(0)
+    gathered = _Gathered(layout)
+    try:
+        if not all(gathered.take(batch) for batch in _batches(file, layout)):
+            return None
+    except pa.ArrowException:
+        return None
+    return gathered.columns() if gathered.rows else None
+
+
+def _same(left: IntArray, right: IntArray) -> NDArray[np.int8]:
+    """1 where both sides are one, else 0."""
+    found = scratch(len(left), np.int8)
+    for part in chunks(len(left)):
+        found[part] = left[part] == right[part]
+    return found
+
+
+def _batches(file: BufferedReader, layout: Layout) -> Any:
+    """The rows below the header, a block at a time. Raises pyarrow's errors."""
+    import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
     word = pa.dictionary(pa.int32(), pa.utf8())
@@ -126,80 +146,130 @@ def _read_fast(file: BufferedReader, layout: Layout) -> Columns | None:
     types = {**dict.fromkeys(texts, word), **dict.fromkeys(numbers, pa.float64())}
     if layout.code is not None:
         types[layout.code] = pa.int32()
-    file.seek(0)
-    try:
-        table = arrow_csv.read_csv(
-            pa.PythonFile(file, mode="r"),
-            arrow_csv.ReadOptions(
-                column_names=list(layout.columns), skip_rows=layout.lines_above, block_size=BLOCK_BYTES
-            ),
-            arrow_csv.ParseOptions(
-                delimiter=layout.delimiter,
-                quote_char='"' if layout.is_csv else False,
-                newlines_in_values=layout.is_csv,
-            ),
-            arrow_csv.ConvertOptions(
-                column_types=types,
-                include_columns=list(types),
-                null_values=["", *NAN_WORDS] if layout.is_csv else list(NAN_WORDS),
-                strings_can_be_null=False,
-            ),
+    return arrow_csv.open_csv(
+        pa.PythonFile(file, mode="r"),
+        arrow_csv.ReadOptions(column_names=list(layout.columns), skip_rows=layout.lines_above, block_size=BLOCK_BYTES),
+        arrow_csv.ParseOptions(
+            delimiter=layout.delimiter,
+            quote_char='"' if layout.is_csv else False,
+            newlines_in_values=layout.is_csv,
+        ),
+        arrow_csv.ConvertOptions(
+            column_types=types,
+            include_columns=list(types),
+            null_values=["", *NAN_WORDS] if layout.is_csv else list(NAN_WORDS),
+            strings_can_be_null=False,
+        ),
+    )
+
+
+class _Gathered:
+    """The cells of a file as blocks of it come."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.rows = 0
+        self._layout = layout
+        self._names = _Words()
+        self._left, self._right, self._scores = Column(np.int32), Column(np.int32), Column(np.float64)
+        self._genuine = Column(np.int8) if layout.genuine else None
+        self._weights = Column(np.float64) if layout.weight else None
+        self._codes = Column(np.int64) if layout.code else None
+
+    def take(self, batch: Any) -> bool:
+        """Add the rows of a block; False where one breaks a rule that `read_by_row` states."""
+        layout = self._layout
+        self.rows += batch.num_rows
+        scores = _floats(batch, layout.score)
+        if self._codes is not None:
+            codes = batch.column(layout.code).to_numpy(zero_copy_only=False).astype(np.float64)
+            # A code without a number would be NaN here, which is no code either.
+            if not ((codes >= 0) & (codes <= MOST_CODE)).all() or np.isnan(scores[codes == 0]).any():
+                return False
+            self._codes.append(codes)
+            scores = np.where(codes == 0, scores, np.nan)
+        if (np.abs(scores) > LARGEST).any():
+            return False
+        self._scores.append(scores)
+        if layout.attack and any(word.strip() for word in batch.column(layout.attack).dictionary.to_pylist()):
+            return False
+        if self._weights is not None and layout.weight:
+            weights = _floats(batch, layout.weight)
+            if not ((weights > 0) & (weights <= MOST_WEIGHT)).all():
+                return False
+            self._weights.append(weights)
+        if self._genuine is not None:
+            kinds = _kinds(batch.column(layout.genuine))
+            if kinds is None:
+                return False
+            self._genuine.append(kinds)
+        return self._take_names(batch)
+
+    def _take_names(self, batch: Any) -> bool:
+        """Add both sides of a block; False where a name breaks a rule."""
+        nobody = np.full(batch.num_rows, -1, np.int32)
+        sides = [
+            self._names.codes(batch.column(name)) if name else nobody
+            for name in (self._layout.left, self._layout.right)
+        ]
+        self._left.append(sides[0])
+        self._right.append(sides[1])
+        itself = self._layout.named == "image" and bool((sides[0] == sides[1]).any())
+        return self._names.plain and not itself
+
+    def columns(self) -> Columns:
+        """All of them."""
+        genuine, weights, codes = (
+            None if column is None else column.array() for column in (self._genuine, self._weights, self._codes)
         )
-    except pa.ArrowException:
+        names = self._names.words.to_pylist()
+        left, right, scores = (column.array() for column in (self._left, self._right, self._scores))
+        return Columns(left, names, right, names, genuine, scores, weights=weights, codes=codes)
+
+
+class _Words:
+    """The distinct names of a file, in the order in which they come."""
+
+    def __init__(self) -> None:
+        import pyarrow as pa
+
+        self.words = pa.array([], pa.utf8())
+        self.plain = True  # none is empty or has blanks around it
+
+    def codes(self, column: Any) -> IntArray:
+        """The place of each cell's name among all names, int32; new names are added."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        place = pc.index_in(column.dictionary, value_set=self.words)
+        if place.null_count:
+            new = column.dictionary.filter(pc.is_null(place))
+            known = len(self.words)
+            self.words = pa.concat_arrays([self.words, new])
+            require_room(
+                WORD_COPIES * (self.words.nbytes + WORD_BYTES * len(self.words)),
+                f"{len(self.words):,} names in a file of scores",
+                TableError,
+                "use a machine with more memory",
+            )
+            self.plain = self.plain and all(word.strip() == word != "" for word in new.to_pylist())
+            found = place.to_numpy(zero_copy_only=False)
+            found = np.where(np.isnan(found), known + np.cumsum(np.isnan(found)) - 1, found)
+        else:
+            found = place.to_numpy(zero_copy_only=False)
+        return np.asarray(found.astype(np.int32)[column.indices.to_numpy(zero_copy_only=False)])
+
+
+def _floats(batch: Any, name: str) -> FloatArray:
+    """The numbers of a column, NaN where there is none."""
+    return np.asarray(batch.column(name).to_numpy(zero_copy_only=False), np.float64)
+
+
+def _kinds(column: Any) -> NDArray[np.int8] | None:
+    """1 genuine or 0 impostor of each cell; None where one says neither."""
+    kinds = [kind_of(word) for word in column.dictionary.to_pylist()]
+    if None in kinds:
         return None
-    cells = {name: _codes(table.column(name)) for name in texts}
-    scores = table.column(layout.score).to_numpy().astype(np.float64)
-    weights = table.column(layout.weight).to_numpy().astype(np.float64) if layout.weight else None
-    codes: IntArray | None = None
-    if layout.code is not None:
-        codes = table.column(layout.code).to_numpy().astype(np.int64)
-        if ((codes < 0) | (codes > MOST_CODE)).any() or np.isnan(scores[codes == 0]).any():
-            return None
-        scores = np.where(codes == 0, scores, np.nan)
-    return _checked(cells, scores, weights, layout, codes)
-
-
-def _codes(column: object) -> tuple[IntArray, list[str]]:
-    """Codes and words of a dictionary column; its chunks share one table of words afterwards."""
-    import pyarrow as pa
-
-    assert isinstance(column, pa.ChunkedArray)
-    whole = column.unify_dictionaries().combine_chunks()
-    if isinstance(whole, pa.ChunkedArray):  # no chunk at all
-        return np.empty(0, np.int64), []
-    return whole.indices.to_numpy(zero_copy_only=False).astype(np.int64), whole.dictionary.to_pylist()
-
-
-def _checked(
-    cells: Mapping[str, tuple[IntArray, list[str]]],
-    scores: FloatArray,
-    weights: FloatArray | None,
-    layout: Layout,
-    failures: IntArray | None,
-) -> Columns | None:
-    """The columns, or None where a row breaks a rule that `read_by_row` states."""
-    nobody: tuple[IntArray, list[str]] = (np.full(len(scores), -1, np.int64), [])
-    left, right = (cells[name] if name else nobody for name in (layout.left, layout.right))
-    words = [*left[1], *right[1]]
-    if not len(scores) or (np.abs(scores) > LARGEST).any() or not all(word.strip() == word != "" for word in words):
-        return None
-    if layout.attack and any(word.strip() for word in cells[layout.attack][1]):
-        return None
-    if weights is not None and not ((weights > 0) & (weights <= MOST_WEIGHT)).all():
-        return None
-    genuine = None
-    if layout.genuine:
-        codes, said = cells[layout.genuine]
-        kinds = [kind_of(word) for word in said]
-        if None in kinds:
-            return None
-        genuine = np.array(kinds, np.int8)[codes]
-    found = Columns(left[0], left[1], right[0], right[1], genuine, scores, weights=weights, codes=failures)
-    if layout.named == "image":
-        one, other, _ = _joined(found)
-        if (one == other).any():
-            return None
-    return found
+    return np.asarray(np.array(kinds, np.int8)[column.indices.to_numpy(zero_copy_only=False)])
 
 
 def _joined(found: Columns) -> tuple[IntArray, IntArray, tuple[str, ...]]:
@@ -208,6 +278,6 @@ def _joined(found: Columns) -> tuple[IntArray, IntArray, tuple[str, ...]]:
     position = {name: code for code, name in enumerate(names)}
     sides = []
     for codes, words in ((found.left, found.left_names), (found.right, found.right_names)):
-        into = np.array([*(position[word] for word in words), -1], np.int64)  # code -1 finds the last: -1
-        sides.append(into[codes])
+        into = np.array([*(position[word] for word in words), -1], np.int32)  # code -1 finds the last: -1
+        sides.append(taken(into, codes))
     return sides[0], sides[1], tuple(names)

@@ -7,10 +7,12 @@ import io
 import math
 import re
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BufferedReader
+from itertools import count
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +21,11 @@ from facegap.errors import TableError
 from facegap.inputs.cards.categories import NAME, class_word
 from facegap.inputs.scores.layouts import ATTACK, MOST_WEIGHT, WEIGHT, Layout
 from facegap.inputs.spelling import LARGEST
+from facegap.store.scratch import Column, rows_at_once
 from facegap.types import FloatArray, IntArray
 
 MOST_SPECIES = 20
+MOST_LETTERS = 2**20  # of a line
 MOST_CODE = 9999  # of a driver's return codes
 KINDS: Mapping[str, int] = {"genuine": 1, "true": 1, "yes": 1, "impostor": 0, "false": 0, "no": 0}
 
@@ -67,11 +71,14 @@ def read_by_row(file: BufferedReader, layout: Layout, name: str) -> Columns:
     )
     assert score is not None
     tables: tuple[dict[str, int], dict[str, int]] = ({}, {})
-    codes, kinds, scores, weights = (array("q"), array("q")), array("b"), array("d"), array("d")
+    codes, kinds, scores, weights = (array("i"), array("i")), array("b"), array("d"), array("d")
     failures = array("q")
+    buffers = (*codes, kinds, scores, weights, failures)
+    columns = [Column(buffer.typecode) for buffer in buffers]
     attacks: list[Attack] = []
     species: set[str] = set()
     at_reference = layout.columns.index(layout.reference) if layout.reference else 0
+    most = rows_at_once()
     for line, cells in _records(file, layout, name):
         try:
             _require_cells(cells, layout)
@@ -100,23 +107,30 @@ def read_by_row(file: BufferedReader, layout: Layout, name: str) -> Columns:
             column, what = fault.args
             column = str(layout.attack) if column == ATTACK else column
             raise TableError(f"{name} line {line}, column {column}: {what}") from None
-    if not scores:
+        if len(scores) >= most:
+            _moved(buffers, columns)
+    _moved(buffers, columns)
+    left, right, said, found, weighed, failed = (column.array() for column in columns)
+    if not len(found):
         raise TableError(f"{name} line {layout.lines_above + 1}: no rows; add one row per comparison")
-    left, right = (np.array(side, np.int64) for side in codes)
-    said = np.array(kinds, np.int8) if layout.genuine else None
-    weighed = np.array(weights, np.float64) if layout.weight else None
-    failed = np.array(failures, np.int64) if layout.code else None
     return Columns(
         left,
         list(tables[0]),
         right,
         list(tables[1]),
-        said,
-        np.array(scores, np.float64),
+        said if layout.genuine else None,
+        found,
         tuple(attacks),
-        weighed,
-        failed,
+        weighed if layout.weight else None,
+        failed if layout.code else None,
     )
+
+
+def _moved(buffers: Sequence[array[Any]], columns: Sequence[Column]) -> None:
+    """Put what is in the buffers at the end of their columns, and empty them."""
+    for buffer, column in zip(buffers, columns, strict=True):
+        column.append(np.array(buffer))
+        del buffer[:]
 
 
 def _named(cell: str, layout: Layout) -> str:
@@ -147,11 +161,25 @@ def _records(raw: BufferedReader, layout: Layout, name: str) -> Iterator[tuple[i
     raw.seek(0)
     file = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
     try:
-        for line, cells in _csv_rows(file, name) if layout.is_csv else _blank_rows(file, layout):
+        lines = _lines(file, name)
+        for line, cells in _csv_rows(lines, name) if layout.is_csv else _blank_rows(lines, layout):
             if line > layout.lines_above:
                 yield line, cells
     finally:
         file.detach()  # or it would close what the caller still reads
+
+
+def _lines(file: io.TextIOWrapper, name: str) -> Iterator[str]:
+    """The lines of a file; TableError for one that is longer than any with a comparison."""
+    for number in count(1):
+        line = file.readline(MOST_LETTERS + 1)
+        if not line:
+            return
+        if len(line) > MOST_LETTERS:
+            raise TableError(
+                f"{name} line {number}: longer than {MOST_LETTERS:,} characters; write one comparison a line"
+            )
+        yield line
 
 
 def _csv_rows(file: Iterator[str], name: str) -> Iterator[tuple[int, list[str]]]:
