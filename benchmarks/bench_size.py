@@ -252,23 +252,26 @@ def score_inputs(folder: Path, rows: int) -> list[str]:
 
 def write_scores(path: Path, rows: int) -> None:
     """left,right,score of distinct pairs of SCORED images, each pair once."""
-    import pandas as pd
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
 
     rng = np.random.default_rng(2)
-    names = np.array([str(row[0]) for row in people(SCORED)], dtype=object)
+    names = pa.array([str(row[0]) for row in people(SCORED)])
     lefts = np.arange(SCORED)
     # Each image is paired with the one `step` positions further on: every pair of a step is new. For steps up to 3 some pairs
     # are of one person; people 32 positions apart are in one group.
     steps = chain(range(1, IMAGES_PER_SUBJECT), chain.from_iterable((32 * k, 32 * k + 4) for k in count(1)))
-    with path.open("w") as file:
-        file.write("left,right,score\n")
+    plain = arrow_csv.WriteOptions(include_header=False, quoting_style="none")
+    with path.open("wb") as file:
+        file.write(b"left,right,score\n")
         for step in steps:
             rights = (lefts + step) % SCORED
             chosen = slice(min(rows, SCORED))
             same = lefts[chosen] // IMAGES_PER_SUBJECT == rights[chosen] // IMAGES_PER_SUBJECT
             scores = rng.normal(size=len(same)) + 4.0 * same
-            table = {"left": names[lefts[chosen]], "right": names[rights[chosen]], "score": scores.round(6)}
-            pd.DataFrame(table).to_csv(file, index=False, header=False)
+            sides = [names.take(pa.array(side[chosen])) for side in (lefts, rights)]
+            table = pa.table([*sides, pa.array(scores.round(6))], names=["left", "right", "score"])
+            arrow_csv.write_csv(table, file, plain)
             rows -= len(same)
             if not rows:
                 return
