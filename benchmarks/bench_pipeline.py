@@ -40,20 +40,47 @@ def portraits(data: Path, count: int) -> list[Path]:
 # ---- the loop ----
 
 
-def plain_loop(data: Path, images: Sequence[Path], embedder: str) -> dict[str, Any]:
-    """One image after another through three sessions with default settings."""
+class OneThread:
+    """A session of one thread that adds up the processor time of its runs."""
+
+    def __init__(self, path: str) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session, self.spent = onnxruntime.InferenceSession(path, options), 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.session, name)
+
+    def run(self, *given: Any) -> Any:
+        """As the session's."""
+        started = time.thread_time()
+        try:
+            return self.session.run(*given)
+        finally:
+            self.spent += time.thread_time() - started
+
+
+def plain_loop(data: Path, images: Sequence[Path], embedder: str, *, one_thread: bool = False) -> dict[str, Any]:
+    """One image after another through three sessions with default settings, or with one thread each.
+
+    With one thread the models' own processor time is told as well, which no number of workers can fall below.
+    """
     import cv2
     import onnxruntime
 
+    open_one = OneThread if one_thread else onnxruntime.InferenceSession
     sessions = [
-        onnxruntime.InferenceSession(str(data / "models" / f"{name}.onnx"))
-        for name in ("yunet_2023mar", embedder, "faceapi_age_gender")
+        open_one(str(data / "models" / f"{name}.onnx")) for name in ("yunet_2023mar", embedder, "faceapi_age_gender")
     ]
     plain_image(cv2, sessions, images[0], embedder)
+    before = sum(session.spent for session in sessions) if one_thread else 0.0
     started = time.perf_counter()
     found = [plain_image(cv2, sessions, path, embedder) for path in images]
     return {
         "seconds": time.perf_counter() - started,
+        "models_s": sum(session.spent for session in sessions) - before if one_thread else None,
         "templates": np.stack([template for template, _ in found]),
         "female": sum(female for _, female in found),
     }
@@ -193,8 +220,8 @@ def in_own_process(side: str, data: Path, count: int, embedder: str, workers: in
 def one_side(arguments: argparse.Namespace) -> None:
     """Run one side in a separate process and print its result."""
     images = portraits(arguments.data, arguments.images)
-    if arguments.side == "plain":
-        found = plain_loop(arguments.data, images, arguments.embed)
+    if arguments.side in ("plain", "models"):
+        found = plain_loop(arguments.data, images, arguments.embed, one_thread=arguments.side == "models")
     else:
         found = facegap_pipeline(arguments.data, images, arguments.embed, arguments.workers)
     templates = found.pop("templates")
@@ -205,15 +232,23 @@ def one_side(arguments: argparse.Namespace) -> None:
 
 
 def turns(data: Path, embedder: str, *, images: int = IMAGES, count: int = TURNS) -> dict[str, Any]:
-    """Images per second of both sides, and their ratio per turn."""
+    """Images per second of both sides, and their ratio per turn.
+
+    limit : the ratio that a pipeline would reach which keeps all cores in the models and does nothing else
+    """
+    from facegap.runtime import usable_cores
+
     pairs = []
     for turn in range(count):
-        order = ("plain", "facegap") if turn % 2 else ("facegap", "plain")  # neither always runs second
+        order = ("plain", "facegap", "models")[:: 1 if turn % 2 else -1]  # none always runs last
         found = {side: in_own_process(side, data, images, embedder) for side in order}
         agree(found["plain"], found["facegap"], images)
         pairs.append(found)
     ratios = [pair["plain"]["seconds"] / pair["facegap"]["seconds"] for pair in pairs]
+    cores = usable_cores()
+    limits = [pair["plain"]["seconds"] * cores / pair["models"]["models_s"] for pair in pairs]
     return {
+        "limit": statistics.median(limits),
         **{side: statistics.median(images / pair[side]["seconds"] for pair in pairs) for side in ("plain", "facegap")},
         "ratio": statistics.median(ratios),
         "ratios": ratios,
@@ -276,7 +311,7 @@ def test_help_answers_at_once() -> None:
 def main() -> None:
     """Print the table, or run one side of a turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--side", choices=("plain", "facegap"))
+    parser.add_argument("--side", choices=("plain", "facegap", "models"))
     parser.add_argument("--images", type=int, default=IMAGES)
     parser.add_argument("--embed", default="mobileface_v2")
     parser.add_argument("--workers", type=int)
@@ -288,13 +323,15 @@ def main() -> None:
         return
     data = arguments.data or folder_of_data()
     print(
-        "| embedder | plain loop, images/s | facegap, images/s | ratio (median of turns) | ratios |\n|---|---|---|---|---|"
+        "| embedder | plain loop, images/s | facegap, images/s | ratio (median of turns) | ratios | limit |\n"
+        "|---|---|---|---|---|---|"
     )
     for embedder in ("mobileface_v2", "face_reid_0095"):
         found = turns(data, embedder, images=arguments.images, count=arguments.turns)
         each = ", ".join(f"{ratio:.2f}" for ratio in found["ratios"])
         print(
-            f"| {embedder} | {found['plain']:.1f} | {found['facegap']:.1f} | {found['ratio']:.2f} | {each} |",
+            f"| {embedder} | {found['plain']:.1f} | {found['facegap']:.1f} | {found['ratio']:.2f} | {each} | "
+            f"{found['limit']:.2f} |",
             flush=True,
         )
     print("\npeak memory: " + ", ".join(f"{mib:.0f} MiB at {count} images" for count, mib in growth(data).items()))
