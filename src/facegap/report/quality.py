@@ -113,7 +113,7 @@ APART_COLUMNS = (
     Column[Row]("verdict", lambda row: str(row["verdict"])),
 )
 GATE_COLUMNS = (
-    Column[Row]("rejected", lambda row: rate_text(row, "rejected")),
+    Column[Row]("rejected", lambda row: rate_text(row, "refused")),
     Column[Row]("without a quality", lambda row: str(row["without_quality"])),
     Column[Row]("error", lambda row: title_of(str(row["metric"])) if row["metric"] else "none evaluated"),
     Column[Row]("without the gate", lambda row: rate_text(row, "before")),
