@@ -1,8 +1,8 @@
-"""False match and false non-match rates with people, not pairs, as what varies independently.
+"""False match and false non-match rates with the person, not the pair, as the sampling unit.
 
-In place of people there may be units of several people: photographers, sessions, families. Who is whom stays a matter
-of people: two people of one unit are an impostor pair like any other. What goes wrong within a unit goes with the
-unit, so that such a pair is counted once in it, and is gone when the unit is deleted.
+Instead of people there may be units of several people: photographers, sessions, families. Identity still refers to
+people: two people of the same unit are an impostor pair like any other. Such a pair counts once in its unit, and is
+removed when the unit is deleted.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def dyadic_fmr(
     level: float = 0.95,
     units: ArrayLike | None = None,
 ) -> Rate:
-    """False match rate within one group, or between two, by pairs of identities.
+    """False match rate within one group, or between two, from pairs of identities.
 
     Parameters
     ----------
@@ -89,13 +89,13 @@ def dyadic_fmr(
         Images per subject code, int [S]; every image of a subject was compared with every image of every other, so
         identities i and j have images[i] * images[j] trials. Codes of people outside the group have 0.
     other_images
-        For a rate between two groups: images per subject code in the second group. `left` is then of the first group
-        and `right` of the second; a subject may have images in both.
+        For a rate between two groups: images per subject code in the second group. `left` is then in the first group
+        and `right` in the second; a subject may have images in both.
     trials
-        Instead of `images`: image pairs of each listed pair, int [k]; then every tested pair must be listed, errors
-        or not.
+        Instead of `images`: image pairs of each listed pair, int [k]; then every compared pair must be listed, whether
+        an error or not.
     across
-        With `trials`: left and right are two groups.
+        With `trials`: whether left and right are two groups.
     units
         Code of the unit of each subject code, int [S]: sampling units used instead of subjects. Pairs of two people
         in the same unit are also trials.
@@ -103,14 +103,14 @@ def dyadic_fmr(
     Returns
     -------
     Rate
-        Rate with effective trials. No errors, or nothing but errors: Clopper-Pearson on floor(S / 2) disjoint pairs
-        of subjects, min(S1, S2) between two groups. One subject, or no pairs: NaN. With `units`, S is the number of
+        Rate with effective trials. With no errors or only errors: Clopper-Pearson on floor(S / 2) disjoint pairs of
+        subjects, min(S1, S2) between two groups. With one subject or no pairs: NaN. With `units`, S is the number of
         units, and `subjects` still counts people.
 
     Raises
     ------
     StatisticsError
-        For a code without images, a pair of one subject, more errors than trials, or if not exactly one of `images`
+        If a code has no images, a pair has the same subject twice, errors exceed trials, or not exactly one of `images`
         and `trials` is given.
 
     References
@@ -168,7 +168,7 @@ def dyadic_fmr(
         listed.errors[tested] / listed.trials[tested],
         np.ones(int(tested.sum())),
     )
-    # Which side of a pair is left is a matter of its first row; between two groups all rows of a pair agree.
+    # The left side of a pair is that of its first row; between two groups all rows of a pair agree.
     keys = np.minimum(left_, right_) * size + np.maximum(left_, right_)
     used = counted > 0
     _, row = np.unique(keys[used], return_index=True)
@@ -200,22 +200,22 @@ def dyadic_fnmr(
         Images per subject code, int [S]; all pairs of a subject were compared, m * (m - 1) / 2 trials. Only subjects
         in error need to be listed.
     trials
-        Instead: genuine pairs of each entry, int [k]; then every subject with a genuine pair must be listed.
+        Instead of `images`: genuine pairs of each entry, int [k]; then every subject with a genuine pair must be listed.
     squares
-        With `trials`, where some comparisons were made more than once, as in both orders: the sum over the distinct
-        comparisons of each entry of their trials squared, int [k]. Two trials of one comparison are not independent.
+        With `trials`, if some comparisons were made more than once, for example in both orders: the sum of squared
+        trials over the distinct comparisons of each entry, int [k]. Two trials of one comparison are not independent.
     units
         Code of the unit of each subject code, int [S]: sampling units used instead of subjects.
 
     Returns
     -------
     Rate
-        As `clustered_rate`; subjects with one image have no genuine pair and do not count.
+        As in `clustered_rate`; subjects with one image have no genuine pair and do not count.
 
     Raises
     ------
     StatisticsError
-        As `dyadic_fmr`.
+        As in `dyadic_fmr`.
 
     References
     ----------
@@ -254,7 +254,7 @@ def dyadic_fnmr(
 def no_error_limits(
     subjects: int, pairs: int, *, other_subjects: int | None = None, level: float = 0.95
 ) -> NoErrorLimits:
-    """Both upper limits of a false match rate without any false match, to be printed side by side.
+    """Both upper limits of a false match rate without any false match, to be reported together.
 
     Parameters
     ----------
@@ -284,7 +284,7 @@ def no_error_limits(
 
 
 def _weights(sums: PairSums, across: bool) -> Weights:
-    """How evenly the trials of pairs lie among subjects (or units); between two groups each side counts for itself."""
+    """Distribution of the trials of pairs over subjects (or units); between two groups each side counts separately."""
     own = sums.own_trials
     together = weights_of(own, np.zeros(len(own), np.int64), n_cells=1)
     if not across:
@@ -295,7 +295,7 @@ def _weights(sums: PairSums, across: bool) -> Weights:
 
 
 def rate_of_found(found: Found, even: Found | None, people: int, across: bool, level: float) -> Rate:
-    """The rate of all trials, with that of pairs of people who weigh equally beside it."""
+    """The rate over all trials, and that with equal weights of pairs of people."""
     sums = found.sums if even is None else replace(found.sums, even=even.sums)
     errors = round(float(found.listed.errors.sum() + found.within.errors.sum()))
     total = round(float(sums.trials_left.sum()))
@@ -327,7 +327,7 @@ def rate_of_sums(
     per_person: PeopleRates | None,
     dominated_by: int,
 ) -> Rate:
-    """The rate of all trials on the effective trials that were found for it."""
+    """The rate over all trials, with given effective trials."""
     total = round(float(sums.trials_left.sum()))
     columns = rate_columns(
         np.array([errors]),
@@ -351,7 +351,7 @@ def rate_of(found: Found) -> FloatArray:
 
 
 def even_rate(rate: FloatArray, sums: PairSums, disjoint: int, level: float) -> PeopleRates:
-    """The interval of a rate where pairs of people weigh equally, as they do in `sums`."""
+    """The interval of a rate with equal weights of pairs of people, as in `sums`."""
     pairs = np.asarray(sums.trials_left.sum())
     effective = pair_effective_trials(rate, pairs, sums, level=level)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -366,17 +366,17 @@ def even_rate(rate: FloatArray, sums: PairSums, disjoint: int, level: float) -> 
 
 
 def _least(sums: PairSums, disjoint: int) -> float:
-    """Independent trials where no pair erred: disjoint pairs of people, and fewer where some have most of the trials."""
+    """Independent trials without any error: disjoint pairs of people, and fewer if some have most of the trials."""
     total = np.asarray(sums.trials_left.sum())
     return min(float(disjoint), float(disjoint_pairs(total, sums)))
 
 
 def _dominated(found: Found, errors: int, total: int) -> int:
-    """How many people (or units) are in more than half of the errors, where they are few."""
+    """Number of people (or units) in more than half of the errors, if they are few."""
     inside = np.flatnonzero(found.within.errors)
     low, high = (np.concatenate([side, inside]) for side in (found.listed.low, found.listed.high))
     wrong = np.concatenate([found.listed.errors, found.within.errors[inside]])
-    # Trials of one comparison that was made more than once are one: an error in both orders is not two errors.
+    # Repeated trials of one comparison count once: an error in both orders is one error.
     alone = found.sums.independent
     times = 1.0 if alone is None or not total else float(alone) / total
     return dominating_units_of_pairs(

@@ -1,6 +1,6 @@
-"""Pairs of people as they are listed: of each distinct pair its errors and trials, by person or by unit of several people.
+"""Counts of listed pairs of people: errors and trials of each distinct pair, by person or by unit of several people.
 
-What `dyadic` makes a rate and its variance of is counted here.
+`dyadic` computes rates and variances from these counts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from facegap.types import AnyArray, FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class ListedPairs:
-    """Distinct unordered pairs of subject codes, low < high, with what was listed of each."""
+    """Distinct unordered pairs of subject codes, low < high, with their listed errors and trials."""
 
     low: IntArray
     high: IntArray
@@ -36,7 +36,7 @@ class Within:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """The pairs in error of a rate by unit, what its variance needs, and how many pairs of units share none."""
+    """The pairs in error of a rate by unit, the sums for its variance, and the number of disjoint pairs of units."""
 
     listed: ListedPairs
     within: Within
@@ -58,10 +58,10 @@ def found_of_images(
     independent: FloatArray | None = None,
     both: IntArray | None = None,
 ) -> Found:
-    """Sums of all pairs of images, of which only pairs of people in error are listed.
+    """Sums over all pairs of images, if only pairs of people in error are listed.
 
-    both : between two groups, where pairs of people weigh equally: 1 for people who are in both groups. Two of them make
-           a pair in either order, which is one pair all the same
+    both : between two groups with equal weights of pairs of people: 1 for people in both groups. Two of them are a pair
+           in either order, which counts as one pair
     """
     own, others, within = first, second, NOTHING_WITHIN
     twice: AnyArray = np.zeros(len(first), np.int64) if both is None else both
@@ -72,7 +72,7 @@ def found_of_images(
         twice, alone = sums_by(unit, twice, size_of(unit)), twice
         trials = trials_of_pairs(listed.low, listed.high, own, others) - twice[listed.low] * twice[listed.high]
         listed = replace(listed, trials=trials)
-        # Every image with every other of the unit, less those of one person.
+        # Every image with every other of the unit, except those of the same person.
         same = sums_by(unit, first.astype(np.float64) * second, size_of(unit))
         tried_within = own * others - same - (twice**2 - sums_by(unit, alone, size_of(unit))) / 2
         within = Within(wrong_within, tried_within if across else tried_within / 2)
@@ -83,7 +83,7 @@ def found_of_images(
 def found_of_trials(
     left: IntArray, right: IntArray, counted: AnyArray, listed: ListedPairs, unit: IntArray | None, *, across: bool
 ) -> Found:
-    """Sums of listed pairs of people, errors or not."""
+    """Sums over listed pairs of people, whether errors or not."""
     within = NOTHING_WITHIN
     if unit is not None:
         together = unit[listed.low] == unit[listed.high]
@@ -103,8 +103,8 @@ def inverse_trials(first: IntArray, second: IntArray, across: bool) -> FloatArra
     total = own.sum() * others.sum() - (own * others).sum()
     if not across:
         return np.asarray(total / 2)
-    # Two people who are in both groups: one pair of m n' + m' n trials, where the sum above has two of m n' and m' n. Few
-    # numbers of images differ, so that people of the same two numbers are taken together.
+    # Two people in both groups are one pair with m n' + m' n trials; the sum above counts two, with m n' and m' n. There are
+    # few distinct numbers of images, so people with the same two numbers are grouped.
     there = (first > 0) & (second > 0)
     kinds, counts = np.unique(np.stack([first[there], second[there]]), axis=1, return_counts=True)
     one_way = np.outer(*kinds).astype(np.float64)
@@ -118,9 +118,9 @@ def _sums_of_images(
 ) -> PairSums:
     """Sums per subject with trials first[i] * second[j] for every i != j, listed or not, and those within units.
 
-    Between two groups twice[i] * twice[j] trials of an unordered pair are taken off again: those counted in both orders.
+    Between two groups, twice[i] * twice[j] trials of an unordered pair are subtracted: those counted in both orders.
 
-    Where a pair is not listed its errors are 0 and its square is (rate * trials)^2; these are sums in closed form.
+    A pair that is not listed has 0 errors and the square (rate * trials)^2; these sums have a closed form.
     """
     m, n = first.astype(np.float64), second.astype(np.float64)
     if across:
@@ -146,7 +146,7 @@ def _sums_of_images(
 
 
 def _without_own(values: FloatArray) -> FloatArray:
-    """Per subject the sum of everybody else's value."""
+    """For each subject, the sum of the values of all others."""
     return np.asarray(values.sum() - values)
 
 
@@ -163,12 +163,12 @@ def _sums_of_trials(
 
 
 def people_of(first: AnyArray, second: AnyArray, across: bool) -> int:
-    """People with images (or trials) in a group, or in either of two."""
+    """Number of people with images (or trials) in a group, or in either of two."""
     return int(((first > 0) | (second > 0)).sum()) if across else int((first > 0).sum())
 
 
 def disjoint_units(first: AnyArray, second: AnyArray, across: bool) -> int:
-    """Pairs of subjects (or units) of which none share one: in a group, or between two."""
+    """Number of disjoint pairs of subjects (or units) in a group, or between two."""
     own, others = int((first > 0).sum()), int((second > 0).sum())
     return min(own, others) if across else own // 2
 
@@ -202,7 +202,7 @@ def by_unit(listed: ListedPairs, unit: IntArray) -> tuple[ListedPairs, FloatArra
 def joined(
     left: IntArray, right: IntArray, errors: IntArray, trials: IntArray | None
 ) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
-    """low, high, errors, trials of each distinct unordered pair, with what was listed of it summed."""
+    """low, high, errors, trials of each distinct unordered pair, summed over its listed rows."""
     size = int(max(left.max(initial=0), right.max(initial=0))) + 1
     keys = np.minimum(left, right) * size + np.maximum(left, right)
     if trials is None and np.all(errors == 1):
@@ -224,7 +224,7 @@ def refuse_overfull(listed: ListedPairs) -> None:
 
 
 def trials_of_pairs(low: IntArray, high: IntArray, first: IntArray, second: IntArray) -> FloatArray:
-    """Trials of each pair of people: between two groups either may be the one of the first group, or both are."""
+    """Trials of each pair of people; between two groups, either of them or both may be in the first group."""
     product = first[low] * second[high]
     return (product if second is first else product + first[high] * second[low]).astype(np.float64)
 
@@ -237,7 +237,7 @@ def check_images(first: IntArray, second: IntArray, left: IntArray, right: IntAr
 
 
 def sums_of_both(listed: ListedPairs, values: FloatArray, size: int) -> FloatArray:
-    """Sum of `values` over the listed pairs that hold each subject."""
+    """Sum of `values` over the listed pairs that involve each subject."""
     return sums_by(listed.low, values, size) + sums_by(listed.high, values, size)
 
 
