@@ -1,4 +1,4 @@
-"""Where the face of a picture is: found by a detector, given by a file of points, or the whole picture itself."""
+"""Locate the face of an image: by a detector, from a file of points, or as the whole image."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from facegap.tables import POINTS
 from facegap.vision.align import INTERPOLATIONS
 from facegap.vision.detect import Detector, detect, detect_each
 
-# Detectors put points of faces that a picture cuts off outside it: of 4,964 FairFace faces yunet put three so, by 0.01, 0.03
-# and 0.55 of the longer side. Coordinates that are further out belong to a picture of another size.
+# Detectors place points of truncated faces outside the image: yunet did so for three of 4,964 FairFace faces, by 0.01, 0.03 and
+# 0.55 of the longer side. Coordinates further outside belong to an image of another size.
 OUTSIDE = 0.6
 
 
 @dataclass(frozen=True)
 class WholePicture:
-    """Every picture is a crop already: `--detect aligned`."""
+    """Every image is already a crop: `--detect aligned`."""
 
 
 Finder = Detector | WholePicture | GivenPoints
 
 
 def find_faces(finder: Finder, image: str, pixels: Pixels) -> Faces:
-    """The faces of a picture, in its pixels; none where a file of points has no row for the image.
+    """Return the faces of an image, in its pixels; none if a file of points has no row for it.
 
     image : its name in the manifest
 
     Raises
     ------
-    TableError : points far outside the picture, with file and line
+    TableError : If points are far outside the image; names file and line.
     """
     if isinstance(finder, Detector):
         return detect(finder, pixels)
@@ -54,21 +54,21 @@ def find_faces(finder: Finder, image: str, pixels: Pixels) -> Faces:
 
 
 def find_each(finder: Finder, images: Sequence[str], pictures: Sequence[Pixels]) -> list[Faces]:
-    """`find_faces` for several pictures and their names."""
+    """Apply `find_faces` to several images."""
     if isinstance(finder, Detector):
         return detect_each(finder, pictures)
     return [find_faces(finder, image, pixels) for image, pixels in zip(images, pictures, strict=True)]
 
 
 def nothing_found(finder: Finder | None, image: str) -> tuple[str, str]:
-    """The outcome of a picture without a face, and its detail."""
+    """Return the outcome of an image without a face, and its detail."""
     if isinstance(finder, GivenPoints):
         return "no_points", finder.why_none(image)
     return "no_face", ""
 
 
 def require_inside(given: GivenPoints, position: int, image: str, size: tuple[int, int]) -> None:
-    """Raise TableError where a point lies further outside the picture than a detector puts one."""
+    """Raise TableError if a point is further outside the image than detectors place points."""
     points, slack = given.points[position], OUTSIDE * max(size)
     out = ((points < -slack) | (points > np.array(size) + slack)).any(axis=1)
     if out.any():
@@ -81,26 +81,26 @@ def require_inside(given: GivenPoints, position: int, image: str, size: tuple[in
         )
 
 
-# ---- pictures that are crops already ----
+# ---- images that are already crops ----
 
 
 def whole_for_template(pixels: Pixels, card: ModelCard, image: str) -> Pixels:
-    """A picture as an embedder's crop, untouched: its template lies at fixed pixels of the input.
+    """Return an image unchanged as an embedder's crop: the template has fixed pixel positions.
 
     Raises
     ------
-    TableError : the picture has another size than the card's input
+    TableError : If the size of the image is not that of the card's input.
     """
     require_size(pixels, card, image)
     return pixels
 
 
 def whole_for_box(pixels: Pixels, card: ModelCard, image: str) -> Pixels:
-    """A picture as the square that a classifier's card cuts around a box, brought to the input as the card says.
+    """Return an image as the square crop of a classifier's card, resized as in the card.
 
     Raises
     ------
-    TableError : the picture is neither a square nor of the size of the card's input
+    TableError : If the image is neither a square nor of the size of the card's input.
     """
     require_size(pixels, card, image)
     assert card.input is not None and card.crop is not None
@@ -109,17 +109,17 @@ def whole_for_box(pixels: Pixels, card: ModelCard, image: str) -> Pixels:
 
 
 def require_size(pixels: Pixels, card: ModelCard, image: str) -> None:
-    """Raise TableError where a picture cannot be the crop of a card; it names the image, both sizes and the cure."""
+    """Raise TableError if an image cannot be the crop of a card; it names the image, both sizes and the remedy."""
     said = misfit(pixels.shape[1], pixels.shape[0], card)
     if said:
         raise TableError(f"{image!r} {said}")
 
 
 def misfit(width: int, height: int, card: ModelCard) -> str:
-    """Why a picture of this size is no crop of a card, as the end of a sentence; empty where it is one.
+    """Explain why an image of this size is not a crop of a card, as the predicate of a sentence; empty if it is.
 
-    An embedder's template lies at fixed pixels, so the size must be exactly that of the input. A classifier's crop is a
-    square around the face that the card brings to the input's size, so any square may be one.
+    An embedder's template has fixed pixel positions, so the size must be exactly that of the input. A classifier's crop is a
+    square around the face that is resized to the input, so any square is valid.
     """
     assert card.input is not None
     wide, high = card.input.size
@@ -133,7 +133,7 @@ def misfit(width: int, height: int, card: ModelCard) -> str:
 
 
 def require_boxes(given: GivenPoints, card: ModelCard) -> None:
-    """Raise ModelError where a classifier's crop needs boxes that a file of points does not have."""
+    """Raise ModelError if a classifier's crop needs boxes and the file of points has none."""
     if not given.has_boxes:
         raise ModelError(
             f"{card.name} crops around the box of the face, but {given.name} has points without boxes; give a table "

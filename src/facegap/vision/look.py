@@ -1,6 +1,6 @@
-"""One image through the models that look at pictures: file, picture, faces, the face that counts, crops.
+"""Process one image from its file to its crops: decode it, detect its faces, choose one and crop it.
 
-What is done with the crops of many images at once is in `pipeline`.
+`pipeline` processes the crops of many images together.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ NO_DETECTOR = "no detector ran; the black box had to find the face itself"
 EVERY_HALF_SECOND = Sampling()
 
 
-NOT_SAID: Mapping[str, Any] = {"answer": "", "probability": np.nan}  # of a category
+NOT_SAID: Mapping[str, Any] = {"answer": "", "probability": np.nan}  # defaults of a categorical output
 
 
 @dataclass(frozen=True)
 class Stages:
-    """The models of a run and the rules that are not theirs; a black-box service instead of a classifier of our own.
+    """The models and rules of a run; a black-box service may replace the classifier.
 
-    detector : what says where faces are: a model, a file of points, or nothing but the picture itself; None: nobody
+    detector : source of face positions: a model, a file of points, or the whole image; None: no detector
     """
 
     detector: Finder | None
@@ -77,7 +77,7 @@ class Stages:
 
     @property
     def dimension(self) -> int | None:
-        """Numbers per template, of an embedder here or of a service that embeds; None without either."""
+        """Return the numbers per template of an embedder or an embedding service; None without either."""
         if self.embedder is not None:
             return self.embedder.dimension
         answer = None if self.service is None else self.service.card.answer
@@ -85,12 +85,12 @@ class Stages:
 
     @property
     def categories(self) -> tuple[str, ...]:
-        """Names of what is answered besides gender and age."""
+        """Return the names of the outputs other than gender and age."""
         card = self.service.card if self.service else self.classifier.card if self.classifier else None
         return () if card is None else tuple(card.categories)
 
     def stop(self) -> None:
-        """End the processes of the models and the exchanges with a service; what is under way ends in an error."""
+        """End the model processes and the calls to a service; work in progress ends with an error."""
         for model in (self.detector, self.embedder, self.classifier, self.assessor):
             if isinstance(model, Detector | Embedder | Classifier | Assessor):
                 stop_model(model.session)
@@ -100,10 +100,10 @@ class Stages:
 
 @dataclass
 class Row:
-    """One image, or one frame of a video, on its way; crops are dropped as soon as the models have seen them.
+    """One image or video frame in progress; crops are discarded as soon as the models have processed them.
 
-    template      : that a service gave, float32 (dimension,); None without one
-    frame, time_s : of a frame of a video; None of an image, and of a video that gave none
+    template      : from a service, float32 (dimension,); None without one
+    frame, time_s : of a video frame; None for an image, and for a video without frames
     """
 
     record: dict[str, Any]
@@ -118,7 +118,7 @@ class Row:
 
 
 def look_at_video(number: int, image: str, folder: Path, path: str, stages: Stages) -> list[Row]:
-    """Find the face in each frame of a video; one row without a frame where the video cannot be decoded."""
+    """Find the face in each frame of a video; one row without a frame if the video cannot be decoded."""
     rows: list[Row] = []
     about: dict[str, Any] = {}
     begun = time.perf_counter_ns()
@@ -139,7 +139,7 @@ def look_at_video(number: int, image: str, folder: Path, path: str, stages: Stag
 
 
 def look(number: int, image: str, folder: Path, path: str, stages: Stages) -> Row:
-    """Decode one image, find its face and cut the crops; the outcome is set whatever happens."""
+    """Decode one image, find its face and crop it; the outcome is always set."""
     row, picture = open_picture(number, image, folder, path, stages)
     if picture is not None:
         look_at_picture(row, picture, stages)
@@ -147,7 +147,7 @@ def look(number: int, image: str, folder: Path, path: str, stages: Stages) -> Ro
 
 
 def open_picture(number: int, image: str, folder: Path, path: str, stages: Stages) -> tuple[Row, Picture | None]:
-    """One image decoded, and sent where a service is asked; None in place of the picture where there is no more to do."""
+    """Decode one image, and send it if a service is used; the picture is None if nothing remains to be done."""
     started = time.perf_counter_ns()
     file = read_image(path, root=folder)
     picture = (
@@ -168,12 +168,12 @@ def open_picture(number: int, image: str, folder: Path, path: str, stages: Stage
 
 
 def look_at_picture(row: Row, picture: Picture, stages: Stages) -> None:
-    """Find the face of a decoded picture and cut the crops."""
+    """Find the face in a decoded image and crop it."""
     look_at_pictures([(row, picture)], stages)
 
 
 def look_at_pictures(opened: Sequence[tuple[Row, Picture]], stages: Stages) -> None:
-    """`look_at_picture` for several pictures, a step after the other."""
+    """Apply `look_at_picture` to several images, one step at a time."""
     if (detector := stages.detector) is None:
         for row, picture in opened:
             describe(row, picture)
@@ -190,21 +190,21 @@ def look_at_pictures(opened: Sequence[tuple[Row, Picture]], stages: Stages) -> N
 
 
 def share_time(rows: Sequence[Row], stage: str, started: int) -> None:
-    """Share the time since `started` equally among the images that went through together."""
+    """Divide the time since `started` equally among images processed together."""
     each = (time.perf_counter_ns() - started) // max(len(rows), 1)
     for row in rows:
         row.spent_ns[stage] = each
 
 
 def describe(row: Row, picture: Picture) -> None:
-    """Write what a decoded picture is into its record."""
+    """Write the properties of a decoded image to its record."""
     height, width = picture.pixels.shape[:2]
     row.record |= {"width": width, "height": height, "colour": "grey" if picture.grey else "colour"}
     row.record |= {"profile": picture.profile, "converted": picture.converted}
 
 
 def faces_of(row: Row, picture: Picture, stages: Stages) -> Faces | None:
-    """The faces that the detector finds in a decoded picture; None where there is no detector."""
+    """Return the faces that the detector finds in a decoded image; None without a detector."""
     describe(row, picture)
     if stages.detector is None:
         row.record["detail"] = NO_DETECTOR
@@ -216,7 +216,7 @@ def faces_of(row: Row, picture: Picture, stages: Stages) -> Faces | None:
 
 
 def ask(row: Row, file: ImageFile, service: Service) -> None:
-    """Write what a black-box service says of an image into its record; the file goes out as it is, and only if it decodes."""
+    """Write a service's result for an image to its record; the file is sent unchanged, and only if it can be decoded."""
     started = time.perf_counter_ns()
     assert service.card.request is not None
     limit = service.card.request.largest_image_bytes
@@ -245,7 +245,7 @@ def ask(row: Row, file: ImageFile, service: Service) -> None:
 
 
 def empty_record(number: int, image: str, stages: Stages) -> dict[str, Any]:
-    """The record of a row before anything is known: every column present, so every part has the same columns."""
+    """Return an empty record of a row, with all columns, so that every part has the same columns."""
     return {
         "row": number,
         "image": image,
@@ -274,13 +274,13 @@ def empty_record(number: int, image: str, stages: Stages) -> dict[str, Any]:
 
 
 def take_face(row: Row, picture: Picture, faces: Faces, stages: Stages) -> None:
-    """Choose the face of a picture and cut it out; the outcome says why not, where not."""
+    """Choose the face of an image and crop it; otherwise the outcome states the reason."""
     if (place := choose_face(row, picture, faces, stages)) is not None:
         cut_crops(row, picture.pixels, *place, stages)
 
 
 def choose_face(row: Row, picture: Picture, faces: Faces, stages: Stages) -> tuple[FloatArray, FloatArray] | None:
-    """Box and points of the face of a picture that counts; None where there is none, and the outcome says why."""
+    """Return box and points of the face to use; None if there is none, for the reason in the outcome."""
     height, width = picture.pixels.shape[:2]
     row.record["faces"] = len(faces)
     if not len(faces):
@@ -302,7 +302,7 @@ def choose_face(row: Row, picture: Picture, faces: Faces, stages: Stages) -> tup
 
 
 def cut_crops(row: Row, pixels: Pixels, box: FloatArray, points: FloatArray, stages: Stages) -> None:
-    """The face of a picture as each model takes it."""
+    """Crop the face of an image for each model."""
     height, width = pixels.shape[:2]
     if isinstance(stages.detector, WholePicture):
         take_whole(row, pixels, stages)
@@ -320,7 +320,7 @@ def cut_crops(row: Row, pixels: Pixels, box: FloatArray, points: FloatArray, sta
 
 
 def take_whole(row: Row, pixels: Pixels, stages: Stages) -> None:
-    """A picture that is a crop already, for each model."""
+    """Use an image that is already a crop for each model."""
     image = row.record["image"]
     if stages.embedder:
         row.for_embedder = whole_for_template(pixels, stages.embedder.card, image)

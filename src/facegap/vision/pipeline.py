@@ -1,7 +1,7 @@
-"""A part of the manifest through all models: decode, detect, choose, crop, embed, classify.
+"""Process a part of the manifest with all models: decode, detect, choose, crop, embed, classify.
 
-One worker takes one part from file to template with its own decoding while another's models run; nothing waits in
-queues. Memory is bounded by workers times one picture, or TOGETHER small ones, and a part's crops. A part is what a run
+One worker processes one part from file to template, decoding its images while another worker's models run, without
+queues. Memory is limited to one image, or TOGETHER small ones, per worker, and a part's crops. A part is what a run
 commits and resumes.
 """
 
@@ -32,16 +32,16 @@ from facegap.vision.embed import Embedder, lengths, raw_templates, unit_rows
 from facegap.vision.look import Row, Stages, look_at_pictures, look_at_video, open_picture, share_time
 
 STAGES = ("decode", "detect", "crop", "covariates", "embed", "classify", "quality")
-# Pictures in which faces are looked for together, and the bytes of their pixels from which on there are fewer.
+# Number of images in which faces are detected together, and the limit on the bytes of their pixels.
 TOGETHER, TOGETHER_BYTES = 8, 16 * 2**20
-PART_ROWS = 32  # small enough that workers end together and a kill loses seconds, large enough that files stay few
+PART_ROWS = 32  # small enough that workers finish together and a kill loses seconds, large enough to keep files few
 
 
 @dataclass(frozen=True)
 class Part:
     """Results of consecutive manifest rows.
 
-    rows       : one record per manifest row: FACES columns, raw prediction, nanoseconds of each stage, and of a video its frames
+    rows       : one record per manifest row: FACES columns, raw prediction, nanoseconds of each stage, and for a video its frames
                  as a JSON list of FRAMES without `row`
     embeddings : float32 (images and frames of videos with outcome ok, dimension), None without an embedder
     """
@@ -65,14 +65,14 @@ def run_parts(
     on_image: Callable[[], None] = lambda: None,
     work: Work | None = None,
 ) -> Iterator[tuple[int, Part]]:
-    """(number, result) of each part in `todo`, in the order they finish; at most `workers` are under way.
+    """Yield (number, result) of each part in `todo`, in order of completion; at most `workers` are in progress.
 
-    One more waits for its turn, so that no worker idles while a finished part is written.
+    One more part is queued, so that no worker is idle while a finished part is written.
 
-    rows      : MANIFEST; part k is its rows k * part_rows up to (k + 1) * part_rows
+    rows      : MANIFEST; part k has its rows from k * part_rows up to (k + 1) * part_rows
     part_rows : None: PART_ROWS
     on_image  : called after each image, from worker threads
-    work      : what is done with the rows of a part; None: run_part
+    work      : function that processes the rows of a part; None: run_part
     """
     size = part_rows or PART_ROWS
 
@@ -89,9 +89,9 @@ def run_parts(
 def in_parts(
     todo: Sequence[int], make: Callable[[int], Made], *, workers: int, stop: Callable[[], None]
 ) -> Iterator[tuple[int, Made]]:
-    """(number, what `make` gives) of each part in `todo`, in the order they finish; at most `workers` are under way.
+    """Yield (number, result of `make`) of each part in `todo`, in order of completion; at most `workers` are in progress.
 
-    stop : called on an error in one part, on Ctrl-C and where the caller stops listening, so that nobody waits for the others
+    stop : called on an error in a part, on Ctrl-C and if the caller stops iterating, to end the other parts
     """
     waiting = list(todo)[::-1]
     with ThreadPoolExecutor(workers, thread_name_prefix="facegap") as pool:
@@ -112,7 +112,7 @@ def in_parts(
 
 
 def run_part(rows: pd.DataFrame, folder: Path, stages: Stages, on_image: Callable[[], None]) -> Part:
-    """All stages for some manifest rows."""
+    """Run all stages for some manifest rows."""
     looked: list[list[Row]] = []
     together: list[tuple[Row, Picture]] = []
 
@@ -143,7 +143,7 @@ def run_part(rows: pd.DataFrame, folder: Path, stages: Stages, on_image: Callabl
 
 
 def shown_to_models(looked: Sequence[Sequence[Row]], stages: Stages) -> Part:
-    """The crops of a part through the models behind the detector. looked : per file its image, or the frames of its video"""
+    """Process the crops of a part with the models after the detector. looked : per file its image or video frames"""
     images = [row for of_file in looked for row in of_file]
     embeddings = embed_all(images, stages.embedder) if stages.embedder else given_templates(images, stages.dimension)
     if stages.classifier:
@@ -154,7 +154,7 @@ def shown_to_models(looked: Sequence[Sequence[Row]], stages: Stages) -> Part:
 
 
 def record_of_file(rows: Sequence[Row]) -> dict[str, Any]:
-    """The record of a manifest row: of its image, or of the frames of its video with one of them to stand for all."""
+    """Return the record of a manifest row: of its image, or of the frames of its video with a representative one."""
     spent = {f"{stage}_ns": sum(row.spent_ns.get(stage, 0) for row in rows) for stage in STAGES}
     if rows[0].frame is None:
         return {**rows[0].record, **spent, "frames": ""}
@@ -170,7 +170,7 @@ def record_of_file(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def measure_all(images: Sequence[Row]) -> None:
-    """Write the covariates of the faces of a part into their records; together, as the code then stays in the cache."""
+    """Write the covariates of the faces of a part to their records; together, so that the code stays in the cache."""
     faces = [row for row in images if row.for_covariates is not None]
     started = time.perf_counter_ns()
     for row in faces:
@@ -181,7 +181,7 @@ def measure_all(images: Sequence[Row]) -> None:
 
 
 def embed_all(images: Sequence[Row], model: Embedder) -> NDArray[np.float32]:
-    """Templates of the faces of a part; a face without a usable one gets the outcome no_template."""
+    """Return the templates of the faces of a part; a face without a usable one gets the outcome no_template."""
     faces = [row for row in images if row.for_embedder is not None]
     started = time.perf_counter_ns()
     raw = raw_templates(model, [row.for_embedder for row in faces if row.for_embedder is not None])
@@ -198,14 +198,14 @@ def embed_all(images: Sequence[Row], model: Embedder) -> NDArray[np.float32]:
 
 
 def given_templates(images: Sequence[Row], dimension: int | None) -> NDArray[np.float32] | None:
-    """Templates that a service gave of the images of a part, float32 (images with outcome ok, dimension); None without a service."""
+    """Return the templates from a service, float32 (images of the part with outcome ok, dimension); None without a service."""
     if dimension is None:
         return None
     return np.array([row.template for row in images if row.template is not None], np.float32).reshape(-1, dimension)
 
 
 def classify_all(images: Sequence[Row], model: Classifier) -> None:
-    """Write the classifier's answers into the records of the faces of a part."""
+    """Write the classifier's predictions to the records of the faces of a part."""
     faces = [row for row in images if row.for_classifier is not None]
     started = time.perf_counter_ns()
     answers = classify(model, [row.for_classifier for row in faces if row.for_classifier is not None])
@@ -222,11 +222,11 @@ def classify_all(images: Sequence[Row], model: Classifier) -> None:
 
 
 def assess_all(images: Sequence[Row], model: Assessor) -> None:
-    """Write the quality of the faces of a part into their records; a face without a crop keeps none.
+    """Write the quality of the faces of a part to their records; a face without a crop has none.
 
     Raises
     ------
-    ModelError : a quality that is no finite number; the image is named
+    ModelError : If a quality is not a finite number; names the image.
     """
     faces = [row for row in images if row.for_assessor is not None]
     started = time.perf_counter_ns()

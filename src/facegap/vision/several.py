@@ -1,7 +1,7 @@
-"""A part of the manifest through several models at once: decoded once, faces found once, each crop cut once.
+"""Process a part of the manifest with several models at once: images are decoded, and faces detected and cropped, only once.
 
-What comes out for each of them is what `run_part` would have given for it alone, times apart: a stage that was done for
-all counts with its whole time in each, as it would have taken.
+The results for each model are those of `run_part` for it alone, except for times: the full time of a shared stage counts for each
+model, as if it had run alone.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from facegap.vision.pipeline import Part, measure_all, shown_to_models
 def run_part_of_several(
     rows: pd.DataFrame, folder: Path, lanes: Sequence[Stages], on_image: Callable[[], None]
 ) -> list[Part]:
-    """All stages for some manifest rows, for each of several models; one part for each, in their order.
+    """Run all stages for some manifest rows and several models; returns one part per model, in order.
 
-    lanes : alike but for the models behind the detector, and without a service
+    lanes : identical except for the models after the detector, and without a service
     """
     looked: list[list[list[Row]]] = [[] for _ in lanes]
     for number, image, path in zip(rows["row"], rows["image"], rows["path"], strict=True):
@@ -43,7 +43,7 @@ def run_part_of_several(
 
 
 def look_for_several(number: int, image: str, folder: Path, path: str, lanes: Sequence[Stages]) -> list[Row]:
-    """One image decoded and its face found, with the crops of each lane."""
+    """Decode one image and find its face; returns a row with the crops of each lane."""
     alone = replace(lanes[0], embedder=None, classifier=None, assessor=None)
     row, picture = open_picture(number, image, folder, path, alone)
     faces = None if picture is None else faces_of(row, picture, alone)
@@ -61,7 +61,7 @@ def row_of_lane(
     lane: Stages,
     cut: dict[Hashable, Row],
 ) -> Row:
-    """The row of one lane. cut : rows whose crops are cut already, by what they were cut for; this one is added"""
+    """Return the row of one lane. cut : rows with crops, by the models they are for; the row is added"""
     key = crops_of(lane)
     if key in cut:
         return copied(cut[key], lane)
@@ -75,15 +75,15 @@ def row_of_lane(
 
 
 def copied(row: Row, lane: Stages) -> Row:
-    """A row for another lane: the same pixels, a record of its own with the columns of that lane."""
+    """Copy a row for another lane: the same pixels, but a separate record with the columns of that lane."""
     record = empty_record(row.record["row"], row.record["image"], lane)
     known = {name: value for name, value in row.record.items() if name in record}
     return replace(row, record=record | known, spent_ns=dict(row.spent_ns))
 
 
 def crops_of(lane: Stages) -> Hashable:
-    """What decides the crops of a lane: models for which it is the same take the same pixels."""
-    whole = isinstance(lane.detector, WholePicture)  # the crop is the picture, and an error names the model
+    """Return a key that determines the crops of a lane: models with equal keys receive the same pixels."""
+    whole = isinstance(lane.detector, WholePicture)  # the crop is the image, and an error names the model
     models = (lane.embedder, lane.classifier, lane.assessor)
     if whole:
         return tuple(None if model is None else model.card.name for model in models)
@@ -97,7 +97,7 @@ def crops_of(lane: Stages) -> Hashable:
 
 
 def measure_once(looked: Sequence[Sequence[Sequence[Row]]]) -> None:
-    """Write the covariates of the faces of a part into the records of all lanes; faces of images are measured once."""
+    """Write the covariates of the faces of a part to the records of all lanes; faces in images are measured once."""
     first, *others = [[row for of_file in of_lane for row in of_file] for of_lane in looked]
     measure_all(first)
     for rows in others:
@@ -107,4 +107,4 @@ def measure_once(looked: Sequence[Sequence[Sequence[Row]]]) -> None:
                 row.record |= {name: own.record[name] for name in COVARIATES}
                 row.spent_ns |= {"covariates": own.spent_ns["covariates"]}
                 row.for_covariates = None
-        measure_all(rows)  # what is left: frames of videos
+        measure_all(rows)  # the rest: video frames
