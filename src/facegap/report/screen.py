@@ -100,7 +100,7 @@ def rates_in_short(run: Run, found: Contrast) -> TextTable:
     metric, by = title_of(found.metric), clean(" x ".join(found.grouping))
     at = "" if math.isnan(found.worst.threshold) else f", threshold {score(found.worst.threshold)}"
     level = f"{100 * run.record.level:g}% interval"
-    notes = [f"{left_out} groups between these are in the report."] if left_out > 0 else []
+    notes = [f"Groups between these, in the report: {left_out}."] if left_out > 0 else []
     if any(not row.reliable for row in rows):
         notes.append(f"* fewer than {run.record.min_subjects} effective subjects: shown but not ranked.")
     return table_of(
