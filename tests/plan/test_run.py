@@ -11,7 +11,7 @@ from facegap.audit.run import recheck
 from facegap.audit.settings import Verify
 from facegap.errors import RunError
 from facegap.plan.families import own_families
-from facegap.plan.page import own_lines, own_tables
+from facegap.plan.page import own_lines, own_tables, points
 from facegap.plan.run import PAGE, RESULT, add_power, power_of_finished_run, simulated_power, worlds_for
 from facegap.store.run import read_run
 from fixtures.settings import audit_embeddings, audit_predictions
@@ -139,3 +139,7 @@ def test_many_groups_get_fewer_worlds(comparisons):
     family = own_families(comparisons)[0][0]
     assert worlds_for(family) == 500
     assert worlds_for(type(family)(**{**vars(family), "groups": family.groups * 20})) == 166  # six rates for each of 40
+
+
+def test_a_difference_of_one_point_is_singular() -> None:
+    assert [points(gap) for gap in (0.01, 0.05, 0.001)] == ["1 point", "5 points", "0.1 points"]

@@ -106,7 +106,13 @@ def people_in_words(subjects: Sequence[int]) -> str:
 
 def gap_size(power: OwnPower, gap: float) -> str:
     """A gap in words: 5 points, or a ratio of 2."""
-    return f"a ratio of {gap:.2g}" if power.family.is_ratio else f"{100 * gap:.2g} points"
+    return f"a ratio of {gap:.2g}" if power.family.is_ratio else points(gap)
+
+
+def points(gap: float) -> str:
+    """A difference of proportions in percentage points: 1 point, 5 points."""
+    size = f"{100 * gap:.2g}"
+    return f"{size} point" if size == "1" else f"{size} points"
 
 
 def margin_in_words(power: OwnPower) -> str:
@@ -195,7 +201,7 @@ def size_table(power: OwnPower) -> TextTable:
 
 def pair_table(power: OwnPower) -> TextTable:
     """Probability of finding each planted gap, by pair."""
-    sizes = (f"ratio {gap:g}" if power.family.is_ratio else f"{100 * gap:.2g} points" for gap in power.gaps)
+    sizes = (f"ratio {gap:g}" if power.family.is_ratio else points(gap) for gap in power.gaps)
     columns = ("groups", *sizes, "80% from", f"no gap larger than {margin_in_words(power)}, if there is none")
     lines = [(name, power.found[k], f"{power.cleared[k]:.2f}") for k, name in enumerate(pair_names(power))]
     if len(lines) > 1:
