@@ -1,1 +1,1 @@
-"""Files of comparison scores."""
+"""Read files of comparison scores."""

@@ -1,4 +1,4 @@
-"""What files of scores are mistaken in as a whole: pairs listed twice, distances, constant scores, a threshold of another scale."""
+"""Check score files as a whole: duplicate pairs, distances, constant scores, a threshold on another scale."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from facegap.inputs.scores.read import ScoreList
 from facegap.store.scratch import Column, chunks, places, scratch, taken
 from facegap.types import FloatArray, IntArray
 
-SCALE = 20  # times smaller than genuine scores: a threshold for scores of 0..1 beside scores of 0..100
+SCALE = 20  # times smaller than genuine scores, such as a threshold for scores of 0..1 with scores of 0..100
 FEW_SCORES = 10_000
-FEWEST = 3  # pairs of either kind from which on their medians say anything
+FEWEST = 3  # least number of pairs of either kind to compare medians
 
 
 def each_pair_once(listed: ScoreList, name: str) -> tuple[ScoreList, int]:
-    """The scores with each comparison counted once, and how many rows were left out.
+    """Remove duplicate comparisons, and return the number of rows removed.
 
-    (a, b) and (b, a) are one comparison, unless the file says which image was the probe. One with two scores is an error.
+    (a, b) and (b, a) are one comparison, unless the file states which image was the probe. Two different scores are an error.
 
     Raises
     ------
-    TableError : one pair of images with two different scores, naming both rows
+    TableError : If a pair of images has two different scores; names both rows.
     """
     if listed.named != "image":
         return listed, 0
@@ -102,14 +102,14 @@ def _require_same(listed: ScoreList, before: IntArray, name: str) -> None:
 
 
 def require_usable(pairs: pd.DataFrame, thresholds: Sequence[float], name: str, *, distance: bool) -> None:
-    """Refuse scores that cannot be what they are taken for.
+    """Reject scores that cannot be what they are declared to be.
 
     pairs    : genuine, score (higher is more alike; distances have been negated)
-    distance : they were distances
+    distance : they were given as distances
 
     Raises
     ------
-    TableError : no score, one score throughout, genuine scores below impostor scores at the median, or a threshold
+    TableError : If there is no score, all are equal, the median of genuine scores is below that of impostor scores, or a threshold is
                  farther from the scores than they are from one another, or far smaller than they are
     """
     mated, others = _made(pairs, genuine=True), _made(pairs, genuine=False)
@@ -152,9 +152,9 @@ def require_usable(pairs: pd.DataFrame, thresholds: Sequence[float], name: str, 
 
 
 def decision_threshold(scores: FloatArray) -> float | None:
-    """The higher of two values where scores have no others: decisions, whose threshold is the vendor's. None otherwise."""
+    """Return the higher value if there are only two, which are then a vendor's decisions; otherwise None."""
     some = scores[:FEW_SCORES]
-    if len(np.unique(some[np.isfinite(some)])) > 2:  # as of nearly every file; the rest need not be looked at
+    if len(np.unique(some[np.isfinite(some)])) > 2:  # as in nearly every file; the rest need not be checked
         return None
     values = np.empty(0)
     for part in chunks(len(scores)):
@@ -179,5 +179,5 @@ def _median(scores: FloatArray) -> float:
 
 
 def shown(value: float, *, distance: bool) -> str:
-    """A score as the file has it."""
+    """Format a score as in the file."""
     return f"{-value if distance else value:.4g}"

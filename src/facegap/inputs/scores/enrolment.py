@@ -1,6 +1,6 @@
-"""Enrolment logs of NIST's drivers: which image each template was made of, which could not be made, and their quality.
+"""Read enrolment logs of NIST's drivers: the image of each template, failed templates, and their quality.
 
-A match log names templates and no images; with its enrolment logs the images, and through a manifest the people, are known.
+A match log names only templates; its enrolment logs link them to images, and a manifest links these to people.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ NEEDED = ("id", "image", "templateSizeBytes", "returnCode")
 EYES = ("isLeftEyeAssigned", "isRightEyeAssigned", "xleft", "yleft", "xright", "yright")
 QUALITY = "quality"
 KNOWN = (*NEEDED, *EYES, QUALITY)
-ENDINGS = (".template", ".templ", ".enroll", ".enrol", ".verif")  # of template names in match logs, beyond the id
-MOST_LETTERS = 4096  # of a cell
-COPIES = 12  # of the file's bytes, as Python's own objects
+ENDINGS = (".template", ".templ", ".enroll", ".enrol", ".verif")  # of template names in match logs, after the id
+MOST_LETTERS = 4096  # in a cell
+COPIES = 12  # of the file's bytes, as Python objects
 
 
 @dataclass(frozen=True, eq=False)
 class Enrolments:
-    """The templates of some enrolment logs, in their order.
+    """The templates in enrolment logs, in order.
 
-    images  : image of each template; ids: its name; both as the logs write them
-    failed  : bool (templates,), the driver gave another return code than 0, or a template of no bytes
+    images  : image of each template; ids: its name; both as in the logs
+    failed  : bool (templates,), the driver returned a code other than 0, or an empty template
     codes   : int64 (templates,), return codes
-    quality : float64 (templates,), higher is better; NaN where the log has none, or -1
+    quality : float64 (templates,), higher is better; NaN if the log has none, or -1
     names, sha256 : of the files
     """
 
@@ -54,7 +54,7 @@ class Enrolments:
 
     @property
     def has_quality(self) -> bool:
-        """Whether any template has a quality."""
+        """Return whether any template has a quality."""
         return bool(np.isfinite(self.quality).any())
 
 
@@ -70,9 +70,9 @@ class _Line:
 
 
 def read_enrolments(paths: Sequence[Path]) -> Enrolments:
-    """The templates of enrolment logs: blank-separated, with a header, its columns in any order.
+    """Read the templates in enrolment logs: separated by spaces, with a header, columns in any order.
 
-    Needed are id, image, templateSizeBytes and returnCode; quality and the six columns of eyes may be there.
+    Required columns: id, image, templateSizeBytes, returnCode; optional: quality and the six eye columns.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def read_enrolments(paths: Sequence[Path]) -> Enrolments:
 
 
 def _log(path: Path, hashes: list[str]) -> Iterator[tuple[str, _Line]]:
-    """Place and content of each line of one log; its hash is added at the end."""
+    """Yield location and content of each line of one log; adds its hash at the end."""
     try:
         with opened(path) as file:
             size = os.fstat(file.fileno()).st_size
@@ -123,7 +123,7 @@ def _log(path: Path, hashes: list[str]) -> Iterator[tuple[str, _Line]]:
 
 
 def _lines(raw: BufferedReader, name: str) -> Iterator[tuple[str, _Line]]:
-    """Place and content of the lines below the header that are not blank."""
+    """Yield location and content of the non-blank lines below the header."""
     file = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
     columns: list[str] = []
     found = False
@@ -139,7 +139,7 @@ def _lines(raw: BufferedReader, name: str) -> Iterator[tuple[str, _Line]]:
             found = True
             yield where, _line(cells, columns, where)
     finally:
-        file.detach()  # or it would close what the caller still reads
+        file.detach()  # or it would close the caller's file
     if not found:
         raise TableError(
             f"{name} line 1: no templates; an enrolment log has the header {' '.join(KNOWN)} and a line per template"
@@ -147,7 +147,7 @@ def _lines(raw: BufferedReader, name: str) -> Iterator[tuple[str, _Line]]:
 
 
 def _header(cells: list[str], where: str) -> list[str]:
-    """The columns of a log."""
+    """Return the columns of a log."""
     missing = [name for name in NEEDED if name not in cells]
     if missing:
         raise TableError(
@@ -161,7 +161,7 @@ def _header(cells: list[str], where: str) -> list[str]:
 
 
 def _line(cells: list[str], columns: list[str], where: str) -> _Line:
-    """One line by its columns."""
+    """Parse one line by its columns."""
     if len(cells) != len(columns):
         raise TableError(
             f"{where}: {len(cells)} cells where {len(columns)} are needed ({' '.join(columns)}); names cannot "
@@ -185,7 +185,7 @@ def _line(cells: list[str], columns: list[str], where: str) -> _Line:
 
 
 def _quality(text: str, where: str) -> float:
-    """A quality; NaN for -1, which says that there is none."""
+    """Parse a quality; NaN for -1, which means none."""
     try:
         value = float(text.replace("_", "?"))
     except ValueError:
@@ -195,19 +195,19 @@ def _quality(text: str, where: str) -> float:
     return math.nan if value == -1 else value
 
 
-# ---- a match log read with them ----
+# ---- match logs with enrolment logs ----
 
 
 @dataclass(frozen=True, eq=False)
 class Enrolled:
-    """A match log whose templates are named by their images.
+    """A match log in which templates are replaced by their images.
 
-    listed          : of images; without a score also where a template failed
-    failed_images   : images none of whose templates could be made
+    listed          : comparisons of images; without a score if a template failed
+    failed_images   : images without a successful template
     enrolled_images : images with a line in the logs, in order
     quality         : of these, float64; the highest of their templates
-    by_template     : comparisons with a template that the enrolment log failed, though the match log has a score
-    log_names, log_sha256 : of the logs; of several the hash is that of their hashes
+    by_template     : comparisons with a score in the match log although a template failed in the enrolment log
+    log_names, log_sha256 : of the logs; for several, the hash of their hashes
     """
 
     listed: ScoreList
@@ -220,13 +220,13 @@ class Enrolled:
 
 
 def by_images(listed: ScoreList, logs: Enrolments, name: str) -> Enrolled:
-    """The comparisons of a match log by the images of its templates.
+    """Return the comparisons of a match log by the images of its templates.
 
-    A template is found by its id, or by its name without endings such as .enroll and .template.
+    A template is matched by its id, or by its name without endings such as .enroll and .template.
 
     Raises
     ------
-    TableError : a template without a line in the logs; two templates of one image that are compared with each other
+    TableError : If a template has no line in the logs, or two templates of one image are compared.
     """
     place = {template: k for k, template in enumerate(logs.ids)}
     rows = np.array([_found(template, place) for template in listed.names], np.int64)
@@ -269,7 +269,7 @@ def by_images(listed: ScoreList, logs: Enrolments, name: str) -> Enrolled:
 
 
 def _found(template: str, place: Mapping[str, int]) -> int:
-    """The line of a template; -1 for none."""
+    """Return the line of a template; -1 for none."""
     name = template
     while name not in place:
         shorter = next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), name)

@@ -1,4 +1,4 @@
-"""The layouts that files of scores have: which columns, what they name, how they are separated.
+"""The layouts of score files: their columns, what these name, and how they are separated.
 
 Sources: Bob's text files are those of bob.measure and bob.bio.base (`score/load.py`: `split` for two columns, -1 or 1
 and the score; `four_column`: claimed_id real_id test_label score; `five_column`: claimed_id model_label real_id
@@ -18,9 +18,9 @@ from facegap.errors import TableError
 from facegap.inputs.lfw_pairs import is_lfw
 
 Named = Literal["subject", "image", "nobody"]
-HEAD_BYTES = 64 * 1024  # the first line of a file lies within these
+HEAD_BYTES = 64 * 1024  # contain the first line of a file
 
-# Bob's text files have no header: the number of cells says which of them it is.
+# Bob's text files have no header: the number of cells determines the layout.
 BOB_TEXT: Mapping[int, tuple[str, ...]] = {
     2: ("genuine", "score"),
     4: ("claimed_id", "real_id", "test_label", "score"),
@@ -29,26 +29,26 @@ BOB_TEXT: Mapping[int, tuple[str, ...]] = {
 BOB_CSV = ("bio_ref_subject_id", "probe_subject_id", "score")
 ATTACK = "probe_attack_type"
 WEIGHT = "weight"
-MOST_WEIGHT = 1e15  # more pairs than any set of images has
-# NIST's driver of FRTE 1:1 writes a header, and a return code for each comparison: 0, or why there is no score.
+MOST_WEIGHT = 1e15  # more pairs than any data set has
+# NIST's FRTE 1:1 driver writes a header, and a return code for each comparison: 0, or why there is no score.
 FRTE = ("enrollTempl", "verifTempl", "simScore", "returnCode")
 BOB_PREFIXES = ("bio_ref_", "probe_")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a file holds what.
+    """The layout of a score file.
 
-    name      : as records and messages call it
-    columns   : of the file, in their order
-    delimiter : comma with quotes and a header; blank or tab without both, runs of them allowed row by row
+    name      : name in records and messages
+    columns   : of the file, in order
+    delimiter : comma with quotes and a header; space or tab without either, possibly repeated
     lines_above : lines before the first record
-    left, right, genuine, score, attack : which column, None where the file has none
-    code      : column of return codes; other than 0 there is no score, whatever stands there
-    named     : what left and right are names of
-    directed  : it says which image was the probe, so that (a, b) and (b, a) are two trials
-    reference : of left and right the column of the reference, which a row with an attack names; None where it has no attacks
-    weight    : column of how many pairs each row stands for, where the rows are a sample of all pairs; None without one
+    left, right, genuine, score, attack : column names, None if the file has no such column
+    code      : column of return codes; a row with a code other than 0 has no score
+    named     : type of the names in left and right
+    directed  : the file states which image was the probe, so (a, b) and (b, a) are two trials
+    reference : column of the reference, left or right, named in rows with an attack; None without attacks
+    weight    : column of the number of pairs that each row represents, if the rows are a sample; None without one
     """
 
     name: str
@@ -68,14 +68,14 @@ class Layout:
 
     @property
     def is_csv(self) -> bool:
-        """Whether cells are separated by commas."""
+        """Return whether cells are separated by commas."""
         return self.delimiter == ","
 
 
 def layout_of(path: Path, file: BufferedReader, *, frte: bool = False) -> Layout:
-    """The layout that the first line of an open file that is not blank speaks of.
+    """Determine the layout from the first non-blank line of an open file.
 
-    path : names it in messages; frte : it must be a match log of NIST's driver
+    path : for messages; frte : the file must be a match log of NIST's driver
     """
     number, line = _first_line(path, file)
     if frte or {"enrollTempl", "verifTempl"} & set(line.split()):
@@ -106,7 +106,7 @@ def layout_of(path: Path, file: BufferedReader, *, frte: bool = False) -> Layout
 
 
 def _match_log(line: str, number: int, where: str) -> Layout:
-    """The layout of a match log by its header."""
+    """Determine the layout of a match log from its header."""
     names = line.split()
     missing = [name for name in FRTE if name not in names]
     if missing:
@@ -134,7 +134,7 @@ def _match_log(line: str, number: int, where: str) -> Layout:
 
 
 def _first_line(path: Path, file: BufferedReader) -> tuple[int, str]:
-    """Number and text of the first line that is not blank."""
+    """Return number and text of the first non-blank line."""
     file.seek(0)
     head = file.read(HEAD_BYTES)
     if b"\0" in head or head.startswith((b"\x1f\x8b", b"PK\x03\x04")):
@@ -149,7 +149,7 @@ def _first_line(path: Path, file: BufferedReader) -> tuple[int, str]:
 
 
 def _csv_layout(names: list[str], line: int, where: str) -> Layout:
-    """The layout of a CSV by its header."""
+    """Determine the layout of a CSV from its header."""
     doubled = [name for name in names if names.count(name) > 1]
     if doubled:
         raise TableError(f"{where}, column {doubled[0]}: the name occurs more than once; rename or remove one")

@@ -1,4 +1,4 @@
-"""Scores that somebody else made: a file of comparisons as arrays.
+"""Read a file of scores computed elsewhere as arrays of comparisons.
 
 Which layout a file has is decided by its first line alone (`score_layouts.py`, docs/black_boxes.md). Rows are read by
 pyarrow, a block at a time; where it, or a rule about the values, says no, the file is read again row by row, which finds the line to
@@ -35,16 +35,16 @@ UNKNOWN = np.int8(-1)
 class ScoreList:
     """Comparisons and their scores, in the order of the file; higher is more alike.
 
-    left, right : int32 (rows,), index into `names`; -1 everywhere where the file names nobody
-    names       : each name once, sorted; of subjects or of images, as `named` says
-    genuine     : int8 (rows,); 1 one person, 0 two people, -1 the file does not say
-    scores      : float64 (rows,); NaN where no score came (failure to acquire): kept, and counted by `lost`
-    layout      : how the file was understood
-    directed    : the file says which image was the probe, so that (a, b) and (b, a) are two trials of one pair
+    left, right : int32 (rows,), index into `names`; all -1 if the file has no names
+    names       : unique and sorted; of subjects or of images, see `named`
+    genuine     : int8 (rows,); 1 one person, 0 two people, -1 not stated
+    scores      : float64 (rows,); NaN without a score (failure to acquire): kept, and counted in `lost`
+    layout      : name of the layout
+    directed    : the file states which image was the probe, so (a, b) and (b, a) are two trials of one pair
     sha256      : of the file
-    attacks     : presentation attacks with the names of the references, which are among `names`; no comparisons
-    weights     : float64 (rows,), how many pairs each row stands for, where they are a sample of all pairs; None without
-    codes       : int64 (rows,), return code of each comparison, 0 where there is a score; None in a layout without
+    attacks     : presentation attacks with the names of the references, which are in `names`; not comparisons
+    weights     : float64 (rows,), number of pairs that each row represents in a sample of all pairs; else None
+    codes       : int64 (rows,), return code of each comparison, 0 if there is a score; None in a layout without
 
     The arrays of a large file lie in temporary files (store/scratch.py).
     """
@@ -69,18 +69,18 @@ class ScoreList:
         object.__setattr__(self, "lost", lost)
 
     def __len__(self) -> int:
-        """Rows of the file."""
+        """Return the number of rows."""
         return len(self.scores)
 
 
 def read_scores(path: Path, *, frte: bool = False) -> ScoreList:
-    """All comparisons of a score file.
+    """Read all comparisons of a score file.
 
-    frte : it must be a match log of NIST's driver, and no other layout
+    frte : the file must be a match log of NIST's driver
 
     Raises
     ------
-    TableError : no such file, no text, an unknown layout, no rows, or a malformed row; with line, column and cure
+    TableError : If the file is missing, not text, of unknown layout, empty or malformed; with line, column and remedy.
     """
     try:
         with opened(path) as file:
@@ -278,6 +278,6 @@ def _joined(found: Columns) -> tuple[IntArray, IntArray, tuple[str, ...]]:
     position = {name: code for code, name in enumerate(names)}
     sides = []
     for codes, words in ((found.left, found.left_names), (found.right, found.right_names)):
-        into = np.array([*(position[word] for word in words), -1], np.int32)  # code -1 finds the last: -1
+        into = np.array([*(position[word] for word in words), -1], np.int32)  # code -1 is the last entry: -1
         sides.append(taken(into, codes))
     return sides[0], sides[1], tuple(names)

@@ -1,4 +1,4 @@
-"""A file of scores row by row: slower than by blocks, but it knows the line of every row, and so what rows may be."""
+"""Read a score file row by row: slower than in blocks, but with the line of every row, for exact checks and errors."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from facegap.types import FloatArray, IntArray
 
 MOST_SPECIES = 20
 MOST_LETTERS = 2**20  # of a line
-MOST_CODE = 9999  # of a driver's return codes
+MOST_CODE = 9999  # largest return code of a driver
 KINDS: Mapping[str, int] = {"genuine": 1, "true": 1, "yes": 1, "impostor": 0, "false": 0, "no": 0}
 
 
 @dataclass(frozen=True)
 class Attack:
-    """A presentation attack: whose reference it was compared with, its species, and the score; NaN where none came."""
+    """A presentation attack: the subject of the reference, the attack species, and the score; NaN without one."""
 
     reference: str
     species: str
@@ -43,8 +43,8 @@ class Attack:
 class Columns:
     """The cells of a file: codes with a table of names for each side, kinds and weights where the file has them, scores.
 
-    codes   : return codes, where the file has them
-    attacks : the rows of presentation attacks, which are no comparisons of two faces and are in none of the others
+    codes   : return codes, if the file has them
+    attacks : rows of presentation attacks, which are not comparisons of two faces and are omitted elsewhere
     """
 
     left: IntArray
@@ -59,7 +59,7 @@ class Columns:
 
 
 class FaultError(ValueError):
-    """What is wrong with a cell, before its line is known to whom it is told: column, words."""
+    """An invalid cell (column and reason), raised where its line is not known."""
 
 
 def read_by_row(file: BufferedReader, layout: Layout, name: str) -> Columns:
@@ -134,14 +134,14 @@ def _moved(buffers: Sequence[array[Any]], columns: Sequence[Column]) -> None:
 
 
 def _named(cell: str, layout: Layout) -> str:
-    """The reference that an attack was compared with."""
+    """Return the reference with which an attack was compared."""
     if not cell.strip():
         raise FaultError(str(layout.reference), "empty; name the subject with whose reference the attack was compared")
     return cell.strip()
 
 
 def _species(cell: str, known: set[str]) -> str:
-    """The species of an attack, spelt as classes are; added to those that are known."""
+    """Return the species of an attack, spelled like a class name; adds it to the known ones."""
     word = class_word(cell)
     if not re.fullmatch(NAME, word):
         raise FaultError(
@@ -156,8 +156,8 @@ def _species(cell: str, known: set[str]) -> str:
 
 
 def _records(raw: BufferedReader, layout: Layout, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Line and cells of each record below the header."""
-    # Bytes that are no UTF-8 become lone surrogates here, so that their line can be named.
+    """Yield line and cells of each record below the header."""
+    # Bytes that are not UTF-8 become lone surrogates here, so that their line can be reported.
     raw.seek(0)
     file = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
     try:
@@ -166,7 +166,7 @@ def _records(raw: BufferedReader, layout: Layout, name: str) -> Iterator[tuple[i
             if line > layout.lines_above:
                 yield line, cells
     finally:
-        file.detach()  # or it would close what the caller still reads
+        file.detach()  # or it would close the caller's file
 
 
 def _lines(file: io.TextIOWrapper, name: str) -> Iterator[str]:
@@ -183,7 +183,7 @@ def _lines(file: io.TextIOWrapper, name: str) -> Iterator[str]:
 
 
 def _csv_rows(file: Iterator[str], name: str) -> Iterator[tuple[int, list[str]]]:
-    """Starting line and cells of each record of a CSV that is not blank."""
+    """Yield first line and cells of each non-blank record of a CSV."""
     reader = csv.reader(file, strict=True)
     while True:
         line = reader.line_num + 1
@@ -198,17 +198,17 @@ def _csv_rows(file: Iterator[str], name: str) -> Iterator[tuple[int, list[str]]]
 
 
 def _blank_rows(file: Iterator[str], layout: Layout) -> Iterator[tuple[int, list[str]]]:
-    """Number and cells of each line that is not blank."""
+    """Yield number and cells of each non-blank line."""
     for number, line in enumerate(file, start=1):
         cells = line.rstrip("\r\n").split(layout.delimiter)
         if len(cells) != len(layout.columns):
-            cells = line.split()  # columns that are aligned with runs of blanks
+            cells = line.split()  # columns aligned with several spaces
         if cells:
             yield number, cells
 
 
 def _require_cells(cells: list[str], layout: Layout) -> None:
-    """Raise where a row has too many or too few cells, or one that is no UTF-8."""
+    """Raise FaultError if a row has too many or too few cells, or one that is not UTF-8."""
     if len(cells) != len(layout.columns):
         counts = f"{len(cells)} cells where {len(layout.columns)} are needed ({', '.join(layout.columns)})"
         raise FaultError(
@@ -220,9 +220,9 @@ def _require_cells(cells: list[str], layout: Layout) -> None:
 
 
 def _score(cell: str, *, empty_is_nan: bool) -> float:
-    """The score of a cell, NaN where it says so."""
+    """Parse a score; may be NaN."""
     try:
-        score = float(cell.replace("_", "?"))  # Python takes 1_000, and nobody else does
+        score = float(cell.replace("_", "?"))  # Python would accept 1_000
     except ValueError:
         if empty_is_nan and not cell.strip():
             return math.nan
@@ -238,7 +238,7 @@ def _score(cell: str, *, empty_is_nan: bool) -> float:
 
 
 def _driver_score(cell: str, column: str) -> float:
-    """The score of a comparison with return code 0, which must be a number."""
+    """Parse the score of a comparison with return code 0, which must be a number."""
     try:
         score = float(cell.replace("_", "?"))
     except ValueError:
@@ -251,7 +251,7 @@ def _driver_score(cell: str, column: str) -> float:
 
 
 def _weight(cell: str) -> float:
-    """The weight of a row of a sample: above 0 and finite."""
+    """Parse the weight of a row of a sample: above 0 and finite."""
     try:
         weight = float(cell.replace("_", "?"))
     except ValueError:
@@ -266,7 +266,7 @@ def _weight(cell: str) -> float:
 
 
 def return_code(cell: str, column: str) -> int:
-    """A return code of NIST's drivers: 0 for success, else a whole number from 1 to MOST_CODE."""
+    """Parse a return code of NIST's drivers: 0 for success, else a whole number from 1 to MOST_CODE."""
     text = cell.strip()
     if text.isascii() and text.isdigit() and len(text) <= 4:
         return int(text)
@@ -274,7 +274,7 @@ def return_code(cell: str, column: str) -> int:
 
 
 def _code(cell: str, column: str, table: dict[str, int]) -> int:
-    """The code of a name, a new one for a new name."""
+    """Return the code of a name, a new one for a new name."""
     name = cell.strip()
     if not name:
         raise FaultError(column, "empty; name the image or subject that was compared")
@@ -293,7 +293,7 @@ def _required_kind(cell: str) -> int:
 
 @lru_cache(maxsize=1024)
 def kind_of(word: str) -> int | None:
-    """1 genuine, 0 impostor, by word or number (1, 0 or Bob's -1); None where it says neither."""
+    """Parse 1 genuine, 0 impostor, as word or number (1, 0 or Bob's -1); None if neither."""
     text = word.strip().lower()
     if text in KINDS:
         return KINDS[text]
