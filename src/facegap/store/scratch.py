@@ -1,7 +1,7 @@
-"""Arrays of many millions of rows outside private memory: mapped temporary files without a name.
+"""Arrays of many millions of rows outside private memory, in mapped temporary files without a name.
 
-Such a file lies in the folder of temporary files (TMPDIR names another), can be opened by nobody else, and is gone when the
-last array of it is, or with the process, however that ends.
+The files are in the folder for temporary files (set TMPDIR to use another). No other process can open them. The system frees
+them when the last array that uses them is deleted or the process ends, even if it is killed.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from numpy.typing import ArrayLike, DTypeLike
 from facegap.errors import RunError
 from facegap.types import AnyArray, BoolArray, IntArray
 
-LEAST_MAPPED = 16 * 2**20  # bytes; an array of fewer is held in memory
-CHUNK = 2**20  # rows that are worked on at once
+LEAST_MAPPED = 16 * 2**20  # bytes; smaller arrays are kept in memory
+CHUNK = 2**20  # rows processed at once
 
 
 def rows_at_once() -> int:
-    """CHUNK."""
+    """CHUNK, looked up at each call so that tests can lower it."""
     return CHUNK
 
 
@@ -43,18 +43,18 @@ def chunks(rows: int) -> Iterator[slice]:
 
 
 def scratch(shape: int | tuple[int, ...], dtype: DTypeLike) -> AnyArray:
-    """An array of zeros that may be written to; a large one takes room on the disk in place of private memory.
+    """A writable array of zeros; a large one uses disk space instead of private memory.
 
     Raises
     ------
-    RunError : no room for it among the temporary files
+    RunError : not enough disk space for temporary files
     """
     kind = np.dtype(dtype)
     size = kind.itemsize * math.prod((shape,) if isinstance(shape, int) else shape)
     if size < LEAST_MAPPED:
         return np.zeros(shape, kind)
     with explained(size), tempfile.TemporaryFile() as file:
-        if hasattr(os, "posix_fallocate"):  # or a full disk would end the process at some later write
+        if hasattr(os, "posix_fallocate"):  # otherwise a full disk would kill the process at a later write
             os.posix_fallocate(file.fileno(), 0, size)
         else:
             file.truncate(size)
@@ -62,7 +62,7 @@ def scratch(shape: int | tuple[int, ...], dtype: DTypeLike) -> AnyArray:
 
 
 class Column:
-    """Values that come piece by piece. dtype : of all of them"""
+    """Values that are appended in pieces. dtype : of all values"""
 
     def __init__(self, dtype: DTypeLike) -> None:
         self._dtype = np.dtype(dtype)
@@ -71,7 +71,7 @@ class Column:
         self._file: BinaryIO | None = None
 
     def append(self, values: ArrayLike) -> None:
-        """Add values at the end. Raises RunError where there is no room for them."""
+        """Append values. Raises RunError if there is not enough disk space."""
         piece = np.array(values, self._dtype)
         self._bytes += piece.nbytes
         self._held.append(piece)
@@ -79,14 +79,14 @@ class Column:
             return
         with explained(self._bytes):
             if self._file is None:
-                self._file = tempfile.TemporaryFile()  # noqa: SIM115  # as long as there is more to come
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115  # stays open until the last piece
                 weakref.finalize(self, self._file.close)
             for held in self._held:
                 self._file.write(held.data)
         self._held.clear()
 
     def array(self) -> AnyArray:
-        """All values; nothing can be added any more."""
+        """All values. Nothing can be appended afterwards."""
         if self._file is None:
             return np.concatenate([np.empty(0, self._dtype), *self._held])
         with explained(self._bytes), self._file as file:
@@ -95,13 +95,13 @@ class Column:
 
 
 def mapped(file: Any, dtype: np.dtype[Any]) -> AnyArray:
-    """The content of an open file as an array, which keeps it after the file is closed."""
+    """The content of an open file as an array, which stays valid after the file is closed."""
     return np.frombuffer(mmap.mmap(file.fileno(), 0), dtype)
 
 
 @contextlib.contextmanager
 def explained(size: int) -> Iterator[None]:
-    """Turn a failure of the file system into one error that says what to do. size : bytes that were wanted"""
+    """Turn an error of the file system into a RunError that says what to do. size : bytes requested"""
     try:
         yield
     except OSError as error:
@@ -112,7 +112,7 @@ def explained(size: int) -> Iterator[None]:
 
 
 def places(chosen: Iterator[BoolArray]) -> IntArray:
-    """Where flags are set, int64, rising; they come piece by piece, each of CHUNK rows but the last."""
+    """Positions of true flags, int64, ascending. The flags come in pieces of CHUNK rows; the last may be shorter."""
     found, before = Column(np.int64), 0
     for flags in chosen:
         found.append(np.flatnonzero(flags) + before)
@@ -121,7 +121,7 @@ def places(chosen: Iterator[BoolArray]) -> IntArray:
 
 
 def taken(values: AnyArray, rows: IntArray) -> AnyArray:
-    """`values[rows]`, without private memory for it."""
+    """`values[rows]`, outside private memory."""
     found = scratch((len(rows), *values.shape[1:]), values.dtype)
     for part in chunks(len(rows)):
         found[part] = values[rows[part]]
