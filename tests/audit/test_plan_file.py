@@ -78,7 +78,7 @@ def test_record_and_report_name_the_plan_by_its_hash(folder: Path) -> None:
         ("error_rate_all",),
     )
     notes = " ".join(gap_table(read_run(folder / "run")).notes)
-    assert sha256 in notes and "before the predictions were read" in notes and "cannot prove" in notes
+    assert sha256 in notes and "before the predictions were read" in notes and "does not prove" in notes
     assert [(row.group, row.planned, row.reached) for row in sample_rows(run)] == [("female", 50, 40), ("male", 50, 40)]
 
 

@@ -332,7 +332,7 @@ def test_a_rule_for_all_predictions_is_decided_by_the_worst_one(answered: Path, 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('output = "emotion"', "the run has prediction rates of mood"),
+        ('output = "emotion"', "the run has answer rates of mood"),
         ('output = "mood"\nanswer = "glad"', "the predictions of mood are happy, calm, sad"),
         ('output = "mood"\ngroups = ["nobody", "male"]', "no group nobody"),
     ],

@@ -82,7 +82,7 @@ def test_sums_per_subject_give_what_single_images_give():
     ("arguments", "said"),
     [
         (([2], [1], ["a"]), "2 errors in 1 trials"),
-        (([-1], [1], ["a"]), "errors holds -1"),
+        (([-1], [1], ["a"]), "errors contains -1"),
         (([1, 0], [1], ["a"]), "rows"),
         (([0.5], [1], ["a"]), "whole"),
     ],

@@ -85,6 +85,6 @@ def test_label_uncertainty_widens_comparisons_and_blurs_false_refusals_by_a_know
 
 
 def test_more_images_than_are_counted_again_leave_the_columns_empty(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(label_pairs, "MOST_DRAWN_IMAGES", 10)
+    monkeypatch.setattr(label_pairs, "MOST_RESAMPLED_IMAGES", 10)
     gaps = with_uncertain_labels(run, 0.9).gaps
     assert (gaps.loc[gaps["metric"] == "fmr", "label_draws"] == 0).all()
