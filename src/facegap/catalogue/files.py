@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from facegap.runtime import usable_cores
 from facegap.types import IntArray
 
 MOST_NAMED = 10  # files named in one paragraph
+PER_TASK = 8  # files; more would save little time, and an interrupt waits for them
 AT_ONCE = 4096  # files queued for decoding
 
 
@@ -116,12 +118,15 @@ def faults_of_files(
     """Return the files of these rows that cannot be read, in manifest order, and per row what is wrong with its face."""
     names, lines, paths = (manifest.frame[column].tolist() for column in ("image", "line", "path"))
     found, faces = [], [""] * len(names)
+
+    def faults_of(task: Sequence[int]) -> list[tuple[Unreadable | None, str]]:
+        return [fault_of_file(manifest.folder, str(paths[row]), str(names[row]), given) for row in task]
+
     with quiet_decoders(), ThreadPoolExecutor(usable_cores()) as pool:
         for start in range(0, len(rows), AT_ONCE):
             batch = rows[start : start + AT_ONCE]
-            faults = pool.map(
-                lambda row: fault_of_file(manifest.folder, str(paths[row]), str(names[row]), given), batch
-            )
+            tasks = (batch[first : first + PER_TASK] for first in range(0, len(batch), PER_TASK))
+            faults = itertools.chain.from_iterable(pool.map(faults_of, tasks))
             for done, (row, (lost, face)) in enumerate(zip(batch, faults, strict=True), start=start + 1):
                 faces[row] = face
                 if lost is not None:

@@ -288,23 +288,28 @@ class _Resolver:
 
     def __init__(self, folder: Path, file: str, unit: str, allow_outside: bool) -> None:
         self.root = folder.as_posix()
+        self.prefix = self.root.rstrip("/") + "/"
         self.file, self.unit, self.allow_outside = file, unit, allow_outside
         self.folders: dict[str, str] = {}  # resolving a folder is slow, and a manifest names few
 
     def resolve_all(self, frame: pd.DataFrame) -> tuple[list[str], list[int]]:
         """Return the relative POSIX path and size in bytes of every image; the size is -1 if it is not a regular file."""
         paths, sizes = [], []
-        for image, line in zip(frame["image"].tolist(), frame["line"].tolist(), strict=True):
+        for position, image in enumerate(frame["image"].tolist()):
             if not _PLAIN.fullmatch(image) and (fault := _fault(image, allow_outside=self.allow_outside)):
-                raise TableError(f"{self.file} {self.unit} {line}, column image: {fault}")
+                raise TableError(f"{self._line(frame, position)}, column image: {fault}")
             target, size = self._target(image)
             relative = self._relative(target)
             if relative is None:
                 cure = "move it into the manifest's folder, or pass --allow-outside"
-                raise TableError(f"{self.file} {self.unit} {line}, column image: {image!r} lies outside; {cure}")
+                raise TableError(f"{self._line(frame, position)}, column image: {image!r} lies outside; {cure}")
             paths.append(relative)
             sizes.append(size)
         return paths, sizes
+
+    def _line(self, frame: pd.DataFrame, position: int) -> str:
+        """Return the place of a row in the file, for messages."""
+        return f"{self.file} {self.unit} {frame['line'].iloc[position]}"
 
     def _target(self, image: str) -> tuple[str, int]:
         """Return the real path of an image, with symbolic links resolved, and its size."""
@@ -327,9 +332,8 @@ class _Resolver:
 
     def _relative(self, target: str) -> str | None:
         """Return the path relative to the root; None if it leaves the root without permission."""
-        prefix = self.root.rstrip("/") + "/"
-        if target.startswith(prefix):
-            return target[len(prefix) :]
+        if target.startswith(self.prefix):
+            return target[len(self.prefix) :]
         return posixpath.relpath(target, self.root) if self.allow_outside else None
 
 

@@ -42,7 +42,8 @@ def subject_column(
     if as_written:
         return stripped, []
     counts = {str(name): int(rows) for name, rows in stripped.value_counts().items() if name}
-    nobody = [name for name in counts if means_nothing(tidy(name), beside=counts) or tidy(name).lower() == UNKNOWN]
+    tidied = {name: tidy(name) for name in counts}
+    nobody = [name for name, text in tidied.items() if means_nothing(text, beside=counts) or text.lower() == UNKNOWN]
     if nobody and not keep_words:
         line, rows = line_of(stripped, nobody[0], lines), sum(counts[name] for name in nobody)
         raise TableError(
@@ -65,7 +66,7 @@ def subject_column(
             f"{AS_WRITTEN}"
         )
     # Integers from a column of floats: 1001.0 is the same as 1001.
-    read = {name: number_spelling(tidy(name)) if name.endswith(".0") else tidy(name) for name in counts}
+    read = {name: number_spelling(text) if name.endswith(".0") else text for name, text in tidied.items()}
     subjects = stripped.map({**read, "": ""}).astype("str")
     alike = near_spellings(counts, key=same_letters)
     if not alike:
