@@ -131,6 +131,15 @@ def gather(embeddings: NDArray[Any], index: IntArray) -> Float32Array:
     return values
 
 
+def rows_of(embeddings: NDArray[Any], index: IntArray) -> Float32Array:
+    """Return the rows at an ascending `index`, as `gather` does but without a copy if they are neighbours."""
+    depth = embeddings.shape[1]
+    neighbours = len(index) > 0 and index[-1] - index[0] + 1 == len(index)
+    if neighbours and depth == padded_depth(depth) and embeddings.dtype == np.float32 and embeddings.flags.c_contiguous:
+        return embeddings[index[0] : index[-1] + 1]
+    return gather(embeddings, index)
+
+
 def super_blocks(rows: Rows, largest: Float32Array, size: int) -> list[Rows]:
     """Consecutive parts of `rows` of `size` each (the last may be shorter), each sorted by `largest` of its rows.
 

@@ -13,7 +13,7 @@ import numpy as np
 from facegap.matching.filters import Filter, Left, Right, TileShape, float32_limits
 from facegap.matching.kernels import Kernels, Norms, error_bound
 from facegap.matching.prefix import joined
-from facegap.matching.rows import Float32Array, Rows, gather
+from facegap.matching.rows import Float32Array, Rows, gather, rows_of
 from facegap.types import AnyArray, FloatArray
 
 Task = TypeVar("Task")
@@ -115,9 +115,11 @@ class Side:
 
 def side_of(filter: Filter, kernels: Kernels, embeddings: Float32Array, rows: Rows, workers: int) -> Side:
     """A super-block in the form that this filter needs."""
-    values = gather(embeddings, rows.index)
     if filter.turn is None:
+        values = gather(embeddings, rows.index)
         return Side(rows, values, values)
+    rows = rows.take(np.argsort(rows.index))  # neighbours in the table, which need no copy
+    values = rows_of(embeddings, rows.index)
     turned = joined(prepare(filter.turn, kernels, values, max(1, TURNED_VALUES // values.shape[1]), workers))
     order = np.argsort(turned.rest[0], kind="stable")
     rows = rows.take(order)
