@@ -34,7 +34,7 @@ from facegap.types import FloatArray
 
 WIDEST_SPREAD = 0.25  # maximum interquartile range of a ratio, relative to its median, for a result
 FEWEST_TURNS = 3  # with fewer the spread is unknown
-PROBES, PAIRS, RANKS = 8192, 300_000, 10
+PROBES, PAIRS, RANKS = 10_000, 300_000, 10
 FLATTERING = (
     "OPENBLAS_CORETYPE",
     "OPENBLAS_L2_SIZE",
@@ -123,7 +123,7 @@ def bench_matching(
 ) -> MatchingBench:
     """Time facegap's functions and every installed peer, on synthetic templates or on those of a file.
 
-    rows, depth : of the embeddings; a search has `rows` gallery rows and 8,192 probes, a pair list 300,000 pairs
+    rows, depth : of the embeddings; a search has `rows` gallery rows and 10,000 probes, a pair list 300,000 pairs
     fmr         : proportion of impostor pairs at or above the floor of the counted tail
     spectrum    : of the synthetic templates, one of spectra.SPECTRA
     templates   : .npy file of float32 templates to use instead; it also determines the depth
