@@ -267,6 +267,12 @@ def test_identical_bytes_under_one_subject_are_counted(tmp_path: Path) -> None:
     )
 
 
+def test_one_repeated_photograph_is_singular(tmp_path: Path) -> None:
+    photographs(tmp_path, a=b"x", b=b"x")
+    manifest = read(tmp_path, "image,subject\na.jpg,Ann\nb.jpg,Ann\n")
+    assert manifest.warnings == ("1 image has the same bytes as another (a.jpg = b.jpg); keep each photograph once",)
+
+
 def test_files_that_differ_in_one_byte_are_two_photographs(tmp_path: Path) -> None:
     # The same size and the same middle: only the whole files differ.
     photographs(tmp_path, a=b"x" * 5000, b=b"x" * 4999 + b"y", c=b"", d=b"")

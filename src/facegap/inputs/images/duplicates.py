@@ -49,7 +49,8 @@ def identical_bytes(
         names = "; ".join(" = ".join(same["image"]) for same in one[:3])
         more = ", ..." if len(one) > 3 else ""
         repeats = sum(len(same) - 1 for same in one)
-        warnings.append(f"{repeats} images have the same bytes as another ({names}{more}); keep each photograph once")
+        images = "1 image has" if repeats == 1 else f"{repeats} images have"
+        warnings.append(f"{images} the same bytes as another ({names}{more}); keep each photograph once")
     if len(compared) < len(same_size):
         opened, shared = (sum(map(len, groups)) for groups in (compared, same_size))
         warnings.append(
