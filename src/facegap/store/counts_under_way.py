@@ -1,8 +1,8 @@
-"""Counts of a comparison of everyone with everyone that has not reached its end, kept beside the parts of a run.
+"""Partial counts of an unfinished comparison of all pairs, stored with the parts of a run.
 
-A file is one comparison, named by the hash of all that its integers depend on. Its first line says how many blocks are in it
-and has the hash of the rest, so that a file that was cut off or damaged is ignored. The hash does not show who wrote the file.
-What counts hold of each row may be a gibibyte: it is written and read without a copy of the whole in memory.
+Each file is for one comparison and is named by the hash of everything that its counts depend on. The first line states the
+number of blocks in it and the hash of the rest, so that a truncated or damaged file is ignored. The hash does not show who
+wrote the file. Counts of rows can take a gibibyte, so they are written and read without a copy in memory.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _NO_HASH = "0" * 64
 
 @dataclass(frozen=True)
 class UnderWay:
-    """What has been counted so far.
+    """Counts so far.
 
-    blocks : how many blocks of the comparison are in the counts, the first ones in its order
-    ns     : of the clock, that they took
+    blocks : number of blocks counted, in the order of the comparison from the first
+    ns     : elapsed time of these blocks, nanoseconds
     """
 
     blocks: int
@@ -42,9 +42,9 @@ class UnderWay:
 
 
 def write_under_way(folder: Path, comparison: str, done: UnderWay) -> None:
-    """Keep what has been counted, in the place of what was kept before; whole or not at all.
+    """Store the counts atomically, replacing those stored before.
 
-    folder : of the run; comparison : hash of all that the integers depend on
+    folder : of the run; comparison : hash of everything that the counts depend on
     """
     parts = folder / PARTS
     with explained(folder):
@@ -60,12 +60,12 @@ def write_under_way(folder: Path, comparison: str, done: UnderWay) -> None:
 
 
 def first_line(done: UnderWay, sha256: str) -> bytes:
-    """The line in front of the counts, of one length whatever the hash."""
+    """The line before the counts; its length does not depend on the hash."""
     return f"facegap counts under way 1: {done.blocks} blocks, {done.ns} ns, sha256 {sha256}\n".encode()
 
 
 class Hashed(io.RawIOBase):
-    """A file to write to from end to end, without going back, that hashes what is written."""
+    """A write-only file that hashes what is written in sequence."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file, self.sha256 = file, hashlib.sha256()
@@ -75,13 +75,13 @@ class Hashed(io.RawIOBase):
         return True
 
     def write(self, data: Any) -> int:
-        """Write bytes; how many these are."""
+        """Write bytes and return their number."""
         self.sha256.update(data)
         return self.file.write(data)
 
 
 def read_under_way(folder: Path, comparison: str) -> UnderWay | None:
-    """What was kept of a comparison; None where nothing was, or not as it was written."""
+    """The stored counts of a comparison; None if there are none or the file was changed."""
     path = folder / PARTS / name_of(comparison)
     try:
         with opened(path, follow=False) as file:
